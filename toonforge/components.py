@@ -1,0 +1,319 @@
+"""What a component is: a frozen, keyword-only config class that knows its fields and builds the real thing.
+
+Torch is imported only inside `build`, so that listing and checking components never load it.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform
+
+import attrs
+
+from toonforge.errors import FieldError
+from toonforge.recipe.expr import Expr, Network
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+
+Shape = tuple[int, ...]
+"""One sample's shape without the batch: (channels, height, width) for pictures, () for a number each."""
+
+T = TypeVar("T")
+_METADATA = "toonforge"
+
+
+@attrs.frozen(kw_only=True)
+class FieldInfo:
+    """What a field's author says of it: shown by `toonforge show`, used by checks, schema and docs."""
+
+    doc: str
+    unit: str | None = None
+    source: str | None = None
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+    tiny: Any = ...
+    key: str | None = None
+
+    @property
+    def limits(self) -> str | None:
+        """The allowed range in words, or None where every value of the type will do."""
+        words = {"above": "greater than", "at_least": "at least", "below": "less than", "at_most": "at most"}
+        parts = [f"{word} {getattr(self, name):g}" for name, word in words.items() if getattr(self, name) is not None]
+        return " and ".join(parts) or None
+
+    def allows(self, value: float) -> bool:
+        """Whether a number lies within the limits; nan never does."""
+        return not (
+            math.isnan(value)
+            or (self.above is not None and value <= self.above)
+            or (self.at_least is not None and value < self.at_least)
+            or (self.below is not None and value >= self.below)
+            or (self.at_most is not None and value > self.at_most)
+        )
+
+
+def param(
+    default: Any = attrs.NOTHING,
+    *,
+    doc: str,
+    unit: str | None = None,
+    source: str | None = None,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    tiny: Any = ...,
+    key: str | None = None,
+) -> Any:
+    """A documented config field.
+
+    Args:
+        default: the value when left out (the paper's); leave it out for a required field.
+        doc: one sentence: what it does.
+        unit: of the number ("pixels", "steps", "epochs", …).
+        source: paper and table or section that the default comes from.
+        above, at_least, below, at_most: limits of a number, or of each number in a tuple.
+        tiny: the value that `tiny()` uses, for tests.
+        key: the key in a recipe where it cannot be the attribute's name (`from`).
+
+    A mutable default is given as a function of no arguments.
+    """
+    info = FieldInfo(
+        doc=doc, unit=unit, source=source, above=above, at_least=at_least, below=below, at_most=at_most, tiny=tiny,
+        key=key,
+    )
+    if default is not attrs.NOTHING and isinstance(default, type | types.FunctionType):
+        return attrs.field(factory=default, metadata={_METADATA: info}, validator=_within_limits)
+    return attrs.field(default=default, metadata={_METADATA: info}, validator=_within_limits)
+
+
+def _within_limits(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    info: FieldInfo = attribute.metadata[_METADATA]
+    numbers = value if isinstance(value, tuple | list) else (value,)
+    for number in numbers:
+        if isinstance(number, int | float) and not isinstance(number, bool) and not info.allows(number):
+            raise FieldError(info.key or attribute.name, value, f"a number {info.limits or 'that is not nan'}")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+def component(cls: type[T]) -> type[T]:
+    """Class decorator: makes a config class frozen and keyword-only. Fields are declared with `param`."""
+    return attrs.frozen(kw_only=True)(cls)
+
+
+@cache
+def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
+    """Key in a recipe -> (resolved type, attribute, what its author says), for a component class."""
+    hints = typing.get_type_hints(cls)
+    infos = [(a, a.metadata.get(_METADATA, FieldInfo(doc=""))) for a in attrs.fields(cls) if a.init]
+    return {info.key or a.name: (hints[a.name], a, info) for a, info in infos}
+
+
+def tiny(config: T) -> T:
+    """The same component shrunk for a test: every field that declares a `tiny` value takes it."""
+    changes = {
+        attribute.name: info.tiny
+        for _, attribute, info in fields_of(type(config)).values()
+        if info.tiny is not ...
+    }
+    return attrs.evolve(config, **changes)  # type: ignore[misc]
+
+
+class Component:
+    """Base of every component config. Subclasses add fields with `param` and override what their kind needs."""
+
+    kind: ClassVar[str] = ""
+
+    def tiny(self: T) -> T:
+        """The same component, as small as still makes sense: for tests and for trying a recipe."""
+        return tiny(self)
+
+
+class NetworkComponent(Component):
+    """A generator, a discriminator or any other module."""
+
+    def fit(self: T, *inputs: Shape) -> T:
+        """This config with what can be inferred from the input shapes (channel counts) filled in."""
+        return self
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """Output shape for these input shapes; raises `ShapeError` for those the network refuses."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what shape it yields")
+
+    def build(self) -> nn.Module:
+        """The module, freshly initialised from torch's global random state."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be built")
+
+
+class Generator(NetworkComponent):
+    """A picture-to-picture network; pictures are in [-1, 1]."""
+
+    kind = "generators"
+
+
+class Discriminator(NetworkComponent):
+    """A network that judges pictures; it yields logits, never probabilities."""
+
+    kind = "discriminators"
+
+
+class OtherNetwork(NetworkComponent):
+    """Any other module of a recipe's `[networks]`: a feature network, an encoder."""
+
+    kind = "networks"
+
+
+class Loss(Component):
+    """One term of an objective. Its `Expr` fields arrive as tensors, its `Network` fields as modules."""
+
+    kind = "losses"
+
+    def check(self, **shapes: Shape) -> None:
+        """Raise `ShapeError` where the shapes of the `Expr` fields do not go together."""
+
+    def build(self) -> Callable[..., torch.Tensor]:
+        """A function (or module) of the `Expr` and `Network` fields by keyword; yields one number."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be built")
+
+
+class Op(Component):
+    """What expressions may call besides networks. One instance is built for each distinct text.
+
+    `evaluation = "identity"` marks an op that training alone wants (pool, noise): metrics, samples and
+    translations then take its first argument unchanged.
+    """
+
+    kind = "ops"
+    arguments: ClassVar[tuple[int, int | None]] = (1, 1)
+    evaluation: ClassVar[str] = "same"
+
+    def shape(self, *inputs: Shape | float) -> Shape:
+        """Output shape for these input shapes (numbers arrive as numbers); `ShapeError` where none fits."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what shape it yields")
+
+    def build(self) -> Callable[..., torch.Tensor]:
+        """The function. An object with `state_dict`/`load_state_dict` of tensors is checkpointed, per process."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be built")
+
+
+class ImageSource(Protocol):
+    """A built data set: groups of items that are drawn independently of each other.
+
+    Unpaired folders have one group a field; a paired set has one group whose items yield several fields.
+    """
+
+    sizes: Mapping[str, int]
+
+    def item(self, group: str, index: int, rng: np.random.Generator | None) -> Mapping[str, torch.Tensor]:
+        """Fields of item `index`: float32 tensors in [-1, 1]. `rng` drives augmentation; None means none.
+
+        Raises `UnreadableImage` for a picture that cannot be decoded: the engine takes the next one.
+        """
+
+    def name(self, group: str, index: int) -> str:
+        """What to call the item in messages and file names: usually the file's stem."""
+
+
+class Dataset(Component):
+    """Yields batch fields by name."""
+
+    kind = "datasets"
+
+    def groups(self) -> Mapping[str, Mapping[str, Shape]]:
+        """group -> field -> shape of one sample, known without touching a picture."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it yields")
+
+    def verify(self) -> None:
+        """Raise `DataError` for what is wrong on disk (missing, empty), without decoding pictures."""
+
+    def build(self, split: str) -> ImageSource:
+        """The "train" or "validation" part; raises `DataError` where it is empty."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be built")
+
+
+class BuiltMetric(Protocol):
+    """A running measurement. `Expr` fields of one data group arrive together, others in calls of their own."""
+
+    def update(self, **tensors: torch.Tensor) -> None:
+        """Take a batch, pictures in [-1, 1]."""
+
+    def compute(self) -> Mapping[str, float]:
+        """Named results. The key "" is the headline, shown under the metric's own name."""
+
+
+class Metric(Component):
+    """A number over the validation pictures. Its `Expr` fields arrive as tensors."""
+
+    kind = "metrics"
+    lower_is_better: ClassVar[bool] = True
+
+    def protocol(self) -> str:
+        """How the number is made, in one line: extractor, resize, kernel."""
+        return ""
+
+    def build(self, device: torch.device) -> BuiltMetric:
+        """An empty measurement."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be built")
+
+
+class Optimizer(Component):
+    """How the parameters of a network are updated."""
+
+    kind = "optimizers"
+
+    def build(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer over these parameters."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be built")
+
+
+class Schedule(Component):
+    """The learning rate's factor as a pure function of the step, so that a resume needs no state."""
+
+    kind = "schedules"
+
+    def factor(self, step: int, total: int, steps_per_epoch: int) -> float:
+        """Multiplier of the optimizer's lr at `step` of `total`, both counted from the phase's `from`."""
+        raise NotImplementedError(f"{type(self).__name__} has no factor")
+
+
+KINDS: Mapping[str, type[Component]] = {
+    base.kind: base
+    for base in (Generator, Discriminator, OtherNetwork, Loss, Dataset, Metric, Op, Optimizer, Schedule)
+}
+"""Registry name -> base class of its components."""
+
+
+def expressions(config: Component) -> dict[str, Expr]:
+    """The config's `Expr` fields that are set, by key."""
+    values = {key: getattr(config, a.name) for key, (_, a, _) in fields_of(type(config)).items()}
+    return {key: value for key, value in values.items() if isinstance(value, Expr)}
+
+
+def network_names(config: Component) -> dict[str, str]:
+    """The config's `Network` fields that are set, by key."""
+    values = {key: getattr(config, a.name) for key, (_, a, _) in fields_of(type(config)).items()}
+    return {key: str(value) for key, value in values.items() if isinstance(value, Network)}
+
+
+@attrs.frozen(kw_only=True)
+class Count:
+    """A number of steps, or of epochs that becomes steps once the data set's size is known."""
+
+    steps: int | None = None
+    epochs: float | None = None
+
+    def in_steps(self, steps_per_epoch: int) -> int:
+        """The count in steps; epochs are rounded to the nearest step."""
+        return self.steps if self.steps is not None else round((self.epochs or 0) * steps_per_epoch)
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps" if self.steps is not None else f"{self.epochs:g} epochs"

@@ -1,0 +1,100 @@
+"""Errors that carry data. Text for people is made at the edge, from these fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+
+@attrs.frozen
+class Location:
+    """Where a value was written: a file (or "--set"), and its line and column counted from 1."""
+
+    source: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        parts = [self.source, *(str(n) for n in (self.line, self.column) if n is not None)]
+        return ":".join(parts)
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """One thing wrong with what the user gave: where, what was found, what was expected, what to do."""
+
+    message: str
+    where: Location | None = None
+    key: str | None = None
+    found: str | None = None
+    expected: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        head = ": ".join(str(part) for part in (self.where, self.key, self.message) if part)
+        lines = [head]
+        if self.found is not None:
+            lines.append(f"  found:    {self.found}")
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        if self.hint is not None:
+            lines.append(f"  hint:     {self.hint}")
+        return "\n".join(lines)
+
+
+class ToonforgeError(Exception):
+    """A mistake that the user can mend. The command line prints it without a traceback, exit code 2."""
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems: tuple[Problem, ...] = tuple(
+            p if isinstance(p, Problem) else Problem(message=p) for p in problems
+        )
+        super().__init__(*self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class RecipeError(ToonforgeError):
+    """A recipe that cannot be read, composed or trained. Holds every problem that was found."""
+
+
+class UnknownNameError(ToonforgeError, KeyError):
+    """A component name that no registry holds; `matches` are the close ones."""
+
+    def __init__(self, problem: Problem, matches: Sequence[str] = ()) -> None:
+        super().__init__(problem)
+        self.matches = tuple(matches)
+
+
+class PluginError(ToonforgeError):
+    """A plugin that cannot be used: broken on import, misnamed, or in conflict with another."""
+
+
+class FieldError(ValueError):
+    """A component field with a value outside its range; raised by a component's own validation."""
+
+    def __init__(self, field: str, found: object, expected: str, hint: str | None = None) -> None:
+        super().__init__(f"{field}: found {found!r}, expected {expected}")
+        self.field, self.found, self.expected, self.hint = field, found, expected, hint
+
+
+class ShapeError(ValueError):
+    """Input shapes that a network, op or loss cannot take. The text says why and what would fit."""
+
+
+class DataError(ToonforgeError):
+    """A data set that is missing, empty or unreadable."""
+
+
+class UnreadableImage(Exception):
+    """One picture that cannot be decoded: skipped, counted and named by the engine."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class RunError(ToonforgeError):
+    """A run folder or checkpoint that cannot be used as asked."""

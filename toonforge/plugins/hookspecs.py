@@ -1,0 +1,117 @@
+"""The hooks a plugin may implement. A plugin module is torch-free and returns plain mappings.
+
+A plugin is a module (or object) named by an entry point of the group `toonforge`; the entry point's name is the
+namespace of everything it supplies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from toonforge.components import (
+    Dataset,
+    Discriminator,
+    Generator,
+    Loss,
+    Metric,
+    Op,
+    Optimizer,
+    OtherNetwork,
+    Schedule,
+)
+
+if TYPE_CHECKING:
+    from toonforge.events import Checkpoint, Finished, RunInfo, Step
+
+hookspec = pluggy.HookspecMarker("toonforge")
+hookimpl = pluggy.HookimplMarker("toonforge")
+
+
+@hookspec
+def toonforge_generators() -> Mapping[str, type[Generator]]:
+    """Generators by name: `return {"resnet": Resnet}` gives `namespace/resnet`."""
+    return {}
+
+
+@hookspec
+def toonforge_discriminators() -> Mapping[str, type[Discriminator]]:
+    """Discriminators by name."""
+    return {}
+
+
+@hookspec
+def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
+    """Other modules for a recipe's `[networks]` by name: feature networks, encoders."""
+    return {}
+
+
+@hookspec
+def toonforge_losses() -> Mapping[str, type[Loss]]:
+    """Losses by name."""
+    return {}
+
+
+@hookspec
+def toonforge_datasets() -> Mapping[str, type[Dataset]]:
+    """Data sets by name."""
+    return {}
+
+
+@hookspec
+def toonforge_metrics() -> Mapping[str, type[Metric]]:
+    """Metrics by name."""
+    return {}
+
+
+@hookspec
+def toonforge_ops() -> Mapping[str, type[Op]]:
+    """Functions that expressions may call, by name."""
+    return {}
+
+
+@hookspec
+def toonforge_optimizers() -> Mapping[str, type[Optimizer]]:
+    """Optimizers by name."""
+    return {}
+
+
+@hookspec
+def toonforge_schedules() -> Mapping[str, type[Schedule]]:
+    """Learning-rate schedules by name."""
+    return {}
+
+
+@hookspec
+def toonforge_recipes() -> Mapping[str, Path]:
+    """Packaged recipe files by name; `extends = "namespace/name"` and `toonforge cp` take them."""
+    return {}
+
+
+@hookspec
+def toonforge_commands() -> Mapping[str, Any]:
+    """Extra verbs of the command line: click commands by name."""
+    return {}
+
+
+@hookspec
+def run_started(run: RunInfo) -> None:
+    """A run begins or resumes; called on the main process, before the first step."""
+
+
+@hookspec
+def step_finished(run: RunInfo, step: Step) -> None:
+    """A step was logged (every `train.log.every` steps, and the last): its losses, speed and memory as numbers."""
+
+
+@hookspec
+def checkpoint_saved(run: RunInfo, checkpoint: Checkpoint) -> None:
+    """A whole checkpoint is on disk."""
+
+
+@hookspec
+def run_finished(run: RunInfo, finished: Finished) -> None:
+    """The run ended: its metrics, and why it stopped ("done" or "interrupted")."""

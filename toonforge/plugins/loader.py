@@ -1,0 +1,245 @@
+"""Finds and loads plugins one by one, so that a broken one is reported and never breaks the rest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pluggy
+
+from toonforge.components import KINDS
+from toonforge.errors import PluginError, Problem
+from toonforge.names import is_component_name
+from toonforge.plugins import hookspecs
+from toonforge.registry import Provenance, Registry, singular
+
+GROUP = "toonforge"
+CORE = "toonforge"
+KNOWN_PLUGINS: Mapping[str, str] = {
+    name: f"toonforge-{name}" for name in ("cartoongan", "cyclegan", "mha-unet", "pix2pix", "samples", "toon2real")
+}
+"""Namespace -> distribution, for the hint of how to install what is missing."""
+
+
+@attrs.frozen(kw_only=True)
+class PluginRecord:
+    """What became of one entry point.
+
+    Attributes:
+        status: "good", "broken", "blocked", "misnamed" or "duplicate".
+        problem: why it is not good, in one line.
+        detail: the traceback of a broken one.
+        supplies: kind -> names (with namespace).
+    """
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    status: str
+    problem: str | None = None
+    detail: str | None = None
+    supplies: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+    @property
+    def provenance(self) -> Provenance:
+        """For the registries."""
+        return Provenance(plugin=self.name, distribution=self.distribution, version=self.version)
+
+
+@attrs.define
+class _Candidate:
+    name: str
+    distribution: str
+    version: str
+    target: str
+    entry: importlib.metadata.EntryPoint
+
+    def record(self, status: str, **more: Any) -> PluginRecord:
+        return PluginRecord(
+            name=self.name,
+            distribution=self.distribution,
+            version=self.version,
+            target=self.target,
+            status=status,
+            **more,
+        )
+
+
+def blocked_by_environment() -> frozenset[str] | None:
+    """The `TOONFORGE_PLUGINS` allow-list, or None when unset; `core` components are always there."""
+    value = os.environ.get("TOONFORGE_PLUGINS")
+    return None if value is None else frozenset(part.strip() for part in value.split(",") if part.strip())
+
+
+class Plugins:
+    """All plugins of this environment, loaded into registries.
+
+    Args:
+        blocked: entry-point names never to import.
+        allowed: only these are imported; None means all. Defaults to `TOONFORGE_PLUGINS`.
+        distributions: where to look; installed distributions by default.
+    """
+
+    def __init__(
+        self,
+        blocked: Iterable[str] = (),
+        allowed: Iterable[str] | None = None,
+        distributions: Iterable[importlib.metadata.Distribution] | None = None,
+    ) -> None:
+        self.blocked = frozenset(blocked)
+        self.allowed = blocked_by_environment() if allowed is None else frozenset(allowed)
+        self._distributions = distributions
+        self.manager = pluggy.PluginManager("toonforge")
+        self.manager.add_hookspecs(hookspecs)
+        self.records: list[PluginRecord] = []
+        self.registries: dict[str, Registry[Any]] = {
+            kind: Registry(kind, load=self.load, explain=self.explain) for kind in KINDS
+        }
+        self.recipes: Registry[Any] = Registry("recipes", load=self.load, explain=self.explain)
+        self.commands: dict[str, tuple[Any, Provenance]] = {}
+        self._loaded = False
+
+    def load(self) -> None:
+        """Import every plugin that is not blocked. Later calls do nothing."""
+        if self._loaded:
+            return
+        self._loaded = True
+        import toonforge.builtin
+
+        core = PluginRecord(
+            name=CORE, distribution="toonforge", version=core_version(), target="toonforge.builtin", status="good"
+        )
+        self.records.append(self._register(toonforge.builtin, core, namespace=""))
+        candidates = self._candidates()
+        names = [candidate.name for candidate in candidates]
+        for candidate in candidates:
+            twins = [other for other in candidates if other.name == candidate.name and other is not candidate]
+            self.records.append(self._load_one(candidate, twins if names.count(candidate.name) > 1 else []))
+
+    def _candidates(self) -> list[_Candidate]:
+        found: dict[tuple[str, str, str], _Candidate] = {}
+        distributions = importlib.metadata.distributions() if self._distributions is None else self._distributions
+        for distribution in distributions:
+            for entry in distribution.entry_points:
+                if entry.group == GROUP:
+                    metadata = distribution.metadata
+                    name = (metadata["Name"] if metadata is not None else None) or "unknown distribution"
+                    # The same distribution can be on the path twice (an editable install and its source tree).
+                    found.setdefault(
+                        (entry.name, name.lower(), entry.value),
+                        _Candidate(entry.name, name, distribution.version or "?", entry.value, entry),
+                    )
+        return sorted(found.values(), key=lambda c: (c.name, c.distribution))
+
+    def _load_one(self, candidate: _Candidate, twins: list[_Candidate]) -> PluginRecord:
+        name = candidate.name
+        if name in self.blocked:
+            return candidate.record("blocked", problem=f"blocked by -p no:{name}")
+        if self.allowed is not None and name not in self.allowed:
+            return candidate.record("blocked", problem="not in TOONFORGE_PLUGINS")
+        if not is_component_name(name) or name == CORE:
+            return candidate.record(
+                "misnamed",
+                problem=f"entry point {name!r} is no namespace: use lower-case words joined by hyphens"
+                + (f", and not {CORE!r}" if name == CORE else ""),
+            )
+        if twins:
+            others = " and ".join(f"{twin.distribution} {twin.version}" for twin in twins)
+            return candidate.record("duplicate", problem=f"{others} supplies a plugin of the same name")
+        try:
+            plugin = candidate.entry.load()
+            return self._register(plugin, candidate.record("good"), namespace=f"{name}/")
+        except (Exception, SystemExit) as error:
+            text = str(error).strip() or type(error).__name__
+            problem = text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
+            return candidate.record("broken", problem=problem, detail=traceback.format_exc())
+
+    def _register(self, plugin: Any, record: PluginRecord, namespace: str) -> PluginRecord:
+        if not self.manager.register(plugin, name=record.name):
+            raise PluginError(f"plugin {record.name!r} is blocked")
+        try:
+            self.manager.check_pending()
+            supplies = self._collect(record, namespace)
+        except BaseException:
+            self.manager.unregister(plugin)
+            raise
+        return attrs.evolve(record, supplies={kind: tuple(items) for kind, items in supplies.items() if items})
+
+    def _collect(self, record: PluginRecord, namespace: str) -> dict[str, dict[str, Any]]:
+        """Ask one plugin for what it supplies, check all of it, then register all of it."""
+        others = [p for p in self.manager.get_plugins() if p is not self.manager.get_plugin(record.name)]
+        supplies: dict[str, dict[str, Any]] = {}
+        for kind in (*KINDS, "recipes", "commands"):
+            hook = self.manager.subset_hook_caller(f"toonforge_{kind}", others)
+            items: dict[str, Any] = {}
+            for mapping in hook():
+                if not isinstance(mapping, Mapping):
+                    raise PluginError(f"hook toonforge_{kind} returned {type(mapping).__name__}, expected a mapping")
+                items.update({f"{namespace}{self._named(kind, name)}": value for name, value in mapping.items()})
+            supplies[kind] = items
+        for kind, items in supplies.items():
+            for name, value in items.items():
+                self._fits(kind, name, value)
+        for kind, items in supplies.items():
+            for name, value in items.items():
+                if kind == "commands":
+                    self.commands[name.removeprefix(namespace)] = (value, record.provenance)
+                elif kind == "recipes":
+                    self.recipes.add(name, value, record.provenance)
+                else:
+                    self.registries[kind].add(name, value, record.provenance)
+        return supplies
+
+    @staticmethod
+    def _named(kind: str, name: object) -> str:
+        part = str(name)
+        if not isinstance(name, str) or not all(is_component_name(word) for word in part.split("_")):
+            raise PluginError(
+                f"{singular(kind)} name {part!r}: use lower-case letters, digits and hyphens, and no namespace"
+            )
+        return part
+
+    def _fits(self, kind: str, name: str, value: object) -> None:
+        if kind == "recipes":
+            if not isinstance(value, Path | str):
+                raise PluginError(f"recipe {name!r} is {type(value).__name__}, expected a path")
+        elif kind == "commands":
+            if name.rsplit("/")[-1] in self.commands:
+                other = self.commands[name.rsplit("/")[-1]][1]
+                raise PluginError(f"command {name.rsplit('/')[-1]!r} is already supplied by {other}")
+        else:
+            base = KINDS[kind]
+            if not (isinstance(value, type) and issubclass(value, base) and attrs.has(value)):
+                raise PluginError(f"{singular(kind)} {name!r} is no @component class derived from {base.__name__}")
+
+    def explain(self, name: str) -> str | None:
+        """Why a namespace is not there: its plugin is broken, blocked or duplicate, or not installed."""
+        namespace, slash, _ = name.partition("/")
+        if not slash:
+            return None
+        for record in self.records:
+            if record.name == namespace and record.status != "good":
+                return f"plugin {namespace!r} ({record.provenance}) is {record.status}: {record.problem}"
+        if namespace in KNOWN_PLUGINS and not any(record.name == namespace for record in self.records):
+            return f"install the plugin that supplies it: pip install {KNOWN_PLUGINS[namespace]}"
+        return None
+
+
+def core_version() -> str:
+    """The installed version of toonforge itself."""
+    try:
+        return importlib.metadata.version("toonforge")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+def unknown_plugins(names: Iterable[str], records: Iterable[PluginRecord]) -> list[Problem]:
+    """Problems for names given to `-p no:NAME` that no plugin has."""
+    known = {record.name for record in records}
+    return [Problem(message=f"no plugin is called {name!r}", hint=f"there are {sorted(known)}") for name in names if name not in known]
