@@ -23,7 +23,9 @@ from toonforge.components import (
     component,
     param,
 )
+from toonforge.optimizers import Adam
 from toonforge.recipe.expr import Expr
+from toonforge.schedules import Constant
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -89,8 +91,8 @@ class Train(Component):
     ema: float | None = param(
         None, doc="decay of the generators' exponential moving average, used in samples and translation", above=0, below=1
     )
-    optimizer: Optimizer = param(doc="of every phase that declares none; adam by default")
-    schedule: Schedule = param(doc="factor of the learning rate over time; constant by default")
+    optimizer: Optimizer = param(Adam, doc="of every phase that declares none")
+    schedule: Schedule = param(Constant, doc="factor of the learning rate over time")
     processes: int = param(1, doc="how many processes (one a GPU)", at_least=1)
     workers: int = param(0, doc="background processes that load pictures; 0 loads in the training process", at_least=0)
     log: LogRule = param(LogRule, doc="when losses are logged")
