@@ -1,0 +1,72 @@
+"""What an expression depends on: networks, signals and data fields, followed through signals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from toonforge.components import expressions, network_names
+from toonforge.recipe.expr import Expr
+from toonforge.recipe.model import Phase
+
+
+class Graph:
+    """The dependencies of a recipe's expressions.
+
+    Args:
+        networks: names of the recipe's networks.
+        signals: the recipe's signals, free of cycles.
+    """
+
+    def __init__(self, networks: Collection[str], signals: Mapping[str, Expr]) -> None:
+        self.networks = frozenset(networks)
+        self.signals = signals
+        self._below: dict[str, frozenset[str]] = {}
+
+    def signals_of(self, expr: Expr) -> frozenset[str]:
+        """Signals that the expression names, and those that these name in turn."""
+        found: set[str] = set()
+        waiting = [expr]
+        while waiting:
+            for name in waiting.pop().names():
+                if name in self.signals and name not in found:
+                    found.add(name)
+                    waiting.append(self.signals[name])
+        return frozenset(found)
+
+    def _parts(self, expr: Expr) -> Iterator[Expr]:
+        yield expr
+        for name in self.signals_of(expr):
+            yield self.signals[name]
+
+    def networks_below(self, expr: Expr) -> frozenset[str]:
+        """Networks that the expression calls, directly or through signals."""
+        if expr.text not in self._below:
+            calls = {call.function for part in self._parts(expr) for call in part.calls()}
+            self._below[expr.text] = frozenset(calls & self.networks)
+        return self._below[expr.text]
+
+    def fields_of(self, expr: Expr) -> frozenset[str]:
+        """Batch fields that the expression needs, directly or through signals."""
+        return frozenset(name for part in self._parts(expr) for name in part.names() if name not in self.signals)
+
+    def ops_of(self, expr: Expr) -> frozenset[str]:
+        """Ops that the expression calls, directly or through signals."""
+        calls = {call.function for part in self._parts(expr) for call in part.calls()}
+        return frozenset(calls - self.networks)
+
+    def expressions_of(self, phase: Phase) -> list[Expr]:
+        """The expressions of the phase's losses, in the order written; losses of weight 0 are left out."""
+        return [
+            expr for term in phase.losses.values() if term.weight != 0 for expr in expressions(term.loss).values()
+        ]
+
+    def signals_used(self, phase: Phase) -> frozenset[str]:
+        """Signals that the phase's losses need."""
+        return frozenset().union(*(self.signals_of(expr) for expr in self.expressions_of(phase)))
+
+    def reached_by(self, phase: Phase) -> frozenset[str]:
+        """Networks that the phase's losses depend on, those named by `Network` fields included."""
+        direct = {
+            name for term in phase.losses.values() if term.weight != 0 for name in network_names(term.loss).values()
+        }
+        return frozenset(direct).union(*(self.networks_below(expr) for expr in self.expressions_of(phase)))
