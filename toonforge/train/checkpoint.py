@@ -1,0 +1,247 @@
+"""Checkpoints: folders of safetensors and JSON, whole or absent, verified by checksum. No pickle anywhere.
+
+A checkpoint is written into a hidden folder, flushed to the disk, renamed, and only then named by `latest`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from toonforge.errors import Problem, RunError
+from toonforge.train.state import Average, Optimizers, load_optimizer, optimizer_tensors, tensors_of
+
+FORMAT = 1
+_FOLDER = re.compile(r"step-(\d{6,})\Z")
+
+
+@attrs.frozen(kw_only=True)
+class Saved:
+    """What a checkpoint saves and restores, besides the step.
+
+    Attributes:
+        networks: the bare modules by name.
+        metadata: network name -> what makes its weights describe themselves (JSON-able).
+        average: the moving averages, if the run keeps them.
+        optimizers: every optimizer of the run.
+        ops: ops with state, by text; theirs is saved per process.
+    """
+
+    networks: Mapping[str, nn.Module]
+    metadata: Mapping[str, Mapping[str, Any]]
+    average: Average | None
+    optimizers: Optimizers
+    ops: Mapping[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: the run's `checkpoints` folder.
+        keep: how many of the newest stay.
+        rank, processes: of this process; all call `save` and `load`.
+        barrier: waits for all processes.
+    """
+
+    def __init__(
+        self, folder: Path, keep: int, rank: int = 0, processes: int = 1, barrier: Callable[[], None] = lambda: None
+    ) -> None:
+        self.folder, self.keep, self.rank, self.processes, self.barrier = folder, keep, rank, processes, barrier
+
+    def save(self, step: int, saved: Saved) -> Path:
+        """Write the checkpoint of `step`; every process must call this. Returns its folder."""
+        final = self.folder / f"step-{step:06d}"
+        partial = self.folder / f".partial-{final.name}"
+        if self.rank == 0:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        self.barrier()
+        self._write_ops(partial, saved)
+        if self.rank == 0:
+            self._write_shared(partial, saved)
+        self.barrier()
+        if self.rank == 0:
+            self._finish(partial, final, step)
+        self.barrier()
+        return final
+
+    def _write_ops(self, folder: Path, saved: Saved) -> None:
+        tensors = {key: value for text, op in saved.ops.items() for key, value in tensors_of(op.state_dict(), text)}
+        _write_tensors(folder / f"ops.rank{self.rank}.safetensors", tensors)
+
+    @staticmethod
+    def _write_shared(folder: Path, saved: Saved) -> None:
+        for name, network in saved.networks.items():
+            metadata = {"toonforge": json.dumps(saved.metadata[name])}
+            _write_tensors(folder / f"{name}.safetensors", network.state_dict(), metadata)
+        if saved.average is not None:
+            for name, network in saved.average.networks.items():
+                more = {**saved.metadata[name], "updates": saved.average.updates[name]}
+                _write_tensors(
+                    folder / f"{name}.ema.safetensors", network.state_dict(), {"toonforge": json.dumps(more)}
+                )
+        for (owner, name), optimizer in saved.optimizers.by_key.items():
+            tensors, plain = optimizer_tensors(optimizer, saved.networks[name])
+            _write_tensors(
+                folder / f"optimizer.{owner}.{name}.safetensors", tensors, {"toonforge": json.dumps({"plain": plain})}
+            )
+
+    def _finish(self, partial: Path, final: Path, step: int) -> None:
+        sums = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
+        about = {"format": FORMAT, "step": step, "processes": self.processes, "files": sums}
+        _write_text(partial / "checkpoint.json", json.dumps(about, indent=1))
+        for path in partial.iterdir():
+            _sync(path)
+        _sync(partial)
+        if final.exists():
+            shutil.rmtree(final)
+        partial.rename(final)
+        _sync(self.folder)
+        write_atomic(self.folder / "latest", final.name + "\n")
+        for old in self.steps()[: -self.keep]:
+            shutil.rmtree(self.folder / f"step-{old:06d}")
+
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints on disk, oldest first."""
+        names = [match for path in self.folder.glob("step-*") if (match := _FOLDER.match(path.name))]
+        return sorted(int(match[1]) for match in names)
+
+    def newest_whole(self) -> tuple[Path | None, list[Problem]]:
+        """The newest checkpoint whose files all match their checksums, and what was wrong with newer ones."""
+        problems = []
+        for step in reversed(self.steps()):
+            folder = self.folder / f"step-{step:06d}"
+            problem = verify(folder)
+            if problem is None:
+                return folder, problems
+            problems.append(problem)
+        return None, problems
+
+    def load(self, folder: Path, saved: Saved) -> int:
+        """Restore everything from a checkpoint's folder; returns its step."""
+        about = read_about(folder)
+        if about["processes"] != self.processes:
+            raise RunError(
+                Problem(
+                    message=f"{folder} was written by another number of processes",
+                    found=f"--processes {self.processes}",
+                    expected=str(about["processes"]),
+                    hint="image pools belong to processes: resume with as many as the run began with",
+                )
+            )
+        for name, network in saved.networks.items():
+            network.load_state_dict(load_file(folder / f"{name}.safetensors"))
+            if saved.average is not None and name in saved.average.networks:
+                path = folder / f"{name}.ema.safetensors"
+                saved.average.networks[name].load_state_dict(load_file(path))
+                saved.average.updates[name] = read_metadata(path)["updates"]
+        for (owner, name), optimizer in saved.optimizers.by_key.items():
+            path = folder / f"optimizer.{owner}.{name}.safetensors"
+            load_optimizer(optimizer, saved.networks[name], load_file(path), read_metadata(path)["plain"])
+        tensors = load_file(folder / f"ops.rank{self.rank}.safetensors")
+        for text, op in saved.ops.items():
+            prefix = f"{text}::"
+            op.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        return int(about["step"])
+
+    def clean(self) -> None:
+        """Remove what an interrupted write left behind."""
+        for path in self.folder.glob(".partial-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """The checkpoint's own description; `RunError` where it is missing, damaged or from a newer toonforge."""
+    try:
+        about = json.loads((folder / "checkpoint.json").read_text("utf-8"))
+        if about["format"] > FORMAT:
+            raise RunError(
+                Problem(
+                    message=f"{folder} was written by a newer toonforge",
+                    found=f"checkpoint format {about['format']}",
+                    expected=f"{FORMAT} or older",
+                    hint="upgrade toonforge",
+                )
+            )
+        return {"step": int(about["step"]), "processes": int(about["processes"]), "files": dict(about["files"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(Problem(message=f"{folder} is no whole checkpoint", found=f"checkpoint.json: {error}")) from None
+
+
+def verify(folder: Path) -> Problem | None:
+    """What is wrong with a checkpoint's files, or None."""
+    try:
+        files = read_about(folder)["files"]
+    except RunError as error:
+        if "newer" in error.problems[0].message:
+            raise
+        return error.problems[0]
+    for name, expected in files.items():
+        path = folder / Path(name).name
+        found = _checksum(path) if path.is_file() else "no such file"
+        if found != expected:
+            return Problem(
+                message=f"{path} is damaged", found=f"sha256 {found[:16]}", expected=f"sha256 {expected[:16]}"
+            )
+    return None
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a weights file says of itself; `RunError` where it is no safetensors file of toonforge's."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        value = json.loads(metadata["toonforge"])
+        if isinstance(value, dict):
+            return value
+    except (OSError, SafetensorError, ValueError, KeyError):
+        value = None
+    raise RunError(
+        Problem(message=f"{path} is no weights file of toonforge", expected="a .safetensors file that toonforge wrote")
+    )
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a small text file so that a reader finds the old or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.partial")
+    _write_text(temporary, text)
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    # safetensors refuses channels-last tensors; the format is no part of the values.
+    save_file({key: value.detach().contiguous() for key, value in tensors.items()}, path, metadata)
+
+
+def _checksum(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

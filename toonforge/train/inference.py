@@ -1,0 +1,75 @@
+"""Evaluates expressions outside training: no gradients, no pools, no noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from toonforge.components import Op
+from toonforge.recipe.expr import Call, Expr, Name, Node, Number
+from toonforge.registry import Registry
+
+
+class Inference:
+    """Evaluates expressions over networks in evaluation mode.
+
+    Args:
+        networks: the modules that expressions call.
+        signals: expressions by name that others may use.
+        ops: where the names of ops are looked up.
+    """
+
+    def __init__(self, networks: Mapping[str, nn.Module], signals: Mapping[str, Expr], ops: Registry[Op]) -> None:
+        self.networks, self.signals, self.registry = networks, signals, ops
+        self._ops: dict[str, Callable[..., Tensor] | None] = {}
+
+    def __call__(self, expr: Expr, fields: Mapping[str, Tensor]) -> Tensor:
+        """The expression's value for a batch of fields."""
+        with torch.inference_mode(), evaluation_mode(self.networks.values()):
+            value = self._value(expr.root, fields, {})
+        assert isinstance(value, Tensor)
+        return value
+
+    def _value(self, node: Node, fields: Mapping[str, Tensor], memo: dict[str, Any]) -> Any:
+        if isinstance(node, Number):
+            return node.value
+        text = str(node)
+        if text not in memo:
+            memo[text] = self._name(node, fields, memo) if isinstance(node, Name) else self._call(node, fields, memo)
+        return memo[text]
+
+    def _name(self, node: Name, fields: Mapping[str, Tensor], memo: dict[str, Any]) -> Any:
+        signal = self.signals.get(node.name)
+        return fields[node.name] if signal is None else self._value(signal.root, fields, memo)
+
+    def _call(self, node: Call, fields: Mapping[str, Tensor], memo: dict[str, Any]) -> Any:
+        if node.function not in self.networks:
+            op = self._op(node.function)
+            if op is None:
+                return self._value(node.arguments[0], fields, memo)
+            return op(*(self._value(argument, fields, memo) for argument in node.arguments))
+        return self.networks[node.function](*(self._value(argument, fields, memo) for argument in node.arguments))
+
+    def _op(self, name: str) -> Callable[..., Tensor] | None:
+        """The op, or None for one that is an identity outside training."""
+        if name not in self._ops:
+            config = self.registry[name]()
+            self._ops[name] = None if config.evaluation == "identity" else config.build()
+        return self._ops[name]
+
+
+@contextmanager
+def evaluation_mode(modules: Any) -> Any:
+    """Switch modules to evaluation mode, and each back to what it was."""
+    before = [(module, module.training) for module in modules]
+    for module, _ in before:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.train(training)

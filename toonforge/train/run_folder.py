@@ -1,0 +1,168 @@
+"""A run's folder: what describes it, and its log of events."""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from toonforge import registries
+from toonforge.errors import Problem, RunError
+from toonforge.recipe.model import Recipe
+from toonforge.recipe.resolved import differences, dump
+from toonforge.train.checkpoint import write_atomic
+
+MAY_CHANGE = (
+    "train.steps",
+    "train.epochs",
+    "train.checkpoint",
+    "train.samples",
+    "train.log",
+    "train.workers",
+    "translations",
+    "metrics",
+)
+"""Keys that a resumed run may change: none of them alters a step that is already done."""
+
+
+class RunFolder:
+    """Where a run lies.
+
+    Args:
+        path: the folder, made by `begin`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.resolved = path / "resolved.toml"
+        self.log = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+
+    def begin(self, recipe: Recipe, source: Path | None) -> None:
+        """Make the folder and describe the run in it."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            is_run = self.resolved.is_file()
+            raise RunError(
+                Problem(
+                    message=f"{self.path} is there already" + ("" if is_run else ", and it is no run"),
+                    hint=f"continue it with --resume, or choose another folder with --out {self.path}-2"
+                    if is_run
+                    else "choose another folder with --out",
+                )
+            )
+        with writing(self.path):
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self.samples.mkdir(exist_ok=True)
+            self._describe(recipe, source)
+
+    def resume(self, recipe: Recipe, source: Path | None) -> list[str]:
+        """Check that the folder holds this recipe's run; returns what changed, in words."""
+        if not self.resolved.is_file():
+            raise RunError(
+                Problem(
+                    message=f"{self.path} is no run to resume",
+                    found="no resolved.toml" if self.path.is_dir() else "no such folder",
+                    hint="leave out --resume to begin one",
+                )
+            )
+        changes = differences(self.resolved.read_text("utf-8"), dump(recipe))
+        refused = [change for change in changes if not _may_change(change[0])]
+        if refused:
+            raise RunError(
+                *(
+                    Problem(
+                        message=f"{self.path} was made by another recipe",
+                        key=key,
+                        found=_shown(new),
+                        expected=f"{_shown(old)}, as the run has it",
+                        hint="put it back, or begin a new run with --out",
+                    )
+                    for key, old, new in refused
+                )
+            )
+        with writing(self.path):
+            if changes:
+                self._describe(recipe, source)
+        return [f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in changes]
+
+    def _describe(self, recipe: Recipe, source: Path | None) -> None:
+        if source is not None:
+            shutil.copyfile(source, self.path / "recipe.toml")
+        write_atomic(self.path / "lock.json", json.dumps(_environment(recipe), indent=1) + "\n")
+        write_atomic(self.resolved, dump(recipe))
+
+    def truncate_log(self, step: int) -> None:
+        """Drop events after `step`, which a resumed run writes again, and a last line cut short."""
+        if not self.log.is_file():
+            return
+        kept = []
+        for line in self.log.read_text("utf-8", errors="replace").splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict) and event.get("step", 0) <= step and event.get("event") != "end":
+                kept.append(line)
+        write_atomic(self.log, "".join(f"{line}\n" for line in kept))
+
+    def write_event(self, event: str, step: int, **more: Any) -> None:
+        """Append one line to metrics.jsonl."""
+        with writing(self.path), self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": event, "step": step, **more}) + "\n")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full disk or a forbidden folder into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        hints = {
+            errno.ENOSPC: "free some space, then continue with --resume",
+            errno.EDQUOT: "free some space, then continue with --resume",
+            errno.EACCES: "choose a folder you may write to with --out",
+            errno.EPERM: "choose a folder you may write to with --out",
+            errno.EROFS: "choose a folder you may write to with --out",
+        }
+        raise RunError(
+            Problem(
+                message=f"cannot write to {path}",
+                found=error.strerror or str(error),
+                hint=hints.get(error.errno or 0, "see whether the folder can be written"),
+            )
+        ) from error
+
+
+def _may_change(key: str) -> bool:
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, default=str)
+
+
+def _environment(recipe: Recipe) -> Mapping[str, Any]:
+    packages = {}
+    for name in ("toonforge", "torch", "accelerate", "safetensors", "numpy", "pillow"):
+        try:
+            packages[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            packages[name] = "not installed as a package"
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": packages,
+        "plugins": {r.name: f"{r.distribution} {r.version}" for r in registries.plugins.records if r.status == "good"},
+        "seed": recipe.train.seed,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
+        "threads": torch.get_num_threads(),
+    }

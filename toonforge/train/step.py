@@ -1,0 +1,162 @@
+"""One training step: every active phase in order, each with one backward pass and one update."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from toonforge import registries
+from toonforge.recipe.graph import Graph
+from toonforge.recipe.model import Recipe
+from toonforge.train.graph import Compiler, Engine, Part, no_sync
+from toonforge.train.phases import PlannedPhase, plan
+from toonforge.train.seeds import seed_call, seed_step
+from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
+
+
+def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
+    """The Accelerator of a run: Accelerate's own gradient accumulation stays off, ours is in the step."""
+    wanted = {"broadcast_buffers": False, "find_unused_parameters": False}
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    keywords = DistributedDataParallelKwargs(**{key: value for key, value in wanted.items() if key in known})
+    return Accelerator(
+        mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu or None, kwargs_handlers=[keywords]
+    )
+
+
+class Training:
+    """Networks, optimizers and averages of a run, and the step that changes them.
+
+    Args:
+        recipe: checked.
+        total_steps: the run's length.
+        steps_per_epoch: of its data set.
+        accelerator: device, precision and processes; made from the recipe when left out.
+    """
+
+    def __init__(
+        self, recipe: Recipe, total_steps: int, steps_per_epoch: int, accelerator: Accelerator | None = None
+    ) -> None:
+        self.recipe = recipe
+        self.accelerator = accelerator or make_accelerator(recipe.train.precision)
+        self.device: torch.device = self.accelerator.device
+        self.rank: int = self.accelerator.process_index
+        self.phases = plan(recipe.phases, recipe.train, total_steps, steps_per_epoch)
+        self.networks = build_networks(recipe)
+        generators = {name: self.networks[name].to(self.device) for name in recipe.generators}
+        # Copied before Accelerate replaces `forward`, which a copy would go on calling on the original.
+        self.average = Average(generators, recipe.train.ema) if recipe.train.ema is not None else None
+        trained = {name for phase in self.phases for name in phase.updates}
+        self.wrapped: dict[str, nn.Module] = {
+            name: self.accelerator.prepare_model(network, evaluation_mode=name not in trained)
+            for name, network in self.networks.items()
+        }
+        self.optimizers = Optimizers(self.phases, self.networks)
+        self.graph = Graph(self.networks, recipe.signals)
+        self.compiler = Compiler(self.graph, registries.ops, self.device)
+        self.engine = Engine(self.compiler, self.networks, self.wrapped, self._seed_call)
+        self._uses = {p.name: (p.updates, self.graph.signals_used(p.phase)) for p in self.phases}
+        self._losses = {
+            p.name: {name: (term, self._loss(term.loss)) for name, term in p.phase.losses.items() if term.weight != 0}
+            for p in self.phases
+        }
+        # Ops are built now, so that a checkpoint knows them before their phase is first active.
+        for phase in self.phases:
+            for expr in self.graph.expressions_of(phase.phase):
+                self.compiler(expr)
+        self.now = 0
+        self.losses: dict[str, Tensor] = {}
+        self.totals: dict[str, Tensor] = {}
+        self.rates: dict[str, float] = {}
+        self.finite = torch.ones((), dtype=torch.bool, device=self.device)
+
+    @property
+    def stateful_ops(self) -> dict[str, Any]:
+        """Ops that remember (image pools), by their text."""
+        return {text: op for text, op in self.compiler.ops.items() if hasattr(op, "state_dict")}
+
+    def _loss(self, config: Any) -> Any:
+        loss = config.build()
+        return loss.to(self.device, DTYPES[self.recipe.train.precision]) if isinstance(loss, nn.Module) else loss
+
+    def _seed_call(self, part: int, text: str) -> None:
+        seed_call(self.recipe.train.seed, self.now, part, self.rank, text)
+
+    def step(self, step: int, parts: Sequence[Mapping[str, Tensor]]) -> None:
+        """Run the phases that are active at `step` over the parts of this process's batch.
+
+        Afterwards `losses`, `totals` and `finite` hold the step's values on the device, unread.
+        """
+        self.now = step
+        seed_step(self.recipe.train.seed, step, self.rank)
+        dtype = DTYPES[self.recipe.train.precision]
+        batch = [
+            Part(
+                {key: value.to(self.device, dtype, non_blocking=True) for key, value in fields.items()}, index
+            )
+            for index, fields in enumerate(parts)
+        ]
+        active = [phase for phase in self.phases if phase.active(step)]
+        self.losses, self.totals = {}, {}
+        for index, phase in enumerate(active):
+            self._run(phase, batch, [self._uses[later.name] for later in active[index + 1 :]])
+        if self.average is not None:
+            for name in self.average.networks:
+                if any(name in phase.updates for phase in active):
+                    self.average.update(name, self.networks[name])
+
+    def _run(self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[tuple[frozenset[str], frozenset[str]]]) -> None:
+        optimizers = self.optimizers.of(phase)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.rates[phase.name] = self.optimizers.set_rate(phase, self.now)
+        with self.engine.phase(phase.updates, later):
+            for part in batch:
+                with ExitStack() as stack:
+                    for context in no_sync(self.wrapped, last=part is batch[-1]):
+                        stack.enter_context(context)
+                    self._backward(phase, part, len(batch))
+                part.memo.clear()
+        for optimizer in optimizers:
+            optimizer.step()
+        for name in phase.updates:
+            self.engine.stepped(name)
+
+    def _backward(self, phase: PlannedPhase, part: Part, parts: int) -> None:
+        total: Tensor | None = None
+        for name, (term, loss) in self._losses[phase.name].items():
+            value = loss(**self.engine.arguments(term.loss, part))
+            self._note(self.losses, f"{phase.name}.{name}", value, parts)
+            weighted = value if term.weight == 1 else value * term.weight
+            total = weighted if total is None else total + weighted
+        assert total is not None  # the recipe's check refuses a phase without losses
+        self._note(self.totals, phase.name, total, parts)
+        self.finite = self.finite & torch.isfinite(total.detach())
+        self.accelerator.backward(total if parts == 1 else total / parts)
+
+    @staticmethod
+    def _note(into: dict[str, Tensor], name: str, value: Tensor, parts: int) -> None:
+        share = value.detach() if parts == 1 else value.detach() / parts
+        into[name] = into[name] + share if name in into else share
+
+    def read(self) -> tuple[dict[str, float], dict[str, float], bool]:
+        """(losses, totals, all finite so far): the mean over processes. This waits for the device."""
+        names = [*self.losses, *self.totals]
+        if not names:
+            return {}, {}, bool(self.finite)
+        values = [*self.losses.values(), *self.totals.values(), self.finite]
+        row = torch.stack([value.double() if value.device.type == "cpu" else value.float() for value in values])
+        if self.accelerator.num_processes > 1:
+            row = self.accelerator.reduce(row, reduction="mean")
+        numbers: list[float] = row.tolist()
+        known = dict(zip(names, numbers, strict=False))
+        losses = {name: known[name] for name in self.losses}
+        return losses, {name: known[name] for name in self.totals}, numbers[-1] == 1.0

@@ -1,0 +1,355 @@
+"""A run from its first step (or its newest checkpoint) to its last: loops, logs, saves, and tells listeners."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from toonforge import events, registries
+from toonforge.components import Count
+from toonforge.errors import Problem, RunError
+from toonforge.plugins import hookspecs
+from toonforge.recipe.model import Recipe
+from toonforge.recipe.resolved import component_data
+from toonforge.train.checkpoint import FORMAT, Checkpoints, Saved
+from toonforge.train.inference import Inference
+from toonforge.train.loading import TrainLoader, steps_per_epoch
+from toonforge.train.phases import total_steps
+from toonforge.train.run_folder import RunFolder, writing
+from toonforge.train.state import DTYPES
+from toonforge.train.step import Training, make_accelerator
+from toonforge.train.validation import Validation, metric_summary
+
+
+def train(
+    recipe: Recipe,
+    *,
+    folder: Path,
+    source: Path | None = None,
+    resume: bool = False,
+    listeners: Sequence[object] = (),
+    cpu: bool = False,
+) -> events.Finished:
+    """Train a recipe into a run folder.
+
+    Args:
+        recipe: from `toonforge.load_recipe`.
+        folder: the run's folder; it must not hold anything yet, unless `resume`.
+        source: the recipe's file, copied into the run.
+        resume: continue the run that the folder holds from its newest whole checkpoint.
+        listeners: objects with run hooks (`toonforge.plugins.hookspecs`), besides the installed plugins.
+        cpu: train on the CPU even where there is a GPU.
+
+    Returns:
+        How the run ended. Ctrl-C and SIGTERM save a checkpoint first ("interrupted"); a second Ctrl-C leaves at once.
+
+    Raises:
+        DataError, RunError: for data or folders that cannot be used, a loss that became infinite or nan.
+    """
+    return Trainer(recipe, RunFolder(folder), listeners, cpu).run(source, resume)
+
+
+class Trainer:
+    """One start of a run. See `train`."""
+
+    def __init__(self, recipe: Recipe, folder: RunFolder, listeners: Sequence[object], cpu: bool) -> None:
+        self.recipe, self.folder = recipe, folder
+        recipe.data.verify()
+        self.accelerator = make_accelerator(recipe.train.precision, cpu)
+        self.main: bool = self.accelerator.is_main_process
+        self.source = recipe.data.build("train")
+        self.skipped: dict[str, str] = {}
+        self.epoch = steps_per_epoch(self.source.sizes, recipe.train.batch_size)
+        self.total = total_steps(recipe.train, self.epoch)
+        self.training = Training(recipe, self.total, self.epoch, self.accelerator)
+        self.validation = Validation(
+            recipe,
+            recipe.data.build("validation"),
+            self.accelerator.device,
+            DTYPES[recipe.train.precision],
+            self._skip,
+        )
+        self.checkpoints = Checkpoints(
+            folder.checkpoints,
+            recipe.train.checkpoint.keep,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+            self.accelerator.wait_for_everyone,
+        )
+        self.hooks = registries.plugins.manager.hook
+        self.listeners = listeners
+        self.done = 0
+        self.stopping = False
+        self._logged = (0, 0.0)
+
+    # -- the run ----------------------------------------------------------------------------------------------
+
+    def run(self, source: Path | None, resume: bool) -> events.Finished:
+        """Train until the end or until interrupted."""
+        began = time.perf_counter()
+        if self.main:
+            changes = self.folder.resume(self.recipe, source) if resume else self._begin(source)
+        self.accelerator.wait_for_everyone()
+        if resume:
+            self._restore()
+            if self.main:
+                self.folder.truncate_log(self.done)
+                for change in changes:
+                    self.folder.write_event("changed", self.done, change=change)
+        with self._listening(), self._catching_signals():
+            self._tell("run_started", run=self._info())
+            self._logged = (self.done, time.perf_counter())
+            self._steps()
+            finished = self._finish(time.perf_counter() - began)
+            self._tell("run_finished", run=self._info(), finished=finished)
+        return finished
+
+    def _begin(self, source: Path | None) -> list[str]:
+        self.folder.begin(self.recipe, source)
+        return []
+
+    def _restore(self) -> None:
+        if self.main:
+            self.checkpoints.clean()
+        newest, problems = self.checkpoints.newest_whole()
+        for problem in problems:
+            if self.main:
+                self.folder.write_event("damaged", 0, problem=str(problem))
+        if newest is None and problems:
+            raise RunError(*problems)
+        if newest is not None:
+            self.done = self.checkpoints.load(newest, self._saved())
+        if self.done > self.total:
+            raise RunError(
+                Problem(
+                    message=f"{self.folder.path} is already at step {self.done}",
+                    found=f"a recipe of {self.total} steps",
+                    hint="give more with --set train.steps=… or train.epochs=…",
+                )
+            )
+        self._first = self.done
+
+    _first = 0
+
+    def _steps(self) -> None:
+        train = self.recipe.train
+        loader = TrainLoader(
+            self.source,
+            seed=train.seed,
+            batch_size=train.batch_size,
+            start_step=self.done,
+            total_steps=self.total,
+            rank=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+            parts=train.accumulate,
+            workers=train.workers,
+        )
+        saved = self.done
+        for batch in loader:
+            for path, reason in batch.skipped.items():
+                self._skip(path, reason)
+            self.training.step(self.done, batch.parts)
+            self.done += 1
+            last = self.done == self.total
+            if last or self._due(train.log.every):
+                self._log()
+            stop = self._should_stop()
+            if self._due(train.samples.every) and not last:
+                self._draw()
+            if last or stop or self._due(train.checkpoint.every):
+                self._save()
+                saved = self.done
+            if stop:
+                break
+        if saved != self.done or not self.checkpoints.steps():
+            self._save()
+
+    def _due(self, every: Count) -> bool:
+        interval = max(1, every.in_steps(self.epoch))
+        return self.done % interval == 0
+
+    def _should_stop(self) -> bool:
+        if self.accelerator.num_processes == 1:
+            return self.stopping
+        # All processes must leave after the same step; asking at every step would wait for the device each time.
+        if not (self._due(self.recipe.train.log.every) or self.done == self.total):
+            return False
+        flag = torch.tensor(float(self.stopping), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
+
+    # -- what a run writes --------------------------------------------------------------------------------------
+
+    def _log(self) -> None:
+        losses, totals, finite = self.training.read()
+        if not finite:
+            culprits = [name for name, value in losses.items() if value != value or abs(value) == float("inf")]
+            raise RunError(
+                Problem(
+                    message=f"the loss became infinite or not a number by step {self.done}",
+                    found=", ".join(culprits) or "an earlier step since the last log line",
+                    hint="lower the learning rate, or look at what the newest checkpoint's samples show; "
+                    f"checkpoints up to step {max(self.checkpoints.steps(), default=0)} are kept",
+                )
+            )
+        before, then = self._logged
+        now = time.perf_counter()
+        self._logged = (self.done, now)
+        step = events.Step(
+            step=self.done,
+            losses=losses,
+            totals=totals,
+            images_per_second=(self.done - before) * self.recipe.train.batch_size / max(now - then, 1e-9),
+            memory=peak_memory(),
+            lr={name: self.training.rates[name] for name in totals},
+        )
+        if self.main:
+            self.folder.write_event(
+                "step",
+                step.step,
+                losses=step.losses,
+                totals=step.totals,
+                lr=step.lr,
+                images_per_second=round(step.images_per_second, 2),
+                memory=step.memory,
+            )
+        self._tell("step_finished", run=self._info(), step=step)
+
+    def _saved(self) -> Saved:
+        return Saved(
+            networks=self.training.networks,
+            metadata={name: self._describe(name) for name in self.training.networks},
+            average=self.training.average,
+            optimizers=self.training.optimizers,
+            ops=self.training.stateful_ops,
+        )
+
+    def _describe(self, name: str) -> Mapping[str, Any]:
+        """What the weights file of a network says of itself, so that it can be used without the recipe."""
+        recipe = self.recipe
+        return {
+            "format": FORMAT,
+            "network": name,
+            "kind": type(recipe.modules[name]).kind,
+            "component": component_data(recipe.modules[name]),
+            "recipe": recipe.name,
+            "translations": {target: expr.text for target, expr in recipe.translations.items()},
+            "signals": {signal: expr.text for signal, expr in recipe.signals.items()},
+            "value_range": [-1, 1],
+            "image_size": max((max(s[1:]) for g in recipe.data.groups().values() for s in g.values()), default=None),
+        }
+
+    def _save(self) -> None:
+        if not self.training.read()[2]:
+            self._log()
+        with writing(self.folder.path):
+            folder = self.checkpoints.save(self.done, self._saved())
+        self._tell("checkpoint_saved", run=self._info(), checkpoint=events.Checkpoint(step=self.done, folder=folder))
+
+    def _inference(self) -> Inference:
+        average = self.training.average
+        networks = {**self.training.networks, **(average.networks if average is not None else {})}
+        return Inference(networks, self.recipe.signals, registries.ops)
+
+    def _draw(self) -> Path | None:
+        if not self.main or not self.recipe.translations:
+            return None
+        path = self.folder.samples / f"step-{self.done:06d}.jpg"
+        with writing(self.folder.path):
+            return self.validation.draw(self._inference(), self.done, path)
+
+    def _finish(self, seconds: float) -> events.Finished:
+        finished = self.done == self.total
+        grid = self._draw()
+        metrics = self.validation.measure(self._inference()) if finished and self.main else {}
+        if self.main:
+            if metrics:
+                self.folder.write_event("metrics", self.done, metrics=metric_summary(metrics))
+            self.folder.write_event("end", self.done, reason="done" if finished else "interrupted", seconds=seconds)
+        self.accelerator.wait_for_everyone()
+        return events.Finished(
+            step=self.done,
+            reason="done" if finished else "interrupted",
+            metrics=metrics,
+            grid=grid,
+            skipped=self.skipped,
+            seconds=seconds,
+        )
+
+    # -- who is told --------------------------------------------------------------------------------------------
+
+    def _skip(self, path: str, reason: str) -> None:
+        if path not in self.skipped:
+            self.skipped[path] = reason
+            if self.main:
+                self.folder.write_event("skipped", self.done, path=path, reason=reason)
+
+    def _info(self) -> events.RunInfo:
+        return events.RunInfo(
+            name=self.recipe.name,
+            folder=self.folder.path,
+            first_step=self._first,
+            total_steps=self.total,
+            steps_per_epoch=self.epoch,
+            phases=tuple(self.recipe.phases),
+            parameters={
+                name: sum(p.numel() for p in network.parameters()) for name, network in self.training.networks.items()
+            },
+            device=str(self.accelerator.device),
+            processes=self.accelerator.num_processes,
+        )
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        manager = registries.plugins.manager
+        names = [manager.register(listener) for listener in self.listeners]
+        try:
+            yield
+        finally:
+            for name in names:
+                manager.unregister(name=name)
+
+    def _tell(self, hook: str, **what: Any) -> None:
+        if self.main:
+            getattr(self.hooks, hook)(**what)
+
+    @contextmanager
+    def _catching_signals(self) -> Iterator[None]:
+        """The first Ctrl-C or SIGTERM asks the loop to save and stop; the second one leaves at once."""
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self.stopping:
+                raise KeyboardInterrupt
+            self.stopping = True
+            if self.main:
+                print("stopping after this step; a checkpoint is saved (again to leave at once)", file=sys.stderr)
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def peak_memory() -> int:
+    """Peak bytes: of the GPU's allocator, or of this process where there is no GPU."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+__all__ = ["Trainer", "hookspecs", "train"]

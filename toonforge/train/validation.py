@@ -1,0 +1,125 @@
+"""What a run shows of itself: a fixed grid of validation pictures, and metrics over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from toonforge.components import ImageSource, expressions
+from toonforge.data.grid import draw_grid
+from toonforge.errors import UnreadableImage
+from toonforge.recipe.expr import Expr
+from toonforge.recipe.graph import Graph
+from toonforge.recipe.model import Recipe
+from toonforge.train.inference import Inference
+
+BATCH = 8
+
+
+class Validation:
+    """The validation pictures of a run.
+
+    Args:
+        recipe: says the translations and metrics.
+        source: the data set's validation part.
+        device, dtype: where and as what the networks compute.
+        skipped: told (path, reason) of each unreadable picture.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        source: ImageSource,
+        device: torch.device,
+        dtype: torch.dtype,
+        skipped: Callable[[str, str], None],
+    ) -> None:
+        self.recipe, self.source, self.skipped = recipe, source, skipped
+        self.device, self.dtype = device, dtype
+        self.graph = Graph(recipe.modules, recipe.signals)
+        self.groups = {field: group for group, fields in recipe.data.groups().items() for field in fields}
+
+    def _items(self, groups: frozenset[str]) -> Iterator[dict[str, Tensor]]:
+        """Validation items, one at a time: the i-th of every group together, as many as the smallest has."""
+        for index in range(min(self.source.sizes[group] for group in groups)):
+            fields: dict[str, Tensor] = {}
+            try:
+                for group in sorted(groups):
+                    fields.update(self.source.item(group, index, None))
+            except UnreadableImage as error:
+                self.skipped(error.path, error.reason)
+                continue
+            yield fields
+
+    def _batches(self, groups: frozenset[str], limit: int | None = None) -> Iterator[dict[str, Tensor]]:
+        batch: list[dict[str, Tensor]] = []
+        for number, fields in enumerate(self._items(groups)):
+            if limit is not None and number >= limit:
+                break
+            batch.append(fields)
+            if len(batch) == BATCH:
+                yield self._stack(batch)
+                batch = []
+        if batch:
+            yield self._stack(batch)
+
+    def _stack(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        return {key: torch.stack([item[key] for item in items]).to(self.device, self.dtype) for key in items[0]}
+
+    def draw(self, inference: Inference, step: int, path: Path) -> Path:
+        """Draw the grid: for each translation its input, its output and, where it can be had, the way back."""
+        columns: list[tuple[str, list[np.ndarray[Any, Any]]]] = []
+        for target, expr in self.recipe.translations.items():
+            (field,) = self.graph.fields_of(expr)
+            back = self._way_back(field, target)
+            shown: dict[str, list[np.ndarray[Any, Any]]] = {}
+            for fields in self._batches(frozenset({self.groups[field]}), self.recipe.train.samples.count):
+                output = inference(expr, fields)
+                shown.setdefault(field, []).extend(to_pictures(fields[field]))
+                shown.setdefault(f"→ {target}", []).extend(to_pictures(output))
+                if back is not None:
+                    shown.setdefault(f"→ {field} again", []).extend(to_pictures(inference(back, {target: output})))
+            columns.extend(shown.items())
+        picture = draw_grid(columns, f"{self.recipe.name}, step {step:,}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.partial")
+        picture.save(temporary, format="JPEG", quality=92)
+        temporary.replace(path)
+        return path
+
+    def _way_back(self, field: str, target: str) -> Expr | None:
+        expr = self.recipe.translations.get(field)
+        return expr if expr is not None and self.graph.fields_of(expr) == {target} else None
+
+    def measure(self, inference: Inference) -> dict[str, dict[str, float]]:
+        """Every metric of the recipe over all validation pictures."""
+        results: dict[str, dict[str, float]] = {}
+        for name, config in self.recipe.metrics.items():
+            metric = config.build(self.device)
+            together: dict[frozenset[str], dict[str, Expr]] = {}
+            for key, expr in expressions(config).items():
+                groups = frozenset(self.groups[field] for field in self.graph.fields_of(expr))
+                together.setdefault(groups, {})[key] = expr
+            for groups, exprs in together.items():
+                for fields in self._batches(groups):
+                    metric.update(**{key: inference(expr, fields) for key, expr in exprs.items()})
+            results[name] = dict(metric.compute())
+        return results
+
+
+def to_pictures(batch: Tensor) -> list[np.ndarray[Any, Any]]:
+    """N,3,H,W in [-1, 1] -> H,W,3 uint8 each."""
+    values = (batch.float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
+    return list(values.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def metric_summary(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Results by "metric" and "metric.part", flat."""
+    return {
+        f"{name}.{part}" if part else name: value for name, parts in results.items() for part, value in parts.items()
+    }
