@@ -1,0 +1,95 @@
+"""Adversarial losses: what a discriminator's logits should be, for pictures that are to count as real or as fake.
+
+Each judges one call of the discriminator, so that a recipe writes the sum of its terms itself and any number of
+kinds of fakes (generated, edge-smoothed, shuffled pairs) can stand in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from toonforge.components import Loss, component, param
+from toonforge.recipe.expr import Expr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+
+@component
+class LSGAN(Loss):
+    """Least squares: the mean of (logits - 1)^2 for real, of logits^2 for fake (Mao et al., 2017)."""
+
+    logits: Expr = param(doc="what a discriminator says, any shape")
+    real: bool = param(doc="whether the logits should say real (1) or fake (0)")
+
+    def build(self) -> Callable[..., torch.Tensor]:
+        """A function of `logits`."""
+        target = 1.0 if self.real else 0.0
+
+        def lsgan(logits: torch.Tensor) -> torch.Tensor:
+            return (logits - target).square().mean()
+
+        return lsgan
+
+
+@component
+class BCE(Loss):
+    """The vanilla GAN's binary cross-entropy on logits; with `real = true` also the non-saturating generator loss."""
+
+    logits: Expr = param(doc="what a discriminator says, any shape, before any sigmoid")
+    real: bool = param(doc="whether the logits should say real (1) or fake (0)")
+
+    def build(self) -> Callable[..., torch.Tensor]:
+        """A function of `logits`."""
+        from torch.nn import functional
+
+        sign = -1.0 if self.real else 1.0
+
+        def bce(logits: torch.Tensor) -> torch.Tensor:
+            # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x).
+            return functional.softplus(sign * logits).mean()
+
+        return bce
+
+
+@component
+class Hinge(Loss):
+    """Hinge (Lim and Ye, 2017): the discriminator's mean of max(0, 1 -+ logits), the generator's mean of -logits."""
+
+    logits: Expr = param(doc="what a discriminator says, any shape")
+    role: Literal["real", "fake", "generator"] = param(
+        doc='"real" and "fake" are the discriminator\'s two terms, "generator" is the term of whoever made the fake'
+    )
+
+    def build(self) -> Callable[..., torch.Tensor]:
+        """A function of `logits`."""
+        role = self.role
+
+        def hinge(logits: torch.Tensor) -> torch.Tensor:
+            if role == "generator":
+                return -logits.mean()
+            return (1.0 - logits if role == "real" else 1.0 + logits).relu().mean()
+
+        return hinge
+
+
+@component
+class Wasserstein(Loss):
+    """The critic's score (Arjovsky et al., 2017): the mean of -logits for real, of logits for fake.
+
+    A generator's term is the one with `real = true` on what it made. The critic needs a `gradient-penalty` beside it.
+    """
+
+    logits: Expr = param(doc="what a critic says, any shape")
+    real: bool = param(doc="whether the score should be high (real) or low (fake)")
+
+    def build(self) -> Callable[..., torch.Tensor]:
+        """A function of `logits`."""
+        sign = -1.0 if self.real else 1.0
+
+        def wasserstein(logits: torch.Tensor) -> torch.Tensor:
+            return sign * logits.mean()
+
+        return wasserstein

@@ -1,0 +1,45 @@
+"""The pool's working part: keeps pictures, swaps them, and can be saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from toonforge.ops.pool import SIZE
+
+
+class ImagePool:
+    """Yields each picture as it is while filling up; later swaps it for a stored one with probability 1/2.
+
+    Draws from torch's global random state (CPU), in the order of the pictures of a batch: one uniform number a
+    picture once the pool is full, and a position when it swaps, as the original CycleGAN code does.
+    """
+
+    def __init__(self) -> None:
+        self.pictures: list[torch.Tensor] = []
+
+    def __call__(self, pictures: torch.Tensor, size: float = SIZE) -> torch.Tensor:
+        """Pictures (N,C,H,W) of the batch or of earlier ones, detached. `size` is how many are kept, 0 for off."""
+        pictures = pictures.detach()
+        if size == 0:
+            return pictures
+        return torch.stack([self._swap(picture, int(size)) for picture in pictures])
+
+    def _swap(self, picture: torch.Tensor, size: int) -> torch.Tensor:
+        if len(self.pictures) < size:
+            self.pictures.append(picture.clone())
+            return picture
+        if torch.rand(()).item() <= 0.5:
+            return picture
+        position = int(torch.randint(size, ()).item())
+        stored, self.pictures[position] = self.pictures[position], picture.clone()
+        return stored.to(device=picture.device, dtype=picture.dtype)
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """`pictures` (stored,C,H,W), or nothing when none is stored."""
+        return {"pictures": torch.stack(self.pictures)} if self.pictures else {}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take over what `state_dict` gave."""
+        self.pictures = [picture.clone() for picture in state["pictures"]] if "pictures" in state else []
