@@ -18,12 +18,11 @@ import torch
 from toonforge import events, registries
 from toonforge.components import Count
 from toonforge.errors import Problem, RunError
-from toonforge.plugins import hookspecs
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
 from toonforge.train.checkpoint import FORMAT, Checkpoints, Saved
 from toonforge.train.inference import Inference
-from toonforge.train.loading import TrainLoader, steps_per_epoch
+from toonforge.data.loader import TrainLoader
 from toonforge.train.phases import total_steps
 from toonforge.train.run_folder import RunFolder, writing
 from toonforge.train.state import DTYPES
@@ -352,4 +351,4 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
-__all__ = ["Trainer", "hookspecs", "train"]
+

@@ -1,0 +1,243 @@
+"""A run that is stopped and resumed equals one that was not, bit for bit; and what cannot be resumed says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import attrs
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.test_engine_equality import CARTOONGAN, CASES, CYCLEGAN
+from tests.test_processes import ROOT
+from toonforge import recipe as recipes
+from toonforge.components import Count
+from toonforge.errors import RunError, ToonforgeError
+from toonforge.recipe.model import CheckpointRule, Recipe
+from toonforge.train.trainer import train
+
+TRAIN = 'ema = 0.9\ncheckpoint = { every = 3, keep = 2 }\nlog.every = 1\nsamples.every = 2\n' + (
+    'schedule = { type = "linear-decay", start = 2 }'
+)
+TRANSLATIONS = '\n[translations]\nphoto = "G(photo)"\n'
+
+
+def stopped_at(recipe: Recipe, steps: int) -> Recipe:
+    """The same recipe, its process ending after `steps`."""
+    return attrs.evolve(recipe, train=attrs.evolve(recipe.train, steps=steps))
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """Every tensor of a checkpoint by file and name."""
+    files = sorted(folder.glob("*.safetensors"))
+    assert files
+    return {f"{file.name}:{key}": value for file in files for key, value in load_file(file).items()}
+
+
+def losses(folder: Path) -> list[tuple[int, dict[str, float]]]:
+    events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(event["step"], event["losses"]) for event in events if event["event"] == "step"]
+
+
+@pytest.mark.parametrize("method", CASES)
+def test_resumed_equals_uninterrupted(tiny: None, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, data, _ = CASES[method]
+    recipe = recipes.loads(text.format(data=data, train=TRAIN.replace('schedule = { type = "linear-decay", start = 2 }', "")))
+    train(recipe, folder=tmp_path / "whole", cpu=True)
+    interrupt_at(monkeypatch, 3)
+    assert train(recipe, folder=tmp_path / "parts", cpu=True).reason == "interrupted"
+    monkeypatch.undo()
+    torch.manual_seed(99)  # whatever happened in between must not matter
+    finished = train(recipe, folder=tmp_path / "parts", resume=True, cpu=True)
+    assert (finished.reason, finished.step) == ("done", 6)
+    whole, parts = (tensors(tmp_path / run / "checkpoints/step-000006") for run in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    for key, value in whole.items():
+        assert torch.equal(value, parts[key]), key
+    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Make the run stop after `step` as a signal would."""
+    from toonforge.train.trainer import Trainer
+
+    monkeypatch.setattr(Trainer, "_should_stop", lambda self: self.done == step)
+
+
+def test_the_schedule_goes_on_where_it_was(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=TRAIN))
+    train(recipe, folder=tmp_path / "whole", cpu=True)
+    interrupt_at(monkeypatch, 4)
+    train(recipe, folder=tmp_path / "parts", cpu=True)
+    monkeypatch.undo()
+    train(recipe, folder=tmp_path / "parts", resume=True, cpu=True)
+    whole, parts = (tensors(tmp_path / run / "checkpoints/step-000006") for run in ("whole", "parts"))
+    assert all(torch.equal(value, parts[key]) for key, value in whole.items())
+
+
+def test_more_steps_continue_a_finished_run(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CARTOONGAN.format(data='fields = ["photo", "cartoon", "smooth"]', train=""))
+    train(stopped_at(recipe, 4), folder=tmp_path / "run", cpu=True)
+    finished = train(recipe, folder=tmp_path / "run", resume=True, cpu=True)
+    assert finished.step == 6
+    train(recipe, folder=tmp_path / "whole", cpu=True)
+    whole, parts = (tensors(tmp_path / run / "checkpoints/step-000006") for run in ("whole", "run"))
+    assert all(torch.equal(value, parts[key]) for key, value in whole.items())
+
+
+def test_only_the_newest_checkpoints_are_kept(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 1, keep = 2 }"))
+    train(recipe, folder=tmp_path / "run", cpu=True)
+    names = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
+    assert names == ["latest", "step-000005", "step-000006"]
+    assert (tmp_path / "run/checkpoints/latest").read_text().strip() == "step-000006"
+
+
+def test_no_file_of_a_run_is_a_pickle(tiny: None, tmp_path: Path) -> None:
+    train(recipes.loads(CYCLEGAN.format(data="", train="ema = 0.9") + TRANSLATIONS), folder=tmp_path / "run", cpu=True)
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".safetensors", ".json", ".jsonl", ".toml", ".jpg", ""}
+    assert not [path for path in files if path.read_bytes()[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"PK")]
+
+
+@pytest.mark.parametrize("harm", ["truncate", "flip", "foreign", "missing", "no-description"])
+def test_a_damaged_checkpoint_is_named_and_the_previous_one_used(tiny: None, tmp_path: Path, harm: str) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 2, keep = 3 }"))
+    train(recipe, folder=tmp_path / "run", cpu=True)
+    whole = tensors(tmp_path / "run/checkpoints/step-000006")
+    victim = tmp_path / "run/checkpoints/step-000006" / ("checkpoint.json" if harm == "no-description" else "G.safetensors")
+    data = victim.read_bytes()
+    if harm in ("missing", "no-description"):
+        victim.unlink()
+    else:
+        changed = bytearray(data)
+        changed[-5] ^= 1
+        victim.write_bytes({"truncate": data[:-7], "flip": bytes(changed), "foreign": b"hello"}[harm])
+    train(recipe, folder=tmp_path / "run", resume=True, cpu=True)
+    again = tensors(tmp_path / "run/checkpoints/step-000006")
+    assert all(torch.equal(value, again[key]) for key, value in whole.items())
+    named = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert any(victim.name in event.get("problem", "") for event in named if event["event"] == "damaged")
+
+
+def test_a_half_written_checkpoint_is_ignored(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 2, keep = 3 }"))
+    train(stopped_at(recipe, 4), folder=tmp_path / "run", cpu=True)
+    partial = tmp_path / "run/checkpoints/.partial-step-000006"
+    partial.mkdir()
+    (partial / "G.safetensors").write_bytes(b"cut")
+    assert train(recipe, folder=tmp_path / "run", resume=True, cpu=True).step == 6
+    assert not partial.exists()
+
+
+def test_a_folder_that_is_there_is_not_overwritten(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
+    train(recipe, folder=tmp_path / "run", cpu=True)
+    with pytest.raises(RunError, match="--resume"):
+        train(recipe, folder=tmp_path / "run", cpu=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match="it is no run"):
+        train(recipe, folder=tmp_path / "mine", cpu=True)
+    assert (tmp_path / "mine/thesis.tex").read_text() == "years of work"
+
+
+def test_resuming_what_is_no_run_says_so(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
+    with pytest.raises(RunError, match="no run to resume"):
+        train(recipe, folder=tmp_path / "nothing", resume=True, cpu=True)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(RunError, match="no run to resume"):
+        train(recipe, folder=tmp_path / "other", resume=True, cpu=True)
+
+
+def test_resuming_another_recipe_says_what_differs(tiny: None, tmp_path: Path) -> None:
+    text = CYCLEGAN.format(data="", train="")
+    train(recipes.loads(text), folder=tmp_path / "run", cpu=True)
+    other = recipes.loads(text.replace("weight = 10", "weight = 25", 1))
+    with pytest.raises(RunError) as caught:
+        train(other, folder=tmp_path / "run", resume=True, cpu=True)
+    message = str(caught.value)
+    assert "phases.generators.losses.cycle_photo.weight" in message and "25" in message and "10" in message
+
+
+def test_a_newer_format_is_refused(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
+    train(recipe, folder=tmp_path / "run", cpu=True)
+    about = tmp_path / "run/checkpoints/step-000006/checkpoint.json"
+    about.write_text(about.read_text().replace('"format": 1', '"format": 99'))
+    with pytest.raises(ToonforgeError, match="newer toonforge"):
+        train(recipe, folder=tmp_path / "run", resume=True, cpu=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_goes_on_later(tmp_path: Path, number: signal.Signals) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(CYCLEGAN.format(data="", train="log.every = 1").replace("steps = 6", "steps = 100000"))
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.train_tiny", str(recipe), str(tmp_path / "run")]
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run/metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.is_file() and log.read_text().count("\n") > 3):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and out.startswith("interrupted"), errors[-2000:]
+    step = int(out.split()[1])
+    assert (tmp_path / "run/checkpoints/latest").read_text().strip() == f"step-{step:06d}"
+
+
+def test_a_loss_that_explodes_stops_the_run_and_keeps_the_checkpoints(tiny: None, tmp_path: Path) -> None:
+    text = CYCLEGAN.format(data="", train='optimizer = { type = "sgd", lr = 1e30 }\nlog.every = 1')
+    with pytest.raises(RunError, match="not a number"):
+        train(recipes.loads(text), folder=tmp_path / "run", cpu=True)
+    assert not list((tmp_path / "run/checkpoints").glob("step-*"))
+
+
+def test_a_full_disk_stops_with_one_message(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    from toonforge.train import checkpoint
+
+    recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 2, keep = 3 }"))
+    write = checkpoint.save_file
+    written: list[str] = []
+
+    def full(tensors: object, path: Path, metadata: object = None) -> None:
+        written.append(str(path))
+        if "step-000004" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(tensors, path, metadata)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(RunError, match="No space left") as caught:
+        train(recipe, folder=tmp_path / "run", cpu=True)
+    assert "--resume" in str(caught.value)
+    assert (tmp_path / "run/checkpoints/latest").read_text().strip() == "step-000002"
+    monkeypatch.undo()
+    assert train(recipe, folder=tmp_path / "run", resume=True, cpu=True).step == 6
+
+
+def test_a_folder_that_cannot_be_written_says_so(tiny: None, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError):
+        train(recipes.loads(CYCLEGAN.format(data="", train="")), folder=tmp_path / "file/run", cpu=True)
+
+
+def test_keeping_is_what_may_change(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
+    train(stopped_at(recipe, 3), folder=tmp_path / "run", cpu=True)
+    rule = CheckpointRule(every=Count(steps=1), keep=9)
+    changed = attrs.evolve(recipe, train=attrs.evolve(recipe.train, checkpoint=rule))
+    train(changed, folder=tmp_path / "run", resume=True, cpu=True)
+    changes = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert any("train.checkpoint.keep" in event["change"] for event in changes if event["event"] == "changed")

@@ -1,0 +1,90 @@
+"""What a packaged recipe promises: it checks, survives a round trip, and trains once it is shrunk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+
+from toonforge.components import Component, Count, Dataset
+from toonforge.recipe import load, loads
+from toonforge.recipe.model import CheckpointRule, LogRule, Phase, Recipe, SamplesRule
+from toonforge.recipe.resolved import dump
+
+
+class RecipeSuite:
+    """A recipe file or packaged recipe.
+
+    Attributes:
+        recipe: path, or "plugin/name".
+        data: a data set that yields the recipe's fields, in the place of its own, so that it can be trained here.
+        overrides: as given to `--set`.
+    """
+
+    recipe: ClassVar[str | Path]
+    data: ClassVar[Dataset]
+    overrides: ClassVar[tuple[str, ...]] = ()
+
+    def test_checks(self) -> None:
+        load(self.recipe, self.overrides)
+
+    def test_survives_a_round_trip(self) -> None:
+        recipe = load(self.recipe, self.overrides)
+        assert loads(dump(recipe)) == recipe, "the recipe with every default filled in reads back as another one"
+
+    def test_trains_when_shrunk(self, tmp_path: Path) -> None:
+        import json
+
+        from toonforge.train.trainer import train
+
+        recipe = shrink(load(self.recipe, self.overrides), self.data)
+        finished = train(recipe, folder=tmp_path / "run", cpu=True)
+        assert finished.reason == "done"
+        events = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+        seen = {name for event in events if event["event"] == "step" for name in event["losses"]}
+        wanted = {f"{p}.{t}" for p, phase in recipe.phases.items() for t, term in phase.losses.items() if term.weight}
+        assert seen == wanted, f"losses that were never computed: {sorted(wanted - seen)}"
+
+
+def shrink(recipe: Recipe, data: Dataset, steps: int = 2) -> Recipe:
+    """The recipe with tiny networks over other data, every phase squeezed into `steps` steps of its own."""
+
+    def small(components: Mapping[str, Component]) -> dict[str, Any]:
+        return {name: component.tiny() for name, component in components.items()}
+
+    starts = sorted({phase.from_.steps or phase.from_.epochs or 0 for phase in recipe.phases.values()})
+    ends = {p.until.steps or p.until.epochs or 0 for p in recipe.phases.values() if p.until is not None}
+    moments = sorted({*starts, *ends})
+
+    def moment(count: Count) -> Count:
+        return Count(steps=moments.index(count.steps or count.epochs or 0) * steps)
+
+    def squeeze(phase: Phase) -> Phase:
+        until = None if phase.until is None else moment(phase.until)
+        return attrs.evolve(phase, from_=moment(phase.from_), until=until, every=1)
+
+    total = (len(moments) + 1) * steps
+    train = attrs.evolve(
+        recipe.train,
+        steps=total,
+        epochs=None,
+        batch_size=2 * recipe.train.accumulate,
+        processes=1,
+        workers=0,
+        precision="fp32",
+        log=LogRule(every=Count(steps=1)),
+        samples=SamplesRule(every=Count(steps=total), count=1),
+        checkpoint=CheckpointRule(every=Count(steps=total)),
+    )
+    return attrs.evolve(
+        recipe,
+        data=data,
+        generators=small(recipe.generators),
+        discriminators=small(recipe.discriminators),
+        networks=small(recipe.networks),
+        phases={name: squeeze(phase) for name, phase in recipe.phases.items()},
+        train=train,
+        metrics={},
+    )
