@@ -45,11 +45,10 @@ class BCE(Loss):
         """A function of `logits`."""
         from torch.nn import functional
 
-        sign = -1.0 if self.real else 1.0
+        target = 1.0 if self.real else 0.0
 
         def bce(logits: torch.Tensor) -> torch.Tensor:
-            # -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x).
-            return functional.softplus(sign * logits).mean()
+            return functional.binary_cross_entropy_with_logits(logits, logits.new_full((), target).expand_as(logits))
 
         return bce
 
