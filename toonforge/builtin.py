@@ -4,41 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from toonforge import losses, ops, optimizers, schedules
 from toonforge.components import Loss, Op, Optimizer, Schedule
+from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
+from toonforge.ops import Cat, Gray, Noise, Pool
+from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
 from toonforge.plugins.hookspecs import hookimpl
+from toonforge.schedules import Constant, Cosine, LinearDecay, MultiStep
 
 
 @hookimpl
 def toonforge_losses() -> Mapping[str, type[Loss]]:
     """Losses that no single method owns."""
     return {
-        "bce": losses.BCE,
-        "feature-l1": losses.FeatureL1,
-        "gradient-penalty": losses.GradientPenalty,
-        "hinge": losses.Hinge,
-        "l1": losses.L1,
-        "l2": losses.L2,
-        "lsgan": losses.LSGAN,
-        "tv": losses.TotalVariation,
-        "wasserstein": losses.Wasserstein,
+        "bce": BCE,
+        "feature-l1": FeatureL1,
+        "gradient-penalty": GradientPenalty,
+        "hinge": Hinge,
+        "l1": L1,
+        "l2": L2,
+        "lsgan": LSGAN,
+        "tv": TotalVariation,
+        "wasserstein": Wasserstein,
     }
 
 
 @hookimpl
 def toonforge_ops() -> Mapping[str, type[Op]]:
     """What expressions may call."""
-    return {"cat": ops.Cat, "gray": ops.Gray, "noise": ops.Noise, "pool": ops.Pool}
+    return {"cat": Cat, "gray": Gray, "noise": Noise, "pool": Pool}
 
 
 @hookimpl
 def toonforge_optimizers() -> Mapping[str, type[Optimizer]]:
     """Torch's optimizers."""
     return {
-        "adam": optimizers.Adam,
-        "adamw": optimizers.AdamW,
-        "rmsprop": optimizers.RMSprop,
-        "sgd": optimizers.SGD,
+        "adam": Adam,
+        "adamw": AdamW,
+        "rmsprop": RMSprop,
+        "sgd": SGD,
     }
 
 
@@ -46,8 +49,8 @@ def toonforge_optimizers() -> Mapping[str, type[Optimizer]]:
 def toonforge_schedules() -> Mapping[str, type[Schedule]]:
     """Learning rates over time."""
     return {
-        "constant": schedules.Constant,
-        "cosine": schedules.Cosine,
-        "linear-decay": schedules.LinearDecay,
-        "multi-step": schedules.MultiStep,
+        "constant": Constant,
+        "cosine": Cosine,
+        "linear-decay": LinearDecay,
+        "multi-step": MultiStep,
     }
