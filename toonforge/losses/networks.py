@@ -33,10 +33,10 @@ class FeatureL1(Loss):
 
     def build(self) -> Callable[..., torch.Tensor]:
         """A function of `input`, `target` and the module `features`."""
+        from torch.nn import functional
 
         def feature_l1(input: torch.Tensor, target: torch.Tensor, features: nn.Module) -> torch.Tensor:
-            difference: torch.Tensor = features(input) - features(target)
-            return difference.abs().mean()
+            return functional.l1_loss(features(input), features(target))
 
         return feature_l1
 

@@ -1,0 +1,11 @@
+"""Blocks and networks that several plugins share.
+
+Modules here that import torch: `norms`, `upsampling`, `padding`, `init`, `resnet`, `unet`, `patchgan`,
+`efficientnet_lite`. A plugin's config classes import them inside `build` only; `choices` and `shapes` need no torch
+and may be imported anywhere, as may this package.
+"""
+
+from toonforge.nn.choices import Interpolation, Norm, Padding, Upsample
+from toonforge.nn.shapes import conv_size, one_picture
+
+__all__ = ["Interpolation", "Norm", "Padding", "Upsample", "conv_size", "one_picture"]

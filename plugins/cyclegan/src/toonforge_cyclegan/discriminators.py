@@ -1,0 +1,73 @@
+"""The discriminator's config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from toonforge.components import Discriminator, Shape, component, param
+from toonforge.errors import ShapeError
+from toonforge.nn import Norm, conv_size, one_picture
+from toonforge.nn.choices import NORM_DOC
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@component
+class PatchGAN(Discriminator):
+    """One logit for each overlapping patch of the picture; 70x70 pixels with 3 layers."""
+
+    layers: int = param(
+        3, doc="strided convolutions; patches of 16, 34, 70, 142 pixels for 1, 2, 3, 4", at_least=1, at_most=8,
+        source="CycleGAN, appendix 7.2", tiny=1,
+    )
+    width: int = param(
+        64, doc="channels of the first convolution, doubling up to 8 times as many", unit="channels", at_least=1,
+        source="CycleGAN, appendix 7.2", tiny=4,
+    )
+    norm: Norm = param("instance", doc=NORM_DOC + ", none after the first and the last", source="CycleGAN, appendix 7.2")
+    kernel: int = param(4, doc="side of every convolution", unit="pixels", at_least=3, at_most=7)
+    spectral_norm: bool = param(False, doc="spectral normalisation of every convolution")
+    in_channels: int | None = param(
+        None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
+    )
+
+    def fit(self, *inputs: Shape) -> PatchGAN:
+        """With the input's channels filled in."""
+        channels = one_picture("cyclegan/patchgan", inputs, self.in_channels)[0]
+        return attrs.evolve(self, in_channels=channels)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """(1, rows, columns) of patches; refuses pictures on which not one fits."""
+        _, height, width = one_picture("cyclegan/patchgan", inputs, self.in_channels)
+        patches = self._patches(height), self._patches(width)
+        if min(patches) < 1:
+            least = next(size for size in range(1, 10_000) if self._patches(size) >= 1)
+            raise ShapeError(
+                f"cyclegan/patchgan with {self.layers} layers needs pictures of at least {least}x{least}, found "
+                f"{height}x{width}: use larger pictures or fewer layers"
+            )
+        return (1, *patches)
+
+    def _patches(self, size: int) -> int:
+        padding = (self.kernel - 1) // 2
+        for stride in [2] * self.layers + [1, 1]:
+            size = conv_size(size, self.kernel, stride, padding)
+            if size < 1:
+                return 0
+        return size
+
+    def build(self) -> nn.Module:
+        """`toonforge.nn.patchgan.PatchGAN`."""
+        from toonforge.nn.patchgan import PatchGAN as Network
+
+        return Network(
+            self.in_channels or 3,
+            width=self.width,
+            layers=self.layers,
+            norm=self.norm,
+            kernel=self.kernel,
+            spectral=self.spectral_norm,
+        )

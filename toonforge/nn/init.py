@@ -1,0 +1,28 @@
+"""The CycleGAN code's initial weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from toonforge.nn.upsampling import PixelShuffle
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
+
+
+@torch.no_grad()
+def init_normal(network: nn.Module, std: float = 0.02) -> None:
+    """Convolutions from N(0, std), norm weights from N(1, std), all biases 0; draws from torch's random state."""
+    for module in network.modules():
+        if isinstance(module, CONVOLUTIONS):
+            module.weight.normal_(0.0, std)
+        elif isinstance(module, NORMS) and module.weight is not None:
+            module.weight.normal_(1.0, std)
+        else:
+            continue
+        if module.bias is not None:
+            module.bias.zero_()
+    for module in network.modules():
+        if isinstance(module, PixelShuffle):
+            module.align()

@@ -1,0 +1,97 @@
+"""The ResNet generator of Johnson et al. (2016) as CycleGAN uses it (Zhu et al., 2017, appendix 7.2).
+
+c7s1-64, d128, d256, R256 x 9, u128, u64, c7s1-3. Every convolution but the last is followed by a norm and ReLU;
+tanh at the end.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from toonforge.nn.choices import Interpolation, Norm, Padding, Upsample
+from toonforge.nn.init import init_normal
+from toonforge.nn.norms import bias_before, norm_layer
+from toonforge.nn.padding import PadToMultiple, zero
+from toonforge.nn.upsampling import conv, upsample_layer
+
+
+class ResidualBlock(nn.Module):
+    """x + norm(conv(dropout(relu(norm(conv(x)))))), both convolutions 3x3."""
+
+    def __init__(self, width: int, norm: Norm, padding: Padding, dropout: float) -> None:
+        super().__init__()
+        bias = bias_before(norm)
+        self.layers = nn.Sequential(
+            conv(width, width, 3, padding, bias=bias),
+            norm_layer(norm, width),
+            nn.ReLU(inplace=True),
+            *([nn.Dropout(dropout)] if dropout else []),
+            conv(width, width, 3, padding, bias=bias),
+            norm_layer(norm, width),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N,width,H,W), unchanged in shape."""
+        y: torch.Tensor = x + self.layers(x)
+        return y
+
+
+class ResnetGenerator(PadToMultiple):
+    """Pictures (N,in_channels,H,W) in [-1, 1] to (N,out_channels,H,W) in [-1, 1], any H and W.
+
+    Args:
+        width: channels after the first convolution; 4 times as many in the blocks.
+        blocks: residual blocks; 9 for 256 pixels, 6 for 128 in the original.
+        dropout: probability inside the blocks, 0 for none.
+        padding: of every convolution but the two strided ones, which see zeros as in the original.
+        residual: see `PadToMultiple`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        *,
+        width: int = 64,
+        blocks: int = 9,
+        norm: Norm = "instance",
+        upsample: Upsample = "transposed",
+        interpolation: Interpolation = "nearest",
+        dropout: float = 0.0,
+        padding: Padding = "reflect",
+        residual: bool = False,
+    ) -> None:
+        # Reflecting one pixel needs two: at least 2x2 at a quarter of the size.
+        super().__init__(multiple=4, minimum=8, residual=residual)
+        bias = bias_before(norm)
+
+        def down(inputs: int, outputs: int) -> nn.Sequential:
+            return nn.Sequential(
+                conv(inputs, outputs, 3, "zero", stride=2, bias=bias), norm_layer(norm, outputs), nn.ReLU(inplace=True)
+            )
+
+        def up(inputs: int, outputs: int) -> nn.Sequential:
+            grow = upsample_layer(
+                upsample, inputs, outputs, kernel=3, bias=bias, padding=padding, interpolation=interpolation
+            )
+            return nn.Sequential(grow, norm_layer(norm, outputs), nn.ReLU(inplace=True))
+
+        self.stem = nn.Sequential(
+            conv(in_channels, width, 7, padding, bias=bias), norm_layer(norm, width), nn.ReLU(inplace=True)
+        )
+        self.down = nn.Sequential(down(width, 2 * width), down(2 * width, 4 * width))
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding, dropout) for _ in range(blocks)))
+        self.up = nn.Sequential(up(4 * width, 2 * width), up(2 * width, width))
+        self.head = conv(width, out_channels, 7, padding)
+        init_normal(self)
+        if residual:
+            zero(self.head)
+
+    def body(self, x: torch.Tensor) -> torch.Tensor:
+        """Sides are multiples of 4, at least 8."""
+        x = self.stem(x)  # N,width,H,W
+        x = self.down(x)  # N,4 width,H/4,W/4
+        x = self.blocks(x)
+        x = self.up(x)  # N,width,H,W
+        return torch.tanh(self.head(x))
