@@ -1,0 +1,1 @@
+"""Pictures: reading, geometry, folders, order. Nothing here imports torch before a picture is asked for."""

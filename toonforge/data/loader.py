@@ -1,0 +1,168 @@
+"""Batches of a training run: built from the order alone, so any step can be had without those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
+import attrs
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from toonforge.components import ImageSource
+from toonforge.data.order import Draw, Order, steps_per_epoch
+from toonforge.errors import DataError, Problem, UnreadableImage
+
+
+@attrs.frozen
+class Batch:
+    """What one process gets of one step.
+
+    Attributes:
+        parts: one mapping from field to (count, channels, height, width) for each accumulated part.
+        skipped: unreadable pictures that others stand in for: path -> reason.
+    """
+
+    parts: list[dict[str, Tensor]]
+    skipped: dict[str, str]
+
+    def pinned(self) -> Batch:
+        """The same batch in page-locked memory, from where copies to a GPU need not be waited for."""
+        return Batch([{key: value.pin_memory() for key, value in part.items()} for part in self.parts], self.skipped)
+
+
+class TrainLoader:
+    """The batches of steps `start_step` to `total_steps`, one `Batch` each.
+
+    A step's samples are cut into `parts` first, and each part among the processes in order of rank: so one process
+    and several see the same parts.
+
+    Args:
+        source: the data set's training part.
+        seed: of order and augmentation.
+        batch_size: samples in a step, over all processes and parts.
+        start_step, total_steps: the first step, and the one after the last.
+        rank, processes: which process this is, and of how many.
+        parts: how many parts a batch is cut into.
+        workers: processes that load pictures in the background; 0 loads here, when asked for the next batch.
+        pin_memory: hand out page-locked tensors; wants a GPU.
+
+    Raises:
+        DataError: where the batch cannot be cut evenly, a group is empty or, while iterating, wholly unreadable.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        *,
+        seed: int,
+        batch_size: int,
+        start_step: int = 0,
+        total_steps: int,
+        rank: int = 0,
+        processes: int = 1,
+        parts: int = 1,
+        workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        if batch_size % (parts * processes):
+            raise DataError(
+                Problem(
+                    message="the batch cannot be cut evenly",
+                    key="train.batch_size",
+                    found=f"{batch_size} for {processes} processes and {parts} accumulated parts",
+                    expected=f"a multiple of {parts * processes}",
+                )
+            )
+        for group, size in source.sizes.items():
+            if size < 1:
+                raise DataError(Problem(message=f"the data set has no {group!r} pictures to train on"))
+        self.steps = range(start_step, total_steps)
+        self.steps_per_epoch = steps_per_epoch(source.sizes, batch_size)
+        self._samples = _Steps(source, Order(source.sizes, batch_size, seed), rank, processes, parts)
+        self._workers, self._pin_memory = workers, pin_memory
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Batch]:
+        here = map(self._samples.__getitem__, self.steps)
+        for result in self._background() if self._workers and self.steps else here:
+            if isinstance(result, DataError):
+                raise result
+            yield result.pinned() if self._pin_memory else result
+
+    def _background(self) -> Iterator[Batch | DataError]:
+        return iter(
+            DataLoader(
+                self._samples,
+                batch_size=None,
+                sampler=self.steps,
+                num_workers=self._workers,
+                collate_fn=_as_is,
+                # A generator of its own: otherwise starting the workers would advance torch's global random state.
+                generator=torch.Generator(),
+            )
+        )
+
+
+def _as_is(result: Batch | DataError) -> Batch | DataError:
+    return result
+
+
+class _Steps(Dataset["Batch | DataError"]):
+    """Maps a step's number to its batch. Errors are returned, since a worker's own lose their fields on the way."""
+
+    def __init__(self, source: ImageSource, order: Order, rank: int, processes: int, parts: int) -> None:
+        self.source, self.order = source, order
+        self.rank, self.parts = rank, parts
+        self.share = order.batch_size // (parts * processes)
+        self.stride = order.batch_size // parts
+        self._unreadable: dict[tuple[str, int], UnreadableImage] = {}
+
+    def __getitem__(self, step: int) -> Batch | DataError:
+        first = step * self.order.batch_size + self.rank * self.share
+        skipped: dict[str, str] = {}
+        try:
+            parts = [self._part(first + part * self.stride, skipped) for part in range(self.parts)]
+        except DataError as error:
+            return error
+        return Batch(parts, skipped)
+
+    def _part(self, first: int, skipped: dict[str, str]) -> dict[str, Tensor]:
+        samples = [self._sample(number, skipped) for number in range(first, first + self.share)]
+        return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
+
+    def _sample(self, number: int, skipped: dict[str, str]) -> dict[str, Tensor]:
+        fields: dict[str, Tensor] = {}
+        for group, draw in self.order.draws(number).items():
+            for index in chain((draw.index,), self.order.replacements(group, number)):
+                item = self._item(group, index, draw, skipped)
+                if item is not None:
+                    fields.update(item)
+                    break
+            else:
+                raise self._none_left(group, skipped)
+        return fields
+
+    def _item(self, group: str, index: int, draw: Draw, skipped: dict[str, str]) -> Mapping[str, Tensor] | None:
+        """The item, or None for one that is unreadable: now, or when it was tried before."""
+        error = self._unreadable.get((group, index))
+        if error is None:
+            try:
+                return self.source.item(group, index, draw.generator())
+            except UnreadableImage as unreadable:
+                error = self._unreadable[group, index] = unreadable
+        skipped[error.path] = error.reason
+        return None
+
+    def _none_left(self, group: str, skipped: Mapping[str, str]) -> DataError:
+        path, reason = next(iter(skipped.items()))
+        return DataError(
+            Problem(
+                message=f"no readable picture is left among {group!r}",
+                found=f"{self.order.sizes[group]} that cannot be read; the first: {path}: {reason}",
+                expected="at least one",
+            )
+        )
