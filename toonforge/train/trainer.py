@@ -23,6 +23,7 @@ from toonforge.recipe.resolved import component_data
 from toonforge.train.checkpoint import FORMAT, Checkpoints, Saved
 from toonforge.train.inference import Inference
 from toonforge.data.loader import TrainLoader
+from toonforge.data.order import steps_per_epoch
 from toonforge.train.phases import total_steps
 from toonforge.train.run_folder import RunFolder, writing
 from toonforge.train.state import DTYPES
@@ -152,6 +153,7 @@ class Trainer:
             processes=self.accelerator.num_processes,
             parts=train.accumulate,
             workers=train.workers,
+            pin_memory=self.accelerator.device.type == "cuda",
         )
         saved = self.done
         for batch in loader:
@@ -349,6 +351,3 @@ def peak_memory() -> int:
         return torch.cuda.max_memory_allocated()
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-
-
-
