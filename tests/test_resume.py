@@ -38,7 +38,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     """Every tensor of a checkpoint by file and name."""
     files = sorted(folder.glob("*.safetensors"))
     assert files
-    return {f"{file.name}:{key}": value for file in files for key, value in load_file(file).items()}
+    return {f"{file.name}:{key}": value.clone() for file in files for key, value in load_file(file).items()}
 
 
 def losses(folder: Path) -> list[tuple[int, dict[str, float]]]:

@@ -98,6 +98,8 @@ def load_optimizer(
     """Put back what `optimizer_tensors` gave, through the optimizer's own loading, which fits devices and types."""
     names = [name for name, _ in network.named_parameters()]
     state: dict[int, dict[str, Any]] = {}
+    # Loaded tensors may still be mapped onto their file, which is deleted one day.
+    tensors = {key: value.clone() for key, value in tensors.items()}
     for index, name in enumerate(names):
         prefix = f"{name}/"
         entries = {k.removeprefix(prefix): v for k, v in (*tensors.items(), *plain.items()) if k.startswith(prefix)}
