@@ -1,1 +1,22 @@
 """Pictures: reading, geometry, folders, order. Nothing here imports torch before a picture is asked for."""
+
+from toonforge.data.files import FileSource
+from toonforge.data.folders import PairedFolders, UnpairedFolders
+from toonforge.data.picture_set import PictureSet
+from toonforge.data.reading import SUFFIXES, is_picture_name, list_pictures, read_picture
+from toonforge.data.transforms import Crop, Geometry, scale_short_side, to_tensor
+
+__all__ = [
+    "UnpairedFolders",
+    "PairedFolders",
+    "PictureSet",
+    "FileSource",
+    "Geometry",
+    "Crop",
+    "read_picture",
+    "list_pictures",
+    "is_picture_name",
+    "SUFFIXES",
+    "scale_short_side",
+    "to_tensor",
+]

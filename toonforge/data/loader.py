@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
+from typing import Any
 
 import attrs
 import torch
@@ -107,7 +108,7 @@ class TrainLoader:
         )
 
 
-def _as_is(result: Batch | DataError) -> Batch | DataError:
+def _as_is(result: Any) -> Any:
     return result
 
 

@@ -1,0 +1,94 @@
+"""A built data set over lists of picture files: what folders, and data sets that ship their pictures, come down to."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toonforge.data.reading import read_picture, shown
+from toonforge.data.transforms import Geometry, scale, scale_short_side, to_tensor
+from toonforge.errors import UnreadableImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from toonforge.data.transforms import Picture
+
+CACHE_BYTES = 256 * 2**20
+"""Scaled pictures are kept in memory up to this much, per process: a small data set is decoded once."""
+
+ASPECT_TOLERANCE = 0.02
+"""Sides of a pair whose aspects differ by more than this share do not show the same scene."""
+
+
+class FileSource:
+    """Groups of picture files, as `toonforge.components.ImageSource` describes.
+
+    Args:
+        groups: group -> field -> files. The fields of one group are matched by position, and cut alike.
+        geometry: how they are scaled and cut.
+        names: group -> what to call each item; the files' stems when left out.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[str, Mapping[str, Sequence[Path]]],
+        geometry: Geometry,
+        names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.groups = {g: {field: list(files) for field, files in fields.items()} for g, fields in groups.items()}
+        for group, fields in self.groups.items():
+            if len({len(files) for files in fields.values()}) != 1:
+                raise ValueError(f"the fields of group {group!r} have different numbers of files")
+        self.sizes: Mapping[str, int] = {group: len(next(iter(f.values()))) for group, f in self.groups.items()}
+        self.geometry = geometry
+        self._names = names or {g: [file.stem for file in next(iter(f.values()))] for g, f in self.groups.items()}
+        self._cache: dict[Path, Picture] = {}
+        self._room = CACHE_BYTES
+
+    def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
+        """Fields of one item, (3, image_size, image_size) in [-1, 1], all cut alike.
+
+        Raises:
+            UnreadableImage: for a file that cannot be read, or one whose aspect is not that of its pair.
+        """
+        files = {field: files[index] for field, files in self.groups[group].items()}
+        pictures = {field: self._scaled(file) for field, file in files.items()}
+        first, *others = pictures.values()
+        crop = self.geometry.crop(first, rng)
+        for file, picture in zip(list(files.values())[1:], others):
+            _check_pair(file, picture, next(iter(files.values())), first)
+        return {field: to_tensor(crop(scale(picture, *first.shape[:2]))) for field, picture in pictures.items()}
+
+    def name(self, group: str, index: int) -> str:
+        """What to call the item: its path below its folder, without the ending."""
+        return self._names[group][index]
+
+    def _scaled(self, file: Path) -> Picture:
+        picture = self._cache.get(file)
+        if picture is None:
+            picture = scale_short_side(read_picture(file), self.geometry.load_size)
+            if picture.nbytes <= self._room:
+                self._room -= picture.nbytes
+                self._cache[file] = picture
+        return picture
+
+
+def item_name(file: Path, folder: Path) -> str:
+    """A file's path below its folder without the ending, in one piece: "summer/beach.JPG" -> "summer--beach".
+
+    Composed and decomposed accents come out alike, so that pairs from different systems still match.
+    """
+    parts = file.relative_to(folder).with_suffix("").parts
+    return unicodedata.normalize("NFC", shown("--".join(parts)))
+
+
+def _check_pair(file: Path, picture: Picture, first_file: Path, first: Picture) -> None:
+    aspects = [p.shape[1] / p.shape[0] for p in (picture, first)]
+    if abs(aspects[0] / aspects[1] - 1) > ASPECT_TOLERANCE:
+        raise UnreadableImage(
+            shown(file), f"its aspect is {aspects[0]:.2f}, that of its pair {shown(first_file)} is {aspects[1]:.2f}"
+        )
