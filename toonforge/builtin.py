@@ -29,6 +29,18 @@ def toonforge_losses() -> Mapping[str, type[Loss]]:
 
 
 @hookimpl
+def toonforge_metrics() -> Mapping[str, type[Metric]]:
+    """Distances between pictures or sets of them."""
+    return {"kid": metrics.KID, "pixel-l1": metrics.PixelL1}
+
+
+@hookimpl
+def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
+    """Feature networks."""
+    return {"efficientnet-lite0": features.EfficientNetLite0}
+
+
+@hookimpl
 def toonforge_ops() -> Mapping[str, type[Op]]:
     """What expressions may call."""
     return {"cat": Cat, "gray": Gray, "noise": Noise, "pool": Pool}
