@@ -1,0 +1,44 @@
+"""The command line. `main` runs one command and turns whatever happens into text and an exit code.
+
+0: done. 2: something the user can mend, with what and how. 1: a fault of ours. 130: stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (`sys.argv` by default) and return its exit code."""
+    import click
+
+    from toonforge.cli import faults
+    from toonforge.cli.group import toonforge
+    from toonforge.errors import ToonforgeError
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = toonforge.main(given, prog_name="toonforge", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return 130
+    except ToonforgeError as error:
+        faults.show(error)
+        return 2
+    except BrokenPipeError:
+        # The reader of a pipe has left (`toonforge list | head`); Python must not complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        faults.show_ours(error, traceback_wanted="--traceback" in given)
+        return 1
+    return code if isinstance(code, int) else 0

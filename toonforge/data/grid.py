@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 Column = tuple[str, "list[np.ndarray[Any, Any]]"]
 
+ARROW = "→"
+"""Starts the label of a column that is made from the column before it."""
 PAPER, INK, FAINT = (250, 249, 246), (38, 38, 42), (120, 120, 126)
 GAP, BAND_GAP, MARGIN = 6, 28, 20
 SCREEN = 1080
@@ -66,7 +68,7 @@ def _groups(columns: list[Column]) -> list[list[Column]]:
     """Columns that show stages of the same pictures, together."""
     groups: list[list[Column]] = []
     for column in columns:
-        if column[0].startswith("→") and groups:
+        if column[0].startswith(ARROW) and groups:
             groups[-1].append(column)
         else:
             groups.append([column])
@@ -81,9 +83,7 @@ def _cell(pictures: list[np.ndarray[Any, Any]]) -> tuple[int, int]:
     return width * scale, height * scale
 
 
-def _fit(
-    cell: tuple[int, int], rows: int, groups: int, group_size: int, above: int
-) -> tuple[tuple[int, int], int]:
+def _fit(cell: tuple[int, int], rows: int, groups: int, group_size: int, above: int) -> tuple[tuple[int, int], int]:
     """Size of a cell and rows in a band: nearest to the shape of a screen, and no taller than one.
 
     Wrapping comes first; only where a sheet would grow wider than two screens are the pictures scaled down.
@@ -125,7 +125,7 @@ def _draw_band(
 
     for place, (label, pictures) in enumerate(group):
         x, y = corner[0] + place * (cell[0] + GAP), corner[1]
-        draw.text((x, y), _shorten(label, font, cell[0]), font=font, fill=INK if place == 0 else FAINT)
+        _draw_label(draw, label, (x, y), cell[0], font, INK if place == 0 else FAINT)
         for row, picture in enumerate(pictures[first : first + count]):
             shown = Image.fromarray(picture)
             scale = min(cell[0] / shown.width, cell[1] / shown.height)
@@ -133,6 +133,22 @@ def _draw_band(
                 size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale)))
                 shown = shown.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST)
             sheet.paste(shown, (x, y + head + row * (cell[1] + GAP)))
+
+
+def _draw_label(
+    draw: ImageDraw.ImageDraw, label: str, corner: tuple[int, int], room: int, font: Any, ink: tuple[int, int, int]
+) -> None:
+    """A column's label; its arrow is drawn by hand, since the font has none."""
+    x, y = corner
+    if label.startswith(ARROW):
+        label = label.removeprefix(ARROW).strip()
+        low, high = font.getbbox("x")[1::2]
+        middle, tip, head = y + (low + high) / 2, x + (high - low) * 1.6, (high - low) * 0.45
+        draw.line([(x, middle), (tip, middle)], fill=ink, width=max(1, (high - low) // 6))
+        draw.polygon([(tip + head, middle), (tip - head / 2, middle - head), (tip - head / 2, middle + head)], fill=ink)
+        advance = math.ceil(tip + head - x + (high - low) * 0.6)
+        x, room = x + advance, room - advance
+    draw.text((x, y), _shorten(label, font, room), font=font, fill=ink)
 
 
 def _shorten(text: str, font: Any, room: int) -> str:

@@ -1,0 +1,43 @@
+"""`toonforge cp`: a packaged recipe as a file of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from toonforge import registries
+from toonforge.cli.text import echo
+from toonforge.errors import Problem, ToonforgeError
+
+
+@click.command()
+@click.argument("recipe")
+@click.argument("dest", required=False, type=click.Path(path_type=Path))
+def command(recipe: str, dest: Path | None) -> None:
+    """Copy a packaged recipe to DEST, to edit it. `toonforge list recipes` names them.
+
+    DEST is a file or a folder; the current folder when left out. A file that is there is never overwritten.
+
+    \b
+    Examples:
+      toonforge cp cyclegan/cyclegan
+      toonforge cp cyclegan/cyclegan recipes/mine.toml
+    """
+    source = Path(registries.recipes[recipe])
+    target = Path(f"{recipe.rsplit('/', 1)[-1]}.toml") if dest is None else dest
+    if target.is_dir():
+        target = target / source.name
+    try:
+        text = source.read_bytes()
+        with target.open("xb") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ToonforgeError(
+            Problem(message=f"{target} is there already", hint="give another DEST, or remove the file first")
+        ) from None
+    except OSError as error:
+        raise ToonforgeError(
+            Problem(message=f"cannot write {target}", found=error.strerror, hint="make the folder first")
+        ) from None
+    echo(f"{recipe} -> {target}\nedit it, then: toonforge check {target}")

@@ -1,0 +1,114 @@
+"""The top-level command: knows its verbs by name, imports a verb's module only when it is invoked."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+VERBS: Mapping[str, str] = {
+    "run": "Train a recipe.",
+    "check": "Check recipes without training.",
+    "list": "List components and recipes.",
+    "show": "Explain a component or a recipe.",
+    "translate": "Translate pictures with a trained run.",
+    "cp": "Copy a packaged recipe, to edit it.",
+    "plugins": "Tell what became of each plugin.",
+}
+"""Verb -> its line in `toonforge --help`, in the order shown. Each lives in the module of its name."""
+
+
+class Verbs(click.Group):
+    """The built-in verbs, then those of plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, built-in ones first."""
+        return [*VERBS, *sorted(name for name in plugin_commands() if name not in VERBS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb."""
+        if cmd_name in VERBS:
+            command: click.Command = importlib.import_module(f"toonforge.cli.{cmd_name}").command
+            return command
+        return plugin_commands().get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion for an unknown verb."""
+        from toonforge.names import did_you_mean
+
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            hint = did_you_mean(args[0], self.list_commands(ctx)) or "see: toonforge --help"
+            raise click.UsageError(f"no such command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with one line each, from `VERBS`: no verb is imported for this."""
+        extra = plugin_commands()
+        rows = [
+            (name, VERBS[name] if name in VERBS else extra[name].get_short_help_str())
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def plugin_commands() -> dict[str, click.Command]:
+    """Verbs that plugins supply."""
+    from toonforge.registries import plugins
+
+    plugins.load()
+    return {name: command for name, (command, _) in plugins.commands.items() if isinstance(command, click.Command)}
+
+
+def block_plugins(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Act on `-p no:NAME`, before anything looks a plugin up."""
+    for value in values:
+        if not value.startswith("no:") or not value[3:]:
+            raise click.BadParameter(f"{value!r}: write no:NAME", ctx, parameter)
+    if values:
+        from toonforge import registries
+        from toonforge.errors import PluginError
+        from toonforge.plugins.loader import unknown_plugins
+
+        names = [value[3:] for value in values]
+        registries.block(names)
+        registries.plugins.load()
+        if problems := unknown_plugins(names, registries.plugins.records):
+            raise PluginError(*problems)
+    return values
+
+
+def show_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Print the version and leave."""
+    if value and not ctx.resilient_parsing:
+        from toonforge import __version__
+
+        click.echo(f"toonforge {__version__}")
+        ctx.exit()
+
+
+@click.command(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with:  toonforge run recipes/anime_unet.toml",
+)
+@click.option(
+    "-p",
+    "plugins",
+    metavar="no:NAME",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=block_plugins,
+    help="Do not import the plugin NAME. May be repeated.",
+)
+@click.option("--traceback", is_flag=True, expose_value=False, help="Print the traceback of a fault of ours.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Print the version."
+)
+def toonforge() -> None:
+    """Train picture-to-picture translators from recipes, and use them."""

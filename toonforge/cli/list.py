@@ -1,0 +1,67 @@
+"""`toonforge list`: what there is to name in a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toonforge import registries
+from toonforge.cli.text import echo, heading, summary, table
+from toonforge.errors import Problem, ToonforgeError
+from toonforge.names import did_you_mean
+from toonforge.registry import Registry, singular
+
+
+def kinds() -> dict[str, Registry[Any]]:
+    """Every registry by its name, recipes last."""
+    return {**registries.plugins.registries, "recipes": registries.recipes}
+
+
+@click.command()
+@click.argument("kind", required=False)
+@click.argument("pattern", required=False)
+def command(kind: str | None, pattern: str | None) -> None:
+    """List components and recipes, with one line each and who supplies them.
+
+    KIND is one of generators, discriminators, networks, losses, datasets, metrics, ops, optimizers, schedules, recipes;
+    all are listed when it is left out. PATTERN narrows by name and may hold * and ?.
+
+    \b
+    Examples:
+      toonforge list
+      toonforge list generators
+      toonforge list "cyclegan/*"
+      toonforge list losses "l*"
+    """
+    known = kinds()
+    singulars = {singular(name): name for name in known}
+    if kind is not None and singulars.get(kind, kind) not in known:
+        if pattern is not None or not any(mark in kind for mark in "*?[/"):
+            hint = did_you_mean(kind, [*known, *singulars]) or f"there are {', '.join(known)}"
+            raise ToonforgeError(Problem(message=f"{kind!r} is no kind of component", hint=hint))
+        kind, pattern = None, kind
+    chosen = list(known) if kind is None else [singulars.get(kind, kind)]
+    shown = 0
+    for name in chosen:
+        registry = known[name]
+        names = registry.match(pattern) if pattern else list(registry)
+        if not names:
+            continue
+        echo(("\n" if shown else "") + heading(name))
+        rows = [(item, line_about(registry[item]), str(registry.provenance(item))) for item in names]
+        echo(table(rows, wrap=1, colours=("cyan", None, "bright_black")))
+        shown += len(names)
+    if not shown:
+        everything = [item for name in chosen for item in known[name]]
+        hint = did_you_mean(pattern or "", everything) or "see: toonforge list"
+        raise ToonforgeError(Problem(message=f"no {kind or 'name'} fits {pattern or kind!r}", hint=hint))
+
+
+def line_about(item: Any) -> str:
+    """What a component's docstring or a recipe's opening comment says, in one line."""
+    if isinstance(item, str | Path):
+        first = Path(item).read_text("utf-8").split("\n", 1)[0]
+        return first.lstrip("#").strip() if first.startswith("#") else ""
+    return summary(item)

@@ -1,0 +1,37 @@
+"""`toonforge plugins`: what became of each installed plugin, and why."""
+
+from __future__ import annotations
+
+import click
+
+from toonforge import registries
+from toonforge.cli.text import echo, heading, table
+
+COLOURS = {"good": "green", "blocked": "yellow"}
+
+
+@click.command()
+@click.option("-v", "--verbose", is_flag=True, help="Print the traceback of broken plugins.")
+def command(verbose: bool) -> None:
+    """Tell what became of each plugin: good, broken, blocked, misnamed or duplicate.
+
+    A broken plugin never breaks the rest: only its own names are missing.
+
+    \b
+    Examples:
+      toonforge plugins
+      toonforge plugins --verbose
+      TOONFORGE_PLUGINS=cyclegan toonforge plugins
+      toonforge -p no:samples plugins
+    """
+    registries.plugins.load()
+    for record in registries.plugins.records:
+        status = click.style(f"{record.status:<9}", fg=COLOURS.get(record.status, "red"))
+        echo(f"{status}  {heading(record.name)}  {record.distribution} {record.version}  ({record.target})")
+        if record.problem:
+            echo(f"           {record.problem}")
+        rows = [(kind, ", ".join(names)) for kind, names in record.supplies.items()]
+        if rows:
+            echo(table(rows, wrap=1, indent=11, colours=("bright_black",)))
+        if verbose and record.detail:
+            echo("\n".join(f"           {line}" for line in record.detail.rstrip().split("\n")))

@@ -1,0 +1,246 @@
+"""What a run shows while it trains: a live display on a terminal, plain lines otherwise, a summary at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from toonforge import events
+from toonforge.cli.text import width
+from toonforge.plugins.hookspecs import hookimpl
+from toonforge.recipe.expr import Expr
+from toonforge.recipe.graph import Graph
+from toonforge.recipe.model import Recipe
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress import Progress as Bar
+
+QUIET = 5.0
+"""Seconds between two plain lines, so that a log file of a long run stays readable."""
+
+
+class Progress:
+    """Listens to one run.
+
+    Args:
+        recipe: what is trained; names the phases' losses and the translations.
+        stream: where progress goes; stderr by default, so that stdout holds the summary alone.
+    """
+
+    def __init__(self, recipe: Recipe, stream: TextIO | None = None) -> None:
+        self.recipe, self.stream = recipe, stream or sys.stderr
+        self.live: Live | None = None
+        self.bar: Bar | None = None
+        self.terminal = self.stream.isatty()
+        self._quiet_until = 0.0
+        self._last: events.Step | None = None
+        self._checkpoint: events.Checkpoint | None = None
+        self._first = True
+
+    def say(self, text: str) -> None:
+        """One line of its own."""
+        click.echo(text, file=self.stream)
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    @hookimpl
+    def run_started(self, run: events.RunInfo) -> None:
+        """Say what begins, and open the live display."""
+        sizes = ", ".join(f"{name} {count_text(count)}" for name, count in run.parameters.items())
+        processes = f" in {run.processes} processes" if run.processes > 1 else ""
+        self.say(
+            f"{click.style(run.name, bold=True)}: {run.total_steps} steps on {run.device}{processes}, in {run.folder}"
+        )
+        self.say(f"parameters: {sizes}")
+        if run.first_step:
+            self.say(f"continuing after step {run.first_step}")
+        if self.terminal:
+            self._open(run)
+
+    @hookimpl
+    def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
+        """Show a logged step."""
+        self._last = step
+        if self.live is not None and self.bar is not None:
+            self.bar.update(self.bar.task_ids[0], completed=step.step, speed=f"{step.images_per_second:.1f} images/s")
+            self.live.update(self._display(step))
+            return
+        now = time.monotonic()
+        if now >= self._quiet_until or step.step == run.total_steps:
+            self._quiet_until = now + QUIET
+            self.say(plain_line(run, step, self.recipe.train.batch_size))
+
+    @hookimpl
+    def checkpoint_saved(self, run: events.RunInfo, checkpoint: events.Checkpoint) -> None:
+        """Remember it; the last one is named in the summary."""
+        self._checkpoint = checkpoint
+        if checkpoint.step == run.total_steps:
+            self.close()
+            if self.recipe.translations:
+                self.say("drawing the validation grid" + (" and measuring" if self.recipe.metrics else "") + " …")
+
+    @hookimpl
+    def run_finished(self, run: events.RunInfo, finished: events.Finished) -> None:
+        """Close the live display and print the summary on stdout."""
+        self.close()
+        click.echo(summary(run, finished, self.recipe, self._last, self._checkpoint))
+
+    def close(self) -> None:
+        """Leave the live display, if there is one; the last state stays on the screen."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    # -- the live display -------------------------------------------------------------------------------------------
+
+    def _open(self, run: events.RunInfo) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(file=self.stream)
+        self.bar = Bar(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[speed]}", justify="right"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            expand=True,
+        )
+        self.bar.add_task("steps", total=run.total_steps, completed=run.first_step, speed="")
+        self.live = Live(self.bar, console=console, refresh_per_second=4)
+        self.live.start()
+
+    def _display(self, step: events.Step) -> Group:
+        from rich.console import Group
+        from rich.text import Text
+
+        assert self.bar is not None
+        lines = [Text(line) for line in loss_lines(step, self.recipe, width())]
+        for line in lines:
+            line.highlight_regex(r"(?<= )-?\d[\d.e+-]*", "cyan")
+        return Group(self.bar, *lines)
+
+
+# -- text -----------------------------------------------------------------------------------------------------------
+
+
+def count_text(count: int) -> str:
+    """1234567 -> "1.23 M"."""
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= limit:
+            return f"{count / limit:.3g} {suffix}"
+    return str(count)
+
+
+def duration(seconds: float) -> str:
+    """ "3:12", or "1:03:12" from an hour on."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def number(value: float) -> str:
+    """Four significant digits in at most nine characters."""
+    return f"{value:.4g}"
+
+
+def loss_lines(step: events.Step, recipe: Recipe, columns: int) -> list[str]:
+    """Each phase with its weighted sum, and below it its losses in columns that line up over all phases."""
+    values = {phase: _losses_of(step, phase) for phase in recipe.phases if phase in step.totals}
+    names = [name for losses in values.values() for name in losses]
+    size = max(map(len, names), default=0)
+    cell = size + 11
+    per_line = max(1, (columns - 2) // (cell + 1))
+    lines = []
+    for phase, losses in values.items():
+        lines.append(f"{phase}: {number(step.totals[phase])}  lr {step.lr.get(phase, 0.0):.3g}")
+        cells = [f"{name:<{size}} {number(value):<10}" for name, value in losses.items()]
+        lines += ["  " + " ".join(cells[i : i + per_line]).rstrip() for i in range(0, len(cells), per_line)]
+    return lines
+
+
+def _losses_of(step: events.Step, phase: str) -> dict[str, float]:
+    prefix = f"{phase}."
+    return {key.removeprefix(prefix): value for key, value in step.losses.items() if key.startswith(prefix)}
+
+
+def plain_line(run: events.RunInfo, step: events.Step, batch_size: int) -> str:
+    """One step in one line: how far, each phase's sum, speed, time left."""
+    totals = "  ".join(f"{phase} {number(total)}" for phase, total in step.totals.items())
+    left = (run.total_steps - step.step) * batch_size / max(step.images_per_second, 1e-9)
+    size = len(str(run.total_steps))
+    return (
+        f"step {step.step:>{size}}/{run.total_steps}  {100 * step.step // max(run.total_steps, 1):>3}%  {totals}"
+        f"  {step.images_per_second:.1f} images/s  {duration(left)} left"
+    )
+
+
+def summary(
+    run: events.RunInfo,
+    finished: events.Finished,
+    recipe: Recipe,
+    last: events.Step | None,
+    checkpoint: events.Checkpoint | None,
+) -> str:
+    """How the run ended: losses, metrics, where things lie, what was skipped, what to type next."""
+    ended = "finished" if finished.reason == "done" else "stopped"
+    head = f"{ended} after step {finished.step} of {run.total_steps}, in {duration(finished.seconds)}"
+    lines = ["", click.style(head, bold=True)]
+    if last is not None:
+        lines += ["", "losses", *(f"  {line}" for line in loss_lines(last, recipe, width() - 2))]
+    if finished.metrics:
+        lines += ["", *metric_lines(finished, recipe)]
+    lines.append("")
+    places = {"grid": finished.grid, "checkpoint": checkpoint.folder if checkpoint is not None else None}
+    lines += [f"{label + ':':<12}{place}" for label, place in places.items() if place is not None]
+    if finished.skipped:
+        lines += ["", f"skipped {len(finished.skipped)} unreadable pictures:"]
+        lines += [f"  {path}: {reason}" for path, reason in finished.skipped.items()]
+    lines += ["", f"next: {click.style(next_command(run, finished, recipe), fg='green', bold=True)}"]
+    return "\n".join(lines)
+
+
+def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
+    """A table of metrics: the headline under the metric's name, then its other results, the baseline first."""
+    parts = list(dict.fromkeys(part for results in finished.metrics.values() for part in results))
+    parts.sort(key=lambda part: (part != "untranslated", part != ""))
+    heads = [part or "translated" for part in parts]
+    rows = [["metrics", *heads]]
+    for name, results in finished.metrics.items():
+        rows.append([f"  {name}", *(number(results[part]) if part in results else "-" for part in parts)])
+    sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for index, row in enumerate(rows):
+        cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:]))]
+        better = ""
+        if index:
+            config = recipe.metrics.get(row[0].strip())
+            better = "  lower is better" if config is None or config.lower_is_better else "  higher is better"
+        lines.append("  ".join(cells) + better)
+    protocols = {name: config.protocol() for name, config in recipe.metrics.items() if name in finished.metrics}
+    lines += [f"  {name}: {text}" for name, text in protocols.items() if text]
+    return lines
+
+
+def next_command(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:
+    """What one would type now."""
+    if finished.reason != "done":
+        return f"toonforge run {run.folder} --resume"
+    if not recipe.translations:
+        return f"toonforge show {run.folder / 'resolved.toml'}"
+    return f"toonforge translate {run.folder} {input_of(recipe, next(iter(recipe.translations.values())))}.jpg"
+
+
+def input_of(recipe: Recipe, expr: Expr) -> str:
+    """The batch field that a translation translates."""
+    return min(Graph(recipe.modules, recipe.signals).fields_of(expr), default="picture")

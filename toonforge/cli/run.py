@@ -1,0 +1,102 @@
+"""`toonforge run`: train a recipe, or continue a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import attrs
+import click
+
+from toonforge.cli.processes import is_worker, launch
+from toonforge.errors import Problem, RunError
+from toonforge.recipe import load
+from toonforge.recipe.model import Recipe
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value; VALUE is TOML.")
+@click.option("--name", help="Name of the run, in place of the recipe's.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder; runs/NAME when left out.")
+@click.option("--resume", is_flag=True, help="Continue the run in that folder from its newest checkpoint.")
+@click.option("--processes", type=click.IntRange(min=1), help="Train in so many processes, one a GPU.")
+@click.option("--cpu", is_flag=True, help="Train on the CPU even where there is a GPU.")
+def command(
+    recipe: str,
+    overrides: tuple[str, ...],
+    name: str | None,
+    out: Path | None,
+    resume: bool,
+    processes: int | None,
+    cpu: bool,
+) -> int:
+    """Train RECIPE: a file, a packaged recipe's name, or (with --resume) the folder of a run.
+
+    Ctrl-C saves a checkpoint and stops; --resume goes on from there as if nothing had happened.
+
+    \b
+    Examples:
+      toonforge run recipes/anime_unet.toml
+      toonforge run recipes/anime_unet.toml --set train.steps=20 --out runs/try
+      toonforge run recipes/anime_unet.toml --resume
+      toonforge run runs/try --resume --set train.steps=40
+      toonforge run cyclegan/cyclegan --set data.fields.photo='"my/photos"'
+    """
+    file, folder = locate(recipe, out, resume)
+    loaded = load(file, overrides)
+    if name is not None:
+        loaded = attrs.evolve(loaded, name=folder_name(name))
+    folder = folder or Path("runs") / loaded.name
+    count = processes or loaded.train.processes
+    if count > 1 and not is_worker():
+        return launch(count, sys.argv[1:])
+    return train(loaded, file, folder, resume, cpu)
+
+
+def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | None]:
+    """The recipe to load, and the run's folder if that is already known."""
+    given = Path(recipe)
+    if not given.is_dir():
+        return recipe, out
+    if not (given / "resolved.toml").is_file():
+        raise RunError(
+            Problem(message=f"{recipe} is a folder, and no run", hint="give a recipe file or a run's folder")
+        )
+    if not resume and out is None:
+        raise RunError(
+            Problem(
+                message=f"{recipe} is a run already",
+                hint=f"continue it with: toonforge run {recipe} --resume; or run its recipe anew with --out FOLDER",
+            )
+        )
+    return str(given / "resolved.toml"), out or given
+
+
+def folder_name(name: str) -> str:
+    """A name that makes one folder below `runs`."""
+    if not name or name in (".", "..") or "/" in name or "\\" in name:
+        raise RunError(Problem(message=f"--name {name!r} does not name a folder", hint="for a path use --out"))
+    return name
+
+
+def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool) -> int:
+    """Train with progress shown; torch is imported only here."""
+    from toonforge.cli.progress import Progress
+
+    progress = Progress(recipe)
+    progress.say("loading PyTorch and the networks …")
+    try:
+        from toonforge.train.trainer import train as start
+
+        finished = start(
+            recipe,
+            folder=folder,
+            source=Path(file) if Path(file).is_file() else None,
+            resume=resume,
+            listeners=(progress,),
+            cpu=cpu,
+        )
+    finally:
+        progress.close()
+    return 130 if finished.reason == "interrupted" else 0
