@@ -26,3 +26,13 @@ def init_normal(network: nn.Module, std: float = 0.02) -> None:
     for module in network.modules():
         if isinstance(module, PixelShuffle):
             module.align()
+
+
+@torch.no_grad()
+def init_kaiming(network: nn.Module, slope: float = 0.2) -> None:
+    """Convolutions as He et al. (2015) for leaky rectifiers of this slope, biases 0; norms stay as they are."""
+    for module in network.modules():
+        if isinstance(module, CONVOLUTIONS):
+            nn.init.kaiming_normal_(module.weight, slope)
+            if module.bias is not None:
+                module.bias.zero_()

@@ -17,8 +17,8 @@ class PadToMultiple(nn.Module):
     Args:
         multiple: sides of what `body` sees are multiples of this.
         minimum: and not below this.
-        residual: yield clamp(input + 2 body(input)) in place of body(input): with a last layer of zeros the network
-            starts as the identity, and 2 is enough to turn black into white.
+        residual: yield input + 2 body(input) in place of body(input), clamped to [-1, 1] except in training: with a
+            last layer of zeros the network starts as the identity, and 2 is enough to turn black into white.
     """
 
     def __init__(self, multiple: int, minimum: int = 1, residual: bool = False) -> None:
@@ -40,7 +40,10 @@ class PadToMultiple(nn.Module):
             top, left = down // 2, across // 2
             padded = nn.functional.pad(x, (left, across - left, top, down - top), mode="replicate")
             y = self.body(padded)[..., top : top + height, left : left + width]
-        return (x + 2 * y).clamp(-1, 1) if self.residual else y
+        if not self.residual:
+            return y
+        # Clamping in training would stop the gradient of every pixel that has gone too far.
+        return x + 2 * y if self.training else (x + 2 * y).clamp(-1, 1)
 
 
 @torch.no_grad()

@@ -91,6 +91,9 @@ class Train(Component):
     ema: float | None = param(
         None, doc="decay of the generators' exponential moving average, used in samples and translation", above=0, below=1
     )
+    clip: float | None = param(
+        None, doc="largest norm of a phase's gradient over all it updates; larger ones are scaled down", above=0
+    )
     optimizer: Optimizer = param(Adam, doc="of every phase that declares none")
     schedule: Schedule = param(Constant, doc="factor of the learning rate over time")
     processes: int = param(1, doc="how many processes (one a GPU)", at_least=1)

@@ -125,6 +125,9 @@ class Training:
                         stack.enter_context(context)
                     self._backward(phase, part, len(batch))
                 part.memo.clear()
+        if self.recipe.train.clip is not None:
+            parameters = [p for name in phase.phase.updates for p in self.networks[name].parameters()]
+            nn.utils.clip_grad_norm_(parameters, self.recipe.train.clip)
         for optimizer in optimizers:
             optimizer.step()
         for name in phase.updates:
