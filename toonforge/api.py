@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toonforge.events import Finished
-from toonforge.recipe import load
+from toonforge.recipe import find, load
 from toonforge.recipe.model import Recipe
 
 
@@ -23,7 +23,7 @@ def run(
 
     Args:
         recipe: a loaded recipe, a recipe file, or a packaged recipe's name ("cyclegan/cyclegan").
-        folder: where the run goes; `runs/<recipe's name>` when left out. It must not hold anything yet, unless `resume`.
+        folder: where the run goes, empty or new unless `resume`; `runs/<recipe's name>` when left out.
         overrides: as given to `--set`; only for a recipe that is loaded here.
         resume: continue the run that the folder holds.
         listeners: objects with run hooks (`run_started`, `step_finished`, …) marked by `toonforge.hookimpl`.
@@ -35,14 +35,14 @@ def run(
     Raises:
         ToonforgeError: for a recipe, data or folder that cannot be used; `problems` says what is wrong.
     """
-    source = None if isinstance(recipe, Recipe) else Path(recipe)
+    source = None if isinstance(recipe, Recipe) else find(recipe).path
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     from toonforge.train.trainer import train
 
     return train(
         loaded,
         folder=Path(folder) if folder is not None else Path("runs") / loaded.name,
-        source=source if source is not None and source.is_file() else None,
+        source=source,
         resume=resume,
         listeners=listeners,
         cpu=cpu,

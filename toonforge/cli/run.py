@@ -10,7 +10,7 @@ import click
 
 from toonforge.cli.processes import is_worker, launch
 from toonforge.errors import Problem, RunError
-from toonforge.recipe import load
+from toonforge.recipe import find, load
 from toonforge.recipe.model import Recipe
 
 
@@ -92,7 +92,7 @@ def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool) -> i
         finished = start(
             recipe,
             folder=folder,
-            source=Path(file) if Path(file).is_file() else None,
+            source=None if (Path(file).parent / "checkpoints").is_dir() else find(file).path,
             resume=resume,
             listeners=(progress,),
             cpu=cpu,

@@ -1,0 +1,1 @@
+"""Using what training left behind: loading translators, translating pictures."""
