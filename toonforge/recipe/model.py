@@ -89,7 +89,10 @@ class Train(Component):
     )
     accumulate: int = param(1, doc="cut each batch into this many parts, to save memory", unit="parts", at_least=1)
     ema: float | None = param(
-        None, doc="decay of the generators' exponential moving average, used in samples and translation", above=0, below=1
+        None,
+        doc="decay of the generators' exponential moving average, used in samples and translation",
+        above=0,
+        below=1,
     )
     clip: float | None = param(
         None, doc="largest norm of a phase's gradient over all it updates; larger ones are scaled down", above=0

@@ -1,0 +1,161 @@
+"""Everything about a recipe that can be known before torch is imported."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from toonforge.components import Count, network_names
+from toonforge.errors import RecipeError
+from toonforge.names import did_you_mean
+from toonforge.recipe.graph import Graph
+from toonforge.recipe.model import Phase, Recipe
+from toonforge.recipe.report import Report, written
+from toonforge.recipe.scope import NETWORK_TABLES, check_expressions, check_names, data_fields, signal_order
+from toonforge.recipe.shapes import Shapes
+from toonforge.recipe.structure import ordered
+from toonforge.recipe.tree import Node
+
+_RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
+
+
+def check(recipe: Recipe, root: Node | None = None) -> Recipe:
+    """The recipe with its networks completed; raises `RecipeError` with every problem found.
+
+    Args:
+        recipe: structured, with no name resolved yet.
+        root: the composed tree it came from, for the places of problems.
+    """
+    report = Report(root)
+    if not _RUN_NAME.match(recipe.name):
+        report.add(
+            ("name",), "not a name for a folder", found=repr(recipe.name[:101]), expected="letters, digits, . _ -"
+        )
+    fields = data_fields(recipe, report)
+    check_names(recipe, fields or {}, report)
+    _check_train(recipe, report)
+    wrong = check_expressions(recipe, fields, report)
+    order = signal_order(recipe.signals, report)
+    acyclic = {name: recipe.signals[name] for name in order}
+    graph = Graph(recipe.modules, acyclic)
+    # Where a signal is broken, what it reaches is unknown: only then are the reach checks left out.
+    broken = len(order) < len(recipe.signals) or any(expr.text in wrong for expr in recipe.signals.values())
+    for name, phase in recipe.phases.items():
+        _check_phase(name, phase, recipe, None if broken else graph, wrong, report)
+    if not recipe.phases:
+        report.add(("phases",), "the recipe has no phase", expected="[phases.NAME] with `updates` and `losses`")
+    if not broken and not wrong:
+        _check_unused(recipe, graph, report)
+        _check_translations(recipe, graph, report)
+    if fields is not None:
+        shapes = Shapes(recipe, fields, order, wrong, report)
+        shapes.infer()
+        completed = {table: {name: shapes.modules[name] for name in getattr(recipe, table)} for table in NETWORK_TABLES}
+        recipe = attrs.evolve(recipe, **completed)  # type: ignore[arg-type]
+    if report.problems:
+        raise RecipeError(*ordered(report.problems))
+    return recipe
+
+
+def _check_train(recipe: Recipe, report: Report) -> None:
+    train = recipe.train
+    if (train.steps is None) == (train.epochs is None):
+        found = "neither" if train.steps is None else "both"
+        report.add(("train",), "how long to train", found=found, expected="either `steps` or `epochs`")
+    parts = train.processes * train.accumulate
+    if train.batch_size % parts:
+        key = "accumulate" if train.accumulate > 1 else "processes"
+        report.add(
+            ("train", "batch_size"),
+            "the batch cannot be cut evenly",
+            found=f"batch_size {train.batch_size}, processes {train.processes}, accumulate {train.accumulate}",
+            expected=f"a multiple of {parts}",
+            hint=f"set batch_size to {-(-train.batch_size // parts) * parts}, or `{key}` to a divisor",
+        )
+    if train.ema is not None and not recipe.generators:
+        report.add(("train", "ema"), "there is no generator to average", hint="leave `ema` out")
+    rules = {"log": train.log.every, "checkpoint": train.checkpoint.every, "samples": train.samples.every}
+    for name, every in rules.items():
+        if amount(every) <= 0:
+            report.add(("train", name, "every"), "out of range", found=str(every), expected="more than 0")
+
+
+def amount(count: Count) -> float:
+    """The number of a count, whatever its unit."""
+    return count.steps if count.steps is not None else count.epochs or 0
+
+
+def _same_unit(one: Count, other: Count) -> bool:
+    return amount(one) == 0 or (one.steps is None) == (other.steps is None)
+
+
+def _check_phase(name: str, phase: Phase, recipe: Recipe, graph: Graph | None, wrong: set[str], report: Report) -> None:
+    path = ("phases", name)
+    modules = recipe.modules
+    if not phase.updates:
+        report.add((*path, "updates"), "the phase updates nothing", hint=f"name some of {', '.join(modules) or 'none'}")
+    for index, network in enumerate(phase.updates):
+        at = (*path, "updates", index)
+        if network not in modules:
+            have = f"the networks are {', '.join(modules)}" if modules else "the recipe declares no networks"
+            report.add(at, f"unknown network {network!r}", hint=did_you_mean(network, modules) or have)
+        elif network in phase.updates[:index]:
+            report.add(at, f"{network!r} is named twice")
+    if not phase.losses:
+        report.add((*path, "losses"), "the phase has no loss")
+    elif all(term.weight == 0 for term in phase.losses.values()):
+        report.add((*path, "losses"), "every loss has weight 0")
+    elif graph is not None and not any(expr.text in wrong for expr in graph.expressions_of(phase)):
+        reached = graph.reached_by(phase)
+        for network in dict.fromkeys(phase.updates):
+            if network in modules and network not in reached:
+                report.add(
+                    (*path, "updates"),
+                    f"no loss of the phase reaches {network!r}",
+                    found=f"losses that reach {', '.join(sorted(reached)) or 'no network'}",
+                    expected=f"a loss with a weight other than 0 that calls {network}",
+                    hint=f"take {network!r} out of `updates`, or add a loss",
+                )
+    if phase.until is not None and _same_unit(phase.from_, phase.until) and amount(phase.from_) >= amount(phase.until):
+        report.add(
+            (*path, "until"),
+            "the phase is never active",
+            found=f"from {phase.from_} until {phase.until}",
+            expected="`until` after `from`",
+        )
+    length = Count(steps=recipe.train.steps, epochs=recipe.train.epochs)
+    begins = amount(phase.from_)
+    one_length = (length.steps is None) != (length.epochs is None)
+    if one_length and begins > 0 and _same_unit(phase.from_, length) and begins >= amount(length):
+        report.add(
+            (*path, "from"),
+            "the phase is never active",
+            found=f"from {phase.from_}, in a training of {length}",
+            hint="train longer, or begin the phase earlier",
+        )
+
+
+def _check_unused(recipe: Recipe, graph: Graph, report: Report) -> None:
+    used: set[str] = set()
+    for path, expr in written(recipe):
+        if path[0] != "signals":
+            used |= graph.networks_below(expr)
+    for phase in recipe.phases.values():
+        used |= {network for term in phase.losses.values() for network in network_names(term.loss).values()}
+    for metric in recipe.metrics.values():
+        used |= set(network_names(metric).values())
+    for table in NETWORK_TABLES:
+        for name in getattr(recipe, table):
+            if name not in used:
+                hint = "call it in a loss, a translation or a metric, or remove it"
+                report.add((table, name), f"the network {name!r} is never used", hint=hint)
+
+
+def _check_translations(recipe: Recipe, graph: Graph, report: Report) -> None:
+    for name, expr in recipe.translations.items():
+        fields = graph.fields_of(expr)
+        if len(fields) != 1:
+            found = f"{expr} needs {', '.join(sorted(fields)) or 'none'}"
+            expected = "an expression of exactly one data field"
+            report.add(("translations", name), "cannot translate one picture", found=found, expected=expected)

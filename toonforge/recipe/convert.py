@@ -1,0 +1,273 @@
+"""The cattrs converter: plain data -> config classes, strictly, with every mistake collected."""
+
+from __future__ import annotations
+
+import pathlib
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+
+from toonforge.components import KINDS, Component, Count, Loss, fields_of
+from toonforge.errors import UnknownNameError
+from toonforge.recipe.expr import Expr, Network
+from toonforge.recipe.layout import class_of, component_kind, default_class, item_kind
+from toonforge.recipe.model import Recipe, Term
+from toonforge.recipe.scalars import (
+    Mistake,
+    to_bool,
+    to_count,
+    to_expr,
+    to_float,
+    to_int,
+    to_network,
+    to_path,
+    to_str,
+    within,
+    wrong_type,
+)
+from toonforge.recipe.tree import described
+from toonforge.registries import plugins
+from toonforge.registry import singular
+
+Hook = Callable[[Any, Any], Any]
+
+
+class Mistakes(Exception):
+    """Mistakes below one value, each with the path that leads to it."""
+
+    def __init__(self, items: list[tuple[tuple[str | int, ...], Exception]]) -> None:
+        super().__init__(items)
+        self.items = items
+
+
+def collect(
+    parts: Iterable[tuple[str | int, Callable[[], Any]]], extra: Iterable[tuple[str, Mistake]] = ()
+) -> list[Any]:
+    """Run each part; all results, or `Mistakes` with everything that went wrong in any of them."""
+    results = []
+    mistakes: list[tuple[tuple[str | int, ...], Exception]] = [((key,), mistake) for key, mistake in extra]
+    for key, part in parts:
+        try:
+            results.append(part())
+        except Exception as error:  # whatever a component's own code raises is a mistake in its values
+            mistakes += [((key, *path), inner) for path, inner in flat(error)]
+    if mistakes:
+        raise Mistakes(mistakes)
+    return results
+
+
+def flat(error: BaseException) -> list[tuple[tuple[str | int, ...], Exception]]:
+    """The mistakes in an error, with the path of each; cattrs' own error groups included."""
+    if isinstance(error, Mistakes):
+        return error.items
+    if isinstance(error, cattrs.BaseValidationError):
+        found: list[tuple[tuple[str | int, ...], Exception]] = []
+        for inner in error.exceptions:
+            for note in getattr(inner, "__notes__", ()):
+                if isinstance(note, cattrs.AttributeValidationNote):
+                    key = _key_of(error.cl, note.name)
+                    found += [((key, *path), cause) for path, cause in flat(inner)]
+                    break
+            else:
+                found += flat(inner)
+        return found
+    return [((), error)] if isinstance(error, Exception) else []
+
+
+def _key_of(cls: type, attribute: str) -> str:
+    return next((key for key, (_, a, _) in fields_of(cls).items() if a.name == attribute), attribute)
+
+
+def _table(cls: type, converter: cattrs.Converter) -> Hook:
+    """Tables of one config class: unknown and missing keys named, every field structured."""
+    fields = fields_of(cls)
+    overrides = {
+        attribute.name: override(rename=key, struct_hook=_field(converter, kind, attribute, info))
+        for key, (kind, attribute, info) in fields.items()
+    }
+    inner = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=True, **overrides)  # type: ignore[arg-type]
+    required = [key for key, (_, attribute, _) in fields.items() if attribute.default is attrs.NOTHING]
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise wrong_type(value, "a table")
+        given = {key: item for key, item in value.items() if key in fields}
+        wrong = [(key, unknown_key(key, fields)) for key in value if key not in fields]
+        missing = [key for key in required if key not in value]
+        wrong += [
+            (key, Mistake("missing key", expected=fields[key][2].doc or f"a value for `{key}`")) for key in missing
+        ]
+        if not wrong:
+            return inner(given, cls)
+        parts = [(key, lambda key=key: overrides[fields[key][1].name].struct_hook(given[key], None)) for key in given]
+        return collect(parts, wrong)  # type: ignore[arg-type]
+
+    return structure
+
+
+def unknown_key(key: str, known: Iterable[str]) -> Mistake:
+    """A key that its table does not have."""
+    from toonforge.names import did_you_mean
+
+    names = list(known)
+    return Mistake(
+        "unknown key",
+        found=key,
+        expected=f"one of {', '.join(names)}" if names else "no keys",
+        hint=did_you_mean(key, names),
+    )
+
+
+def _field(converter: cattrs.Converter, kind: Any, attribute: attrs.Attribute[Any], info: Any) -> Hook:
+    default = default_class(attribute)
+
+    def hook(value: Any) -> Any:
+        if default is not None and isinstance(value, dict) and "type" not in value and component_kind(kind) is not None:
+            value = {"type": plugins.registries[default.kind].name_of(default), **value}
+        return converter.structure(value, kind)
+
+    return within(info, attribute, hook)
+
+
+def _component(kind: Any, converter: cattrs.Converter) -> Hook:
+    """Tables with a `type`: the registry of the field's kind gives the class."""
+    registry = component_kind(Loss if kind is Term else kind)
+    assert registry is not None
+    noun = singular(registry)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            hint = f'write {{ type = "{value}" }}' if isinstance(value, str) else None
+            raise wrong_type(value, f"a table with the {noun}'s `type`", hint)
+        name = value.get("type")
+        if name is None:
+            raise Mistakes(
+                [(("type",), Mistake("missing key", expected=f"the name of a {noun}", hint=_some(registry)))]
+            )
+        if not isinstance(name, str):
+            raise Mistakes([(("type",), wrong_type(name, f"the name of a {noun}"))])
+        try:
+            plugins.registries[registry][name]
+        except UnknownNameError as error:
+            problem = error.problems[0]
+            mistake = Mistake(problem.message, found=described(name), hint=problem.hint)
+            raise Mistakes([(("type",), mistake)]) from None
+        cls = class_of(kind, value)
+        rest = {key: item for key, item in value.items() if key != "type"}
+        if kind is not Term:
+            return converter.structure(rest, cls)  # type: ignore[arg-type]
+        weight = {"weight": rest.pop("weight")} if "weight" in rest else {}
+        weigh = _field(converter, float, attrs.fields(Term).weight, fields_of(Term)["weight"][2])
+        parts = [("", lambda: converter.structure(rest, cls))]  # type: ignore[arg-type]
+        parts += [("weight", lambda: weigh(weight["weight"], None))] if weight else []
+        loss, *weights = collect(parts)
+        return Term(loss=loss, weight=weights[0] if weights else 1.0)
+
+    return structure
+
+
+def _some(registry: str) -> str:
+    names = list(plugins.registries[registry])
+    more = ", …" if len(names) > 6 else ""
+    return f"there are {', '.join(names[:6])}{more}" if names else f"see: toonforge list {registry}"
+
+
+def _mapping(kind: Any, converter: cattrs.Converter) -> Hook:
+    item = item_kind(kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            raise wrong_type(value, "a table")
+        parts = [(key, lambda inner=inner: converter.structure(inner, item)) for key, inner in value.items()]
+        return dict(zip(value, collect(parts), strict=True))
+
+    return structure
+
+
+def _tuple(kind: Any, converter: cattrs.Converter) -> Hook:
+    kinds = typing.get_args(kind)
+    many = len(kinds) == 2 and kinds[1] is ...
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise wrong_type(value, "an array")
+        if not many and len(value) != len(kinds):
+            raise Mistake("wrong length", found=described(list(value)), expected=f"an array of {len(kinds)}")
+        each = [kinds[0]] * len(value) if many else kinds
+        pairs = list(zip(value, each, strict=True))
+        return tuple(collect((i, lambda v=v, k=k: converter.structure(v, k)) for i, (v, k) in enumerate(pairs)))
+
+    return structure
+
+
+def _choice(kind: Any, converter: cattrs.Converter) -> Hook:
+    from toonforge.names import did_you_mean
+
+    choices = typing.get_args(kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        for choice in choices:
+            if value == choice and type(value) is type(choice):
+                return choice
+        hint = did_you_mean(value, map(str, choices)) if isinstance(value, str) else None
+        expected = "one of " + ", ".join(described(choice) for choice in choices)
+        raise Mistake("not among the choices", found=described(value), expected=expected, hint=hint)
+
+    return structure
+
+
+def _union(kind: Any, converter: cattrs.Converter) -> Hook:
+    kinds = [part for part in typing.get_args(kind) if part is not type(None)]
+
+    def structure(value: Any, _: Any) -> Any:
+        expected = []
+        for part in kinds:
+            try:
+                return converter.structure(value, part)
+            except Mistake as error:
+                if len(kinds) == 1:
+                    raise
+                expected.append(error.expected or error.message)
+            except Mistakes:
+                if len(kinds) == 1:
+                    raise
+                expected.append(str(part))
+        raise wrong_type(value, " or ".join(expected))
+
+    return structure
+
+
+@cache
+def converter() -> cattrs.Converter:
+    """The one converter of this process."""
+    made = cattrs.Converter(detailed_validation=True)
+    plain: dict[Any, Hook] = {int: to_int, float: to_float, bool: to_bool, str: to_str, pathlib.Path: to_path}
+    plain |= {Expr: to_expr, Network: to_network, Count: to_count}
+
+    def table(kind: Any) -> bool:
+        return kind is Recipe or (isinstance(kind, type) and issubclass(kind, Component) and attrs.has(kind))
+
+    factories: list[tuple[Callable[[Any], bool], Callable[..., Hook]]] = [
+        (table, _table),
+        (lambda kind: kind in (Term, *KINDS.values()), _component),
+        (lambda kind: item_kind(kind) is not None, _mapping),
+        (lambda kind: typing.get_origin(kind) is tuple, _tuple),
+        (lambda kind: typing.get_origin(kind) is typing.Literal, _choice),
+        (lambda kind: typing.get_origin(kind) in (typing.Union, types.UnionType), _union),
+    ]
+    for predicate, factory in factories:
+        made.register_structure_hook_factory(predicate, factory)
+    for kind, hook in plain.items():
+        made.register_structure_hook_func(lambda k, kind=kind: k is kind, hook)
+    return made
+
+
+def structure_class(cls: type, data: Mapping[str, Any]) -> Any:
+    """Plain data as a config class; raises `Mistakes` and the like, which `flat` takes apart."""
+    return converter().structure(dict(data), cls)

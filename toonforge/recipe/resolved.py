@@ -1,0 +1,100 @@
+"""A recipe with every default written out, as TOML and as plain data, and what differs between two."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+import tomli_w
+
+from toonforge.components import KINDS, Component, Count, fields_of
+from toonforge.errors import Location, RecipeError
+from toonforge.recipe.convert import flat, structure_class
+from toonforge.recipe.expr import Expr
+from toonforge.recipe.model import Recipe, Term
+from toonforge.recipe.positions import Path
+from toonforge.recipe.structure import problem_of
+from toonforge.recipe.tree import Node, dotted
+from toonforge.registries import plugins
+
+
+@attrs.frozen
+class Difference:
+    """One key with its two values; None where it is missing."""
+
+    key: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        old, new = ("(absent)" if value is None else value for value in (self.old, self.new))
+        return f"{self.key}: {old} -> {new}"
+
+
+def dump(recipe: Recipe) -> str:
+    """The recipe as TOML with every default filled in; `loads` makes the same recipe of it."""
+    return tomli_w.dumps(_escaped(recipe_data(recipe)))
+
+
+def recipe_data(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain data, every default filled in."""
+    return cast(dict[str, Any], _plain(recipe))
+
+
+def component_data(config: Component) -> dict[str, Any]:
+    """One config as plain data with its registered `type`; raises KeyError for a class no registry holds."""
+    return cast(dict[str, Any], _plain(config))
+
+
+def component_from_data(kind: str, data: Mapping[str, Any]) -> Component:
+    """The config that `component_data` wrote; `kind` names the registry. Raises `RecipeError`."""
+    try:
+        return cast(Component, structure_class(KINDS[kind], data))
+    except Exception as error:  # Mistakes; or what a component's own validation raised
+        root = Node(dict(data), Location(f"stored {kind}"))
+        raise RecipeError(*(problem_of(root, path, cause) for path, cause in flat(error))) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Term):
+        return {**_plain(value.loss), "weight": value.weight}
+    if isinstance(value, Count):
+        return value.steps if value.steps is not None else {"epochs": value.epochs}
+    if isinstance(value, Component | Recipe):
+        pairs = ((key, getattr(value, a.name)) for key, (_, a, _) in fields_of(type(value)).items())
+        table = {key: _plain(item) for key, item in pairs if item is not None}
+        if isinstance(value, Recipe) or value.kind == "":
+            return {key: item for key, item in table.items() if item != {}} if isinstance(value, Recipe) else table
+        return {"type": plugins.registries[value.kind].name_of(type(value)), **table}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Expr | pathlib.PurePath):
+        return str(value)
+    return str(value) if isinstance(value, str) else value
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
+
+
+def differences(old: Recipe | Mapping[str, Any], new: Recipe | Mapping[str, Any]) -> list[Difference]:
+    """Every key whose value differs, in the order of the old recipe. Takes recipes or their plain data."""
+    one, other = (recipe_data(item) if isinstance(item, Recipe) else item for item in (old, new))
+    return list(_differences((), one, other))
+
+
+def _differences(path: Path, old: Any, new: Any) -> list[Difference]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        found = []
+        for key in dict.fromkeys([*old, *new]):
+            found += _differences((*path, key), old.get(key), new.get(key))
+        return found
+    return [] if old == new and type(old) is type(new) else [Difference(dotted(path), old, new)]
