@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from toonforge.components import Loss, Op, Optimizer, Schedule
+from toonforge.components import Loss, Metric, Op, Optimizer, OtherNetwork, Schedule
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
+from toonforge.metrics import KID, PixelL1
+from toonforge.nn.features import EfficientNetLite0
 from toonforge.ops import Cat, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
 from toonforge.plugins.hookspecs import hookimpl
@@ -31,13 +33,13 @@ def toonforge_losses() -> Mapping[str, type[Loss]]:
 @hookimpl
 def toonforge_metrics() -> Mapping[str, type[Metric]]:
     """Distances between pictures or sets of them."""
-    return {"kid": metrics.KID, "pixel-l1": metrics.PixelL1}
+    return {"kid": KID, "pixel-l1": PixelL1}
 
 
 @hookimpl
 def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
     """Feature networks."""
-    return {"efficientnet-lite0": features.EfficientNetLite0}
+    return {"efficientnet-lite0": EfficientNetLite0}
 
 
 @hookimpl

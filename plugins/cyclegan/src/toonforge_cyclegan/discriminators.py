@@ -53,11 +53,11 @@ class PatchGAN(Discriminator):
 
     def _patches(self, size: int) -> int:
         padding = (self.kernel - 1) // 2
-        for stride in [2] * self.layers + [1, 1]:
+        for stride in [2] * self.layers + [1]:
             size = conv_size(size, self.kernel, stride, padding)
-            if size < 1:
+            if size < 2:  # a norm over one pixel of one picture has nothing to normalise
                 return 0
-        return size
+        return conv_size(size, self.kernel, 1, padding)
 
     def build(self) -> nn.Module:
         """`toonforge.nn.patchgan.PatchGAN`."""

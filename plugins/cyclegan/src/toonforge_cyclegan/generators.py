@@ -133,7 +133,7 @@ class Unet(Generator):
 def residual_channels(config: Resnet | Unet) -> None:
     """Raise `FieldError` where the output cannot be added to the input."""
     channels = config.in_channels or 3
-    if config.residual and config.in_channels is not None and channels != config.out_channels:
+    if config.residual and channels != config.out_channels:
         raise FieldError(
             "out_channels", config.out_channels, f"{channels} as in the input", "`residual` adds the output to the input"
         )

@@ -1,0 +1,153 @@
+"""What ops compute, what shapes they accept, and the image pool's behaviour over time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from toonforge.errors import ShapeError
+from toonforge.ops import Cat, Gray, Noise, Pool
+from toonforge.ops.image_pool import ImagePool
+
+
+def pictures(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 2, 2).clone()
+
+
+def test_cat_stacks_channels() -> None:
+    a, b = torch.rand(2, 3, 4, 5), torch.rand(2, 1, 4, 5)
+    assert Cat().shape((3, 4, 5), (1, 4, 5)) == (4, 4, 5)
+    assert torch.equal(Cat().build()(a, b), torch.cat([a, b], 1))
+
+
+@pytest.mark.parametrize("inputs", [((3, 4, 4), (3, 4, 5)), ((3, 4, 4), 1.0), ((3, 4, 4), ())])
+def test_cat_refuses_other_sizes_and_numbers(inputs: tuple[object, ...]) -> None:
+    with pytest.raises(ShapeError):
+        Cat().shape(*inputs)
+
+
+def test_gray_is_the_luma_in_the_same_range() -> None:
+    x = torch.rand(2, 3, 4, 4) * 2 - 1
+    y = Gray().build()(x)
+    luma = 0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2]
+    assert y.shape == x.shape
+    for channel in range(3):
+        assert torch.allclose(y[:, channel], luma, atol=1e-6)
+    ends = Gray().build()(pictures(-1, 1))
+    assert torch.allclose(ends, pictures(-1, 1), atol=1e-6)
+
+
+def test_gray_needs_three_channels() -> None:
+    assert Gray().shape((3, 4, 4)) == (3, 4, 4)
+    with pytest.raises(ShapeError, match="3 channels"):
+        Gray().shape((1, 4, 4))
+
+
+def test_noise_has_the_wanted_deviation_and_follows_the_seed() -> None:
+    noise = Noise().build()
+    x = torch.zeros(4, 3, 64, 64)
+    torch.manual_seed(3)
+    first = noise(x, 0.5)
+    torch.manual_seed(3)
+    assert torch.equal(noise(x, 0.5), first)
+    assert first.std().item() == pytest.approx(0.5, rel=0.02)
+    assert torch.equal(noise(x, 0.0), x)
+
+
+def test_noise_refuses_a_negative_deviation() -> None:
+    assert Noise().shape((3, 4, 4), 0.1) == (3, 4, 4)
+    with pytest.raises(ShapeError, match="0 or more"):
+        Noise().shape((3, 4, 4), -0.1)
+    with pytest.raises(ShapeError, match="number"):
+        Noise().shape((3, 4, 4), (3, 4, 4))
+
+
+def test_training_only_ops_are_identities_in_evaluation() -> None:
+    assert (Pool.evaluation, Noise.evaluation) == ("identity", "identity")
+    assert (Cat.evaluation, Gray.evaluation) == ("same", "same")
+
+
+@pytest.mark.parametrize("size", [-1.0, 2.5])
+def test_pool_refuses_sizes_that_are_no_count(size: float) -> None:
+    with pytest.raises(ShapeError, match="whole number"):
+        Pool().shape((3, 4, 4), size)
+
+
+def test_a_pool_of_nothing_is_off() -> None:
+    pool, x = ImagePool(), torch.rand(2, 3, 2, 2, requires_grad=True)
+    y = pool(x, 0)
+    assert torch.equal(x, y)
+    assert not y.requires_grad
+    assert pool.state_dict() == {}
+
+
+def test_a_pool_passes_pictures_on_while_it_fills() -> None:
+    pool = ImagePool()
+    for step in range(5):
+        x = pictures(2 * step, 2 * step + 1)
+        assert torch.equal(pool(x, 10), x)
+    assert len(pool.pictures) == 10
+
+
+def test_a_full_pool_swaps_half_of_the_time_and_loses_nothing() -> None:
+    torch.manual_seed(0)
+    pool, swapped, given = ImagePool(), 0, []
+    returned = []
+    for step in range(1000):
+        x = pictures(float(step))
+        y = pool(x, 50)
+        given.append(step)
+        returned.append(int(y[0, 0, 0, 0]))
+        swapped += step >= 50 and returned[-1] != step
+    assert 0.45 < swapped / 950 < 0.55
+    assert all(value <= step for step, value in enumerate(returned))
+    # While filling, pictures are both stored and passed on; later each either passes or takes a stored one's place.
+    stored = sorted(int(p[0, 0, 0]) for p in pool.pictures)
+    assert sorted(returned[50:] + stored) == sorted(given)
+
+
+def test_a_pool_follows_the_written_algorithm_draw_by_draw() -> None:
+    def reference(history: list[float], value: float, size: int) -> float:
+        if len(history) < size:
+            history.append(value)
+            return value
+        if torch.rand(()).item() > 0.5:
+            at = int(torch.randint(size, ()).item())
+            old, history[at] = history[at], value
+            return old
+        return value
+
+    values = [float(v) for v in range(60)]
+    torch.manual_seed(5)
+    history: list[float] = []
+    expected = [reference(history, v, 4) for v in values]
+    torch.manual_seed(5)
+    pool = ImagePool()
+    found = [v for start in range(0, 60, 3) for v in pool(pictures(*values[start : start + 3]), 4)[:, 0, 0, 0].tolist()]
+    assert found == expected
+
+
+def test_a_pool_yields_constants_and_keeps_copies() -> None:
+    pool = ImagePool()
+    x = torch.zeros(1, 3, 2, 2, requires_grad=True)
+    assert not pool(x * 1, 5).requires_grad
+    fresh = torch.zeros(1, 3, 2, 2)
+    pool(fresh, 5)
+    fresh += 1
+    assert pool.pictures[1].sum() == 0
+
+
+def test_a_restored_pool_goes_on_as_if_nothing_happened() -> None:
+    torch.manual_seed(1)
+    pool = ImagePool()
+    for step in range(20):
+        pool(pictures(step), 6)
+    copy = ImagePool()
+    copy.load_state_dict({key: value.clone() for key, value in pool.state_dict().items()})
+    futures = []
+    for each in (pool, copy):
+        torch.manual_seed(2)
+        futures.append(torch.cat([each(pictures(100 + step), 6) for step in range(30)]))
+    assert torch.equal(*futures)
+    copy.load_state_dict({})
+    assert copy.pictures == []
