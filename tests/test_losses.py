@@ -39,9 +39,7 @@ def adversarial_reference(kind: str, x: np.ndarray, real: bool) -> float:
 @given(values=st.lists(st.floats(-20, 20), min_size=1, max_size=12))
 def test_adversarial_losses_are_their_formulas(kind: str, real: bool, values: list[float]) -> None:
     classes = {"lsgan": LSGAN, "bce": BCE, "wasserstein": Wasserstein}
-    config = Hinge(logits=X, role="real" if real else "fake") if kind == "hinge" else classes[kind](
-        logits=X, real=real
-    )
+    config = Hinge(logits=X, role="real" if real else "fake") if kind == "hinge" else classes[kind](logits=X, real=real)
     logits = torch.tensor(values, dtype=torch.float64).view(-1, 1, 1, 1)
     assert config.build()(logits=logits).item() == pytest.approx(
         adversarial_reference(kind, np.array(values), real), rel=1e-6, abs=1e-6
@@ -107,9 +105,7 @@ def test_gradient_penalty_looks_between_real_and_fake() -> None:
             seen.append(x.detach())
             return x.square()
 
-    GradientPenalty(discriminator=Network("D"), real=X, fake=Y).build()(
-        real=real, fake=fake, discriminator=Critic()
-    )
+    GradientPenalty(discriminator=Network("D"), real=X, fake=Y).build()(real=real, fake=fake, discriminator=Critic())
     assert 0 <= seen[0].min() < 0.2 < 0.8 < seen[0].max() <= 1
     assert len(seen[0].unique()) == 64
 

@@ -28,7 +28,7 @@ class Extractor:
     def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
         """(N,3,H,W) in [-1, 1] to (N,1280), float32 on the CPU."""
         parts = []
-        for batch in pictures.split(BATCH):
+        for batch in torch.split(pictures, BATCH):
             batch = batch.to(self.device, torch.float32)
             if batch.shape[-2:] != (self.size, self.size):
                 batch = resize(batch, self.size)
@@ -39,4 +39,3 @@ class Extractor:
 def resize(pictures: torch.Tensor, size: int) -> torch.Tensor:
     """(N,C,H,W) to (N,C,size,size), bilinear with antialiasing (as Pillow filters, without its rounding)."""
     return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)
-

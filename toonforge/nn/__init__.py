@@ -6,6 +6,15 @@ and may be imported anywhere, as may this package.
 """
 
 from toonforge.nn.choices import Interpolation, Norm, Padding, Upsample
-from toonforge.nn.shapes import conv_size, one_picture
+from toonforge.nn.shapes import conv_size, one_picture, up_to_multiple, with_channels
 
-__all__ = ["Interpolation", "Norm", "Padding", "Upsample", "conv_size", "one_picture"]
+__all__ = [
+    "Interpolation",
+    "Norm",
+    "Padding",
+    "Upsample",
+    "conv_size",
+    "one_picture",
+    "up_to_multiple",
+    "with_channels",
+]

@@ -63,7 +63,7 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N,inputs,H,W) to (N,outputs,ceil(H/stride),ceil(W/stride)); no activation at the end."""
-        y = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        y: torch.Tensor = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = functional.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
         return x + y if self.shortcut else y

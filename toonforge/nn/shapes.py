@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from toonforge.components import Shape
+from typing import TypeVar
+
+import attrs
+
+from toonforge.components import NetworkComponent, Shape
 from toonforge.errors import ShapeError
+
+N = TypeVar("N", bound=NetworkComponent)
 
 
 def one_picture(name: str, inputs: tuple[Shape, ...], channels: int | None = None) -> tuple[int, int, int]:
@@ -25,6 +31,11 @@ def one_picture(name: str, inputs: tuple[Shape, ...], channels: int | None = Non
     if channels is not None and shape[0] != channels:
         raise ShapeError(f"{name} is made for {channels} channels (in_channels), found a picture of {shape[0]}")
     return shape[0], shape[1], shape[2]
+
+
+def with_channels(config: N, channels: int) -> N:
+    """The config of a network with its inferred `in_channels` filled in."""
+    return attrs.evolve(config, in_channels=channels)  # type: ignore[misc]
 
 
 def conv_size(size: int, kernel: int, stride: int, padding: int) -> int:

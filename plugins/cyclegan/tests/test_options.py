@@ -51,8 +51,7 @@ def test_generators_take_any_size_in_training(config: Resnet | Unet, height: int
 def test_the_discriminator_yields_the_promised_patches_or_refuses(config: PatchGAN, height: int, width: int) -> None:
     try:
         promised = config.shape((3, height, width))
-    except ShapeError as error:
-        assert "at least" in str(error)
+    except ShapeError:
         return
     # One sample whose norm sees one value is refused by torch: that must never be a size that was let through.
     assert tuple(config.build()(torch.rand(1, 3, height, width)).shape[1:]) == promised

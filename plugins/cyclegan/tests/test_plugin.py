@@ -30,3 +30,18 @@ def test_every_packaged_recipe_exists_and_says_how_to_run_it() -> None:
     for name, path in plugin.toonforge_recipes().items():
         head = path.read_text(encoding="utf-8").splitlines()[:5]
         assert any(f"toonforge run cyclegan/{name}" in line for line in head)
+
+
+def test_the_packaged_recipe_is_the_papers() -> None:
+    recipe = toonforge.load_recipe("cyclegan/cyclegan")
+    weights = {name: term.weight for phase in recipe.phases.values() for name, term in phase.losses.items()}
+    assert [weights[name] for name in ("fool_anime", "cycle_photo", "identity_anime")] == [1, 10, 5]
+    assert sum(name.startswith(("reals", "fakes")) and weight == 0.5 for name, weight in weights.items()) == 4
+    assert list(recipe.phases) == ["generators", "discriminators"]
+    assert (recipe.train.epochs, recipe.train.batch_size) == (200, 1)
+    assert (recipe.train.optimizer.lr, recipe.train.optimizer.betas) == (2e-4, (0.5, 0.999))
+    assert recipe.train.schedule.start.epochs == 100
+    assert (recipe.data.load_size, recipe.data.image_size, recipe.data.flip) == (286, 256, True)
+    assert recipe.generators["G"] == Resnet(in_channels=3)
+    assert recipe.discriminators["D_photo"] == PatchGAN(in_channels=3)
+    assert list(recipe.translations) == ["anime", "photo"]

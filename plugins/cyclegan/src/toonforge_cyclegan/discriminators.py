@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from toonforge.components import Discriminator, Shape, component, param
 from toonforge.errors import ShapeError
-from toonforge.nn import Norm, conv_size, one_picture
+from toonforge.nn import Norm, conv_size, one_picture, with_channels
 from toonforge.nn.choices import NORM_DOC
 
 if TYPE_CHECKING:
@@ -20,14 +18,24 @@ class PatchGAN(Discriminator):
     """One logit for each overlapping patch of the picture; 70x70 pixels with 3 layers."""
 
     layers: int = param(
-        3, doc="strided convolutions; patches of 16, 34, 70, 142 pixels for 1, 2, 3, 4", at_least=1, at_most=8,
-        source="CycleGAN, appendix 7.2", tiny=1,
+        3,
+        doc="strided convolutions; patches of 16, 34, 70, 142 pixels for 1, 2, 3, 4",
+        at_least=1,
+        at_most=8,
+        source="CycleGAN, appendix 7.2",
+        tiny=1,
     )
     width: int = param(
-        64, doc="channels of the first convolution, doubling up to 8 times as many", unit="channels", at_least=1,
-        source="CycleGAN, appendix 7.2", tiny=4,
+        64,
+        doc="channels of the first convolution, doubling up to 8 times as many",
+        unit="channels",
+        at_least=1,
+        source="CycleGAN, appendix 7.2",
+        tiny=4,
     )
-    norm: Norm = param("instance", doc=NORM_DOC + ", none after the first and the last", source="CycleGAN, appendix 7.2")
+    norm: Norm = param(
+        "instance", doc=NORM_DOC + ", none after the first and the last", source="CycleGAN, appendix 7.2"
+    )
     kernel: int = param(4, doc="side of every convolution", unit="pixels", at_least=3, at_most=7)
     spectral_norm: bool = param(False, doc="spectral normalisation of every convolution")
     in_channels: int | None = param(
@@ -36,8 +44,7 @@ class PatchGAN(Discriminator):
 
     def fit(self, *inputs: Shape) -> PatchGAN:
         """With the input's channels filled in."""
-        channels = one_picture("cyclegan/patchgan", inputs, self.in_channels)[0]
-        return attrs.evolve(self, in_channels=channels)
+        return with_channels(self, one_picture("cyclegan/patchgan", inputs, self.in_channels)[0])
 
     def shape(self, *inputs: Shape) -> Shape:
         """(1, rows, columns) of patches; refuses pictures on which not one fits."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from toonforge.components import Generator, Shape, component, param
 from toonforge.errors import FieldError
-from toonforge.nn import Interpolation, Norm, Padding, Upsample, one_picture
+from toonforge.nn import Interpolation, Norm, Padding, Upsample, one_picture, with_channels
 from toonforge.nn.choices import INTERPOLATION_DOC, NORM_DOC, UPSAMPLE_DOC
 
 if TYPE_CHECKING:
@@ -23,11 +21,18 @@ class Resnet(Generator):
     """Johnson's ResNet generator: 7x7 stem, two strided stages, residual blocks, two upsampling stages, 7x7 head."""
 
     blocks: int = param(
-        9, doc="residual blocks; the original takes 9 for 256 pixels, 6 for 128", source="CycleGAN, appendix 7.2",
-        at_least=0, tiny=1,
+        9,
+        doc="residual blocks; the original takes 9 for 256 pixels, 6 for 128",
+        source="CycleGAN, appendix 7.2",
+        at_least=0,
+        tiny=1,
     )
     width: int = param(
-        64, doc="channels after the stem; 4 times as many in the blocks", unit="channels", source=CODE, at_least=1,
+        64,
+        doc="channels after the stem; 4 times as many in the blocks",
+        unit="channels",
+        source=CODE,
+        at_least=1,
         tiny=4,
     )
     norm: Norm = param("instance", doc=NORM_DOC, source="CycleGAN, appendix 7.2")
@@ -48,8 +53,7 @@ class Resnet(Generator):
 
     def fit(self, *inputs: Shape) -> Resnet:
         """With the input's channels filled in."""
-        channels = one_picture("cyclegan/resnet", inputs, self.in_channels)[0]
-        return attrs.evolve(self, in_channels=channels)
+        return with_channels(self, one_picture("cyclegan/resnet", inputs, self.in_channels)[0])
 
     def shape(self, *inputs: Shape) -> Shape:
         """The input's height and width, whatever they are."""
@@ -82,14 +86,21 @@ class Unet(Generator):
         8, doc="stages down; smaller pictures than 2^levels are padded up", source=CODE, at_least=1, at_most=12, tiny=2
     )
     width: int = param(
-        64, doc="channels of the first stage, doubling up to 8 times as many", unit="channels", source=CODE,
-        at_least=1, tiny=4,
+        64,
+        doc="channels of the first stage, doubling up to 8 times as many",
+        unit="channels",
+        source=CODE,
+        at_least=1,
+        tiny=4,
     )
     norm: Norm = param("batch", doc=NORM_DOC, source="pix2pix, appendix 6.1")
     upsample: Upsample = param("transposed", doc=UPSAMPLE_DOC, source=CODE)
     interpolation: Interpolation = param("nearest", doc=INTERPOLATION_DOC)
     dropout: float = param(
-        0.0, doc="probability in the decoder stages between two of the widest (pix2pix: 0.5)", at_least=0, below=1,
+        0.0,
+        doc="probability in the decoder stages between two of the widest (pix2pix: 0.5)",
+        at_least=0,
+        below=1,
         source=CODE,
     )
     padding: Padding = param("zero", doc="what convolutions see beyond the border", source=CODE)
@@ -104,8 +115,7 @@ class Unet(Generator):
 
     def fit(self, *inputs: Shape) -> Unet:
         """With the input's channels filled in."""
-        channels = one_picture("cyclegan/unet", inputs, self.in_channels)[0]
-        return attrs.evolve(self, in_channels=channels)
+        return with_channels(self, one_picture("cyclegan/unet", inputs, self.in_channels)[0])
 
     def shape(self, *inputs: Shape) -> Shape:
         """The input's height and width, whatever they are."""
@@ -134,6 +144,4 @@ def residual_channels(config: Resnet | Unet) -> None:
     """Raise `FieldError` where the output cannot be added to the input."""
     channels = config.in_channels or 3
     if config.residual and channels != config.out_channels:
-        raise FieldError(
-            "out_channels", config.out_channels, f"{channels} as in the input", "`residual` adds the output to the input"
-        )
+        raise FieldError("out_channels", config.out_channels, f"{channels} as in the input", "`residual` adds the two")
