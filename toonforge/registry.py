@@ -52,7 +52,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             other = self._items[name][1]
             raise PluginError(
                 Problem(
-                    message=f"two distributions supply {self.kind[:-1]} {name!r}",
+                    message=f"two distributions supply {singular(self.kind)} {name!r}",
                     found=f"{other} and {provenance}",
                     expected="one",
                     hint="uninstall one of them, or block its plugin with -p no:NAME",

@@ -1,0 +1,1 @@
+"""Plugins: the hooks they implement, and the loader that finds them."""

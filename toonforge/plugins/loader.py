@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import pluggy
 
-from toonforge.components import KINDS
+from toonforge.components import KINDS, fields_of
 from toonforge.errors import PluginError, Problem
-from toonforge.names import is_component_name
+from toonforge.names import did_you_mean, is_component_name
 from toonforge.plugins import hookspecs
 from toonforge.registry import Provenance, Registry, singular
 
@@ -71,6 +71,27 @@ class _Candidate:
         )
 
 
+def _described(
+    distribution: importlib.metadata.Distribution,
+) -> tuple[str, str, list[importlib.metadata.EntryPoint] | Exception]:
+    """Name, version and our entry points of a distribution; the error where its metadata cannot be read."""
+    name, version = "unknown distribution", "?"
+    try:
+        metadata = distribution.metadata
+        name = (metadata["Name"] if metadata is not None else None) or name
+        version = (metadata["Version"] if metadata is not None else None) or version
+        return name, version, [entry for entry in distribution.entry_points if entry.group == GROUP]
+    except Exception as error:  # half-removed or hand-made metadata: whatever importlib stumbles over
+        return name, version, error
+
+
+def _unreadable(name: str, version: str, error: Exception) -> PluginRecord:
+    problem = f"its entry points cannot be read: {type(error).__name__}: {error}"
+    return PluginRecord(
+        name=name, distribution=name, version=version, target="entry_points.txt", status="broken", problem=problem
+    )
+
+
 def blocked_by_environment() -> frozenset[str] | None:
     """The `TOONFORGE_PLUGINS` allow-list, or None when unset; `core` components are always there."""
     value = os.environ.get("TOONFORGE_PLUGINS")
@@ -110,6 +131,13 @@ class Plugins:
         if self._loaded:
             return
         self._loaded = True
+        try:
+            self._load_all()
+        except BaseException:
+            self._loaded = False
+            raise
+
+    def _load_all(self) -> None:
         import toonforge.builtin
 
         core = PluginRecord(
@@ -126,15 +154,15 @@ class Plugins:
         found: dict[tuple[str, str, str], _Candidate] = {}
         distributions = importlib.metadata.distributions() if self._distributions is None else self._distributions
         for distribution in distributions:
-            for entry in distribution.entry_points:
-                if entry.group == GROUP:
-                    metadata = distribution.metadata
-                    name = (metadata["Name"] if metadata is not None else None) or "unknown distribution"
-                    # The same distribution can be on the path twice (an editable install and its source tree).
-                    found.setdefault(
-                        (entry.name, name.lower(), entry.value),
-                        _Candidate(entry.name, name, distribution.version or "?", entry.value, entry),
-                    )
+            name, version, entries = _described(distribution)
+            if isinstance(entries, Exception):
+                self.records.append(_unreadable(name, version, entries))
+                continue
+            for entry in entries:
+                # The same distribution can be on the path twice (an editable install and its source tree).
+                found.setdefault(
+                    (entry.name, name.lower(), entry.value), _Candidate(entry.name, name, version, entry.value, entry)
+                )
         return sorted(found.values(), key=lambda c: (c.name, c.distribution))
 
     def _load_one(self, candidate: _Candidate, twins: list[_Candidate]) -> PluginRecord:
@@ -154,10 +182,13 @@ class Plugins:
             return candidate.record("duplicate", problem=f"{others} supplies a plugin of the same name")
         try:
             plugin = candidate.entry.load()
+            if plugin is None:
+                raise PluginError(f"{candidate.target} is None, expected a module or an object with hooks")
             return self._register(plugin, candidate.record("good"), namespace=f"{name}/")
         except (Exception, SystemExit) as error:
-            text = str(error).strip() or type(error).__name__
-            problem = text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
+            text = str(error).strip()
+            named = f"{type(error).__name__}: {text}" if text else type(error).__name__
+            problem = " ".join((text if isinstance(error, PluginError) else named).split())
             return candidate.record("broken", problem=problem, detail=traceback.format_exc())
 
     def _register(self, plugin: Any, record: PluginRecord, namespace: str) -> PluginRecord:
@@ -217,6 +248,9 @@ class Plugins:
             base = KINDS[kind]
             if not (isinstance(value, type) and issubclass(value, base) and attrs.has(value)):
                 raise PluginError(f"{singular(kind)} {name!r} is no @component class derived from {base.__name__}")
+            reserved = {"type", "weight"} if kind == "losses" else {"type"}
+            for key in reserved & fields_of(value).keys():
+                raise PluginError(f"{singular(kind)} {name!r} has a field {key!r}, which recipes use for their own")
 
     def explain(self, name: str) -> str | None:
         """Why a namespace is not there: its plugin is broken, blocked or duplicate, or not installed."""
@@ -242,4 +276,9 @@ def core_version() -> str:
 def unknown_plugins(names: Iterable[str], records: Iterable[PluginRecord]) -> list[Problem]:
     """Problems for names given to `-p no:NAME` that no plugin has."""
     known = {record.name for record in records}
-    return [Problem(message=f"no plugin is called {name!r}", hint=f"there are {sorted(known)}") for name in names if name not in known]
+    have = f"there are {', '.join(sorted(known))}"
+    return [
+        Problem(message=f"no plugin is called {name!r}", hint=did_you_mean(name, known) or have)
+        for name in names
+        if name not in known
+    ]

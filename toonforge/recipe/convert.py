@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import pathlib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -15,6 +16,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from toonforge.components import KINDS, Component, Count, Loss, fields_of
 from toonforge.errors import UnknownNameError
+from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.layout import class_of, component_kind, default_class, item_kind
 from toonforge.recipe.model import Recipe, Term
@@ -87,34 +89,30 @@ def _key_of(cls: type, attribute: str) -> str:
 def _table(cls: type, converter: cattrs.Converter) -> Hook:
     """Tables of one config class: unknown and missing keys named, every field structured."""
     fields = fields_of(cls)
-    overrides = {
-        attribute.name: override(rename=key, struct_hook=_field(converter, kind, attribute, info))
-        for key, (kind, attribute, info) in fields.items()
-    }
-    inner = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=True, **overrides)  # type: ignore[arg-type]
+    hooks = {key: _field(converter, kind, attribute, info) for key, (kind, attribute, info) in fields.items()}
+    overrides = {fields[key][1].name: override(rename=key, struct_hook=hook) for key, hook in hooks.items()}
+    inner: Hook = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=True, **overrides)  # type: ignore[arg-type]
+    known = [*fields, "weight"] if issubclass(cls, Loss) else list(fields)
     required = [key for key, (_, attribute, _) in fields.items() if attribute.default is attrs.NOTHING]
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise wrong_type(value, "a table")
         given = {key: item for key, item in value.items() if key in fields}
-        wrong = [(key, unknown_key(key, fields)) for key in value if key not in fields]
+        wrong = [(key, unknown_key(key, known)) for key in value if key not in fields]
         missing = [key for key in required if key not in value]
         wrong += [
             (key, Mistake("missing key", expected=fields[key][2].doc or f"a value for `{key}`")) for key in missing
         ]
         if not wrong:
             return inner(given, cls)
-        parts = [(key, lambda key=key: overrides[fields[key][1].name].struct_hook(given[key], None)) for key in given]
-        return collect(parts, wrong)  # type: ignore[arg-type]
+        return collect([(key, partial(hooks[key], item, None)) for key, item in given.items()], wrong)
 
     return structure
 
 
 def unknown_key(key: str, known: Iterable[str]) -> Mistake:
     """A key that its table does not have."""
-    from toonforge.names import did_you_mean
-
     names = list(known)
     return Mistake(
         "unknown key",
@@ -140,6 +138,7 @@ def _component(kind: Any, converter: cattrs.Converter) -> Hook:
     registry = component_kind(Loss if kind is Term else kind)
     assert registry is not None
     noun = singular(registry)
+    weigh = _field(converter, *fields_of(Term)["weight"])
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
@@ -158,14 +157,13 @@ def _component(kind: Any, converter: cattrs.Converter) -> Hook:
             problem = error.problems[0]
             mistake = Mistake(problem.message, found=described(name), hint=problem.hint)
             raise Mistakes([(("type",), mistake)]) from None
-        cls = class_of(kind, value)
+        cls: Any = class_of(kind, value)
         rest = {key: item for key, item in value.items() if key != "type"}
         if kind is not Term:
-            return converter.structure(rest, cls)  # type: ignore[arg-type]
+            return converter.structure(rest, cls)
         weight = {"weight": rest.pop("weight")} if "weight" in rest else {}
-        weigh = _field(converter, float, attrs.fields(Term).weight, fields_of(Term)["weight"][2])
-        parts = [("", lambda: converter.structure(rest, cls))]  # type: ignore[arg-type]
-        parts += [("weight", lambda: weigh(weight["weight"], None))] if weight else []
+        parts: list[tuple[str | int, Callable[[], Any]]] = [("", partial(converter.structure, rest, cls))]
+        parts += [(key, partial(weigh, item, None)) for key, item in weight.items()]
         loss, *weights = collect(parts)
         return Term(loss=loss, weight=weights[0] if weights else 1.0)
 
@@ -184,7 +182,7 @@ def _mapping(kind: Any, converter: cattrs.Converter) -> Hook:
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise wrong_type(value, "a table")
-        parts = [(key, lambda inner=inner: converter.structure(inner, item)) for key, inner in value.items()]
+        parts = [(key, partial(converter.structure, inner, item)) for key, inner in value.items()]
         return dict(zip(value, collect(parts), strict=True))
 
     return structure
@@ -201,14 +199,12 @@ def _tuple(kind: Any, converter: cattrs.Converter) -> Hook:
             raise Mistake("wrong length", found=described(list(value)), expected=f"an array of {len(kinds)}")
         each = [kinds[0]] * len(value) if many else kinds
         pairs = list(zip(value, each, strict=True))
-        return tuple(collect((i, lambda v=v, k=k: converter.structure(v, k)) for i, (v, k) in enumerate(pairs)))
+        return tuple(collect((i, partial(converter.structure, v, k)) for i, (v, k) in enumerate(pairs)))
 
     return structure
 
 
 def _choice(kind: Any, converter: cattrs.Converter) -> Hook:
-    from toonforge.names import did_you_mean
-
     choices = typing.get_args(kind)
 
     def structure(value: Any, _: Any) -> Any:
@@ -264,7 +260,7 @@ def converter() -> cattrs.Converter:
     for predicate, factory in factories:
         made.register_structure_hook_factory(predicate, factory)
     for kind, hook in plain.items():
-        made.register_structure_hook_func(lambda k, kind=kind: k is kind, hook)
+        made.register_structure_hook_func(partial(operator.is_, kind), hook)
     return made
 
 

@@ -45,17 +45,17 @@ def find(source: str | os.PathLike[str]) -> Source:
     expected = "a TOML file, or a packaged recipe such as " + (next(iter(recipes), "plugin/recipe"))
     if is_folder:
         near = sorted(path.glob("*.toml"))
-        hint = f"there are {', '.join(map(str, near[:5]))}" if near else "no recipe lies in it"
+        content = f"there are {', '.join(map(str, near[:5]))}" if near else "no recipe lies in it"
         if (path / "resolved.toml").is_file():
-            hint = f"it is a run's folder: its recipe is {path / 'resolved.toml'}"
-        raise RecipeError(Problem(message=f"{text} is a folder", expected=expected, hint=hint))
+            content = f"it is a run's folder: its recipe is {path / 'resolved.toml'}"
+        raise RecipeError(Problem(message=f"{text} is a folder", expected=expected, hint=content))
     folder = path.parent
     near = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    hint = did_you_mean(text, map(str, near)) or did_you_mean(path.stem, [file.stem for file in near])
     try:
         recipes[text]
     except UnknownNameError as error:
-        packaged = error.problems[0].hint
-    hint = did_you_mean(text, map(str, near)) or did_you_mean(path.stem, [file.stem for file in near]) or packaged
+        hint = hint or error.problems[0].hint
     raise RecipeError(Problem(message=f"no recipe {text!r}", expected=expected, hint=hint))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from toonforge.errors import Problem
@@ -47,14 +49,14 @@ def order_phases(root: Node, problems: list[Problem]) -> Node:
         placed[name] = attrs.evolve(node, value={k: v for k, v in node.value.items() if k not in wishes})
         key = wishes[-1]
         wish = node.table[key]
-        where = {"where": wish.where, "key": f"phases.{name}.{key}", "found": described(wish)}
+        where: dict[str, Any] = {"where": wish.where, "key": f"phases.{name}.{key}", "found": described(wish)}
         others = [other for other in placed if other != name]
         if len(wishes) == 2:
-            problems.append(Problem(message="both `before` and `after`", expected="one of them", **where))  # type: ignore[arg-type]
+            problems.append(Problem(message="both `before` and `after`", expected="one of them", **where))
         elif not isinstance(wish.value, str) or wish.value not in others:
             hint = did_you_mean(wish.value, others) if isinstance(wish.value, str) else None
             expected = f"one of {', '.join(others)}" if others else "another phase: there is none"
-            problems.append(Problem(message="no such phase", expected=expected, hint=hint, **where))  # type: ignore[arg-type]
+            problems.append(Problem(message="no such phase", expected=expected, hint=hint, **where))
         else:
             moved = placed.pop(name)
             names = list(placed)

@@ -60,8 +60,8 @@ class _Resolver:
         match = _WHOLE.match(text)
         if match is None:
             if "${" in text.replace("$${", ""):
-                hint = "a reference is the whole value; write $${ for a literal ${"
-                self._wrong(node, path, "not a reference", found=described(text), expected='"${path}"', hint=hint)
+                whole = "a reference is the whole value; write $${ for a literal ${"
+                self._wrong(node, path, "not a reference", found=described(text), expected='"${path}"', hint=whole)
             return attrs.evolve(node, value=text.replace("$${", "${"), text=None), 1
         target = _path(match[1])
         found = self.root.find(target) if target else None

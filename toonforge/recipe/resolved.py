@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Count):
         return value.steps if value.steps is not None else {"epochs": value.epochs}
     if isinstance(value, Component | Recipe):
-        pairs = ((key, getattr(value, a.name)) for key, (_, a, _) in fields_of(type(value)).items())
+        pairs = ((key, getattr(value, a.name)) for key, (_, a, _) in fields_of(cast(type, type(value))).items())
         table = {key: _plain(item) for key, item in pairs if item is not None}
         if isinstance(value, Recipe) or value.kind == "":
             return {key: item for key, item in table.items() if item != {}} if isinstance(value, Recipe) else table

@@ -11,7 +11,8 @@ import attrs
 
 from toonforge.components import Count, FieldInfo
 from toonforge.errors import FieldError
-from toonforge.recipe.expr import Expr, ExprError, Name, Network, Number
+from toonforge.names import IDENTIFIER
+from toonforge.recipe.expr import Expr, ExprError, Network, Number
 from toonforge.recipe.tree import described
 
 LARGEST = 2**63 - 1
@@ -111,33 +112,24 @@ def to_network(value: object, _: object = None) -> Network:
     expected = "the name of a network"
     if not isinstance(value, str):
         raise wrong_type(value, expected)
-    try:
-        root = Expr.parse(value).root
-    except ExprError:
-        root = None  # type: ignore[assignment]
-    if not isinstance(root, Name):
-        raise Mistake(
-            "not a network",
-            found=described(value),
-            expected=expected,
-            hint="this loss takes the network, not a call of it",
-        )
-    return Network(root.name)
+    if not IDENTIFIER.match(value):
+        hint = "this loss takes the network, not a call of it" if "(" in value else None
+        raise Mistake("not a network", found=described(value), expected=expected, hint=hint)
+    return Network(value)
 
 
 def to_count(value: object, _: object = None) -> Count:
     """Steps as a whole number, or a table `{ epochs = n }` or `{ steps = n }`."""
     expected = "a number of steps, or { epochs = n }"
     if isinstance(value, int) and not isinstance(value, bool):
-        steps, epochs = to_int(value), None
+        count = Count(steps=to_int(value))
     elif isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("steps", "epochs"):
-        steps = to_int(value["steps"]) if "steps" in value else None
-        epochs = to_float(value["epochs"]) if "epochs" in value else None
+        count = Count(steps=to_int(value["steps"])) if "steps" in value else Count(epochs=to_float(value["epochs"]))
     else:
         raise wrong_type(value, expected)
-    if (steps if steps is not None else epochs or 0) < 0:
+    if (count.steps or 0) < 0 or (count.epochs or 0) < 0:
         raise Mistake("out of range", found=described(value), expected="a number that is at least 0")
-    return Count(steps=steps, epochs=epochs)
+    return count
 
 
 def within(info: FieldInfo, attribute: attrs.Attribute[Any], hook: Callable[[object], object]) -> Callable[..., object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from toonforge.components import NetworkComponent, Shape, expressions
@@ -56,7 +57,7 @@ class Shapes:
                     with_shapes: dict[str, Any] = shapes
                     path = ("phases", phase_name, "losses", loss_name)
                     text = ", ".join(f"{key} {shown(shape)}" for key, shape in with_shapes.items())
-                    self._ask(lambda loss=term.loss, s=with_shapes: loss.check(**s), path, text)
+                    self._ask(partial(term.loss.check, **with_shapes), path, text)
         for name, expr in self.recipe.translations.items():
             shape = self.known.get(expr.text)
             if shape is not None and (len(shape) != 3 or shape[0] not in (1, 3)):
@@ -94,7 +95,7 @@ class Shapes:
         if name not in self.fitted:
             found = ", ".join(map(shown, tensors))
             self.fitted[name] = (channels, str(call), path)
-            self.modules[name] = self._ask(lambda: self.modules[name].fit(*tensors), path, found, str(call))
+            self.modules[name] = self._ask(partial(self.modules[name].fit, *tensors), path, found, str(call))
         first, text, other = self.fitted[name]
         if channels != first:
             self.report.add(
@@ -117,7 +118,7 @@ class Shapes:
             raise _Refused from None
         numbers = any(not isinstance(value, tuple) for value in inputs)
         hint = f"perhaps {call.function} takes no number there" if numbers else None
-        shape = self._ask(lambda: function(*inputs), path, found, str(call), hint)
+        shape = self._ask(partial(function, *inputs), path, found, str(call), hint)
         return tuple(shape)
 
     def _ask(
