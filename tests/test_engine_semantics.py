@@ -30,9 +30,19 @@ batch_size = 2
 """
 
 
+def used(text: str) -> str:
+    """Without what the phases do not use: the check refuses a network that nothing calls."""
+    for line, uses in (('F = { type = "tiny/generator" }\n', ("back", "F(")), ('D = { type = "tiny/discriminator" }\n', ("D(",))):
+        phases = text[text.index("[phases") :]
+        if not any(use in phases for use in uses):
+            text = text.replace(line, "")
+            text = text.replace('back = "F(fake)"\n', "") if line.startswith("F") else text
+    return text
+
+
 def prepare(text: str) -> tuple[Training, Counter[str], Counter[str]]:
     """(training, calls of each network, calls that recorded a graph reaching its own parameters)."""
-    training = Training(recipes.loads(text), 10, 3)
+    training = Training(recipes.loads(used(text)), 10, 3)
     calls: Counter[str] = Counter()
     recorded: Counter[str] = Counter()
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tomli
 import torch
 
 from toonforge import registries
@@ -74,25 +75,29 @@ class RunFolder:
                     hint="leave out --resume to begin one",
                 )
             )
-        changes = differences(self.resolved.read_text("utf-8"), dump(recipe))
-        refused = [change for change in changes if not _may_change(change[0])]
+        try:
+            before = tomli.loads(self.resolved.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(Problem(message=f"{self.resolved} cannot be read", found=str(error))) from None
+        changes = differences(before, tomli.loads(dump(recipe)))
+        refused = [change for change in changes if not _may_change(change.key)]
         if refused:
             raise RunError(
                 *(
                     Problem(
                         message=f"{self.path} was made by another recipe",
-                        key=key,
-                        found=_shown(new),
-                        expected=f"{_shown(old)}, as the run has it",
+                        key=change.key,
+                        found=_shown(change.new),
+                        expected=f"{_shown(change.old)}, as the run has it",
                         hint="put it back, or begin a new run with --out",
                     )
-                    for key, old, new in refused
+                    for change in refused
                 )
             )
         with writing(self.path):
             if changes:
                 self._describe(recipe, source)
-        return [f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in changes]
+        return [str(change) for change in changes]
 
     def _describe(self, recipe: Recipe, source: Path | None) -> None:
         if source is not None:
