@@ -42,7 +42,10 @@ def facts(recipe: Recipe) -> str:
     """What would be trained, in one line."""
     from toonforge.cli.shapes import network_shapes
 
-    parts = [f"{name} {shapes}" for name, shapes in network_shapes(recipe).items()]
+    alike: dict[str, list[str]] = {}
+    for name, shapes in network_shapes(recipe).items():
+        alike.setdefault(shapes, []).append(name)
+    parts = [f"{', '.join(names)} {shapes}" for shapes, names in alike.items()]
     phases = ", ".join(recipe.phases)
     train = recipe.train
     length = f"{train.steps} steps" if train.steps is not None else f"{train.epochs:g} epochs"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress as Bar
 
+HEADLINES = ("", "std", "baseline", "baseline_std")
 QUIET = 5.0
 """Seconds between two plain lines, so that a log file of a long run stays readable."""
 
@@ -40,7 +43,7 @@ class Progress:
         self._quiet_until = 0.0
         self._last: events.Step | None = None
         self._checkpoint: events.Checkpoint | None = None
-        self._first = True
+        self._began = time.monotonic()
 
     def say(self, text: str) -> None:
         """One line of its own."""
@@ -59,6 +62,7 @@ class Progress:
         self.say(f"parameters: {sizes}")
         if run.first_step:
             self.say(f"continuing after step {run.first_step}")
+        self._began = time.monotonic()
         if self.terminal:
             self._open(run)
 
@@ -73,7 +77,8 @@ class Progress:
         now = time.monotonic()
         if now >= self._quiet_until or step.step == run.total_steps:
             self._quiet_until = now + QUIET
-            self.say(plain_line(run, step, self.recipe.train.batch_size))
+            rate = (step.step - run.first_step) / max(now - self._began, 1e-9)
+            self.say(plain_line(run, step, (run.total_steps - step.step) / max(rate, 1e-9)))
 
     @hookimpl
     def checkpoint_saved(self, run: events.RunInfo, checkpoint: events.Checkpoint) -> None:
@@ -174,10 +179,9 @@ def _losses_of(step: events.Step, phase: str) -> dict[str, float]:
     return {key.removeprefix(prefix): value for key, value in step.losses.items() if key.startswith(prefix)}
 
 
-def plain_line(run: events.RunInfo, step: events.Step, batch_size: int) -> str:
-    """One step in one line: how far, each phase's sum, speed, time left."""
+def plain_line(run: events.RunInfo, step: events.Step, left: float) -> str:
+    """One step in one line: how far, each phase's sum, speed, and the seconds that are left."""
     totals = "  ".join(f"{phase} {number(total)}" for phase, total in step.totals.items())
-    left = (run.total_steps - step.step) * batch_size / max(step.images_per_second, 1e-9)
     size = len(str(run.total_steps))
     return (
         f"step {step.step:>{size}}/{run.total_steps}  {100 * step.step // max(run.total_steps, 1):>3}%  {totals}"
@@ -211,25 +215,32 @@ def summary(
 
 
 def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
-    """A table of metrics: the headline under the metric's name, then its other results, the baseline first."""
-    parts = list(dict.fromkeys(part for results in finished.metrics.values() for part in results))
-    parts.sort(key=lambda part: (part != "untranslated", part != ""))
-    heads = [part or "translated" for part in parts]
-    rows = [["metrics", *heads]]
-    for name, results in finished.metrics.items():
-        rows.append([f"  {name}", *(number(results[part]) if part in results else "-" for part in parts)])
+    """A table of metrics: the untranslated pictures as the baseline, the translated ones, then other results."""
+    others = [part for results in finished.metrics.values() for part in results if part not in HEADLINES]
+    parts = ["baseline"] if any("baseline" in results for results in finished.metrics.values()) else []
+    parts += ["", *dict.fromkeys(others)]
+    rows = [["metrics", *({"baseline": "untranslated", "": "translated"}.get(part, part) for part in parts)]]
+    rows += [[f"  {name}", *(_value(results, part) for part in parts)] for name, results in finished.metrics.items()]
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
-    for index, row in enumerate(rows):
-        cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:]))]
-        better = ""
-        if index:
-            config = recipe.metrics.get(row[0].strip())
-            better = "  lower is better" if config is None or config.lower_is_better else "  higher is better"
+    for row in rows:
+        cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:], strict=True))]
+        config = recipe.metrics.get(row[0].strip()) if lines else None
+        better = f"  ({'lower' if config.lower_is_better else 'higher'} is better)" if config is not None else ""
         lines.append("  ".join(cells) + better)
-    protocols = {name: config.protocol() for name, config in recipe.metrics.items() if name in finished.metrics}
-    lines += [f"  {name}: {text}" for name, text in protocols.items() if text]
+    for name, config in recipe.metrics.items():
+        if name in finished.metrics and config.protocol():
+            text = f"{name}: {config.protocol()}"
+            lines += textwrap.wrap(text, width() - 1, initial_indent="  ", subsequent_indent="    ")
     return lines
+
+
+def _value(results: Mapping[str, float], part: str) -> str:
+    """A result with its standard error where the metric gives one; "-" where it has no such result."""
+    if part not in results:
+        return "-"
+    error = results.get(f"{part}_std" if part else "std")
+    return number(results[part]) + (f" ± {error:.2g}" if error is not None else "")
 
 
 def next_command(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:

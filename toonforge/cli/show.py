@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+import textwrap
 import types
 import typing
 from pathlib import Path
@@ -13,8 +15,8 @@ import click
 
 from toonforge import registries
 from toonforge.cli.list import kinds
-from toonforge.cli.text import echo, heading, table, width
-from toonforge.components import Component, Count, fields_of
+from toonforge.cli.text import echo, heading, width
+from toonforge.components import Component, Count, FieldInfo, fields_of
 from toonforge.errors import Problem, UnknownNameError
 from toonforge.names import close_matches, did_you_mean
 from toonforge.recipe.expr import Expr, Network
@@ -72,20 +74,17 @@ def show_component(kind: str, name: str, cls: type[Component], provenance: Prove
     echo(f"{heading(name)}  {singular(kind)}, from {provenance}")
     for paragraph in paragraphs(cls.__doc__ or ""):
         echo(paragraph)
-    rows = [field_row(key, *field) for key, field in fields_of(cls).items()]
-    if rows:
-        echo("")
-        headed = [("field", "type", "default", "what it does"), *rows]
-        echo(table(headed, wrap=3, colours=("cyan", "bright_black", "green", None)))
-    else:
+    for key, (kind_of, attribute, info) in fields_of(cls).items():
+        default = default_text(attribute.default)
+        value = "required" if default == "required" else f"default {click.style(default, fg='green')}"
+        echo(f"\n  {click.style(key, fg='cyan')}  {type_text(kind_of)}, {value}")
+        echo(textwrap.fill(about(info), width() - 4, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    if not fields_of(cls):
         echo("\n  It has no fields.")
 
 
 def paragraphs(doc: str) -> list[str]:
     """A docstring's paragraphs, without its indentation; lists keep their lines."""
-    import inspect
-    import textwrap
-
     return [
         textwrap.indent(part if "\n " in part else textwrap.fill(part, width() - 4), "  ")
         for part in inspect.cleandoc(doc).split("\n\n")
@@ -93,17 +92,11 @@ def paragraphs(doc: str) -> list[str]:
     ]
 
 
-def field_row(key: str, kind: Any, attribute: attrs.Attribute[Any], info: Any) -> tuple[str, str, str, str]:
-    """Key, type, default, and everything else that the field's author says."""
-    about = [info.doc]
-    if info.unit:
-        about.append(f"in {info.unit}")
-    if info.limits:
-        about.append(info.limits)
-    text = "; ".join(part for part in about if part)
-    if info.source:
-        text += f" [{info.source}]"
-    return key, type_text(kind), default_text(attribute.default), text
+def about(info: FieldInfo) -> str:
+    """What a field's author says: what it does, its unit, its limits, where its default comes from."""
+    parts = [info.doc, f"in {info.unit}" if info.unit else None, info.limits]
+    text = "; ".join(part for part in parts if part)
+    return f"{text} [{info.source}]" if info.source else text
 
 
 def type_text(kind: Any) -> str:

@@ -34,7 +34,7 @@ def table(rows: Sequence[Sequence[str]], wrap: int, indent: int = 2, colours: Se
         for number, part in enumerate(parts):
             cells = [part if i == wrap else (cell if number == 0 else "") for i, cell in enumerate(row)]
             styled = [
-                click.style(f"{cell:<{size}}", fg=colours[i] if i < len(colours) else None)
+                (click.style(cell, fg=colours[i]) if cell and i < len(colours) else cell) + " " * (size - len(cell))
                 for i, (cell, size) in enumerate(zip(cells, sizes, strict=True))
             ]
             lines.append((" " * indent + "  ".join(styled)).rstrip())

@@ -143,7 +143,7 @@ def translate_pixels(model: Model, pixels: np.ndarray[Any, Any], target: str | N
     import numpy as np
     import torch
 
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    batch = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float() / 127.5 - 1
     output = model(batch, target)[0]
     values: np.ndarray[Any, Any] = ((output + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     return values
