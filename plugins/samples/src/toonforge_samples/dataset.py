@@ -95,4 +95,4 @@ class PhotoCartoon(PictureSet):
             return [picture for picture in pictures if picture.split == split]
         cut = cut_into_folds(pictures, self.folds)
         held = cut.pop(self.fold)
-        return held if split == "validation" else sorted(chain.from_iterable(cut), key=lambda picture: picture.path.name)
+        return held if split == "validation" else sorted(chain.from_iterable(cut), key=lambda picture: picture.file)

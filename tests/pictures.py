@@ -1,0 +1,29 @@
+"""Picture files for the tests of the data layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def gradient(height: int = 20, width: int = 30, seed: int = 0) -> np.ndarray:
+    """A picture of (height, width, 3) whose halves and corners all differ."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [x * 255 / width, y * 255 / height, (x + y + 37 * seed) % 256]
+    return np.stack(planes, axis=-1).astype(np.uint8)
+
+
+def save(path: Path, height: int = 20, width: int = 30, seed: int = 0) -> Path:
+    """Write a gradient; the path's ending decides the format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(gradient(height, width, seed)).save(path)
+    return path
+
+
+def fill(folder: Path, count: int, prefix: str = "picture", ending: str = ".png", size: int = 24) -> Path:
+    """A folder of `count` different pictures."""
+    for number in range(count):
+        save(folder / f"{prefix}{number:02d}{ending}", size, size + 8, seed=number)
+    return folder

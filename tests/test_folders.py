@@ -1,0 +1,243 @@
+"""Folders of pictures as data sets: what they yield, how they are split, and what is said of those that will not do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.pictures import fill, save
+from toonforge.data import PairedFolders, UnpairedFolders
+from toonforge.data.split import held_out
+from toonforge.errors import DataError, FieldError, UnreadableImage
+from toonforge.testing import DatasetSuite
+
+names = st.lists(st.text(max_size=8), min_size=2, max_size=40, unique=True)
+
+
+def unpaired(root: Path, **settings: Any) -> UnpairedFolders:
+    fields = {"photo": str(root / "photo"), "anime": str(root / "anime")}
+    return UnpairedFolders(**{"fields": fields, "image_size": 16, "validation": 0.3, **settings})
+
+
+def paired(root: Path, **settings: Any) -> PairedFolders:
+    return PairedFolders(fields={"photo": str(root / "photo"), "anime": str(root / "anime")}, image_size=16, **settings)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    fill(tmp_path / "photo", 9)
+    fill(tmp_path / "anime", 6)
+    return tmp_path
+
+
+class TestUnpairedFolders(DatasetSuite):
+    @pytest.fixture(autouse=True)
+    def _component(self, folders: Path) -> None:
+        type(self).component = unpaired(folders)
+
+
+class TestPairedFolders(DatasetSuite):
+    @pytest.fixture(autouse=True)
+    def _component(self, tmp_path: Path) -> None:
+        fill(tmp_path / "photo", 6)
+        fill(tmp_path / "anime", 6, ending=".JPG")
+        type(self).component = paired(tmp_path)
+
+
+def messages(error: DataError) -> list[str]:
+    return [f"{problem.key}: {problem.message}" for problem in error.problems]
+
+
+@given(names, st.floats(0.01, 0.99), st.integers(0, 99))
+def test_both_parts_of_a_split_hold_something(given_names: list[str], share: float, seed: int) -> None:
+    held = held_out(given_names, share, seed)
+    assert 0 < len(held) < len(given_names)
+    assert held == held_out(reversed(given_names), share, seed)
+
+
+def test_adding_files_moves_none() -> None:
+    before = [f"picture{n}" for n in range(300)]
+    after = [*before, *(f"new{n}" for n in range(300))]
+    assert held_out(before, 0.1, 0) == held_out(after, 0.1, 0) & set(before)
+
+
+def test_the_share_is_about_what_was_asked() -> None:
+    assert 0.07 < len(held_out([f"{n}" for n in range(2000)], 0.1, 0)) / 2000 < 0.13
+
+
+def test_a_split_seed_makes_another_split(folders: Path) -> None:
+    def held(seed: int) -> list[str]:
+        source = unpaired(folders, split_seed=seed).build("validation")
+        return [source.name("photo", i) for i in range(source.sizes["photo"])]
+
+    assert len({tuple(held(seed)) for seed in range(5)}) > 1
+
+
+def test_validation_folders_hold_nothing_out(folders: Path) -> None:
+    fill(folders / "held/photo", 2, prefix="other")
+    fill(folders / "held/anime", 1, prefix="other")
+    given = {field: str(folders / "held" / field) for field in ("photo", "anime")}
+    data = unpaired(folders, validation_fields=given)
+    data.verify()
+    assert dict(data.build("train").sizes) == {"photo": 9, "anime": 6}
+    assert dict(data.build("validation").sizes) == {"photo": 2, "anime": 1}
+
+
+def test_folders_below_are_searched_and_named(tmp_path: Path) -> None:
+    for name in ("photo/summer/a.png", "photo/a.png", "photo/b.JPG", "anime/a.png", "anime/b.png"):
+        save(tmp_path / name)
+    found: set[str] = set()
+    for split in ("train", "validation"):
+        source = unpaired(tmp_path).build(split)
+        found |= {source.name("photo", index) for index in range(source.sizes["photo"])}
+    assert found == {"summer--a", "a", "b"}
+
+
+def test_relative_folders_are_looked_for_in_the_current_one(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folders)
+    data = UnpairedFolders(fields={"photo": "photo", "anime": "anime"})
+    data.verify()
+    with pytest.raises(DataError, match="looked for in"):
+        UnpairedFolders(fields={"photo": "fotos"}).verify()
+
+
+def test_every_bad_folder_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/notes.txt").write_text("no picture")
+    (tmp_path / "file").write_text("no folder")
+    fields = {name: str(tmp_path / name) for name in ("missing", "empty", "texts", "file")}
+    with pytest.raises(DataError) as caught:
+        UnpairedFolders(fields=fields).verify()
+    assert [problem.key for problem in caught.value.problems] == [f"data.fields.{name}" for name in fields]
+    text = str(caught.value)
+    for words in ("does not exist", "holds no pictures", "1 entries, none of them a picture", "is a file", ".webp"):
+        assert words in text
+
+
+def test_one_picture_cannot_be_split(tmp_path: Path) -> None:
+    fill(tmp_path / "photo", 1)
+    fill(tmp_path / "anime", 3)
+    with pytest.raises(DataError, match="too few pictures") as caught:
+        unpaired(tmp_path).verify()
+    assert [problem.key for problem in caught.value.problems] == ["data.fields.photo"]
+    for split in ("train", "validation"):
+        with pytest.raises(DataError, match="too few pictures"):
+            unpaired(tmp_path).build(split)
+
+
+def test_verify_decodes_nothing(tmp_path: Path) -> None:
+    for name in ("photo/a.jpg", "photo/b.jpg", "anime/a.jpg", "anime/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no picture")
+    unpaired(tmp_path).verify()
+    with pytest.raises(UnreadableImage, match="no picture of a known kind"):
+        unpaired(tmp_path).build("train").item("photo", 0, None)
+
+
+def test_the_sides_of_a_pair_are_cut_alike(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / f"photo/{number}.png", 40, 60, number)
+        save(tmp_path / f"anime/{number}.bmp", 40, 60, number)
+    source = paired(tmp_path).build("train")
+    for index in range(source.sizes["pair"]):
+        for seed in range(5):
+            item = source.item("pair", index, np.random.default_rng(seed))
+            assert torch.equal(item["photo"], item["anime"])
+
+
+def test_the_sides_of_a_pair_may_differ_in_size_but_not_in_aspect(tmp_path: Path) -> None:
+    for name, (height, width) in {"a": (80, 120), "b": (20, 30), "c": (30, 20)}.items():
+        save(tmp_path / f"photo/{name}.png", 40, 60)
+        save(tmp_path / f"anime/{name}.png", height, width)
+    source = paired(tmp_path, validation_fields={f: str(tmp_path / f) for f in ("photo", "anime")}).build("train")
+    for index in (0, 1):
+        assert source.item("pair", index, None)["anime"].shape == (3, 16, 16)
+    with pytest.raises(UnreadableImage, match=r"aspect is 0\.67, that of its pair .*c\.png is 1\.50"):
+        source.item("pair", 2, None)
+
+
+def test_pairs_that_lack_a_side_or_have_it_twice_are_named(tmp_path: Path) -> None:
+    fill(tmp_path / "photo", 9)
+    fill(tmp_path / "anime", 2)
+    save(tmp_path / "anime/only here.png")
+    save(tmp_path / "anime/picture00.jpg")
+    with pytest.raises(DataError) as caught:
+        paired(tmp_path).verify()
+    text = str(caught.value)
+    for words in ("'only here'", "have one name", "'picture00'", "7 of 10 pairs have no picture", "and 2 more"):
+        assert words in text
+
+
+def test_accents_match_however_they_are_written(tmp_path: Path) -> None:
+    for name in ("photo/caf\u00e9.png", "anime/cafe\u0301.png", "photo/x.png", "anime/x.png"):
+        save(tmp_path / name)
+    paired(tmp_path).verify()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"fields": {}},
+        {"fields": {"my photo": "photo"}},
+        {"load_size": 8},
+        {"image_size": 0},
+        {"validation": 0.0},
+        {"validation": 1.0},
+        {"validation_fields": {"photo": "photo"}},
+    ],
+)
+def test_impossible_settings_are_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
+    with pytest.raises(FieldError):
+        unpaired(tmp_path, **settings)
+
+
+def test_one_field_makes_no_pair() -> None:
+    with pytest.raises(FieldError, match="at least two"):
+        PairedFolders(fields={"photo": "photo"})
+
+
+def test_tiny_is_small_and_still_valid() -> None:
+    small = UnpairedFolders(fields={"photo": "photo"}, image_size=512, load_size=600).tiny()
+    assert attrs.asdict(small)["image_size"] == 32
+    assert small.geometry.load_size == 36
+
+
+def test_a_small_set_is_decoded_once(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toonforge.data import files
+
+    read: list[Path] = []
+
+    def counting(path: Path) -> Any:
+        read.append(path)
+        return original(path)
+
+    original = files.read_picture
+    monkeypatch.setattr(files, "read_picture", counting)
+    source = unpaired(folders).build("train")
+    items: Sequence[torch.Tensor] = [source.item("photo", 0, None)["photo"] for _ in range(3)]
+    assert len(read) == 1
+    assert torch.equal(items[0], items[2])
+    monkeypatch.setattr(source, "_room", 0)
+    for _ in range(2):
+        source.item("photo", 1, None)
+    assert len(read) == 3
+
+
+def test_part_names_are_checked(folders: Path) -> None:
+    with pytest.raises(ValueError, match="unknown split"):
+        unpaired(folders).build("test")
+
+
+def test_messages_name_the_key(folders: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        unpaired(folders, validation_fields={"photo": "no", "anime": str(folders / "anime")}).verify()
+    assert messages(caught.value) == ["data.validation_fields.photo: the folder no does not exist"]

@@ -1,0 +1,122 @@
+"""Training batches: the same for any start, any number of processes and any number of workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.pictures import fill
+from toonforge.data import UnpairedFolders
+from toonforge.data.files import FileSource
+from toonforge.data.loader import Batch, TrainLoader
+from toonforge.data.order import Order
+from toonforge.errors import DataError
+
+
+def source_in(root: Path) -> FileSource:
+    """Nine photographs and five cartoons of which the second and fourth cannot be read."""
+    fill(root / "photo", 9)
+    fill(root / "anime", 5)
+    for number in (1, 3):
+        (root / f"anime/picture0{number}.png").write_text("no picture")
+    fields = {field: str(root / field) for field in ("photo", "anime")}
+    return UnpairedFolders(fields=fields, validation_fields=fields, image_size=16).build("train")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> FileSource:
+    return source_in(tmp_path_factory.mktemp("pictures"))
+
+
+def batches(source: FileSource, **settings: Any) -> list[Batch]:
+    return list(TrainLoader(source, **{"seed": 3, "batch_size": 4, "total_steps": 7, "parts": 2, **settings}))
+
+
+def same(one: list[Batch], two: list[Batch]) -> bool:
+    return len(one) == len(two) and all(
+        a.skipped == b.skipped
+        and all(x.keys() == y.keys() and all(torch.equal(x[k], y[k]) for k in x) for x, y in zip(a.parts, b.parts))
+        and len(a.parts) == len(b.parts)
+        for a, b in zip(one, two)
+    )
+
+
+def test_batches_have_the_announced_form(source: FileSource) -> None:
+    whole = batches(source)
+    assert len(whole) == len(TrainLoader(source, seed=3, batch_size=4, total_steps=7)) == 7
+    for batch in whole:
+        assert [list(part) for part in batch.parts] == [["photo", "anime"]] * 2
+        assert all(value.shape == (2, 3, 16, 16) for part in batch.parts for value in part.values())
+
+
+@pytest.mark.parametrize("start", [1, 3, 6, 7])
+def test_a_fresh_loader_goes_on_as_an_uninterrupted_one(source: FileSource, start: int) -> None:
+    assert same(batches(source)[start:], batches(source, start_step=start))
+
+
+def test_the_shares_of_two_processes_make_the_batch_of_one(source: FileSource) -> None:
+    shares = [batches(source, rank=rank, processes=2) for rank in (0, 1)]
+    for whole, one, two in zip(batches(source), *shares):
+        for part, first, second in zip(whole.parts, one.parts, two.parts):
+            for field, value in part.items():
+                assert torch.equal(value, torch.cat([first[field], second[field]]))
+        assert whole.skipped == {**one.skipped, **two.skipped}
+
+
+def test_parts_cut_the_same_batch(source: FileSource) -> None:
+    for whole, cut in zip(batches(source, parts=1), batches(source, parts=2)):
+        for field, value in whole.parts[0].items():
+            assert torch.equal(value, torch.cat([part[field] for part in cut.parts]))
+
+
+def test_workers_change_nothing(source: FileSource) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    assert same(batches(source), batches(source, workers=2))
+    assert torch.equal(torch.get_rng_state(), before), "loading must leave the global random state alone"
+
+
+def test_another_seed_gives_other_batches(source: FileSource) -> None:
+    assert not same(batches(source), batches(source, seed=4))
+
+
+def test_unreadable_pictures_are_replaced_by_the_next_and_named(source: FileSource) -> None:
+    order = Order(source.sizes, 4, 3)
+    skipped = {}
+    for batch in batches(source):
+        skipped.update(batch.skipped)
+    assert {Path(path).name for path in skipped} == {"picture01.png", "picture03.png"}
+    assert all("no picture of a known kind" in reason for reason in skipped.values())
+    number = next(n for n in range(28) if order.draws(n)["anime"].index == 1)
+    stands_in = next(index for index in order.replacements("anime", number) if index not in (1, 3))
+    draw = order.draws(number)["anime"]
+    batch = batches(source, parts=1)[number // 4]
+    expected = source.item("anime", stands_in, draw.generator())["anime"]
+    assert torch.equal(batch.parts[0]["anime"][number % 4], expected)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_nothing_readable_is_an_error_that_names_one(tmp_path: Path, workers: int) -> None:
+    source = source_in(tmp_path)
+    for file in (tmp_path / "anime").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="no readable picture is left among 'anime'") as caught:
+        batches(source, workers=workers)
+    (problem,) = caught.value.problems
+    assert problem.found is not None
+    assert "5 that cannot be read" in problem.found
+    assert "the file is empty" in problem.found
+
+
+def test_a_batch_may_be_larger_than_the_set(source: FileSource) -> None:
+    loader = TrainLoader(source, seed=0, batch_size=20, total_steps=2)
+    assert loader.steps_per_epoch == 1
+    assert [batch.parts[0]["anime"].shape[0] for batch in loader] == [20, 20]
+
+
+def test_a_batch_that_cannot_be_cut_evenly_is_refused(source: FileSource) -> None:
+    with pytest.raises(DataError, match="cut evenly"):
+        TrainLoader(source, seed=0, batch_size=6, total_steps=1, processes=2, parts=2)
