@@ -10,9 +10,10 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import attrs
+from typing_extensions import dataclass_transform
 
 from toonforge.errors import FieldError
 from toonforge.recipe.expr import Expr, Network
@@ -110,9 +111,13 @@ def component(cls: type[T]) -> type[T]:
     return attrs.frozen(kw_only=True)(cls)
 
 
-@cache
 def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
     """Key in a recipe -> (resolved type, attribute, what its author says), for a component class."""
+    return _fields_of(cls)
+
+
+@cache
+def _fields_of(cls: Any) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
     hints = typing.get_type_hints(cls)
     infos = [(a, a.metadata.get(_METADATA, FieldInfo(doc=""))) for a in attrs.fields(cls) if a.init]
     return {info.key or a.name: (hints[a.name], a, info) for a, info in infos}

@@ -24,7 +24,7 @@ def command(recipe: str, dest: Path | None) -> None:
       toonforge cp cyclegan/cyclegan
       toonforge cp cyclegan/cyclegan recipes/mine.toml
     """
-    source = Path(registries.recipes[recipe])
+    source = Path(str(registries.recipes[recipe]))
     target = Path(f"{recipe.rsplit('/', 1)[-1]}.toml") if dest is None else dest
     if target.is_dir():
         target = target / source.name

@@ -222,7 +222,7 @@ def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
     rows = [["metrics", *({"baseline": "untranslated", "": "translated"}.get(part, part) for part in parts)]]
     rows += [[f"  {name}", *(_value(results, part) for part in parts)] for name, results in finished.metrics.items()]
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
+    lines: list[str] = []
     for row in rows:
         cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:], strict=True))]
         config = recipe.metrics.get(row[0].strip()) if lines else None

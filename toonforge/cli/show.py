@@ -69,7 +69,7 @@ def show_recipe(name: str, overrides: tuple[str, ...]) -> None:
     Console().print(Syntax(text.rstrip("\n"), "toml", theme="ansi_dark", background_color="default"))
 
 
-def show_component(kind: str, name: str, cls: type[Component], provenance: Provenance) -> None:
+def show_component(kind: str, name: str, cls: type[Any], provenance: Provenance) -> None:
     """Print what a component is and each of its fields."""
     echo(f"{heading(name)}  {singular(kind)}, from {provenance}")
     for paragraph in paragraphs(cls.__doc__ or ""):

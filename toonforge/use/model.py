@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
@@ -148,7 +149,9 @@ def build_network(weights: Weights) -> torch.nn.Module:
     from toonforge.recipe import component_from_data
 
     config = component_from_data(weights.kind, weights.component)
-    network: torch.nn.Module = config.build()
+    if not isinstance(config, NetworkComponent):
+        raise RunError(Problem(message=f"{weights.path} holds no network", found=weights.kind))
+    network = config.build()
     try:
         network.load_state_dict(load_file(weights.path))
     except (RuntimeError, SafetensorError) as error:
