@@ -9,7 +9,7 @@ from toonforge.data import PairedFolders, UnpairedFolders
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
 from toonforge.metrics import KID, PixelL1
 from toonforge.nn.features import EfficientNetLite0
-from toonforge.ops import Cat, Gray, Noise, Pool
+from toonforge.ops import Augment, Cat, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.schedules import Constant, Cosine, LinearDecay, MultiStep
@@ -52,7 +52,7 @@ def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
 @hookimpl
 def toonforge_ops() -> Mapping[str, type[Op]]:
     """What expressions may call."""
-    return {"cat": Cat, "gray": Gray, "noise": Noise, "pool": Pool}
+    return {"augment": Augment, "cat": Cat, "gray": Gray, "noise": Noise, "pool": Pool}
 
 
 @hookimpl

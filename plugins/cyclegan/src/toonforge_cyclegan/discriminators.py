@@ -1,4 +1,4 @@
-"""The discriminator's config."""
+"""The discriminators' configs."""
 
 from __future__ import annotations
 
@@ -76,5 +76,52 @@ class PatchGAN(Discriminator):
             layers=self.layers,
             norm=self.norm,
             kernel=self.kernel,
+            spectral=self.spectral_norm,
+        )
+
+
+@component
+class Plain(Discriminator):
+    """The photo-anime paper's discriminator: 3x3 convolutions, then one linear layer to one logit a picture.
+
+    The paper gives neither strides nor norms. Here each convolution halves the sides, no norm follows the first, and
+    the linear layer sees the average over all places, so that pictures of any size fit.
+    """
+
+    layers: int = param(
+        4, doc="convolutions of stride 2; channels double from `width` to 512 with the default", at_least=1, at_most=8,
+        source="Photo-Anime Translation, section 4.1", tiny=2,
+    )
+    width: int = param(64, doc="channels of the first convolution, doubling", unit="channels", at_least=1, tiny=4)
+    norm: Norm = param("instance", doc=NORM_DOC + ", none after the first")
+    spectral_norm: bool = param(False, doc="spectral normalisation of every layer")
+    in_channels: int | None = param(
+        None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
+    )
+
+    def fit(self, *inputs: Shape) -> Plain:
+        """With the input's channels filled in."""
+        return with_channels(self, one_picture("cyclegan/plain", inputs, self.in_channels)[0])
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """(1,): one logit a picture; refuses pictures that the convolutions shrink to less than 2x2."""
+        _, height, width = one_picture("cyclegan/plain", inputs, self.in_channels)
+        least = 2**self.layers + 1
+        if min(height, width) < least:
+            raise ShapeError(
+                f"cyclegan/plain with {self.layers} layers needs pictures of at least {least}x{least}, found "
+                f"{height}x{width}: use larger pictures or fewer layers"
+            )
+        return (1,)
+
+    def build(self) -> nn.Module:
+        """`toonforge.nn.plain.PlainDiscriminator`."""
+        from toonforge.nn.plain import PlainDiscriminator
+
+        return PlainDiscriminator(
+            self.in_channels or 3,
+            width=self.width,
+            layers=self.layers,
+            norm=self.norm,
             spectral=self.spectral_norm,
         )

@@ -140,7 +140,50 @@ class Unet(Generator):
         )
 
 
-def residual_channels(config: Resnet | Unet) -> None:
+@component
+class DoubleUnet(Generator):
+    """Ronneberger's U-Net, two convolutions a size: keeps fine lines with few channels and short trainings."""
+
+    levels: int = param(3, doc="times the sides are halved", at_least=1, at_most=8, tiny=1)
+    width: int = param(
+        16, doc="channels at the picture's own size, doubling up to 4 times as many", unit="channels", at_least=1, tiny=4
+    )
+    norm: Norm = param("none", doc=NORM_DOC + "; instance norm leaves blobs in flat regions after short trainings")
+    interpolation: Interpolation = param("bilinear", doc="how the sides are doubled")
+    residual: bool = param(True, doc=RESIDUAL_DOC)
+    in_channels: int | None = param(
+        None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
+    )
+    out_channels: int = param(3, doc="channels of the output", unit="channels", at_least=1)
+
+    def __attrs_post_init__(self) -> None:
+        residual_channels(self)
+
+    def fit(self, *inputs: Shape) -> DoubleUnet:
+        """With the input's channels filled in."""
+        return with_channels(self, one_picture("cyclegan/double-unet", inputs, self.in_channels)[0])
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """The input's height and width, whatever they are."""
+        _, height, width = one_picture("cyclegan/double-unet", inputs, self.in_channels)
+        return (self.out_channels, height, width)
+
+    def build(self) -> nn.Module:
+        """`toonforge.nn.double_unet.DoubleUnetGenerator`."""
+        from toonforge.nn.double_unet import DoubleUnetGenerator
+
+        return DoubleUnetGenerator(
+            self.in_channels or 3,
+            self.out_channels,
+            levels=self.levels,
+            width=self.width,
+            norm=self.norm,
+            interpolation=self.interpolation,
+            residual=self.residual,
+        )
+
+
+def residual_channels(config: Resnet | Unet | DoubleUnet) -> None:
     """Raise `FieldError` where the output cannot be added to the input."""
     channels = config.in_channels or 3
     if config.residual and channels != config.out_channels:

@@ -7,22 +7,22 @@ from pathlib import Path
 
 from toonforge.components import Discriminator, Generator
 from toonforge.plugins.hookspecs import hookimpl
-from toonforge_cyclegan.discriminators import PatchGAN
-from toonforge_cyclegan.generators import Resnet, Unet
+from toonforge_cyclegan.discriminators import PatchGAN, Plain
+from toonforge_cyclegan.generators import DoubleUnet, Resnet, Unet
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 @hookimpl
 def toonforge_generators() -> Mapping[str, type[Generator]]:
-    """The two generators that the original code offers."""
-    return {"resnet": Resnet, "unet": Unet}
+    """The two generators that the original code offers, and a U-Net for small budgets."""
+    return {"double-unet": DoubleUnet, "resnet": Resnet, "unet": Unet}
 
 
 @hookimpl
 def toonforge_discriminators() -> Mapping[str, type[Discriminator]]:
-    """The patch discriminator."""
-    return {"patchgan": PatchGAN}
+    """The patch discriminator, and the plain one of the photo-anime paper."""
+    return {"patchgan": PatchGAN, "plain": Plain}
 
 
 @hookimpl

@@ -1,0 +1,31 @@
+"""toonforge's conformance suites on everything that the plugin supplies."""
+
+from __future__ import annotations
+
+from toonforge_cyclegan import PatchGAN, Resnet, Unet
+
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite
+
+
+class TestResnet(GeneratorSuite):
+    component = Resnet()
+
+
+class TestResizingResnet(GeneratorSuite):
+    component = Resnet(upsample="resize", norm="layer", residual=True, dropout=0.5)
+
+
+class TestUnet(GeneratorSuite):
+    component = Unet()
+
+
+class TestShufflingUnet(GeneratorSuite):
+    component = Unet(upsample="pixel-shuffle", norm="group", padding="reflect")
+
+
+class TestPatchGAN(DiscriminatorSuite):
+    component = PatchGAN()
+
+
+class TestSpectralPatchGAN(DiscriminatorSuite):
+    component = PatchGAN(norm="none", spectral_norm=True)
