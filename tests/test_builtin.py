@@ -10,10 +10,10 @@ import toonforge
 
 def test_the_core_supplies_its_components_under_bare_names() -> None:
     bare = {kind: {name for name in getattr(toonforge, kind) if "/" not in name} for kind in ("losses", "ops")}
-    assert bare["losses"] == {
+    assert bare["losses"] >= {
         "bce", "feature-l1", "gradient-penalty", "hinge", "l1", "l2", "lsgan", "tv", "wasserstein",
     }  # fmt: skip
-    assert bare["ops"] == {"cat", "gray", "noise", "pool"}
+    assert bare["ops"] >= {"cat", "gray", "noise", "pool"}
     assert {"paired-folders", "unpaired-folders"} <= set(toonforge.datasets)
     assert {"kid", "pixel-l1"} <= set(toonforge.metrics)
     assert "efficientnet-lite0" in toonforge.networks
