@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toonforge.data.cartoonize import cartoonize
 from toonforge.data.reading import read_picture, shown
 from toonforge.data.transforms import Geometry, scale, scale_short_side, to_tensor
 from toonforge.errors import UnreadableImage
@@ -31,6 +32,7 @@ class FileSource:
         groups: group -> field -> files. The fields of one group are matched by position, and cut alike.
         geometry: how they are scaled and cut.
         names: group -> what to call each item; the files' stems when left out.
+        cartoonized: further field -> field whose scaled pictures the cartoon filter makes it from.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class FileSource:
         groups: Mapping[str, Mapping[str, Sequence[Path]]],
         geometry: Geometry,
         names: Mapping[str, Sequence[str]] | None = None,
+        cartoonized: Mapping[str, str] | None = None,
     ) -> None:
         self.groups = {g: {field: list(files) for field, files in fields.items()} for g, fields in groups.items()}
         for group, fields in self.groups.items():
@@ -46,7 +49,8 @@ class FileSource:
         self.sizes: Mapping[str, int] = {group: len(next(iter(f.values()))) for group, f in self.groups.items()}
         self.geometry = geometry
         self._names = names or {g: [file.stem for file in next(iter(f.values()))] for g, f in self.groups.items()}
-        self._cache: dict[Path, Picture] = {}
+        self.cartoonized = dict(cartoonized or {})
+        self._cache: dict[tuple[Path, bool], Picture] = {}
         self._room = CACHE_BYTES
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
@@ -56,7 +60,10 @@ class FileSource:
             UnreadableImage: for a file that cannot be read, or one whose aspect is not that of its pair.
         """
         files = {field: files[index] for field, files in self.groups[group].items()}
-        pictures = {field: self._scaled(file) for field, file in files.items()}
+        for field, made_from in self.cartoonized.items():
+            if made_from in files:
+                files[field] = files[made_from]
+        pictures = {field: self._scaled(file, field in self.cartoonized) for field, file in files.items()}
         first, *others = pictures.values()
         crop = self.geometry.crop(first, rng)
         for file, picture in zip(list(files.values())[1:], others):
@@ -67,13 +74,17 @@ class FileSource:
         """What to call the item: its path below its folder, without the ending."""
         return self._names[group][index]
 
-    def _scaled(self, file: Path) -> Picture:
-        picture = self._cache.get(file)
+    def _scaled(self, file: Path, cartoonized: bool) -> Picture:
+        key = (file, cartoonized)
+        picture = self._cache.get(key)
         if picture is None:
-            picture = scale_short_side(read_picture(file), self.geometry.load_size)
+            if cartoonized:
+                picture = cartoonize(self._scaled(file, False))
+            else:
+                picture = scale_short_side(read_picture(file), self.geometry.load_size)
             if picture.nbytes <= self._room:
                 self._room -= picture.nbytes
-                self._cache[file] = picture
+                self._cache[key] = picture
         return picture
 
 

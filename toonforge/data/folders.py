@@ -113,7 +113,7 @@ class UnpairedFolders(Folders):
 
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """Every field is a group of its own."""
-        return {field: {field: self.picture_shape} for field in self.fields}
+        return self.with_cartoonized({field: {field: self.picture_shape} for field in self.fields})
 
     def build(self, split: str) -> FileSource:
         """The pictures of one part; raises `DataError` as `verify` does."""
@@ -122,6 +122,7 @@ class UnpairedFolders(Folders):
             {field: {field: [file for _, file in files[field]]} for field in self.fields},
             self.geometry,
             {field: [name for name, _ in files[field]] for field in self.fields},
+            self.cartoonized,
         )
 
     def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:
@@ -155,7 +156,7 @@ class PairedFolders(Folders):
 
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """One group, "pair", with every field."""
-        return {"pair": dict.fromkeys(self.fields, self.picture_shape)}
+        return self.with_cartoonized({"pair": dict.fromkeys(self.fields, self.picture_shape)})
 
     def build(self, split: str) -> FileSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
@@ -164,6 +165,7 @@ class PairedFolders(Folders):
             {"pair": {field: [file for _, file in files[field]] for field in self.fields}},
             self.geometry,
             {"pair": [name for name, _ in next(iter(files.values()))]},
+            self.cartoonized,
         )
 
     def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:

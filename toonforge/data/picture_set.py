@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from toonforge.components import Dataset, Shape, component, param
 from toonforge.data.transforms import Geometry, default_load_size
 from toonforge.errors import FieldError
+from toonforge.names import is_identifier
 
 
 @component
@@ -25,7 +28,16 @@ class PictureSet(Dataset):
     )
     flip: bool = param(True, doc="mirror every second training picture, left to right")
 
+    cartoonized: Mapping[str, str] = param(
+        dict,
+        doc="further batch fields, each the cartoon filter's version of the pictures of another, cut alike; "
+        'cartoonized = { drawing = "photo" }; needs OpenCV (toonforge[filters])',
+    )
+
     def __attrs_post_init__(self) -> None:
+        for field in self.cartoonized:
+            if not is_identifier(field):
+                raise FieldError("cartoonized", field, "a name of letters, digits and underscores")
         if self.load_size is not None and self.load_size < self.image_size:
             raise FieldError("load_size", self.load_size, f"at least image_size, {self.image_size}")
 
@@ -39,3 +51,23 @@ class PictureSet(Dataset):
     def picture_shape(self) -> Shape:
         """(3, image_size, image_size): of every picture it yields."""
         return (3, self.image_size, self.image_size)
+
+    def with_cartoonized(self, groups: Mapping[str, Mapping[str, Shape]]) -> Mapping[str, Mapping[str, Shape]]:
+        """The groups with the `cartoonized` fields beside those that they are made from.
+
+        Raises:
+            FieldError: one is made from a field that is not there, or has a name that is taken.
+        """
+        taken = {field for fields in groups.values() for field in fields}
+        for field, made_from in self.cartoonized.items():
+            if made_from not in taken:
+                raise FieldError("cartoonized", made_from, f"one of the fields {sorted(taken)}")
+            if field in taken:
+                raise FieldError("cartoonized", field, f"a name that is not taken by {sorted(taken)}")
+        return {
+            group: {
+                **fields,
+                **{field: fields[made_from] for field, made_from in self.cartoonized.items() if made_from in fields},
+            }
+            for group, fields in groups.items()
+        }

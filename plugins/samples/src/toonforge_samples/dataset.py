@@ -52,7 +52,8 @@ class PhotoCartoon(PictureSet):
 
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """Two groups, each of its own field."""
-        return {field: {field: self.picture_shape} for field in (self.photo_field, self.cartoon_field)}
+        fields = (self.photo_field, self.cartoon_field)
+        return self.with_cartoonized({field: {field: self.picture_shape} for field in fields})
 
     def verify(self) -> None:
         """Raise `DataError` where the installation lacks pictures, or a fold would be empty."""
@@ -62,7 +63,9 @@ class PhotoCartoon(PictureSet):
     def build(self, split: str) -> FileSource:
         """The pictures of one part."""
         files = {field: [picture.path for picture in pictures] for field, pictures in self._chosen(split).items()}
-        return FileSource({field: {field: paths} for field, paths in files.items()}, self.geometry)
+        return FileSource(
+            {field: {field: paths} for field, paths in files.items()}, self.geometry, cartoonized=self.cartoonized
+        )
 
     def _chosen(self, split: str) -> dict[str, list[Sample]]:
         if split not in ("train", "validation"):
