@@ -89,8 +89,12 @@ class Plain(Discriminator):
     """
 
     layers: int = param(
-        4, doc="convolutions of stride 2; channels double from `width` to 512 with the default", at_least=1, at_most=8,
-        source="Photo-Anime Translation, section 4.1", tiny=2,
+        4,
+        doc="convolutions of stride 2; channels double from `width` to 512 with the default",
+        at_least=1,
+        at_most=8,
+        source="Photo-Anime Translation, section 4.1",
+        tiny=2,
     )
     width: int = param(64, doc="channels of the first convolution, doubling", unit="channels", at_least=1, tiny=4)
     norm: Norm = param("instance", doc=NORM_DOC + ", none after the first")

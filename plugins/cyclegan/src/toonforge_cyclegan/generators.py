@@ -146,7 +146,11 @@ class DoubleUnet(Generator):
 
     levels: int = param(3, doc="times the sides are halved", at_least=1, at_most=8, tiny=1)
     width: int = param(
-        16, doc="channels at the picture's own size, doubling up to 4 times as many", unit="channels", at_least=1, tiny=4
+        16,
+        doc="channels at the picture's own size, doubling up to 4 times as many",
+        unit="channels",
+        at_least=1,
+        tiny=4,
     )
     norm: Norm = param("none", doc=NORM_DOC + "; instance norm leaves blobs in flat regions after short trainings")
     interpolation: Interpolation = param("bilinear", doc="how the sides are doubled")
