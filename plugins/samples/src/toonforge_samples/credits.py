@@ -47,12 +47,11 @@ class Sample:
 
     @property
     def sources(self) -> frozenset[str]:
-        """What it shares with pictures that must stay on its side of a split: originals, crops, a character."""
+        """What it shares with pictures that must stay on its side of a split: originals, and crops of one."""
         name = self.path.stem
         crop = _CROP.fullmatch(name)
-        character = "anime-girl" if name.startswith("anime-girl-") else None
         originals = {f"{self.source_package}: {path}" for path in self.source_path.split(" + ")}
-        return frozenset(originals | {found for found in (crop and crop[1], character) if found})
+        return frozenset(originals | ({crop[1]} if crop else set()))
 
 
 @cache

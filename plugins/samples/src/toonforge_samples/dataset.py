@@ -18,8 +18,8 @@ from toonforge_samples.folds import cut_into_folds
 class PhotoCartoon(PictureSet):
     """64 photographs and 64 cartoons of 288 pixels (short side), drawn independently of each other.
 
-    Without `folds`, 56 and 8 of each are for training and validation, as shipped. Crops of one picture, and the
-    pictures of one character, are never in both parts of a fold.
+    Without `folds`, 56 and 8 of each are for training and validation, as shipped. Pictures made from one
+    original are never in both parts.
     """
 
     photo_field: str = param("photo", doc="batch field of the photographs")

@@ -11,7 +11,7 @@ _KINDS = ("photo", "anime", "scene", "cutout")
 
 
 def families(pictures: Sequence[Sample]) -> list[list[Sample]]:
-    """The pictures in families: two that share an original, or a character, are of one family."""
+    """The pictures in families: two that share an original are of one family."""
     found: list[tuple[set[str], list[Sample]]] = []
     for picture in pictures:
         sources, members = set(picture.sources), [picture]
