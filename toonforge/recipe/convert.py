@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import pathlib
 import types
 import typing
@@ -260,7 +259,7 @@ def converter() -> cattrs.Converter:
     for predicate, factory in factories:
         made.register_structure_hook_factory(predicate, factory)
     for kind, hook in plain.items():
-        made.register_structure_hook_func(partial(operator.is_, kind), hook)
+        made.register_structure_hook(kind, hook)
     return made
 
 

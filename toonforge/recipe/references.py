@@ -77,11 +77,8 @@ class _Resolver:
             self._wrong(node, path, "references in a circle", found=chain, hint="write one of them out")
             return node, 1
         if target not in self.done:
-            before = len(self.problems)
-            result = self.node(found, target, (*trail, path))
-            if len(self.problems) > before:
-                return result
-            self.done[target] = result
+            # A failure is kept too: it has been reported, and following it again could take for ever.
+            self.done[target] = self.node(found, target, (*trail, path))
         value, size = self.done[target]
         return attrs.evolve(value, where=node.where), size
 
