@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from toonforge.cli.group import toonforge
     from toonforge.errors import ToonforgeError
 
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    # No `list(…)` here: importing the verb of that name binds it in this module.
+    given = [*(sys.argv[1:] if arguments is None else arguments)]
     try:
         code = toonforge.main(given, prog_name="toonforge", standalone_mode=False)
         sys.stdout.flush()

@@ -56,7 +56,7 @@ def command(kind: str | None, pattern: str | None) -> None:
     if not shown:
         everything = [item for name in chosen for item in known[name]]
         hint = did_you_mean(pattern or "", everything) or "see: toonforge list"
-        raise ToonforgeError(Problem(message=f"no {kind or 'name'} fits {pattern or kind!r}", hint=hint))
+        raise ToonforgeError(Problem(message=f"nothing fits {pattern!r}", hint=hint))
 
 
 def line_about(item: Any) -> str:

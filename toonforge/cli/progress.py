@@ -228,9 +228,12 @@ def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
         config = recipe.metrics.get(row[0].strip()) if lines else None
         better = f"  ({'lower' if config.lower_is_better else 'higher'} is better)" if config is not None else ""
         lines.append("  ".join(cells) + better)
-    for name, config in recipe.metrics.items():
-        if name in finished.metrics and config.protocol():
-            text = f"{name}: {config.protocol()}"
+    protocols: dict[str, list[str]] = {}
+    for name in finished.metrics:
+        protocols.setdefault(recipe.metrics[name].protocol() if name in recipe.metrics else "", []).append(name)
+    for protocol, names in protocols.items():
+        if protocol:
+            text = f"{', '.join(names)}: {protocol}"
             lines += textwrap.wrap(text, width() - 1, initial_indent="  ", subsequent_indent="    ")
     return lines
 

@@ -1,0 +1,42 @@
+"""How long the quick verbs take: best and median wall time over a few runs, and whether torch was loaded.
+
+python benchmarks/startup.py [REPEATS]
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+COMMANDS = (
+    ["--help"],
+    ["list"],
+    ["check", "cyclegan/cyclegan", "--no-data"],
+    ["show", "cyclegan/unet"],
+    ["plugins"],
+)
+PROBE = "import sys; from toonforge.cli import main; main({!r}); sys.exit('torch' in sys.modules)"
+
+
+def measure(words: list[str], repeats: int) -> tuple[float, float]:
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "toonforge", *words], check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - began)
+    return min(times), statistics.median(times)
+
+
+def main(repeats: int) -> None:
+    print(f"{'toonforge …':<40}{'best':>8}{'median':>8}  torch")
+    for words in COMMANDS:
+        best, median = measure(words, repeats)
+        probe = subprocess.run([sys.executable, "-c", PROBE.format(words)], check=False, stdout=subprocess.DEVNULL)
+        loaded = "loaded" if probe.returncode else "not loaded"
+        print(f"{' '.join(words):<40}{best:>7.2f}s{median:>7.2f}s  {loaded}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

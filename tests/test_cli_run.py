@@ -1,0 +1,221 @@
+"""`toonforge run`: exit codes, what is shown while it trains and at the end, and several processes."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from toonforge import events
+from toonforge.cli import main
+from toonforge.cli.processes import free_port, launch
+from toonforge.cli.progress import Progress, duration, loss_lines, summary
+from toonforge.recipe import load
+from toonforge.recipe.model import Recipe
+
+RECIPE = """
+name = "small"
+[data]
+type = "tiny/pictures"
+[generators]
+G = { type = "tiny/generator" }
+[phases.generators]
+updates = ["G"]
+[phases.generators.losses]
+same = { type = "l1", input = "G(photo)", target = "photo" }
+a_longer_name = { type = "l2", input = "G(photo)", target = "photo", weight = 2 }
+[train]
+steps = 4
+batch_size = 2
+log = { every = 1 }
+[translations]
+anime = "G(photo)"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, tiny: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.toml"
+    path.write_text(RECIPE, "utf-8")
+    return path
+
+
+def test_a_run_shows_plain_lines_and_ends_with_the_next_command(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "small.toml", "--cpu"]) == 0
+    out, err = capsys.readouterr()
+    assert "step 4/4  100%  generators" in err and "images/s" in err
+    assert "finished after step 4 of 4" in out
+    assert out.rstrip().endswith("next: toonforge translate runs/small photo.jpg")
+    assert "\x1b" not in out + err
+    assert Path("runs/small/samples/step-000004.jpg").is_file()
+    assert Path("runs/small/recipe.toml").read_text("utf-8") == RECIPE
+
+
+def test_a_trained_run_translates_the_picture_that_the_next_command_names(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    assert main(["run", "small.toml", "--cpu"]) == 0
+    Image.new("RGB", (20, 12), "red").save("photo.jpg")
+    words = capsys.readouterr().out.rstrip().rpartition("next: toonforge ")[2].split()
+    assert main([*words, "--cpu"]) == 0
+    with Image.open("translated/photo.jpg") as image:
+        assert image.size == (20, 12)
+
+
+def test_a_run_that_is_there_is_continued_only_when_asked(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "small.toml", "--cpu"]) == 0
+    assert main(["run", "small.toml", "--cpu"]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main(["run", "runs/small"]) == 2
+    assert main(["run", "runs/small", "--resume", "--set", "train.steps=6", "--cpu"]) == 0
+    out, err = capsys.readouterr()
+    assert "continuing after step 4" in err
+    assert "finished after step 6 of 6" in out
+    assert Path("runs/small/recipe.toml").read_text("utf-8") == RECIPE
+
+
+def test_the_run_goes_where_it_is_told(recipe: Path) -> None:
+    assert main(["run", "small.toml", "--cpu", "--name", "other"]) == 0
+    assert main(["run", "small.toml", "--cpu", "--out", "elsewhere/here"]) == 0
+    assert Path("runs/other/resolved.toml").is_file()
+    assert Path("elsewhere/here/resolved.toml").is_file()
+    assert main(["run", "small.toml", "--name", "a/b"]) == 2
+
+
+def test_ctrl_c_saves_a_checkpoint_and_gives_code_130(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from toonforge.cli import progress
+
+    class Interrupting(progress.Progress):
+        @progress.hookimpl
+        def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
+            if step.step == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    before, progress.Progress = progress.Progress, Interrupting  # type: ignore[misc]
+    try:
+        assert main(["run", "small.toml", "--cpu", "--set", "train.steps=500"]) == 130
+    finally:
+        progress.Progress = before  # type: ignore[misc]
+    out = capsys.readouterr().out
+    assert "stopped after step" in out
+    assert "next: toonforge run runs/small --resume" in out
+    assert list(Path("runs/small/checkpoints").glob("step-*/G.safetensors"))
+
+
+def example(recipe: Recipe) -> tuple[events.RunInfo, events.Step, events.Finished]:
+    run = events.RunInfo(
+        name="small",
+        folder=Path("runs/small"),
+        first_step=0,
+        total_steps=4,
+        steps_per_epoch=3,
+        phases=tuple(recipe.phases),
+        parameters={"G": 1_234_567},
+        device="cpu",
+        processes=1,
+    )
+    step = events.Step(
+        step=4,
+        losses={"generators.same": 0.5, "generators.a_longer_name": 12345.678},
+        totals={"generators": 24691.9},
+        images_per_second=12.34,
+        memory=1,
+        lr={"generators": 2e-4},
+    )
+    finished = events.Finished(
+        step=4,
+        reason="done",
+        metrics={"kid": {"": 83.7, "std": 3.1, "baseline": 92.8, "baseline_std": 2.9}},
+        grid=Path("runs/small/samples/step-000004.jpg"),
+        skipped={"data/a.jpg": "the file is empty"},
+        seconds=192.0,
+    )
+    return run, step, finished
+
+
+def test_the_summary_sets_the_untranslated_baseline_beside_and_names_what_was_skipped(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    text = summary(run, finished, loaded, step, events.Checkpoint(step=4, folder=Path("runs/small/checkpoints/x")))
+    (row,) = [line for line in text.splitlines() if line.startswith("  kid ")]
+    assert row.index("92.8 ± 2.9") < row.index("83.7 ± 3.1")
+    assert "untranslated  translated" in text.replace("   ", " ").replace("   ", " ") or "untranslated" in text
+    for part in ("in 3:12", "runs/small/samples/step-000004.jpg", "data/a.jpg: the file is empty", "skipped 1"):
+        assert part in text
+
+
+def test_losses_stand_in_columns_that_fit_the_width(recipe: Path) -> None:
+    loaded = load(recipe)
+    _, step, _ = example(loaded)
+    for columns in (40, 80, 120):
+        lines = loss_lines(step, loaded, columns)
+        assert all(len(line) <= columns for line in lines)
+        assert "".join(lines).count("a_longer_name") == 1
+
+
+def test_a_terminal_gets_one_live_display_that_is_closed_at_the_end(recipe: Path) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    stream = Terminal()
+    progress = Progress(loaded, stream)
+    progress.run_started(run)
+    assert progress.live is not None
+    progress.step_finished(run, step)
+    progress.run_finished(run, finished)
+    assert progress.live is None
+    assert "4/4" in stream.getvalue() and "same" in stream.getvalue()
+
+
+def test_durations_read_as_on_a_clock() -> None:
+    assert [duration(s) for s in (0, 59.6, 192, 3792)] == ["0:00", "1:00", "3:12", "1:03:12"]
+
+
+def test_processes_find_each_other_and_the_first_failure_decides(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert launch(2, ["--version"]) == 0
+    assert capfd.readouterr().out.count("toonforge") == 1
+    assert launch(2, ["check", "no-such-recipe.toml"]) == 2
+
+
+def test_each_process_is_told_its_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    from toonforge.cli.processes import environment, is_worker
+
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert not is_worker()
+    assert [environment(rank, 2, free_port())["RANK"] for rank in range(2)] == ["0", "1"]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert is_worker()
+
+
+def test_one_interrupt_stops_all_processes() -> None:
+    code = (
+        "import sys; from toonforge.cli import processes; import subprocess\n"
+        "processes.subprocess.Popen = lambda command, **more: subprocess.Popen("
+        "[sys.executable, '-c', 'import time, signal, sys; signal.signal(signal.SIGINT, lambda *a: sys.exit(130));"
+        "print(1, flush=True); time.sleep(60)'], **more)\n"
+    )
+    code = code.replace("import subprocess\n", "import subprocess; original = subprocess.Popen\n").replace(
+        "more: subprocess.Popen(", "more: original("
+    )
+    code += "sys.exit(processes.launch(2, []))"
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert started.stdout is not None
+    started.stdout.readline()
+    threading.Event().wait(0.5)  # the second process says nothing here; give it time to be ready
+    started.send_signal(signal.SIGINT)
+    assert started.wait(20) == 130

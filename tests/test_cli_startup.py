@@ -1,0 +1,70 @@
+"""The quick verbs answer without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROBE = """
+import json, sys
+from toonforge.cli import main
+code = main(json.loads(sys.argv[1]))
+loaded = sorted({name.split(".")[0] for name in sys.modules} & {"torch", "accelerate", "torchvision", "cv2", "rich"})
+print("PROBE", json.dumps([code, loaded]))
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["list", "generators"],
+        ["show", "lsgan"],
+        ["show", "cyclegan/cyclegan"],
+        ["check", "cyclegan/cyclegan", "--no-data"],
+        ["plugins"],
+        ["run", "--help"],
+        ["translate", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_quick_verbs_load_neither_torch_nor_rich(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, json.dumps(words)], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    code, loaded = json.loads(done.stdout.rpartition("PROBE ")[2])
+    assert code == 0, done.stderr
+    assert loaded == []
+
+
+def test_a_pipe_that_closes_early_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m toonforge list | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert done.stderr == ""
+
+
+def test_output_that_is_no_terminal_has_no_colours() -> None:
+    environment = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR")}
+    done = subprocess.run(
+        [sys.executable, "-m", "toonforge", "list"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=True,
+    )
+    assert "\x1b" not in done.stdout

@@ -1,0 +1,197 @@
+"""The quick verbs: what they print, and what they say of a mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toonforge.cli import faults, main
+from toonforge.components import KINDS
+from toonforge.errors import Location, Problem, RecipeError
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(list(words))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_list_names_every_component_and_who_supplies_it(capsys: pytest.CaptureFixture[str]) -> None:
+    from toonforge import registries
+
+    code, out, _ = run(capsys, "list")
+    assert code == 0
+    for kind in KINDS:
+        for name in registries.plugins.registries[kind]:
+            assert f"  {name} " in out
+    assert "toonforge-cyclegan" in out
+
+
+def test_list_takes_a_kind_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "list", "losses", "l?")
+    assert "l1" in out and "l2" in out and "lsgan" not in out
+    assert run(capsys, "list", "loss", "l1")[1] == run(capsys, "list", "losses", "l1")[1]
+    _, out, _ = run(capsys, "list", "cyclegan/*")
+    assert "cyclegan/unet" in out and "cyclegan/patchgan" in out and "lsgan" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["list", "generator-s"], "generators"),
+        (["list", "losses", "lsgn"], "lsgan"),
+        (["show", "cyclegan/unett"], "cyclegan/unet"),
+        (["show", "pix2pix/patchgan"], "toonforge-pix2pix"),
+        (["lst"], "list"),
+        (["-p", "no:nothing", "list"], "cyclegan"),
+        (["-p", "cyclegan", "list"], "no:NAME"),
+        (["check", "no-such-recipe.toml"], "expected"),
+        (["run", "no-such-recipe.toml"], "expected"),
+        (["cp", "cyclegan/cyclgan"], "cyclegan/cyclegan"),
+        (["translate", "no-such-run", "no-such-picture.jpg"], "expected"),
+        (["run"], "RECIPE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_gives_code_2_and_a_hint(capsys: pytest.CaptureFixture[str], words: list[str], hint: str) -> None:
+    code, out, err = run(capsys, *words)
+    assert code == 2
+    assert hint in err and "Traceback" not in err
+    assert out == ""
+
+
+def test_show_explains_every_field(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "show", "adam")
+    assert code == 0
+    for word in ("lr", "number, default 0.0002", "greater than 0", "[CycleGAN, section 4]", "[number, number]"):
+        assert word in out
+    assert "toonforge 0.1.0" in out
+
+
+def test_show_prints_a_recipe_that_reads_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from toonforge.recipe import load
+
+    code, out, _ = run(capsys, "show", "cyclegan/cyclegan", "--set", "train.epochs=3")
+    assert code == 0
+    copy = tmp_path / "copy.toml"
+    copy.write_text(out, "utf-8")
+    assert load(copy) == load("cyclegan/cyclegan", ["train.epochs=3"])
+
+
+def test_every_component_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    from toonforge import registries
+
+    for kind in KINDS:
+        for name in registries.plugins.registries[kind]:
+            code, out, err = run(capsys, "show", name)
+            assert code == 0, err
+            assert name in out
+
+
+def test_check_tells_networks_shapes_phases_and_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["check", "cyclegan/cyclegan", "--no-data", "--set", "train.epochs=3", "--set", "data.image_size=128"]
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert out.startswith("OK cyclegan/cyclegan: G, F cyclegan/resnet 3x128x128 -> 3x128x128")
+    assert "phases generators, discriminators; 3 epochs of 1" in out
+    assert out.count("\n") == 1
+
+
+def test_check_looks_for_the_data_and_goes_on_with_the_next_recipe(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "check", "cyclegan/cyclegan", "cyclegan/cyclegan")
+    assert code == 2
+    assert err.count("error:") >= 2 and "data/photo" in err
+    assert out == ""
+
+
+def test_cp_copies_and_never_overwrites(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "cp", "cyclegan/cyclegan")[0] == 0
+    copy = tmp_path / "cyclegan.toml"
+    assert run(capsys, "check", "cyclegan.toml", "--no-data")[0] == 0
+    copy.write_text("mine", "utf-8")
+    code, _, err = run(capsys, "cp", "cyclegan/cyclegan")
+    assert code == 2
+    assert "already" in err
+    assert copy.read_text("utf-8") == "mine"
+    assert run(capsys, "cp", "cyclegan/cyclegan", "no/folder.toml")[0] == 2
+
+
+def test_plugins_tells_why_one_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "broken_plugin.py").write_text("import nothing_of_this_name\n", "utf-8")
+    info = tmp_path / "toonforge_broken-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toonforge-broken\nVersion: 1.2\n", "utf-8")
+    (info / "entry_points.txt").write_text("[toonforge]\nbroken = broken_plugin\n", "utf-8")
+
+    def toonforge(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "toonforge", *words],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}"},
+            check=False,
+        )
+
+    told = toonforge("plugins").stdout
+    assert "broken     broken  toonforge-broken 1.2  (broken_plugin)" in told
+    assert "ModuleNotFoundError" in told and "Traceback" not in told
+    assert "Traceback" in toonforge("plugins", "--verbose").stdout
+    assert "blocked    broken" in toonforge("-p", "no:broken", "plugins").stdout
+    assert "broken_plugin" not in toonforge("list").stderr
+    asked = toonforge("show", "broken/net")
+    assert asked.returncode == 2
+    assert "is broken" in asked.stderr
+
+
+def test_a_problem_is_told_with_place_key_found_expected_and_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    where = Location("r.toml", 3, 7)
+    faults.show(
+        RecipeError(
+            Problem(
+                message="out of range", where=where, key="train.steps", found="0", expected="at least 1", hint="try 1"
+            ),
+            "another",
+        )
+    )
+    err = capsys.readouterr().err
+    assert "error: r.toml:3:7: train.steps: out of range\n" in err
+    for line in ("found:    0", "expected: at least 1", "hint:     try 1", "error: another", "2 problems"):
+        assert line in err
+
+
+def test_a_fault_of_ours_is_one_line_with_its_traceback_in_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("toonforge.cli.list.kinds", fail)
+    code, _, err = run(capsys, "list")
+    assert code == 1
+    assert "internal error: RuntimeError: a bug" in err and "Traceback (most" not in err
+    path = Path(err.rsplit("Traceback: ", 1)[1].strip())
+    assert "RuntimeError: a bug" in path.read_text("utf-8")
+    path.unlink()
+    code, _, err = run(capsys, "--traceback", "list")
+    assert code == 1
+    assert "Traceback (most recent call last)" in err
+
+
+def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    from toonforge.cli.group import VERBS
+
+    for verb in VERBS:
+        code, out, _ = run(capsys, verb, "--help")
+        assert code == 0
+        assert f"  toonforge {verb}" in out or verb == "plugins"
+        assert "Examples:" in out
