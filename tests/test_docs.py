@@ -1,0 +1,57 @@
+"""The docs say what the code does: generated pages are up to date, and what can be run cheaply is run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from toonforge.recipe import load
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def block(page: str, language: str, marker: str) -> str:
+    """The fenced block after `<!-- run: MARKER -->`."""
+    pattern = rf"^<!-- run: {marker} -->\n```{language}\n(.*?)```"
+    match = re.search(pattern, (DOCS / page).read_text("utf-8"), re.M | re.S)
+    assert match is not None
+    return match[1]
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "generate.py"), "--check"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tutorials_recipe_checks(tmp_path: Path) -> None:
+    text = block("tutorial.md", "toml", "check").replace('"recipes/', f'"{ROOT.as_posix()}/recipes/')
+    (tmp_path / "sharper.toml").write_text(text, "utf-8")
+    assert load(tmp_path / "sharper.toml").phases["generators"].losses["cycle_photo"].weight == 15
+
+
+def test_the_how_tos_recipe_checks(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "train-on-your-pictures.md").read_text("utf-8")
+    match = re.search(r"^```toml\n(.*?)```", page, re.M | re.S)
+    assert match is not None
+    (tmp_path / "mine.toml").write_text(match[1], "utf-8")
+    assert load(tmp_path / "mine.toml").train.epochs == 100
+
+
+def test_the_example_plugin_is_one(tmp_path: Path) -> None:
+    (tmp_path / "toonforge_soft.py").write_text(block("how-to/write-a-plugin.md", "python", "plugin"), "utf-8")
+    info = tmp_path / "toonforge_soft-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toonforge-soft\nVersion: 0.1\n", "utf-8")
+    (info / "entry_points.txt").write_text("[toonforge]\nsoft = toonforge_soft\n", "utf-8")
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\nimport toonforge\n"
+        "a, b = map(toonforge.Expr.parse, \"ab\")\nloss = toonforge.losses['soft/charbonnier'](input=a, target=b)\n"
+        "assert 'torch' not in sys.modules\nimport torch\n"
+        "assert abs(loss.build()(input=torch.ones(1), target=torch.zeros(1)).item() - 1) < 1e-3\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
