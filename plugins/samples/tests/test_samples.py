@@ -125,7 +125,7 @@ def test_impossible_settings_are_refused(settings: dict[str, object]) -> None:
 
 def test_a_fold_that_would_be_empty_is_a_data_error() -> None:
     with pytest.raises(DataError, match="no 'cartoon' pictures are left"):
-        PhotoCartoon(kinds=("anime",), folds=5).verify()
+        PhotoCartoon(kinds=("anime",), folds=5, fold=4).verify()
 
 
 def test_a_wheel_holds_pictures_credits_and_licences(tmp_path: Path) -> None:
