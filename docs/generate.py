@@ -18,7 +18,7 @@ from toonforge.cli.group import VERBS, toonforge
 from toonforge.cli.show import about, default_text, type_text
 from toonforge.cli.text import summary
 from toonforge.components import fields_of
-from toonforge.recipe.model import CheckpointRule, LogRule, Phase, SamplesRule, Term, Train
+from toonforge.recipe.model import CheckpointRule, LogRule, Phase, SamplesRule, Train
 
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = """# The command line
@@ -67,7 +67,6 @@ def ops_table() -> str:
 SECTIONS = {
     "train": lambda: fields_table(Train),
     "phase": lambda: fields_table(Phase),
-    "term": lambda: fields_table(Term),
     "checkpoint": lambda: fields_table(CheckpointRule),
     "samples": lambda: fields_table(SamplesRule),
     "log": lambda: fields_table(LogRule),

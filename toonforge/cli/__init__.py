@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # No `list(…)` here: importing the verb of that name binds it in this module.
     given = [*(sys.argv[1:] if arguments is None else arguments)]
     try:
-        code = toonforge.main(given, prog_name="toonforge", standalone_mode=False)
+        code = toonforge.main(given, prog_name="toonforge", standalone_mode=False, obj=given)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

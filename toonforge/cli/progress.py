@@ -249,7 +249,8 @@ def _value(results: Mapping[str, float], part: str) -> str:
 def next_command(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:
     """What one would type now."""
     if finished.reason != "done":
-        return f"toonforge run {run.folder} --resume"
+        several = f" --processes {run.processes}" if run.processes not in (1, recipe.train.processes) else ""
+        return f"toonforge run {run.folder} --resume{several}"
     if not recipe.translations:
         return f"toonforge show {run.folder / 'resolved.toml'}"
     return f"toonforge translate {run.folder} {input_of(recipe, next(iter(recipe.translations.values())))}.jpg"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import attrs
@@ -22,7 +21,9 @@ from toonforge.recipe.model import Recipe
 @click.option("--resume", is_flag=True, help="Continue the run in that folder from its newest checkpoint.")
 @click.option("--processes", type=click.IntRange(min=1), help="Train in so many processes, one a GPU.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU even where there is a GPU.")
+@click.pass_obj
 def command(
+    arguments: list[str],
     recipe: str,
     overrides: tuple[str, ...],
     name: str | None,
@@ -50,7 +51,7 @@ def command(
     folder = folder or Path("runs") / loaded.name
     count = processes or loaded.train.processes
     if count > 1 and not is_worker():
-        return launch(count, sys.argv[1:])
+        return launch(count, arguments)
     return train(loaded, file, folder, resume, cpu)
 
 

@@ -119,6 +119,8 @@ def type_text(kind: Any) -> str:
         return f"[{type_text(arguments[0])}, …]"
     if origin is tuple:
         return f"[{', '.join(type_text(part) for part in arguments)}]"
+    if isinstance(kind, type) and issubclass(kind, Component):
+        return singular(kind.kind) if kind.kind else "table"
     if len(arguments) == 2:
         return f"{{ name = {type_text(arguments[1])} }}"
     if len(arguments) == 1:
@@ -145,6 +147,10 @@ def default_text(default: Any) -> str:
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(default, float):
         return f"{default:g}"
+    if isinstance(default, Count):
+        return str(default.steps) if default.steps is not None else f"{{ epochs = {default.epochs:g} }}"
     if isinstance(default, Component):
-        return type(default).__name__.lower()
+        if not default.kind:
+            return "{}"
+        return f'{{ type = "{registries.plugins.registries[default.kind].name_of(type(default))}" }}'
     return str(default)
