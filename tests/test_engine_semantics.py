@@ -32,7 +32,10 @@ batch_size = 2
 
 def used(text: str) -> str:
     """Without what the phases do not use: the check refuses a network that nothing calls."""
-    for line, uses in (('F = { type = "tiny/generator" }\n', ("back", "F(")), ('D = { type = "tiny/discriminator" }\n', ("D(",))):
+    for line, uses in (
+        ('F = { type = "tiny/generator" }\n', ("back", "F(")),
+        ('D = { type = "tiny/discriminator" }\n', ("D(",)),
+    ):
         phases = text[text.index("[phases") :]
         if not any(use in phases for use in uses):
             text = text.replace(line, "")
@@ -156,11 +159,13 @@ def test_a_frozen_network_passes_gradients_and_takes_none(tiny: None) -> None:
 
 @pytest.mark.parametrize("order", ["generators", "discriminators"])
 def test_accumulated_parts_equal_the_whole_batch(tiny: None, order: str) -> None:
-    text = CYCLEGAN.format(
-        data="", train='precision = "fp64"\noptimizer = { type = "sgd", lr = 0.05 }\naccumulate = 1'
-    ).replace("pool(fake_anime, 3)", "fake_anime").replace("pool(fake_photo, 3)", "fake_photo")
+    text = (
+        CYCLEGAN.format(data="", train='precision = "fp64"\noptimizer = { type = "sgd", lr = 0.05 }\naccumulate = 1')
+        .replace("pool(fake_anime, 3)", "fake_anime")
+        .replace("pool(fake_photo, 3)", "fake_photo")
+    )
     if order == "discriminators":
-        text = text.replace('[phases.discriminators]\n', '[phases.discriminators]\nbefore = "generators"\n')
+        text = text.replace("[phases.discriminators]\n", '[phases.discriminators]\nbefore = "generators"\n')
     whole, parts = Training(recipes.loads(text), 10, 3), Training(recipes.loads(text), 10, 3)
     for step in range(3):
         generator = torch.Generator().manual_seed(step)

@@ -208,7 +208,7 @@ def test_one_field_makes_no_pair() -> None:
 def test_tiny_is_small_and_still_valid() -> None:
     small = UnpairedFolders(fields={"photo": "photo"}, image_size=512, load_size=600).tiny()
     assert attrs.asdict(small)["image_size"] == 32
-    assert small.geometry.load_size == 36
+    assert small.geometry("train").load_size == 36
 
 
 def test_a_small_set_is_decoded_once(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:

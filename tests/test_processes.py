@@ -25,7 +25,9 @@ RECIPE = (
 
 
 def start(recipe: Path, folder: Path, processes: int, *flags: str) -> subprocess.CompletedProcess[str]:
-    launcher = [] if processes == 1 else ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+    launcher = (
+        [] if processes == 1 else ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+    )
     command = [sys.executable, "-m", *launcher, "tests.train_tiny", str(recipe), str(folder), *flags]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)

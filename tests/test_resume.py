@@ -23,7 +23,7 @@ from toonforge.errors import RunError, ToonforgeError
 from toonforge.recipe.model import CheckpointRule, Recipe
 from toonforge.train.trainer import train
 
-TRAIN = 'ema = 0.9\ncheckpoint = { every = 3, keep = 2 }\nlog.every = 1\nsamples.every = 2\n' + (
+TRAIN = "ema = 0.9\ncheckpoint = { every = 3, keep = 2 }\nlog.every = 1\nsamples.every = 2\n" + (
     'schedule = { type = "linear-decay", start = 2 }'
 )
 TRANSLATIONS = '\n[translations]\nphoto = "G(photo)"\n'
@@ -49,7 +49,9 @@ def losses(folder: Path) -> list[tuple[int, dict[str, float]]]:
 @pytest.mark.parametrize("method", CASES)
 def test_resumed_equals_uninterrupted(tiny: None, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text, data, _ = CASES[method]
-    recipe = recipes.loads(text.format(data=data, train=TRAIN.replace('schedule = { type = "linear-decay", start = 2 }', "")))
+    recipe = recipes.loads(
+        text.format(data=data, train=TRAIN.replace('schedule = { type = "linear-decay", start = 2 }', ""))
+    )
     train(recipe, folder=tmp_path / "whole", cpu=True)
     interrupt_at(monkeypatch, 3)
     assert train(recipe, folder=tmp_path / "parts", cpu=True).reason == "interrupted"
@@ -112,7 +114,9 @@ def test_a_damaged_checkpoint_is_named_and_the_previous_one_used(tiny: None, tmp
     recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 2, keep = 3 }"))
     train(recipe, folder=tmp_path / "run", cpu=True)
     whole = tensors(tmp_path / "run/checkpoints/step-000006")
-    victim = tmp_path / "run/checkpoints/step-000006" / ("checkpoint.json" if harm == "no-description" else "G.safetensors")
+    victim = (
+        tmp_path / "run/checkpoints/step-000006" / ("checkpoint.json" if harm == "no-description" else "G.safetensors")
+    )
     data = victim.read_bytes()
     if harm in ("missing", "no-description"):
         victim.unlink()

@@ -19,7 +19,9 @@ def main(path: str, folder: str, *flags: str) -> None:
     """Train, and say how it ended."""
     torch.set_num_threads(1)
     tiny.register()
-    finished = train(recipes.load(Path(path)), folder=Path(folder), source=Path(path), resume="--resume" in flags, cpu=True)
+    finished = train(
+        recipes.load(Path(path)), folder=Path(folder), source=Path(path), resume="--resume" in flags, cpu=True
+    )
     print(finished.reason, finished.step)
 
 

@@ -123,6 +123,11 @@ def _fields_of(cls: Any) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldI
     return {info.key or a.name: (hints[a.name], a, info) for a, info in infos}
 
 
+def changed(config: T, **values: Any) -> T:
+    """The same component with other values, validated anew; keys are attribute names."""
+    return attrs.evolve(config, **values)  # type: ignore[misc]
+
+
 def tiny(config: T) -> T:
     """The same component shrunk for a test: every field that declares a `tiny` value takes it."""
     changes = {
@@ -130,7 +135,7 @@ def tiny(config: T) -> T:
         for _, attribute, info in fields_of(type(config)).values()
         if info.tiny is not ...
     }
-    return attrs.evolve(config, **changes)  # type: ignore[misc]
+    return changed(config, **changes)
 
 
 class Component:

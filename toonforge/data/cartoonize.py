@@ -36,7 +36,7 @@ class Style:
     line_width: float = 1.0
 
 
-def cartoonize(picture: Picture, style: Style = Style()) -> Picture:  # noqa: B008 - frozen
+def cartoonize(picture: Picture, style: Style = Style()) -> Picture:
     """A cartoon of an RGB picture (height, width, 3) of uint8; the same size.
 
     Mean-shift filtering flattens regions (Comaniciu and Meer, 2002), saturation and brightness are raised, and lines

@@ -120,7 +120,7 @@ class UnpairedFolders(Folders):
         files = self._files(split)
         return FileSource(
             {field: {field: [file for _, file in files[field]]} for field in self.fields},
-            self.geometry,
+            self.geometry(split),
             {field: [name for name, _ in files[field]] for field in self.fields},
             self.cartoonized,
         )
@@ -163,7 +163,7 @@ class PairedFolders(Folders):
         files = self._files(split)
         return FileSource(
             {"pair": {field: [file for _, file in files[field]] for field in self.fields}},
-            self.geometry,
+            self.geometry(split),
             {"pair": [name for name, _ in next(iter(files.values()))]},
             self.cartoonized,
         )

@@ -26,6 +26,14 @@ class PictureSet(Dataset):
         at_most=16384,
         tiny=None,
     )
+    validation_size: int | None = param(
+        None,
+        doc="height and width of validation pictures, cut from the middle after scaling; image_size when left out",
+        unit="pixels",
+        at_least=1,
+        at_most=8192,
+        tiny=None,
+    )
     flip: bool = param(True, doc="mirror every second training picture, left to right")
 
     cartoonized: Mapping[str, str] = param(
@@ -41,15 +49,17 @@ class PictureSet(Dataset):
         if self.load_size is not None and self.load_size < self.image_size:
             raise FieldError("load_size", self.load_size, f"at least image_size, {self.image_size}")
 
-    @property
-    def geometry(self) -> Geometry:
-        """The same, with the load size filled in."""
-        load_size = default_load_size(self.image_size) if self.load_size is None else self.load_size
-        return Geometry(image_size=self.image_size, load_size=load_size, flip=self.flip)
+    def geometry(self, split: str) -> Geometry:
+        """How the pictures of a part are cut."""
+        size = self.image_size
+        load_size = default_load_size(size) if self.load_size is None else self.load_size
+        if split == "validation" and self.validation_size is not None:
+            size = self.validation_size
+        return Geometry(image_size=size, load_size=max(load_size, size), flip=self.flip)
 
     @property
     def picture_shape(self) -> Shape:
-        """(3, image_size, image_size): of every picture it yields."""
+        """(3, image_size, image_size): of every training picture."""
         return (3, self.image_size, self.image_size)
 
     def with_cartoonized(self, groups: Mapping[str, Mapping[str, Shape]]) -> Mapping[str, Mapping[str, Shape]]:

@@ -20,12 +20,15 @@ class FeatureL1(Loss):
     """Content or perceptual loss: mean absolute difference of two pictures' feature maps (Johnson et al., 2016).
 
     The same as `l1` between `V(input)` and `V(target)`. The feature network comes from `[networks]`, stays frozen as
-    no phase updates it, and says itself which of its layers it yields.
+    no phase updates it, and says itself which of its layers it yields; of several the mean is taken.
     """
 
     input: Expr = param(doc="what was made")
     target: Expr = param(doc="the picture whose content it should keep")
     features: Network = param(doc="name of the feature network in [networks]")
+    relative: bool = param(
+        False, doc="divide each map's difference by the mean absolute value of the target's, so that layers count alike"
+    )
 
     def check(self, **shapes: Shape) -> None:
         """Both pictures must have one shape."""
@@ -35,8 +38,14 @@ class FeatureL1(Loss):
         """A function of `input`, `target` and the module `features`."""
         from torch.nn import functional
 
+        relative = self.relative
+
         def feature_l1(input: torch.Tensor, target: torch.Tensor, features: nn.Module) -> torch.Tensor:
-            return functional.l1_loss(features(input), features(target))
+            ours, theirs = features(input), features(target)
+            if not isinstance(ours, tuple):
+                ours, theirs = (ours,), (theirs,)
+            terms = [functional.l1_loss(a, b) / (b.abs().mean() if relative else 1) for a, b in zip(ours, theirs)]
+            return sum(terms[1:], terms[0]) / len(terms)
 
         return feature_l1
 

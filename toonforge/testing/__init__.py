@@ -1,10 +1,10 @@
 """Conformance suites: subclass one in your plugin's tests, name your component, and pytest does the rest.
 
-    from toonforge.testing import GeneratorSuite
-    from my_plugin.plugin import MyGenerator
+from toonforge.testing import GeneratorSuite
+from my_plugin.plugin import MyGenerator
 
-    class TestMyGenerator(GeneratorSuite):
-        component = MyGenerator()
+class TestMyGenerator(GeneratorSuite):
+    component = MyGenerator()
 """
 
 from toonforge.testing.datasets import DatasetSuite

@@ -24,7 +24,9 @@ class ComponentSuite:
 
     def test_fields_are_documented(self) -> None:
         for key, (_, _, info) in fields_of(type(self.component)).items():
-            assert info.doc.strip(), f"declare {key!r} with param(..., doc=...): `toonforge show` has nothing to say of it"
+            assert info.doc.strip(), (
+                f"declare {key!r} with param(..., doc=...): `toonforge show` has nothing to say of it"
+            )
 
     def test_is_registered(self) -> None:
         kind = self.component.kind
@@ -44,7 +46,7 @@ class ComponentSuite:
         assert small.tiny() == small, "tiny() of a tiny component changes it again: it must be a fixed point"
 
     def test_is_frozen(self) -> None:
-        for attribute in attrs.fields(type(self.component)):
+        for _, attribute, _ in fields_of(type(self.component)).values():
             try:
                 setattr(self.component, attribute.name, getattr(self.component, attribute.name))
             except attrs.exceptions.FrozenInstanceError:

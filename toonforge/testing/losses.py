@@ -43,7 +43,7 @@ class LossSuite(ComponentSuite):
         import torch
 
         values = self.values()
-        self.component.build()(**values).backward()
+        torch.autograd.backward(self.component.build()(**values))
         for name, tensor in values.items():
             if isinstance(tensor, torch.Tensor) and name not in self.constant:
                 assert tensor.grad is not None, f"no gradient reaches {name!r}; list it in `constant` if that is meant"

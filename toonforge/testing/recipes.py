@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from toonforge.components import Component, Count, Dataset
+from toonforge.components import Component, Count, Dataset, changed
 from toonforge.recipe import load, loads
 from toonforge.recipe.model import CheckpointRule, LogRule, Phase, Recipe, SamplesRule
 from toonforge.recipe.resolved import dump
@@ -63,10 +63,10 @@ def shrink(recipe: Recipe, data: Dataset, steps: int = 2) -> Recipe:
 
     def squeeze(phase: Phase) -> Phase:
         until = None if phase.until is None else moment(phase.until)
-        return attrs.evolve(phase, from_=moment(phase.from_), until=until, every=1)
+        return changed(phase, from_=moment(phase.from_), until=until, every=1)
 
     total = (len(moments) + 1) * steps
-    train = attrs.evolve(
+    train = changed(
         recipe.train,
         steps=total,
         epochs=None,
@@ -76,7 +76,7 @@ def shrink(recipe: Recipe, data: Dataset, steps: int = 2) -> Recipe:
         precision="fp32",
         log=LogRule(every=Count(steps=1)),
         samples=SamplesRule(every=Count(steps=total), count=1),
-        checkpoint=CheckpointRule(every=Count(steps=total)),
+        checkpoint=CheckpointRule(every=Count(steps=total), keep=1),
     )
     return attrs.evolve(
         recipe,

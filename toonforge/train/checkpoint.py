@@ -120,7 +120,7 @@ class Checkpoints:
 
     def newest_whole(self) -> tuple[Path | None, list[Problem]]:
         """The newest checkpoint whose files all match their checksums, and what was wrong with newer ones."""
-        problems = []
+        problems: list[Problem] = []
         for step in reversed(self.steps()):
             folder = self.folder / f"step-{step:06d}"
             problem = verify(folder)

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from toonforge.components import Component, Op, expressions, network_names
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
@@ -197,7 +198,7 @@ class Engine:
             return known.value
         gradient = need or self._wanted_later(node)
         with self._gradients_for(want if need else gradient):
-            value = self.value(self.compiler.signals[node.name], gradient, part)
+            value: Tensor = self.value(self.compiler.signals[node.name], gradient, part)
         part.signals[node.name] = _Signal(value, gradient, self._versions(node))
         return value if need else value.detach()
 
@@ -232,4 +233,4 @@ class Engine:
 
 def no_sync(wrapped: Mapping[str, nn.Module], last: bool) -> list[AbstractContextManager[None]]:
     """Contexts that keep gradients local until the last part of an accumulated batch."""
-    return [] if last else [module.no_sync() for module in wrapped.values() if hasattr(module, "no_sync")]
+    return [] if last else [m.no_sync() for m in wrapped.values() if isinstance(m, DistributedDataParallel)]

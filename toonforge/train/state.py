@@ -76,8 +76,8 @@ class Average:
         """Take the network's present parameters into its average."""
         count = self.updates[name] = self.updates[name] + 1
         decay = min(self.decay, (1 + count) / (10 + count))
-        averages, values = list(self.networks[name].parameters()), list(network.parameters())
-        torch._foreach_lerp_(averages, [value.detach() for value in values], 1 - decay)
+        averages: list[Tensor] = list(self.networks[name].parameters())
+        torch._foreach_lerp_(averages, [value.detach() for value in network.parameters()], 1 - decay)
         for average, value in zip(self.networks[name].buffers(), network.buffers(), strict=True):
             average.copy_(value)
 

@@ -99,9 +99,7 @@ class Training:
         seed_step(self.recipe.train.seed, step, self.rank)
         dtype = DTYPES[self.recipe.train.precision]
         batch = [
-            Part(
-                {key: value.to(self.device, dtype, non_blocking=True) for key, value in fields.items()}, index
-            )
+            Part({key: value.to(self.device, dtype, non_blocking=True) for key, value in fields.items()}, index)
             for index, fields in enumerate(parts)
         ]
         active = [phase for phase in self.phases if phase.active(step)]
@@ -113,7 +111,9 @@ class Training:
                 if any(name in phase.updates for phase in active):
                     self.average.update(name, self.networks[name])
 
-    def _run(self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[tuple[frozenset[str], frozenset[str]]]) -> None:
+    def _run(
+        self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[tuple[frozenset[str], frozenset[str]]]
+    ) -> None:
         optimizers = self.optimizers.of(phase)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)

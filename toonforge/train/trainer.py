@@ -17,13 +17,13 @@ import torch
 
 from toonforge import events, registries
 from toonforge.components import Count
+from toonforge.data.loader import TrainLoader
+from toonforge.data.order import steps_per_epoch
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
 from toonforge.train.checkpoint import FORMAT, Checkpoints, Saved
 from toonforge.train.inference import Inference
-from toonforge.data.loader import TrainLoader
-from toonforge.data.order import steps_per_epoch
 from toonforge.train.phases import total_steps
 from toonforge.train.run_folder import RunFolder, writing
 from toonforge.train.state import DTYPES

@@ -64,7 +64,9 @@ class PhotoCartoon(PictureSet):
         """The pictures of one part."""
         files = {field: [picture.path for picture in pictures] for field, pictures in self._chosen(split).items()}
         return FileSource(
-            {field: {field: paths} for field, paths in files.items()}, self.geometry, cartoonized=self.cartoonized
+            {field: {field: paths} for field, paths in files.items()},
+            self.geometry(split),
+            cartoonized=self.cartoonized,
         )
 
     def _chosen(self, split: str) -> dict[str, list[Sample]]:
