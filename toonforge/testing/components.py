@@ -25,7 +25,7 @@ class ComponentSuite:
     def test_fields_are_documented(self) -> None:
         for key, (_, _, info) in fields_of(type(self.component)).items():
             assert info.doc.strip(), (
-                f"declare {key!r} with param(..., doc=...): `toonforge show` has nothing to say of it"
+                f"declare {key!r} with param(..., doc=...), for `toonforge show` to have something to say"
             )
 
     def test_is_registered(self) -> None:

@@ -60,7 +60,7 @@ class NetworkSuite(ComponentSuite):
         one, two = self.build(shape).eval(), self.build(shape).eval()
         for (name, a), b in zip(one.state_dict().items(), two.state_dict().values(), strict=True):
             assert torch.equal(a, b), (
-                f"{name} differs between two builds of one seed: draw weights from torch's RNG only"
+                f"{name} differs between builds of one seed: draw weights from torch's RNG only"
             )
         assert torch.equal(one(self.batch(shape)), two(self.batch(shape))), "two equal networks differ in their output"
 
