@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from toonforge import registries
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.train.graph import Compiler, Engine, Part, Use, no_sync
+from toonforge.train.graph import Compiler, Engine, Part, no_sync
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.seeds import seed_call, seed_step
 from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
