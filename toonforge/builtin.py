@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toonforge.components import Dataset, Loss, Metric, Op, Optimizer, OtherNetwork, Schedule
-from toonforge.data import PairedFolders, UnpairedFolders
+from toonforge.data import PairedFolders, Synthetic, UnpairedFolders
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
 from toonforge.metrics import KID, PixelL1
 from toonforge.nn.features import EfficientNetLite0
@@ -33,8 +33,8 @@ def toonforge_losses() -> Mapping[str, type[Loss]]:
 
 @hookimpl
 def toonforge_datasets() -> Mapping[str, type[Dataset]]:
-    """Folders of the user's own pictures."""
-    return {"paired-folders": PairedFolders, "unpaired-folders": UnpairedFolders}
+    """Folders of the user's own pictures, and pictures made up."""
+    return {"paired-folders": PairedFolders, "synthetic": Synthetic, "unpaired-folders": UnpairedFolders}
 
 
 @hookimpl

@@ -89,7 +89,14 @@ def param(
     A mutable default is given as a function of no arguments.
     """
     info = FieldInfo(
-        doc=doc, unit=unit, source=source, above=above, at_least=at_least, below=below, at_most=at_most, tiny=tiny,
+        doc=doc,
+        unit=unit,
+        source=source,
+        above=above,
+        at_least=at_least,
+        below=below,
+        at_most=at_most,
+        tiny=tiny,
         key=key,
     )
     if default is not attrs.NOTHING and isinstance(default, type | types.FunctionType):
@@ -131,9 +138,7 @@ def changed(config: T, **values: Any) -> T:
 def tiny(config: T) -> T:
     """The same component shrunk for a test: every field that declares a `tiny` value takes it."""
     changes = {
-        attribute.name: info.tiny
-        for _, attribute, info in fields_of(type(config)).values()
-        if info.tiny is not ...
+        attribute.name: info.tiny for _, attribute, info in fields_of(type(config)).values() if info.tiny is not ...
     }
     return changed(config, **changes)
 
@@ -296,8 +301,7 @@ class Schedule(Component):
 
 
 KINDS: Mapping[str, type[Component]] = {
-    base.kind: base
-    for base in (Generator, Discriminator, OtherNetwork, Loss, Dataset, Metric, Op, Optimizer, Schedule)
+    base.kind: base for base in (Generator, Discriminator, OtherNetwork, Loss, Dataset, Metric, Op, Optimizer, Schedule)
 }
 """Registry name -> base class of its components."""
 

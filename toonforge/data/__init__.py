@@ -4,11 +4,13 @@ from toonforge.data.files import FileSource
 from toonforge.data.folders import PairedFolders, UnpairedFolders
 from toonforge.data.picture_set import PictureSet
 from toonforge.data.reading import SUFFIXES, is_picture_name, list_pictures, read_picture
+from toonforge.data.synthetic import Synthetic
 from toonforge.data.transforms import Crop, Geometry, scale_short_side, to_tensor
 
 __all__ = [
     "UnpairedFolders",
     "PairedFolders",
+    "Synthetic",
     "PictureSet",
     "FileSource",
     "Geometry",

@@ -56,9 +56,7 @@ class Graph:
 
     def expressions_of(self, phase: Phase) -> list[Expr]:
         """The expressions of the phase's losses, in the order written; losses of weight 0 are left out."""
-        return [
-            expr for term in phase.losses.values() if term.weight != 0 for expr in expressions(term.loss).values()
-        ]
+        return [expr for term in phase.losses.values() if term.weight != 0 for expr in expressions(term.loss).values()]
 
     def signals_used(self, phase: Phase) -> frozenset[str]:
         """Signals that the phase's losses need."""

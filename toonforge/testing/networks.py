@@ -59,9 +59,7 @@ class NetworkSuite(ComponentSuite):
         shape = self.inputs[0]
         one, two = self.build(shape).eval(), self.build(shape).eval()
         for (name, a), b in zip(one.state_dict().items(), two.state_dict().values(), strict=True):
-            assert torch.equal(a, b), (
-                f"{name} differs between builds of one seed: draw weights from torch's RNG only"
-            )
+            assert torch.equal(a, b), f"{name} differs between builds of one seed: draw weights from torch's RNG only"
         assert torch.equal(one(self.batch(shape)), two(self.batch(shape))), "two equal networks differ in their output"
 
     def test_weights_survive_safetensors(self, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import attrs
 
-from toonforge.components import Component, Count, Dataset, changed
+from toonforge.components import Component, Count, changed
+from toonforge.data import Synthetic
 from toonforge.recipe import load, loads
 from toonforge.recipe.model import CheckpointRule, LogRule, Phase, Recipe, SamplesRule
 from toonforge.recipe.resolved import dump
@@ -18,13 +19,11 @@ class RecipeSuite:
     """A recipe file or packaged recipe.
 
     Attributes:
-        recipe: path, or "plugin/name".
-        data: a data set that yields the recipe's fields, in the place of its own, so that it can be trained here.
+        recipe: path, or "plugin/name". It is trained on made-up pictures in the fields of its own data set.
         overrides: as given to `--set`.
     """
 
     recipe: ClassVar[str | Path]
-    data: ClassVar[Dataset]
     overrides: ClassVar[tuple[str, ...]] = ()
 
     def test_checks(self) -> None:
@@ -39,7 +38,7 @@ class RecipeSuite:
 
         from toonforge.train.trainer import train
 
-        recipe = shrink(load(self.recipe, self.overrides), self.data)
+        recipe = shrink(load(self.recipe, self.overrides))
         finished = train(recipe, folder=tmp_path / "run", cpu=True)
         assert finished.reason == "done"
         events = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
@@ -48,8 +47,10 @@ class RecipeSuite:
         assert seen == wanted, f"losses that were never computed: {sorted(wanted - seen)}"
 
 
-def shrink(recipe: Recipe, data: Dataset, steps: int = 2) -> Recipe:
-    """The recipe with tiny networks over other data, every phase squeezed into `steps` steps of its own."""
+def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
+    """The recipe with tiny networks over made-up pictures, every phase squeezed into `steps` steps of its own."""
+    groups = recipe.data.groups()
+    data = Synthetic(fields={group: tuple(fields) for group, fields in groups.items()}).tiny()
 
     def small(components: Mapping[str, Component]) -> dict[str, Any]:
         return {name: component.tiny() for name, component in components.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toonforge_cyclegan import PatchGAN, Resnet, Unet
+from toonforge_cyclegan import DoubleUnet, PatchGAN, Plain, Resnet, Unet
 
 from toonforge.testing import DiscriminatorSuite, GeneratorSuite
 
@@ -29,3 +29,19 @@ class TestPatchGAN(DiscriminatorSuite):
 
 class TestSpectralPatchGAN(DiscriminatorSuite):
     component = PatchGAN(norm="none", spectral_norm=True)
+
+
+class TestDoubleUnet(GeneratorSuite):
+    component = DoubleUnet(residual=False)
+
+
+class TestNormedDoubleUnet(GeneratorSuite):
+    component = DoubleUnet(norm="group", residual=False, interpolation="nearest")
+
+
+class TestPlain(DiscriminatorSuite):
+    component = Plain()
+
+
+class TestSpectralPlain(DiscriminatorSuite):
+    component = Plain(norm="none", spectral_norm=True)
