@@ -50,7 +50,7 @@ class RecipeSuite:
 def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
     """The recipe with tiny networks over made-up pictures, every phase squeezed into `steps` steps of its own."""
     groups = recipe.data.groups()
-    data = Synthetic(fields={group: tuple(fields) for group, fields in groups.items()}).tiny()
+    data = Synthetic(fields={group: tuple(fields) for group, fields in groups.items()}, count=8, image_size=64)
 
     def small(components: Mapping[str, Component]) -> dict[str, Any]:
         return {name: component.tiny() for name, component in components.items()}

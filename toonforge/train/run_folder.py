@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import json
+import math
 import platform
 import shutil
 from collections.abc import Iterator, Mapping
@@ -120,9 +121,9 @@ class RunFolder:
         write_atomic(self.log, "".join(f"{line}\n" for line in kept))
 
     def write_event(self, event: str, step: int, **more: Any) -> None:
-        """Append one line to metrics.jsonl."""
+        """Append one line to metrics.jsonl; numbers that JSON does not know (nan) become null."""
         with writing(self.path), self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"event": event, "step": step, **more}) + "\n")
+            file.write(json.dumps(_jsonable({"event": event, "step": step, **more}), allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -145,6 +146,12 @@ def writing(path: Path) -> Iterator[None]:
                 hint=hints.get(error.errno or 0, "see whether the folder can be written"),
             )
         ) from error
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _jsonable(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _may_change(key: str) -> bool:

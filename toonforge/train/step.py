@@ -24,12 +24,19 @@ from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
 
 def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     """The Accelerator of a run: Accelerate's own gradient accumulation stays off, ours is in the step."""
-    wanted = {"broadcast_buffers": False, "find_unused_parameters": False}
-    known = inspect.signature(DistributedDataParallel.__init__).parameters
-    keywords = DistributedDataParallelKwargs(**{key: value for key, value in wanted.items() if key in known})
+    keywords = DistributedDataParallelKwargs(broadcast_buffers=False)
+    # Accelerate knows only the old name of the buffers' keyword, and takes no subclass of its own handler.
+    keywords.to_kwargs = data_parallel_keywords
     return Accelerator(
         mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu or None, kwargs_handlers=[keywords]
     )
+
+
+def data_parallel_keywords() -> dict[str, bool]:
+    """What every network's distributed wrapper is told: buffers stay each process's own; all parameters are used."""
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return {buffers: False, "find_unused_parameters": False}
 
 
 class Training:
