@@ -233,3 +233,16 @@ def test_a_new_network_changes_no_other_networks_weights(tiny: None) -> None:
     two = Training(recipes.loads(more + 'losses.b = { type = "lsgan", logits = "A(fake)", real = true }'), 10, 3)
     for key, value in one.networks["G"].state_dict().items():
         assert torch.equal(value, two.networks["G"].state_dict()[key])
+
+
+def test_clipping_bounds_the_gradient_of_each_phase(tiny: None) -> None:
+    text = CYCLEGAN.format(data="", train='clip = 1e-3\noptimizer = { type = "sgd", lr = 1.0 }')
+    training = Training(recipes.loads(text), 10, 3)
+    before = {n: {k: v.clone() for k, v in net.state_dict().items()} for n, net in training.networks.items()}
+    training.step(0, [batch()])
+    for names in (("G", "F"), ("D_anime", "D_photo")):
+        moved = [
+            value - before[name][key] for name in names for key, value in training.networks[name].state_dict().items()
+        ]
+        norm = torch.cat([m.flatten() for m in moved]).norm()
+        assert 0.99e-3 < norm < 1.001e-3

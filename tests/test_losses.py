@@ -149,3 +149,20 @@ def test_fields_say_what_they_hold() -> None:
     assert network_names(config) == {"discriminator": "D"}
     with pytest.raises(FieldError):
         GradientPenalty(discriminator=Network("D"), real=X, fake=Y, norm=-1)
+
+
+def test_feature_l1_over_several_maps_is_the_mean_of_the_single_ones() -> None:
+    from toonforge.losses import FeatureL1
+    from toonforge.recipe.expr import Expr, Network
+
+    def maps(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return 2 * x, x[:, :1] - 1
+
+    a, b = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
+    fields = {"input": Expr.parse("a"), "target": Expr.parse("b"), "features": Network("V")}
+    plain = FeatureL1(**fields).build()(input=a, target=b, features=maps)
+    terms = [(2 * a - 2 * b).abs().mean(), (a[:, :1] - b[:, :1]).abs().mean()]
+    assert torch.allclose(plain, (terms[0] + terms[1]) / 2, atol=1e-6)
+    relative = FeatureL1(**fields, relative=True).build()(input=a, target=b, features=maps)
+    scaled = terms[0] / (2 * b).abs().mean() + terms[1] / (b[:, :1] - 1).abs().mean()
+    assert torch.allclose(relative, scaled / 2, atol=1e-6)

@@ -96,3 +96,16 @@ def test_the_config_refuses_what_does_not_fit() -> None:
     with pytest.raises(FieldError):
         Config(layer=18)
     assert Config().tiny().weights == "random"
+
+
+def test_several_maps_are_the_single_ones() -> None:
+    pictures = torch.rand(1, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        several = Config(layer=1, further=(5, 3)).build()(pictures)
+        for layer, found in zip((1, 5, 3), several, strict=True):
+            assert torch.equal(found, Config(layer=layer).build()(pictures))
+
+
+def test_several_maps_are_not_for_expressions() -> None:
+    with pytest.raises(ShapeError, match="features"):
+        Config(layer=1, further=(3,)).shape((3, 64, 64))

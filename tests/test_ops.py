@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from toonforge.errors import ShapeError
-from toonforge.ops import Cat, Gray, Noise, Pool
+from toonforge.ops import Augment, Cat, Gray, Noise, Pool
 from toonforge.ops.image_pool import ImagePool
 
 
@@ -151,3 +151,42 @@ def test_a_restored_pool_goes_on_as_if_nothing_happened() -> None:
     assert torch.equal(*futures)
     copy.load_state_dict({})
     assert copy.pictures == []
+
+
+def test_augment_is_different_for_each_picture_and_the_same_for_one_seed() -> None:
+    augment = Augment().build()
+    pictures = torch.rand(1, 3, 32, 32).repeat(4, 1, 1, 1) * 2 - 1
+    torch.manual_seed(3)
+    one = augment(pictures)
+    torch.manual_seed(3)
+    assert torch.equal(one, augment(pictures))
+    assert one.shape == pictures.shape
+    assert all(not torch.equal(one[0], other) for other in one[1:])
+
+
+def test_augment_of_strength_0_is_the_identity() -> None:
+    pictures = torch.rand(2, 3, 16, 16) * 2 - 1
+    assert torch.allclose(Augment().build()(pictures, 0), pictures, atol=1e-6)
+
+
+def test_augment_keeps_to_its_ranges() -> None:
+    augment = Augment().build()
+    flat = torch.full((200, 3, 16, 16), 0.2)
+    values = augment(flat, 0.5)
+    inside = values[:, :, 4:-4, 4:-4].flatten(1)
+    assert (inside - inside[:, :1]).abs().max() < 1e-6  # flat stays flat: only brightness moves it
+    assert 0.2 < (inside[:, 0] - 0.2).abs().max() <= 0.25 + 1e-6
+    moved = (values[:, 0] == 0).any((1, 2)).float().mean()
+    assert 0.5 < moved < 1  # translated by up to one pixel of 16 each way, filled with 0
+
+
+def test_augment_is_differentiable() -> None:
+    pictures = torch.zeros(2, 3, 16, 16, requires_grad=True)
+    Augment().build()(pictures).sum().backward()
+    assert pictures.grad is not None and pictures.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5])
+def test_augment_refuses_other_strengths(strength: float) -> None:
+    with pytest.raises(ShapeError, match="0 to 1"):
+        Augment().shape((3, 8, 8), strength)
