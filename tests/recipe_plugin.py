@@ -112,7 +112,7 @@ class Gen(Generator):
 
     def shape(self, picture: Shape, code: float = 0) -> Shape:  # type: ignore[override]
         """The picture's size."""
-        channels, height, width = picture
+        _, height, width = picture
         if height % 4 or width % 4:
             raise ShapeError(f"{height}x{width} is no multiple of 4")
         return (self.out_channels, height, width)

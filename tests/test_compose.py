@@ -239,14 +239,19 @@ def test_an_error_in_a_set_value_names_set_and_all_are_reported() -> None:
 
 
 def test_a_reference_takes_the_whole_value() -> None:
-    text = t.changed(("F = { type = \"t/gen\" }", 'F = "${generators.G}"'), ("batch_size = 4", 'batch_size = "${generators.G.blocks}"'))
+    text = t.changed(
+        ('F = { type = "t/gen" }', 'F = "${generators.G}"'), ("batch_size = 4", 'batch_size = "${generators.G.blocks}"')
+    )
     recipe = loads(text)
     assert recipe.generators["F"] == recipe.generators["G"] and recipe.train.batch_size == 6
     assert loads(text, "r", ["generators.G.blocks=2"]).train.batch_size == 2
 
 
 def test_a_reference_into_an_array_and_of_a_reference() -> None:
-    text = t.changed(("lr = 2e-4", 'lr = "${train.optimizer.betas.0}"')) + '[metrics.more]\ntype = "${metrics.distance.type}"\n'
+    text = (
+        t.changed(("lr = 2e-4", 'lr = "${train.optimizer.betas.0}"'))
+        + '[metrics.more]\ntype = "${metrics.distance.type}"\n'
+    )
     text += 'generated = "${metrics.distance.generated}"\nreference = "${metrics.more.generated}"\n'
     assert loads(text).train.optimizer.lr == 0.5  # type: ignore[attr-defined]
     assert str(loads(text).metrics["more"].reference) == "G(photo)"  # type: ignore[attr-defined]

@@ -29,9 +29,11 @@ def test_any_text_is_an_expression_or_an_error_with_a_column(text: str) -> None:
     try:
         expr = Expr.parse(text)
     except ExprError as error:
-        assert 1 <= error.column <= len(text) + 1 and error.reason
+        fault = error
     else:
         assert Expr.parse(expr.text) == expr
+        return
+    assert 1 <= fault.column <= len(text) + 1 and fault.reason
 
 
 def test_white_space_does_not_matter() -> None:

@@ -9,10 +9,14 @@ import pytest
 
 from tests import recipe_plugin as t
 from toonforge.components import Component, Count, component, fields_of, param
+from toonforge.errors import RecipeError
 from toonforge.recipe import loads
+from toonforge.recipe.compose import compose
 from toonforge.recipe.convert import Mistakes, flat, structure_class
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.scalars import Mistake
+from toonforge.recipe.structure import structure
+from toonforge.recipe.tree import Node
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +160,9 @@ def test_unknown_components_have_close_matches_and_install_hints() -> None:
 
 
 def test_a_component_of_another_kind_is_unknown() -> None:
-    assert t.problem(t.changed(('G = { type = "t/gen"', 'G = { type = "t/disc"'))).message == "unknown generator 't/disc'"
+    assert (
+        t.problem(t.changed(('G = { type = "t/gen"', 'G = { type = "t/disc"'))).message == "unknown generator 't/disc'"
+    )
 
 
 def test_components_are_tables_with_a_type() -> None:
@@ -195,10 +201,18 @@ def test_a_components_own_refusal_is_placed_at_its_field() -> None:
 
 def test_several_mistakes_are_reported_at_once_in_the_order_of_their_lines() -> None:
     text = t.changed(
-        ("blocks = 6", 'blocks = 0, widht = 3, norm = "x"'), ("batch_size = 4", "batch_size = true"), ('"t/kid"', '"t/kit"')
+        ("blocks = 6", 'blocks = 0, widht = 3, norm = "x"'),
+        ("batch_size = 4", "batch_size = true"),
+        ('"t/kid"', '"t/kit"'),
     )
     found = t.problems(text)
-    keys = ["generators.G.blocks", "generators.G.widht", "generators.G.norm", "train.batch_size", "metrics.distance.type"]
+    keys = [
+        "generators.G.blocks",
+        "generators.G.widht",
+        "generators.G.norm",
+        "train.batch_size",
+        "metrics.distance.type",
+    ]
     assert [problem.key for problem in found] == keys
     lines = [problem.where.line for problem in found if problem.where is not None]
     assert lines == sorted(lines) and len(lines) == 5  # type: ignore[type-var]
@@ -206,10 +220,6 @@ def test_several_mistakes_are_reported_at_once_in_the_order_of_their_lines() -> 
 
 @pytest.mark.parametrize("table", ["generators", "signals", "phases", "train", "data", "metrics", "phases.generators"])
 def test_a_value_in_the_place_of_a_table_is_refused(table: str) -> None:
-    from toonforge.recipe.tree import Node
-    from toonforge.recipe.structure import structure
-    from toonforge.recipe.compose import compose
-    from toonforge.errors import RecipeError
 
     root = compose(t.TEXT.encode(), "r.toml", pathlib.Path(), None)
     parent, _, last = table.rpartition(".")
@@ -234,7 +244,7 @@ def test_mistakes_keep_their_paths() -> None:
         limit: float = param(1.0, doc="limit", above=0, key="max")
 
     globals()["Outer"] = Outer
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         structure_class(Outer, {"numbers": [1, "2", 3.0], "max": -1})
     found = {path: type(error).__name__ for path, error in flat(caught.value)}
     assert found == {("numbers", 1): "Mistake", ("numbers", 2): "Mistake", ("max",): "FieldError"}

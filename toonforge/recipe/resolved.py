@@ -10,13 +10,13 @@ import attrs
 import tomli_w
 
 from toonforge.components import KINDS, Component, Count, fields_of
-from toonforge.errors import Location, RecipeError
+from toonforge.errors import RecipeError
 from toonforge.recipe.convert import flat, structure_class
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.model import Recipe, Term
-from toonforge.recipe.positions import Path
+from toonforge.recipe.positions import Document, Path
 from toonforge.recipe.structure import problem_of
-from toonforge.recipe.tree import Node, dotted
+from toonforge.recipe.tree import dotted, tree
 from toonforge.registries import plugins
 
 
@@ -53,7 +53,7 @@ def component_from_data(kind: str, data: Mapping[str, Any]) -> Component:
     try:
         return cast(Component, structure_class(KINDS[kind], data))
     except Exception as error:  # Mistakes; or what a component's own validation raised
-        root = Node(dict(data), Location(f"stored {kind}"))
+        root = tree(Document(f"stored {kind}", data, {}))
         raise RecipeError(*(problem_of(root, path, cause) for path, cause in flat(error))) from None
 
 
