@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toonforge.errors import RecipeError
-from toonforge.recipe.positions import MAX_BYTES, MAX_DEPTH, Path, read
+from toonforge.recipe.positions import MAX_BYTES, read
+from toonforge.recipe.scanner import MAX_DEPTH, Path
 
 KEYS = st.text(string.ascii_letters + "-_é\" .'\\#[]=\n", min_size=1, max_size=6)
 SCALARS = st.one_of(

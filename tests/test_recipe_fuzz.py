@@ -89,7 +89,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
             if not isinstance(holder, dict | list) or (isinstance(holder, dict) and key not in holder):
                 break
             holder = holder[key] if isinstance(holder, dict) else (holder or [None])[0]
-        if not isinstance(holder, dict):
+        if not isinstance(holder, dict) or isinstance(path[-1], int):
             continue
         change = draw(st.sampled_from(["replace", "remove", "add", "copy"]))
         if change == "remove":

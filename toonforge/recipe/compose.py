@@ -12,8 +12,9 @@ from toonforge.errors import Location, Problem, RecipeError, UnknownNameError
 from toonforge.names import close_matches, did_you_mean
 from toonforge.recipe.layout import allowed
 from toonforge.recipe.merge import merge, order_phases
-from toonforge.recipe.positions import MAX_BYTES, Scanner, TooDeep, Unexpected, read
+from toonforge.recipe.positions import MAX_BYTES, read
 from toonforge.recipe.references import resolve
+from toonforge.recipe.scanner import Scanner, TooDeep, Unexpected
 from toonforge.recipe.tree import Node, described, dotted, quoted, tree
 from toonforge.registries import recipes
 

@@ -11,7 +11,7 @@ import attrs
 
 from toonforge.components import KINDS, Component, Count, Loss, fields_of
 from toonforge.recipe.model import Recipe, Term
-from toonforge.recipe.positions import Path
+from toonforge.recipe.scanner import Path
 from toonforge.recipe.tree import Node
 from toonforge.registries import plugins
 

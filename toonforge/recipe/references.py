@@ -8,7 +8,7 @@ import attrs
 
 from toonforge.errors import Problem, RecipeError
 from toonforge.names import did_you_mean
-from toonforge.recipe.positions import Path, Scanner, TooDeep, Unexpected
+from toonforge.recipe.scanner import Path, Scanner, TooDeep, Unexpected
 from toonforge.recipe.tree import Node, described, dotted
 
 MAX_NESTING = 64

@@ -10,7 +10,7 @@ from toonforge.components import expressions
 from toonforge.errors import Problem
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.model import Recipe
-from toonforge.recipe.positions import Path
+from toonforge.recipe.scanner import Path
 from toonforge.recipe.tree import Node, dotted
 
 

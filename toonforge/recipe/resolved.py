@@ -14,7 +14,8 @@ from toonforge.errors import RecipeError
 from toonforge.recipe.convert import flat, structure_class
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.model import Recipe, Term
-from toonforge.recipe.positions import Document, Path
+from toonforge.recipe.positions import Document
+from toonforge.recipe.scanner import Path
 from toonforge.recipe.structure import problem_of
 from toonforge.recipe.tree import dotted, tree
 from toonforge.registries import plugins

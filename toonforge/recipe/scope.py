@@ -9,8 +9,8 @@ from toonforge.errors import ToonforgeError, UnknownNameError
 from toonforge.names import did_you_mean, is_identifier
 from toonforge.recipe.expr import Call, Expr, Name, Number, walk
 from toonforge.recipe.model import Recipe
-from toonforge.recipe.positions import Path
 from toonforge.recipe.report import Report, written
+from toonforge.recipe.scanner import Path
 from toonforge.registries import ops
 
 MAX_NAME = 64

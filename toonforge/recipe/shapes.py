@@ -11,8 +11,8 @@ from toonforge.components import NetworkComponent, Shape, expressions
 from toonforge.errors import FieldError, ShapeError
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.recipe.model import Recipe
-from toonforge.recipe.positions import Path
 from toonforge.recipe.report import Report, written
+from toonforge.recipe.scanner import Path
 from toonforge.recipe.tree import dotted
 from toonforge.registries import ops
 

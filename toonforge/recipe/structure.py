@@ -9,8 +9,8 @@ import attrs
 from toonforge.errors import FieldError, Location, Problem, RecipeError
 from toonforge.recipe.convert import flat, structure_class
 from toonforge.recipe.model import Recipe
-from toonforge.recipe.positions import Path
 from toonforge.recipe.scalars import Mistake
+from toonforge.recipe.scanner import Path
 from toonforge.recipe.tree import Node, described, dotted
 
 

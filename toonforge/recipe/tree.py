@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 
 from toonforge.errors import Location
-from toonforge.recipe.positions import Document, Path
+from toonforge.recipe.positions import Document
+from toonforge.recipe.scanner import Path
 
 
 @attrs.define
