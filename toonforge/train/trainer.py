@@ -72,13 +72,10 @@ class Trainer:
         self.epoch = steps_per_epoch(self.source.sizes, recipe.train.batch_size)
         self.total = total_steps(recipe.train, self.epoch)
         self.training = Training(recipe, self.total, self.epoch, self.accelerator)
-        self.validation = Validation(
-            recipe,
-            recipe.data.build("validation"),
-            self.accelerator.device,
-            DTYPES[recipe.train.precision],
-            self._skip,
-        )
+        self.validation: Validation | None = None
+        if self.main and (recipe.translations or recipe.metrics):
+            source, dtype = recipe.data.build("validation"), DTYPES[recipe.train.precision]
+            self.validation = Validation(recipe, source, self.accelerator.device, dtype, self._skip)
         self.checkpoints = Checkpoints(
             folder.checkpoints,
             recipe.train.checkpoint.keep,
@@ -262,7 +259,7 @@ class Trainer:
         return Inference(networks, self.recipe.signals, registries.ops)
 
     def _draw(self) -> Path | None:
-        if not self.main or not self.recipe.translations:
+        if self.validation is None or not self.recipe.translations:
             return None
         path = self.folder.samples / f"step-{self.done:06d}.jpg"
         with writing(self.folder.path):
@@ -271,7 +268,7 @@ class Trainer:
     def _finish(self, seconds: float) -> events.Finished:
         finished = self.done == self.total
         grid = self._draw()
-        metrics = self.validation.measure(self._inference()) if finished and self.main else {}
+        metrics = self.validation.measure(self._inference()) if finished and self.validation is not None else {}
         if self.main:
             if metrics:
                 self.folder.write_event("metrics", self.done, metrics=metric_summary(metrics))
