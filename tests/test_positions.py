@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 
 import pytest
 import tomli
@@ -147,6 +148,15 @@ def test_syntax_errors_have_file_line_and_column(text: str, place: str, words: s
 def test_a_number_of_5000_digits_is_a_clean_error() -> None:
     with pytest.raises(RecipeError, match="not valid TOML"):
         read(b"a = " + b"1" * 5000, "f.toml")
+
+
+@pytest.mark.parametrize("text", ['""x', "''x", '"', "\\", "# ", "\\\\"])
+@pytest.mark.parametrize("quote", ['"""', "'''", '"'])
+def test_a_long_unclosed_string_is_refused_at_once(quote: str, text: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(RecipeError):
+        read(f"a = {quote}{text * (300_000 // len(text))}\nb = 1 2".encode(), "f")
+    assert time.perf_counter() - start < 5
 
 
 @settings(max_examples=150, deadline=None)

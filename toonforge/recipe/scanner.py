@@ -19,8 +19,9 @@ _VOID = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
 _BASIC = re.compile(r'"((?:[^"\\\n]|\\[^\n])*)"')
 _LITERAL = re.compile(r"'([^'\n]*)'")
 _LONG = (
-    re.compile(r'"""(?:[^"\\]|\\.|"(?!"")|""(?!"))*"{3,5}', re.DOTALL),
-    re.compile(r"'''(?:[^']|'(?!'')|''(?!'))*'{3,5}", re.DOTALL),
+    # One way only to match each text: an unclosed string of a megabyte fails at once.
+    re.compile(r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}', re.DOTALL),
+    re.compile(r"'''(?:[^']|'{1,2}(?!'))*'{3,5}", re.DOTALL),
 )
 _SCALAR = re.compile(r"[^,\]}\n#]*")
 
