@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toonforge_cyclegan import DoubleUnet, PatchGAN, Plain, Resnet, Unet
 
-from toonforge.testing import DiscriminatorSuite, GeneratorSuite
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
 
 
 class TestResnet(GeneratorSuite):
@@ -45,3 +45,7 @@ class TestPlain(DiscriminatorSuite):
 
 class TestSpectralPlain(DiscriminatorSuite):
     component = Plain(norm="none", spectral_norm=True)
+
+
+class TestPackagedRecipe(RecipeSuite):
+    recipe = "cyclegan/cyclegan"
