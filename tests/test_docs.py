@@ -42,6 +42,13 @@ def test_the_how_tos_recipe_checks(tmp_path: Path) -> None:
     assert load(tmp_path / "mine.toml").train.epochs == 100
 
 
+def test_the_how_tos_small_recipe_checks(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "train-on-your-pictures.md").read_text("utf-8")
+    text = re.findall(r"^```toml\n(.*?)```", page, re.M | re.S)[1].replace('"recipes/', f'"{ROOT.as_posix()}/recipes/')
+    (tmp_path / "small.toml").write_text(text, "utf-8")
+    assert load(tmp_path / "small.toml").data.groups()["photo"].keys() == {"photo", "drawing"}
+
+
 def test_the_example_plugin_is_one(tmp_path: Path) -> None:
     (tmp_path / "toonforge_soft.py").write_text(block("how-to/write-a-plugin.md", "python", "plugin"), "utf-8")
     info = tmp_path / "toonforge_soft-0.1.dist-info"
