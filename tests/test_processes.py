@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.test_engine_equality import CYCLEGAN
 
+NETWORKS = ("G", "F", "D_anime", "D_photo", "D")
 ROOT = Path(__file__).parent.parent
 RECIPE = (
     CYCLEGAN.format(
@@ -23,6 +25,37 @@ RECIPE = (
     .replace("batch_size = 2", "batch_size = 4")
 )
 
+DISCRIMINATOR_FIRST = """
+name = "discriminator_first"
+[data]
+type = "tiny/pictures"
+count = 9
+paired = true
+[train]
+steps = 6
+batch_size = 4
+accumulate = 2
+precision = "fp64"
+optimizer = { type = "sgd", lr = 0.05 }
+[generators]
+G = { type = "tiny/generator" }
+[discriminators]
+D = { type = "tiny/discriminator" }
+[signals]
+fake = "G(photo)"
+[phases.discriminator]
+updates = ["D"]
+[phases.discriminator.losses]
+reals = { type = "lsgan", logits = "D(anime)", real = true }
+fakes = { type = "lsgan", logits = "D(fake)", real = false }
+[phases.generator]
+updates = ["G"]
+[phases.generator.losses]
+fool = { type = "lsgan", logits = "D(fake)", real = true }
+pixels = { type = "l1", input = "fake", target = "anime", weight = 10 }
+"""
+"""The generator's only forward pass lies in the phase before the one that its gradient belongs to."""
+
 
 def start(recipe: Path, folder: Path, processes: int, *flags: str) -> subprocess.CompletedProcess[str]:
     launcher = (
@@ -33,15 +66,16 @@ def start(recipe: Path, folder: Path, processes: int, *flags: str) -> subprocess
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_two_processes_equal_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [RECIPE, DISCRIMINATOR_FIRST], ids=["cyclegan", "discriminator-first"])
+def test_two_processes_equal_one(text: str, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(text)
     weights = {}
     for processes in (1, 2):
         done = start(recipe, tmp_path / f"run{processes}", processes)
         assert done.returncode == 0, done.stderr[-3000:]
         checkpoint = tmp_path / f"run{processes}" / "checkpoints" / "step-000006"
-        weights[processes] = {n: load_file(checkpoint / f"{n}.safetensors") for n in ("G", "F", "D_anime", "D_photo")}
+        weights[processes] = {n: load_file(checkpoint / f"{n}.safetensors") for n in NETWORKS if f"\n{n} = " in text}
     for name, tensors in weights[1].items():
         for key, value in tensors.items():
             difference = (value - weights[2][name][key]).abs().max()

@@ -7,7 +7,7 @@ phase wants its gradient after a network below it has stepped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -231,6 +231,17 @@ class Engine:
                 self._trainable[name] = on
 
 
-def no_sync(wrapped: Mapping[str, nn.Module], last: bool) -> list[AbstractContextManager[None]]:
-    """Contexts that keep gradients local until the last part of an accumulated batch."""
-    return [] if last else [m.no_sync() for m in wrapped.values() if isinstance(m, DistributedDataParallel)]
+def no_sync(wrapped: Mapping[str, nn.Module], parts: int) -> list[AbstractContextManager[None]]:
+    """Contexts for the forward passes of a batch in several parts: none of them asks for gradients to be averaged.
+
+    A signal may be evaluated in one phase and receive its gradient in a later one. If its last part asked already
+    then, the first part's backward pass would be the one that is averaged, and the last part's would not be.
+    """
+    return [] if parts == 1 else [m.no_sync() for m in wrapped.values() if isinstance(m, DistributedDataParallel)]
+
+
+def average_next(wrapped: Iterable[nn.Module]) -> None:
+    """Make the next backward pass average gradients over the processes, whenever its forward pass was made."""
+    for module in wrapped:
+        if isinstance(module, DistributedDataParallel):
+            module.reducer.prepare_for_backward([])

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from toonforge import registries
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.train.graph import Compiler, Engine, Part, no_sync
+from toonforge.train.graph import Compiler, Engine, Part, average_next, no_sync
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.seeds import seed_call, seed_step
 from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
@@ -128,9 +128,12 @@ class Training:
         with self.engine.phase(phase.updates, later):
             for part in batch:
                 with ExitStack() as stack:
-                    for context in no_sync(self.wrapped, last=part is batch[-1]):
+                    for context in no_sync(self.wrapped, len(batch)):
                         stack.enter_context(context)
-                    self._backward(phase, part, len(batch))
+                    total = self._total(phase, part, len(batch))
+                if len(batch) > 1 and part is batch[-1]:
+                    average_next(self.wrapped[name] for name in phase.phase.updates)
+                self.accelerator.backward(total)
                 part.memo.clear()
         if self.recipe.train.clip is not None:
             parameters = [p for name in phase.phase.updates for p in self.networks[name].parameters()]
@@ -140,7 +143,8 @@ class Training:
         for name in phase.updates:
             self.engine.stepped(name)
 
-    def _backward(self, phase: PlannedPhase, part: Part, parts: int) -> None:
+    def _total(self, phase: PlannedPhase, part: Part, parts: int) -> Tensor:
+        """The phase's share of one part in what its gradient is taken of."""
         total: Tensor | None = None
         for name, (term, loss) in self._losses[phase.name].items():
             value = loss(**self.engine.arguments(term.loss, part))
@@ -150,7 +154,7 @@ class Training:
         assert total is not None  # the recipe's check refuses a phase without losses
         self._note(self.totals, phase.name, total, parts)
         self.finite = self.finite & torch.isfinite(total.detach())
-        self.accelerator.backward(total if parts == 1 else total / parts)
+        return total if parts == 1 else total / parts
 
     @staticmethod
     def _note(into: dict[str, Tensor], name: str, value: Tensor, parts: int) -> None:
