@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+import attrs
 import pytest
 
 from toonforge import events
@@ -36,6 +37,11 @@ log = { every = 1 }
 [translations]
 anime = "G(photo)"
 """
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -164,10 +170,6 @@ def test_losses_stand_in_columns_that_fit_the_width(recipe: Path) -> None:
 
 
 def test_a_terminal_gets_one_live_display_that_is_closed_at_the_end(recipe: Path) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     loaded = load(recipe)
     run, step, finished = example(loaded)
     stream = Terminal()
@@ -178,6 +180,51 @@ def test_a_terminal_gets_one_live_display_that_is_closed_at_the_end(recipe: Path
     progress.run_finished(run, finished)
     assert progress.live is None
     assert "4/4" in stream.getvalue() and "same" in stream.getvalue()
+
+
+def test_the_time_left_follows_the_pace_of_late(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a minute lies between two logged steps."""
+    loaded = load(recipe)
+    run, step, _ = example(loaded)
+    run, clock = attrs.evolve(run, total_steps=40), [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    progress = Progress(loaded, Terminal())
+    progress.run_started(run)
+    shown = []
+    for done, clock[0] in ((10, 60.0), (20, 260.0)):
+        progress.step_finished(run, attrs.evolve(step, step=done))
+        assert progress.bar is not None
+        shown.append(progress.bar.tasks[0].fields["left"])
+    progress.close()
+    assert shown == ["3:00 left", "4:20 left"]  # 30 steps of 6 s; 20 steps of (6 + 20) / 2 s
+
+
+def test_before_the_first_losses_the_display_says_when_they_come(recipe: Path) -> None:
+    loaded = load(recipe, ["train.log.every=3"])
+    run, _, _ = example(loaded)
+    stream = Terminal()
+    progress = Progress(loaded, stream)
+    progress.run_started(run)
+    progress.close()
+    assert "first losses at step 3" in stream.getvalue()
+
+
+def test_a_second_ctrl_c_says_how_to_go_on(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from toonforge.cli import progress
+
+    class Impatient(Progress):
+        @progress.hookimpl
+        def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
+            if step.step == 3:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+
+    before, progress.Progress = progress.Progress, Impatient  # type: ignore[misc]
+    try:
+        assert main(["run", "small.toml", "--cpu", "--set", "train.checkpoint.every=2"]) == 130
+    finally:
+        progress.Progress = before  # type: ignore[misc]
+    assert "toonforge run runs/small --resume" in capsys.readouterr().err
 
 
 def test_durations_read_as_on_a_clock() -> None:

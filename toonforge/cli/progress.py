@@ -41,9 +41,10 @@ class Progress:
         self.bar: Bar | None = None
         self.terminal = self.stream.isatty()
         self._quiet_until = 0.0
+        self._seconds_per_step: float | None = None
+        self._logged = (0, 0.0)
         self._last: events.Step | None = None
         self._checkpoint: events.Checkpoint | None = None
-        self._began = time.monotonic()
 
     def say(self, text: str) -> None:
         """One line of its own."""
@@ -62,7 +63,7 @@ class Progress:
         self.say(f"parameters: {sizes}")
         if run.first_step:
             self.say(f"continuing after step {run.first_step}")
-        self._began = time.monotonic()
+        self._logged, self._seconds_per_step = (run.first_step, time.monotonic()), None
         if self.terminal:
             self._open(run)
 
@@ -70,15 +71,26 @@ class Progress:
     def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
         """Show a logged step."""
         self._last = step
+        now = time.monotonic()
+        left = self._seconds_left(run, step, now)
         if self.live is not None and self.bar is not None:
-            self.bar.update(self.bar.task_ids[0], completed=step.step, speed=f"{step.images_per_second:.1f} images/s")
+            speed = f"{step.images_per_second:.1f} images/s"
+            self.bar.update(self.bar.task_ids[0], completed=step.step, speed=speed, left=f"{duration(left)} left")
             self.live.update(self._display(step))
             return
-        now = time.monotonic()
         if now >= self._quiet_until or step.step == run.total_steps:
             self._quiet_until = now + QUIET
-            rate = (step.step - run.first_step) / max(now - self._began, 1e-9)
-            self.say(plain_line(run, step, (run.total_steps - step.step) / max(rate, 1e-9)))
+            self.say(plain_line(run, step, left))
+
+    def _seconds_left(self, run: events.RunInfo, step: events.Step, now: float) -> float:
+        """From the pace of late, smoothed: a later phase may take longer a step than an earlier one."""
+        before, then = self._logged
+        self._logged = (step.step, now)
+        if step.step > before:
+            newest = (now - then) / (step.step - before)
+            known = self._seconds_per_step
+            self._seconds_per_step = newest if known is None else (known + newest) / 2
+        return (run.total_steps - step.step) * (self._seconds_per_step or 0.0)
 
     @hookimpl
     def checkpoint_saved(self, run: events.RunInfo, checkpoint: events.Checkpoint) -> None:
@@ -106,24 +118,30 @@ class Progress:
     def _open(self, run: events.RunInfo) -> None:
         from rich.console import Console
         from rich.live import Live
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
         from rich.progress import Progress as Bar
 
         console = Console(file=self.stream)
         self.bar = Bar(
+            SpinnerColumn(finished_text=" "),
             TextColumn("step"),
             MofNCompleteColumn(),
             BarColumn(bar_width=None),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[speed]}", justify="right"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("{task.fields[left]}", justify="right"),
             console=console,
             expand=True,
         )
-        self.bar.add_task("steps", total=run.total_steps, completed=run.first_step, speed="")
+        self.bar.add_task("steps", total=run.total_steps, completed=run.first_step, speed="", left=self._when(run))
         self.live = Live(self.bar, console=console, refresh_per_second=4)
         self.live.start()
+
+    def _when(self, run: events.RunInfo) -> str:
+        """What stands in place of the time that is left until something is known of it."""
+        every = max(1, self.recipe.train.log.every.in_steps(run.steps_per_epoch))
+        first = min(run.total_steps, (run.first_step // every + 1) * every)
+        return f"first losses at step {first}" if run.first_step < run.total_steps else ""
 
     def _display(self, step: events.Step) -> Group:
         from rich.console import Group
@@ -201,7 +219,8 @@ def summary(
     head = f"{ended} after step {finished.step} of {run.total_steps}, in {duration(finished.seconds)}"
     lines = ["", click.style(head, bold=True)]
     if last is not None:
-        lines += ["", "losses", *(f"  {line}" for line in loss_lines(last, recipe, width() - 2))]
+        when = "losses" if last.step == finished.step else f"losses of step {last.step}"
+        lines += ["", when, *(f"  {line}" for line in loss_lines(last, recipe, width() - 2))]
     if finished.metrics:
         lines += ["", *metric_lines(finished, recipe)]
     lines.append("")

@@ -39,9 +39,9 @@ def command(
     \b
     Examples:
       toonforge run recipes/anime_unet.toml
-      toonforge run recipes/anime_unet.toml --set train.steps=20 --out runs/try
+      toonforge run recipes/anime_unet.toml --set train.batch_size=2 --out runs/try
       toonforge run recipes/anime_unet.toml --resume
-      toonforge run runs/try --resume --set train.steps=40
+      toonforge run runs/try --resume --set train.steps=1000
       toonforge run cyclegan/cyclegan --set data.fields.photo='"my/photos"'
     """
     file, folder = locate(recipe, out, resume)
@@ -98,6 +98,11 @@ def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool) -> i
             listeners=(progress,),
             cpu=cpu,
         )
+    except KeyboardInterrupt:
+        progress.close()
+        if (folder / "checkpoints" / "latest").is_file():
+            progress.say(f"continue from the newest checkpoint: toonforge run {folder} --resume")
+        raise
     finally:
         progress.close()
     return 130 if finished.reason == "interrupted" else 0
