@@ -78,6 +78,18 @@ def test_commands_in_the_docs_parse(page: str, line: str) -> None:
     command.make_context(words[0], words[1:], parent=context)
 
 
+def test_examples_that_change_a_value_check() -> None:
+    """Also those that would train less than a phase begins at."""
+    from toonforge.recipe import load
+
+    examples = re.findall(r'load_recipe\("(\S+)", \["(\S+)"\]\)', README)
+    command = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
+    examples += re.findall(r"^    toonforge run (recipes/\S+) --set (\S+)", command, re.M)
+    assert len(examples) > 1
+    for recipe, override in examples:
+        load(ROOT / recipe, [override])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)

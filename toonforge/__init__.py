@@ -5,7 +5,7 @@ never loads torch:
 
     import toonforge
 
-    recipe = toonforge.load_recipe("recipes/anime_unet.toml", overrides=["train.steps=20"])
+    recipe = toonforge.load_recipe("recipes/anime_unet.toml", overrides=["train.batch_size=2"])
     toonforge.run(recipe, "runs/try")
     network = toonforge.generators["cyclegan/unet"](width=16).build()
 """
