@@ -134,6 +134,7 @@ def test_what_is_no_model_is_told_so(run: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.safetensors").write_text("no weights", "utf-8")
     save_file({"x": torch.ones(1)}, tmp_path / "foreign.safetensors")
+    (tmp_path / "recipe.toml").write_text('name = "x"', "utf-8")
     save(tmp_path, "future", {**about("G", {}), "format": 99})
     save(tmp_path / "offers-nothing", "G", about("G", {}))
     misfit = save(tmp_path / "misfit", "G", about("G", {"anime": "G(photo)"}))
@@ -141,6 +142,7 @@ def test_what_is_no_model_is_told_so(run: Path, tmp_path: Path) -> None:
     for name, said in {
         "nowhere": "is not there",
         "empty": "holds no weights",
+        "recipe.toml": "is a recipe, not what training made of it",
         "text.safetensors": "no weights file",
         "foreign.safetensors": "no weights file",
         "future.safetensors": "newer toonforge",
@@ -188,6 +190,14 @@ def test_pictures_of_every_mode_keep_their_size(run: Path, tmp_path: Path, mode:
         assert image.size == (33, 21)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (7, 1000), (1000, 7)])
+def test_pictures_of_any_size_keep_it(run: Path, tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size).save(tmp_path / "in.png")
+    translate_file(load_model(run), Job(tmp_path / "in.png", tmp_path / "out.png"))
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == size
+
+
 def test_folders_keep_their_inner_structure_and_names(tmp_path: Path) -> None:
     for name in ("a.jpg", "sub/b.png", "sub/c.gif"):
         picture(tmp_path / "in" / name)
@@ -208,6 +218,8 @@ def test_nothing_is_overwritten_and_no_two_pictures_share_a_target(tmp_path: Pat
         plan([first], tmp_path / "one", force=True)
     with pytest.raises(RunError, match="one file"):
         plan([first, second], tmp_path / "out.png")
+    with pytest.raises(RunError, match="read but not written"):
+        plan([first], tmp_path / "out.gif")
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match="no pictures"):
         plan([tmp_path / "empty"], out)

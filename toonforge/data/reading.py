@@ -29,11 +29,15 @@ MAX_ASPECT = 32
 """Pictures narrower than 1:32 are refused: scaling their short side up would make them huge."""
 
 
-def read_picture(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
+def read_picture(path: str | os.PathLike[str], *, max_aspect: float | None = MAX_ASPECT) -> npt.NDArray[np.uint8]:
     """The picture as (height, width, 3) RGB, 0 to 255.
 
     Transparent parts become white, animations their first frame, 16-bit grey keeps its 8 high bits. Colour profiles
     are not applied.
+
+    Args:
+        path: the file.
+        max_aspect: narrower pictures are refused; None where nothing is scaled by the short side.
 
     Raises:
         UnreadableImage: for a file that is missing, no picture, damaged, too large or too narrow.
@@ -49,8 +53,8 @@ def read_picture(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise UnreadableImage(shown(path), f"{width}x{height} is more than {MAX_PIXELS:,} pixels")
-            if max(width, height) > MAX_ASPECT * min(width, height):
-                raise UnreadableImage(shown(path), f"{width}x{height} is narrower than 1:{MAX_ASPECT}")
+            if max_aspect is not None and max(width, height) > max_aspect * min(width, height):
+                raise UnreadableImage(shown(path), f"{width}x{height} is narrower than 1:{max_aspect:g}")
             return np.asarray(_to_rgb(image), dtype=np.uint8)
     except UnreadableImage:
         raise

@@ -167,6 +167,14 @@ def build_network(weights: Weights) -> torch.nn.Module:
 
 def find_weights(path: Path) -> list[Path]:
     """The networks' files that a user means, moving averages in the place of trained weights."""
+    if path.is_file() and path.suffix == ".toml":
+        raise RunError(
+            Problem(
+                message=f"{path} is a recipe, not what training made of it",
+                expected="a run's folder, a checkpoint's folder or a .safetensors file",
+                hint=f"train it first: toonforge run {path}; then give the run's folder",
+            )
+        )
     if path.is_file():
         return [path]
     if not path.is_dir():

@@ -48,10 +48,17 @@ def plan(inputs: Sequence[Path], out: Path, force: bool = False) -> list[Job]:
         force: overwrite what is there (never an input).
 
     Raises:
-        RunError: with every target that is there already, that two pictures share, or that is an input.
+        RunError: with every target that is there already, that two pictures share, that is an input, or of a kind
+            that is not written.
         DataError: for a folder that cannot be listed.
     """
     single = len(inputs) == 1 and not inputs[0].is_dir()
+    if out.suffix.lower() in set(SUFFIXES) - set(KEPT) and not out.is_dir():
+        raise RunError(
+            Problem(
+                message=f"{out}: this kind of picture is read but not written", expected=f"one of {', '.join(KEPT)}"
+            )
+        )
     if out.suffix.lower() in KEPT and not out.is_dir():
         if not single:
             raise RunError(Problem(message=f"{out} is one file, for several pictures", hint="give a folder with -o"))
@@ -129,7 +136,7 @@ def translate_file(model: Model, job: Job, target: str | None = None) -> None:
     """Read, translate and write one picture; raises `UnreadableImage` or `OSError`."""
     from PIL import Image
 
-    pixels = read_picture(job.source)
+    pixels = read_picture(job.source, max_aspect=None)
     alpha, profile = _extras(job.source)
     image = Image.fromarray(translate_pixels(model, pixels, target))
     kind = KEPT[job.target.suffix.lower()]
