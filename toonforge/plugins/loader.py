@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import traceback
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +121,9 @@ class Plugins:
         self.manager.add_hookspecs(hookspecs)
         self.records: list[PluginRecord] = []
         self.registries: dict[str, Registry[Any]] = {
-            kind: Registry(kind, load=self.load, explain=self.explain) for kind in KINDS
+            kind: Registry(kind, load=self.load, explain=partial(self.explain, kind=kind)) for kind in KINDS
         }
-        self.recipes: Registry[Any] = Registry("recipes", load=self.load, explain=self.explain)
+        self.recipes: Registry[Any] = Registry("recipes", load=self.load, explain=partial(self.explain, kind="recipes"))
         self.commands: dict[str, tuple[Any, Provenance]] = {}
         self._loaded = False
 
@@ -196,11 +197,19 @@ class Plugins:
             raise PluginError(f"plugin {record.name!r} is blocked")
         try:
             self.manager.check_pending()
+            self._hooks_are_marked(plugin)
             supplies = self._collect(record, namespace)
         except BaseException:
             self.manager.unregister(plugin)
             raise
         return attrs.evolve(record, supplies={kind: tuple(items) for kind, items in supplies.items() if items})
+
+    def _hooks_are_marked(self, plugin: Any) -> None:
+        """A function that is named as a hook and not marked as one would be passed over in silence."""
+        for kind in (*KINDS, "recipes", "commands"):
+            hook = f"toonforge_{kind}"
+            if callable(getattr(plugin, hook, None)) and self.manager.parse_hookimpl_opts(plugin, hook) is None:
+                raise PluginError(f"{hook} is not marked with @hookimpl")
 
     def _collect(self, record: PluginRecord, namespace: str) -> dict[str, dict[str, Any]]:
         """Ask one plugin for what it supplies, check all of it, then register all of it."""
@@ -252,17 +261,26 @@ class Plugins:
             for key in reserved & fields_of(value).keys():
                 raise PluginError(f"{singular(kind)} {name!r} has a field {key!r}, which recipes use for their own")
 
-    def explain(self, name: str) -> str | None:
-        """Why a namespace is not there: its plugin is broken, blocked or duplicate, or not installed."""
+    def explain(self, name: str, kind: str | None = None) -> str | None:
+        """Why a name's namespace is not there: its plugin is broken, blocked or duplicate, or not installed.
+
+        Args:
+            name: of a component or a recipe.
+            kind: whose names may have been meant; those of every kind when left out.
+        """
         namespace, slash, _ = name.partition("/")
         if not slash:
             return None
         for record in self.records:
             if record.name == namespace and record.status != "good":
                 return f"plugin {namespace!r} ({record.provenance}) is {record.status}: {record.problem}"
-        if namespace in KNOWN_PLUGINS and not any(record.name == namespace for record in self.records):
+        if any(record.name == namespace for record in self.records):
+            return None
+        if namespace in KNOWN_PLUGINS:
             return f"install the plugin that supplies it: pip install {KNOWN_PLUGINS[namespace]}"
-        return None
+        registries = {**self.registries, "recipes": self.recipes}
+        names = [known for each, registry in registries.items() if kind in (None, each) for known in registry]
+        return f"no plugin {namespace!r} is installed; {did_you_mean(name, names) or 'see: toonforge plugins'}"
 
 
 def core_version() -> str:
