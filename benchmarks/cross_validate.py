@@ -66,7 +66,9 @@ def one_fold(recipe_path: str, fold: int, folds: int, seed: int, folder: Path, o
     run = folder / f"fold{fold}-seed{seed}"
     if not done.is_file():
         began = time.perf_counter()
-        train(recipe, folder=run, resume=(run / "resolved.toml").is_file())
+        finished = train(recipe, folder=run, resume=(run / "resolved.toml").is_file())
+        if finished.reason != "done":
+            raise SystemExit(130)
         done.write_text(json.dumps({"seconds": time.perf_counter() - began}))
         print(f"fold {fold}, seed {seed}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
     model = load_model(run)
@@ -100,56 +102,51 @@ def cartoon_filter(photo: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(cartoonize(pixels)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def mean_over_folds(results: list[dict[str, Any]], which: str, rng: np.random.Generator | None) -> float:
-    """KID to the fold's cartoons, averaged over folds; with a generator, over pictures drawn with replacement."""
+Draw = tuple[Features, Features]
+"""How often each photograph and each cartoon of a fold counts."""
+
+
+def mean_over_folds(results: list[dict[str, Any]], which: str, draws: list[Draw] | None = None) -> float:
+    """KID to the fold's cartoons, averaged over folds; each picture counts as often as `draws` say, once by default."""
     values = []
-    for result in results:
+    for index, result in enumerate(results):
         x, y = result[which], result["cartoons"]
-        draws = result["draws"] if rng is not None else (np.ones(len(x)), np.ones(len(y)))
-        values.append(weighted_kid(x, y, *draws))
+        values.append(weighted_kid(x, y, *(draws[index] if draws else (np.ones(len(x)), np.ones(len(y))))))
     return float(np.mean(values))
 
 
+def drawn_anew(size: int, rng: np.random.Generator) -> Features:
+    """How often each of `size` pictures comes up when as many are drawn with replacement."""
+    return np.bincount(rng.integers(size, size=size), minlength=size)
+
+
 def report(by_seed: dict[int, list[dict[str, Any]]], resamples: int) -> str:
-    """The table: each seed, and all of them, with 95 % intervals from resampled pictures."""
+    """The table: each seed, and the mean over seeds, with 95 % intervals from resampled pictures."""
     rng = np.random.default_rng(0)
     kinds = ("photos", "filtered", "translated")
-    lines = ["| seed | untranslated | cartoon filter | translated | translated - untranslated | seconds a fold |"]
-    lines.append("|---|---|---|---|---|---|")
-    all_draws: list[list[float]] = []
-    for _ in range(resamples):
-        row = []
-        first = next(iter(by_seed.values()))
-        draws = [
-            (
-                np.bincount(rng.integers(len(r["photos"]), size=len(r["photos"])), minlength=len(r["photos"])),
-                np.bincount(rng.integers(len(r["cartoons"]), size=len(r["cartoons"])), minlength=len(r["cartoons"])),
-            )
-            for r in first
-        ]
-        for results in by_seed.values():
-            for result, draw in zip(results, draws, strict=True):
-                result["draws"] = draw
-            row.extend(mean_over_folds(results, kind, rng) for kind in kinds)
-        all_draws.append(row)
-    table = np.array(all_draws).reshape(resamples, len(by_seed), len(kinds))
+    folds = next(iter(by_seed.values()))
+    points = np.array([[mean_over_folds(r, kind) for kind in kinds] for r in by_seed.values()])
+    resampled = np.empty((resamples, *points.shape))
+    for index in range(resamples):
+        # The seeds share their pictures, so they share the draw.
+        draws = [(drawn_anew(len(r["photos"]), rng), drawn_anew(len(r["cartoons"]), rng)) for r in folds]
+        resampled[index] = [[mean_over_folds(r, kind, draws) for kind in kinds] for r in by_seed.values()]
 
     def cell(value: float, draws: Features) -> str:
         low, high = np.percentile(draws, [2.5, 97.5])
         return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
-    def row(name: str, values: Features, draws: Features, seconds: float) -> str:
+    def row(name: str, values: Features, draws: Features) -> str:
         cells = [cell(values[i], draws[:, i]) for i in range(len(kinds))]
         gain = cell(values[2] - values[0], draws[:, 2] - draws[:, 0])
-        return f"| {name} | {' | '.join(cells)} | {gain} | {seconds:.0f} |"
+        return f"| {name} | {' | '.join(cells)} | {gain} |"
 
-    points = np.array([[mean_over_folds(r, kind, None) for kind in kinds] for r in by_seed.values()])
-    for index, (seed, results) in enumerate(by_seed.items()):
-        seconds = float(np.mean([result["seconds"] for result in results]))
-        lines.append(row(str(seed), points[index], table[:, index], seconds))
-    seconds = float(np.mean([result["seconds"] for results in by_seed.values() for result in results]))
-    lines.append(row("all", points.mean(0), table.mean(1), seconds))
-    return "\n".join(lines)
+    lines = [
+        "| seed | untranslated | cartoon filter | translated | translated - untranslated |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [row(str(seed), points[index], resampled[:, index]) for index, seed in enumerate(by_seed)]
+    return "\n".join([*lines, row("mean", points.mean(0), resampled.mean(1))])
 
 
 def main() -> None:
