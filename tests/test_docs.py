@@ -30,8 +30,15 @@ def test_generated_pages_are_up_to_date() -> None:
 
 def test_the_tutorials_recipe_checks(tmp_path: Path) -> None:
     text = block("tutorial.md", "toml", "check").replace('"recipes/', f'"{ROOT.as_posix()}/recipes/')
-    (tmp_path / "sharper.toml").write_text(text, "utf-8")
-    assert load(tmp_path / "sharper.toml").phases["generators"].losses["cycle_photo"].weight == 15
+    (tmp_path / "bolder.toml").write_text(text, "utf-8")
+    assert load(tmp_path / "bolder.toml").phases["generators"].losses["fool_anime"].weight == 2
+
+
+def test_the_tutorial_quotes_the_recipe() -> None:
+    recipe = " ".join((ROOT / "recipes" / "anime_unet.toml").read_text("utf-8").split())
+    (quoted,) = re.findall(r"^```toml\n(\[signals\].*?)```", (DOCS / "tutorial.md").read_text("utf-8"), re.M | re.S)
+    for line in quoted.splitlines():
+        assert " ".join(line.split()) in recipe
 
 
 def test_the_how_tos_recipe_checks(tmp_path: Path) -> None:
