@@ -32,7 +32,8 @@ Ctrl-C after a checkpoint was saved.
 
 def command_line() -> str:
     """The whole page: the help text of every verb."""
-    context = click.Context(toonforge, info_name="toonforge", max_content_width=100, terminal_width=100)
+    settings = {**toonforge.context_settings, "terminal_width": 100}
+    context = click.Context(toonforge, info_name="toonforge", **settings)
     parts = [HEAD, f"```text\n{toonforge.get_help(context).rstrip()}\n```\n"]
     for verb in VERBS:
         command = toonforge.get_command(context, verb)
