@@ -124,6 +124,8 @@ def test_cp_copies_and_never_overwrites(
     assert "already" in err
     assert copy.read_text("utf-8") == "mine"
     assert run(capsys, "cp", "cyclegan/cyclegan", "no/folder.toml")[0] == 2
+    code, _, err = run(capsys, "cp", "cyclegan.toml", "other.toml")
+    assert code == 2 and "is a file" in err and 'extends = "cyclegan.toml"' in err
 
 
 def test_plugins_tells_why_one_is_not_there(tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ def command(recipe: str, dest: Path | None) -> None:
       toonforge cp cyclegan/cyclegan
       toonforge cp cyclegan/cyclegan recipes/mine.toml
     """
+    if recipe not in registries.recipes and Path(recipe).is_file():
+        raise ToonforgeError(
+            Problem(
+                message=f"{recipe} is a file, not a packaged recipe",
+                expected=f"one of {', '.join(registries.recipes)}",
+                hint=f'copy it as any file; or begin one of your own with: extends = "{recipe}"',
+            )
+        )
     source = Path(str(registries.recipes[recipe]))
     target = Path(f"{recipe.rsplit('/', 1)[-1]}.toml") if dest is None else dest
     if target.is_dir():

@@ -227,7 +227,8 @@ def summary(
     places = {"grid": finished.grid, "checkpoint": checkpoint.folder if checkpoint is not None else None}
     lines += [f"{label + ':':<12}{place}" for label, place in places.items() if place is not None]
     if finished.skipped:
-        lines += ["", f"skipped {len(finished.skipped)} unreadable pictures:"]
+        count = len(finished.skipped)
+        lines += ["", f"skipped {count} unreadable picture{'s' * (count != 1)}:"]
         lines += [f"  {path}: {reason}" for path, reason in finished.skipped.items()]
     lines += ["", f"next: {click.style(next_command(run, finished, recipe), fg='green', bold=True)}"]
     return "\n".join(lines)
