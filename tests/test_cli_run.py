@@ -214,6 +214,17 @@ def test_before_the_first_losses_the_display_says_when_they_come(recipe: Path) -
     assert "first losses at step 3" in stream.getvalue()
 
 
+def test_a_run_that_is_done_says_how_to_train_longer(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, _, _ = example(loaded)
+    stream = Terminal()
+    progress = Progress(loaded, stream)
+    progress.run_started(attrs.evolve(run, first_step=4))
+    assert progress.live is None
+    assert "all 4 steps are done" in stream.getvalue() and "--set train.steps=" in stream.getvalue()
+    assert "drawing the validation grid" in stream.getvalue()
+
+
 def test_a_second_ctrl_c_says_how_to_go_on(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from toonforge.cli import progress
 

@@ -61,6 +61,11 @@ class Progress:
             f"{click.style(run.name, bold=True)}: {run.total_steps} steps on {run.device}{processes}, in {run.folder}"
         )
         self.say(f"parameters: {sizes}")
+        if run.first_step == run.total_steps:
+            length = "train.steps" if self.recipe.train.steps is not None else "train.epochs"
+            self.say(f"all {run.total_steps} steps are done; to train longer, give more with --set {length}=…")
+            self._say_drawing()
+            return
         if run.first_step:
             self.say(f"continuing after step {run.first_step}")
         self._logged, self._seconds_per_step = (run.first_step, time.monotonic()), None
@@ -98,8 +103,11 @@ class Progress:
         self._checkpoint = checkpoint
         if checkpoint.step == run.total_steps:
             self.close()
-            if self.recipe.translations:
-                self.say("drawing the validation grid" + (" and measuring" if self.recipe.metrics else "") + " …")
+            self._say_drawing()
+
+    def _say_drawing(self) -> None:
+        if self.recipe.translations:
+            self.say("drawing the validation grid" + (" and measuring" if self.recipe.metrics else "") + " …")
 
     @hookimpl
     def run_finished(self, run: events.RunInfo, finished: events.Finished) -> None:
