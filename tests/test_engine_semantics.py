@@ -10,7 +10,9 @@ from torch import Tensor
 
 from tests.test_engine_equality import CYCLEGAN, PIX2PIX
 from toonforge import recipe as recipes
-from toonforge.train.step import Training
+from toonforge.errors import RecipeError
+from toonforge.ops import Gray
+from toonforge.train.step import Training, make_accelerator
 
 BASE = """
 name = "semantics"
@@ -206,10 +208,51 @@ def test_a_phase_with_its_own_optimizer_keeps_its_own_state(tiny: None) -> None:
     losses.b = { type = "lsgan", logits = "D(fake)", real = true }
     """
     training, _, _ = prepare(BASE + phases)
-    assert set(training.optimizers.by_key) == {("first", "G"), ("train", "G"), ("train", "D")}
+    assert set(training.optimizers.by_key) == {("phases.first", "G"), ("train", "G"), ("train", "D")}
     training.step(0, [batch()])
     state = training.optimizers.by_key["train", "G"].state
     assert {int(entry["step"]) for entry in state.values()} == {2}
+
+
+def test_a_phase_called_train_does_not_share_the_optimizer_of_train(tiny: None) -> None:
+    phases = """
+    [phases.train]
+    updates = ["G"]
+    optimizer = { type = "sgd", lr = 1e-3 }
+    losses.a = { type = "l1", input = "fake", target = "photo" }
+    [phases.other]
+    updates = ["G"]
+    losses.a = { type = "l1", input = "fake", target = "photo" }
+    """
+    training, _, _ = prepare(BASE + phases)
+    assert len(training.optimizers.by_key) == 2
+
+
+def test_an_op_that_is_a_module_passes_gradients(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gray, "build", lambda self: torch.nn.AvgPool2d(3, 1, 1))
+    phases = """
+    [phases.first]
+    updates = ["G"]
+    losses.a = { type = "l1", input = "gray(fake)", target = "photo" }
+    """
+    training, _, _ = prepare(BASE + phases)
+    training.step(0, [batch()])
+    assert all(parameter.grad is not None for parameter in training.networks["G"].parameters())
+
+
+def test_a_loss_behind_a_pool_reaches_no_generator(tiny: None) -> None:
+    phases = """
+    [phases.first]
+    updates = ["G"]
+    losses.a = { type = "l1", input = "pool(fake)", target = "photo" }
+    """
+    with pytest.raises(RecipeError, match="no loss of the phase reaches 'G'"):
+        recipes.loads(used(BASE + phases))
+
+
+def test_runs_of_one_process_may_differ_in_precision(tiny: None) -> None:
+    for precision in ("fp32", "bf16", "fp64"):
+        assert make_accelerator(precision, cpu=True).mixed_precision == ("bf16" if precision == "bf16" else "no")
 
 
 def test_the_average_follows_the_generators_only(tiny: None) -> None:

@@ -204,12 +204,14 @@ class Op(Component):
     """What expressions may call besides networks. One instance is built for each distinct text.
 
     `evaluation = "identity"` marks an op that training alone wants (pool, noise): metrics, samples and
-    translations then take its first argument unchanged.
+    translations then take its first argument unchanged. `detaches = True` marks one that no gradient passes (pool):
+    its value is made once a step and shared by the phases.
     """
 
     kind = "ops"
     arguments: ClassVar[tuple[int, int | None]] = (1, 1)
     evaluation: ClassVar[str] = "same"
+    detaches: ClassVar[bool] = False
 
     def shape(self, *inputs: Shape | float) -> Shape:
         """Output shape for these input shapes (numbers arrive as numbers); `ShapeError` where none fits."""

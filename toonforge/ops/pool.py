@@ -24,6 +24,7 @@ class Pool(Op):
 
     arguments: ClassVar[tuple[int, int | None]] = (1, 2)
     evaluation: ClassVar[str] = "identity"
+    detaches: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape | float) -> Shape:
         """The first argument's shape."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from toonforge.components import expressions, network_names
-from toonforge.recipe.expr import Expr
+from toonforge.recipe.expr import Call, Expr, Name, Node
 from toonforge.recipe.model import Phase
+from toonforge.registries import ops
 
 
 class Graph:
@@ -63,8 +64,19 @@ class Graph:
         return frozenset().union(*(self.signals_of(expr) for expr in self.expressions_of(phase)))
 
     def reached_by(self, phase: Phase) -> frozenset[str]:
-        """Networks that the phase's losses depend on, those named by `Network` fields included."""
+        """Networks that a gradient of the phase's losses reaches, those named by `Network` fields included."""
         direct = {
             name for term in phase.losses.values() if term.weight != 0 for name in network_names(term.loss).values()
         }
-        return frozenset(direct).union(*(self.networks_below(expr) for expr in self.expressions_of(phase)))
+        return frozenset(direct).union(*(self._gradient_reaches(expr.root) for expr in self.expressions_of(phase)))
+
+    def _gradient_reaches(self, node: Node) -> frozenset[str]:
+        """Networks that a gradient of the node's value reaches: none below an op that detaches."""
+        if isinstance(node, Name) and node.name in self.signals:
+            return self._gradient_reaches(self.signals[node.name].root)
+        if not isinstance(node, Call):
+            return frozenset()
+        if node.function not in self.networks and node.function in ops and ops[node.function].detaches:
+            return frozenset()
+        own = frozenset({node.function}) & self.networks
+        return own.union(*(self._gradient_reaches(argument) for argument in node.arguments))

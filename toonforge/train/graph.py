@@ -31,6 +31,8 @@ class Compiled:
     Attributes:
         kind: "field", "signal", "number", "network" or "op".
         below: the networks whose parameters it depends on.
+        draws: it is seeded by its text at every call.
+        stateful: its value is drawn once a step for all phases, and passes no gradient on.
     """
 
     kind: str
@@ -86,9 +88,7 @@ class Compiler:
         if isinstance(op, nn.Module):
             op.to(self.device)
         draws = config.evaluation == "identity"
-        return Compiled(
-            "op", node.function, text, below, arguments, op=op, draws=draws, stateful=hasattr(op, "state_dict")
-        )
+        return Compiled("op", node.function, text, below, arguments, op=op, draws=draws, stateful=config.detaches)
 
 
 @attrs.define

@@ -15,7 +15,7 @@ class PlannedPhase:
     """A phase with its counts turned into steps.
 
     Attributes:
-        owner: whose optimizer state it uses: "train", or its own name where it declares an optimizer.
+        owner: whose optimizer state it uses: "train", or "phases.NAME" where it declares an optimizer.
     """
 
     name: str
@@ -46,7 +46,7 @@ def plan(phases: Mapping[str, Phase], train: Train, total_steps: int, steps_per_
             updates=frozenset(phase.updates),
             start=phase.from_.in_steps(steps_per_epoch),
             stop=total_steps if phase.until is None else phase.until.in_steps(steps_per_epoch),
-            owner="train" if phase.optimizer is None else name,
+            owner="train" if phase.optimizer is None else f"phases.{name}",
             optimizer=phase.optimizer or train.optimizer,
             schedule=phase.schedule or train.schedule,
             steps_per_epoch=steps_per_epoch,

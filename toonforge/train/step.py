@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -24,12 +25,22 @@ from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
 
 def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     """The Accelerator of a run: Accelerate's own gradient accumulation stays off, ours is in the step."""
+    # Accelerate remembers a process's first precision and device, and refuses a later run that wants others.
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     keywords = DistributedDataParallelKwargs(broadcast_buffers=False)
     # Accelerate knows only the old name of the buffers' keyword, and takes no subclass of its own handler.
     keywords.to_kwargs = data_parallel_keywords
     return Accelerator(
-        mixed_precision="bf16" if precision == "bf16" else "no", cpu=cpu or None, kwargs_handlers=[keywords]
+        mixed_precision="bf16" if precision == "bf16" else "no",
+        # Told explicitly, since with several processes and no accelerator it would let each of them train alone.
+        cpu=cpu or not has_accelerator() or None,
+        kwargs_handlers=[keywords],
     )
+
+
+def has_accelerator() -> bool:
+    """Whether torch finds anything faster than the CPU."""
+    return any(module.is_available() for module in (torch.cuda, torch.xpu, torch.backends.mps))
 
 
 def data_parallel_keywords() -> dict[str, bool]:
@@ -147,7 +158,14 @@ class Training:
         """The phase's share of one part in what its gradient is taken of."""
         total: Tensor | None = None
         for name, (term, loss) in self._losses[phase.name].items():
-            value = loss(**self.engine.arguments(term.loss, part))
+            arguments = self.engine.arguments(term.loss, part)
+            try:
+                value = loss(**arguments)
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except Exception as error:
+                kind = type(term.loss).__name__
+                raise RuntimeError(f"the loss phases.{phase.name}.losses.{name} ({kind}) failed: {error}") from error
             self._note(self.losses, f"{phase.name}.{name}", value, parts)
             weighted = value if term.weight == 1 else value * term.weight
             total = weighted if total is None else total + weighted
