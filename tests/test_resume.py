@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +19,12 @@ from safetensors.torch import load_file
 
 from tests.test_engine_equality import CARTOONGAN, CASES, CYCLEGAN
 from tests.test_processes import ROOT
+from tests.tiny import TinySource
 from toonforge import recipe as recipes
 from toonforge.components import Count
-from toonforge.errors import RunError, ToonforgeError
+from toonforge.errors import RunError, ToonforgeError, UnreadableImage
+from toonforge.events import RunInfo
+from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import CheckpointRule, Recipe
 from toonforge.train.trainer import train
 
@@ -109,6 +114,16 @@ def test_no_file_of_a_run_is_a_pickle(tiny: None, tmp_path: Path) -> None:
     assert not [path for path in files if path.read_bytes()[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"PK")]
 
 
+class Notes:
+    """Listens to what a run says when it begins."""
+
+    notes: tuple[str, ...] = ()
+
+    @hookimpl
+    def run_started(self, run: RunInfo) -> None:
+        self.notes = run.notes
+
+
 @pytest.mark.parametrize("harm", ["truncate", "flip", "foreign", "missing", "no-description"])
 def test_a_damaged_checkpoint_is_named_and_the_previous_one_used(tiny: None, tmp_path: Path, harm: str) -> None:
     recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 2, keep = 3 }"))
@@ -124,7 +139,9 @@ def test_a_damaged_checkpoint_is_named_and_the_previous_one_used(tiny: None, tmp
         changed = bytearray(data)
         changed[-5] ^= 1
         victim.write_bytes({"truncate": data[:-7], "flip": bytes(changed), "foreign": b"hello"}[harm])
-    train(recipe, folder=tmp_path / "run", resume=True, cpu=True)
+    heard = Notes()
+    train(recipe, folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert len(heard.notes) == 1 and victim.name in heard.notes[0]
     again = tensors(tmp_path / "run/checkpoints/step-000006")
     assert all(torch.equal(value, again[key]) for key, value in whole.items())
     named = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
@@ -207,9 +224,24 @@ def test_a_loss_that_explodes_stops_the_run_and_keeps_the_checkpoints(tiny: None
     assert not list((tmp_path / "run/checkpoints").glob("step-*"))
 
 
-def test_a_full_disk_stops_with_one_message(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import errno
+def test_unreadable_validation_pictures_do_not_stop_a_run(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = TinySource.item
 
+    def unreadable(self: TinySource, group: str, index: int, rng: object) -> object:
+        if rng is None:
+            raise UnreadableImage(f"{group}-{index}", "damaged")
+        return item(self, group, index, rng)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TinySource, "item", unreadable)
+    recipe = recipes.loads(CYCLEGAN.format(data="", train="samples.every = 2") + TRANSLATIONS)
+    finished = train(recipe, folder=tmp_path / "run", cpu=True)
+    assert finished.reason == "done" and finished.grid is None
+    assert "photo-0" in finished.skipped
+
+
+def test_a_full_disk_stops_with_one_message(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from toonforge.train import checkpoint
 
     recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 2, keep = 3 }"))
@@ -231,6 +263,30 @@ def test_a_full_disk_stops_with_one_message(tiny: None, tmp_path: Path, monkeypa
     assert train(recipe, folder=tmp_path / "run", resume=True, cpu=True).step == 6
 
 
+def test_a_write_that_fails_within_safetensors_stops_with_one_message(tiny: None, tmp_path: Path) -> None:
+    import resource
+
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        with pytest.raises(RunError, match=os.strerror(errno.EFBIG)):
+            train(recipe, folder=tmp_path / "run", cpu=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_damaged_checkpoint_takes_no_whole_ones_place(tiny: None, tmp_path: Path) -> None:
+    rule = "checkpoint = { every = 1, keep = 1 }"
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=rule))
+    train(stopped_at(recipe, 2), folder=tmp_path / "run", cpu=True)
+    shutil.copytree(tmp_path / "run/checkpoints/step-000002", tmp_path / "run/checkpoints/step-000005")
+    (tmp_path / "run/checkpoints/step-000005/G.safetensors").write_bytes(b"damaged")
+    train(stopped_at(recipe, 4), folder=tmp_path / "run", resume=True, cpu=True)
+    assert (tmp_path / "run/checkpoints/latest").read_text() == "step-000004\n"
+    assert (tmp_path / "run/checkpoints/step-000004/checkpoint.json").is_file()
+
+
 def test_a_folder_that_cannot_be_written_says_so(tiny: None, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError):
@@ -245,3 +301,32 @@ def test_keeping_is_what_may_change(tiny: None, tmp_path: Path) -> None:
     train(changed, folder=tmp_path / "run", resume=True, cpu=True)
     changes = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert any("train.checkpoint.keep" in event["change"] for event in changes if event["event"] == "changed")
+
+
+def test_the_first_step_is_logged_whatever_the_interval(tiny: None, tmp_path: Path) -> None:
+    train(recipes.loads(CYCLEGAN.format(data="", train="log.every = 4")), folder=tmp_path / "run", cpu=True)
+    assert [step for step, _ in losses(tmp_path / "run")] == [1, 4, 6]
+
+
+def test_a_run_without_a_checkpoint_begins_anew_and_says_so(tiny: None, tmp_path: Path) -> None:
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
+    train(recipe, folder=tmp_path / "run", cpu=True)
+    shutil.rmtree(tmp_path / "run/checkpoints")
+    (tmp_path / "run/checkpoints").mkdir()
+    heard = Notes()
+    assert train(recipe, folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard]).step == 6
+    assert heard.notes == ("there is no checkpoint yet: beginning at step 0",)
+
+
+def test_a_loss_that_fails_is_named(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toonforge.losses import L1
+
+    def build(self: L1) -> object:
+        def broken(**tensors: object) -> None:
+            raise ZeroDivisionError("no pixels")
+
+        return broken
+
+    monkeypatch.setattr(L1, "build", build)
+    with pytest.raises(RuntimeError, match=r"phases\.generators\.losses\.cycle_photo \(L1\) failed: no pixels"):
+        train(recipes.loads(CYCLEGAN.format(data="", train="")), folder=tmp_path / "run", cpu=True)

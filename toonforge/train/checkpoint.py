@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from toonforge.errors import Problem, RunError
+from toonforge.train.files import sync, write_atomic
 from toonforge.train.state import Average, Optimizers, load_optimizer, optimizer_tensors, tensors_of
 
 FORMAT = 1
@@ -101,16 +102,17 @@ class Checkpoints:
     def _finish(self, partial: Path, final: Path, step: int) -> None:
         sums = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
         about = {"format": FORMAT, "step": step, "processes": self.processes, "files": sums}
-        _write_text(partial / "checkpoint.json", json.dumps(about, indent=1))
+        (partial / "checkpoint.json").write_text(json.dumps(about, indent=1), "utf-8")
         for path in partial.iterdir():
-            _sync(path)
-        _sync(partial)
+            sync(path)
+        sync(partial)
         if final.exists():
             shutil.rmtree(final)
         partial.rename(final)
-        _sync(self.folder)
+        sync(self.folder)
         write_atomic(self.folder / "latest", final.name + "\n")
-        for old in self.steps()[: -self.keep]:
+        # Newer ones than this were found damaged by the resume that led here; they take no whole one's place.
+        for old in [known for known in self.steps() if known <= step][: -self.keep]:
             shutil.rmtree(self.folder / f"step-{old:06d}")
 
     def steps(self) -> list[int]:
@@ -213,22 +215,16 @@ def read_metadata(path: Path) -> dict[str, Any]:
     )
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a small text file so that a reader finds the old or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.partial")
-    _write_text(temporary, text)
-    _sync(temporary)
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")
-
-
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     # safetensors refuses channels-last tensors; the format is no part of the values.
-    save_file({key: value.detach().contiguous() for key, value in tensors.items()}, path, metadata)
+    try:
+        save_file({key: value.detach().contiguous() for key, value in tensors.items()}, path, metadata)
+    except SafetensorError as error:
+        # A full disk, say: safetensors gives the system's error number in its text alone.
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def _checksum(path: Path) -> str:
@@ -237,11 +233,3 @@ def _checksum(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -71,8 +71,11 @@ class Validation:
     def _stack(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         return {key: torch.stack([item[key] for item in items]).to(self.device, self.dtype) for key in items[0]}
 
-    def draw(self, inference: Inference, step: int, path: Path) -> Path:
-        """Draw the grid: for each translation its input, its output and, where it can be had, the way back."""
+    def draw(self, inference: Inference, step: int, path: Path) -> Path | None:
+        """Draw the grid: for each translation its input, its output and, where it can be had, the way back.
+
+        None where no validation picture can be read: each has been told to `skipped`, and training goes on.
+        """
         columns: list[tuple[str, list[np.ndarray[Any, Any]]]] = []
         for target, expr in self.recipe.translations.items():
             (field,) = self.graph.fields_of(expr)
@@ -85,6 +88,8 @@ class Validation:
                 if back is not None:
                     shown.setdefault(f"→ {field} again", []).extend(to_pictures(inference(back, {target: output})))
             columns.extend(shown.items())
+        if not columns:
+            return None
         picture = draw_grid(columns, f"{self.recipe.name}, step {step:,}")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.partial")
