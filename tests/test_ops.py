@@ -153,6 +153,16 @@ def test_a_restored_pool_goes_on_as_if_nothing_happened() -> None:
     assert copy.pictures == []
 
 
+def test_a_restored_pool_moves_to_where_the_pictures_are() -> None:
+    pool = Pool().build()
+    pool(torch.rand(2, 3, 4, 4), 3)
+    state, restored = pool.state_dict(), Pool().build()
+    restored.load_state_dict(state)
+    restored(torch.rand(1, 3, 4, 4, device="meta"), 3)
+    assert {picture.device.type for picture in restored.pictures} == {"meta"}
+    assert restored.state_dict()["pictures"].shape == (3, 3, 4, 4)
+
+
 def test_augment_is_different_for_each_picture_and_the_same_for_one_seed() -> None:
     augment = Augment().build()
     pictures = torch.rand(1, 3, 32, 32).repeat(4, 1, 1, 1) * 2 - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -102,6 +103,7 @@ class TrainLoader:
                 sampler=self.steps,
                 num_workers=self._workers,
                 collate_fn=_as_is,
+                worker_init_fn=_ignore_interrupts,
                 # A generator of its own: otherwise starting the workers would advance torch's global random state.
                 generator=torch.Generator(),
             )
@@ -110,6 +112,11 @@ class TrainLoader:
 
 def _as_is(result: Any) -> Any:
     return result
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """A terminal's Ctrl-C reaches the workers too; only the training process decides when they end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Steps(Dataset["Batch | DataError"]):

@@ -32,7 +32,7 @@ class LSGAN(Loss):
 
         def lsgan(logits: torch.Tensor) -> torch.Tensor:
             # torch's own functions rather than our arithmetic: bit for bit what a hand-written loop computes.
-            return functional.mse_loss(logits, logits.new_tensor(target).expand_as(logits))
+            return functional.mse_loss(logits, logits.new_full((), target).expand_as(logits))
 
         return lsgan
 

@@ -38,7 +38,9 @@ class Augment(Op):
 
         def augment(x: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
             count, _, height, width = x.shape
-            brightness, saturation, contrast = (strength * (2 * torch.rand(3, count, 1, 1, 1) - 1)).to(x)
+            brightness, saturation, contrast = (strength * (2 * torch.rand(3, count, 1, 1, 1) - 1)).to(
+                x, non_blocking=True
+            )
             x = x + 0.5 * brightness
             mean = x.mean(1, keepdim=True)
             x = mean + (1 + saturation) * (x - mean)

@@ -24,6 +24,8 @@ class ImagePool:
         pictures = pictures.detach()
         if size == 0:
             return pictures
+        if self.pictures and self.pictures[0].device != pictures.device:  # just loaded from a checkpoint
+            self.pictures = [stored.to(pictures.device) for stored in self.pictures]
         return torch.stack([self._swap(picture, int(size)) for picture in pictures])
 
     def _swap(self, picture: torch.Tensor, size: int) -> torch.Tensor:
@@ -34,7 +36,7 @@ class ImagePool:
             return picture
         position = int(torch.randint(size, ()).item())
         stored, self.pictures[position] = self.pictures[position], picture.clone()
-        return stored.to(device=picture.device, dtype=picture.dtype)
+        return stored.to(picture.dtype)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """`pictures` (stored,C,H,W), or nothing when none is stored."""
