@@ -68,3 +68,27 @@ def test_output_that_is_no_terminal_has_no_colours() -> None:
         check=True,
     )
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("what", ["existing", "no-run", "no-data"])
+def test_what_can_be_refused_is_refused_before_torch_is_loaded(tmp_path: Path, what: str) -> None:
+    fields = '{ photo = "pictures" }'
+    recipe = (
+        'name = "small"\n[data]\ntype = "unpaired-folders"\nfields = ' + fields + "\n"
+        '[generators]\nG = { type = "cyclegan/unet", levels = 2 }\n[phases.generators]\nupdates = ["G"]\n'
+        'losses.same = { type = "l1", input = "G(photo)", target = "photo" }\n[train]\nsteps = 4\n'
+    )
+    (tmp_path / "small.toml").write_text(recipe, "utf-8")
+    if what == "existing":
+        (tmp_path / "runs/small").mkdir(parents=True)
+        (tmp_path / "runs/small/mine.txt").write_text("")
+    arguments = ["run", "small.toml", *(["--resume"] if what == "no-run" else [])]
+    code = f"import sys; from toonforge.cli import main; code = main({arguments!r}); sys.exit(90 if 'torch' in sys.modules else code)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    expected = {
+        "existing": "runs/small is there already, and it is no run",
+        "no-run": "runs/small is no run to resume",
+        "no-data": "small.toml:4:12: data.fields.photo: the folder pictures does not exist",
+    }
+    assert expected[what] in done.stderr

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -91,3 +93,40 @@ def test_another_number_of_processes_is_refused_in_plain_words(tmp_path: Path) -
     done = start(recipe, tmp_path / "run", 2, "--resume")
     assert done.returncode != 0
     assert "another number of processes" in done.stderr
+
+
+SMALL = """
+name = "small"
+[data]
+type = "synthetic"
+image_size = 32
+count = 8
+[generators]
+G = { type = "cyclegan/double-unet", width = 4, levels = 1 }
+[discriminators]
+D = { type = "cyclegan/patchgan", width = 4, layers = 1 }
+[phases.generator]
+updates = ["G"]
+losses.fool = { type = "lsgan", logits = "D(G(photo))", real = true }
+[phases.discriminator]
+updates = ["D"]
+losses.real = { type = "lsgan", logits = "D(anime)", real = true }
+[train]
+steps = 2
+batch_size = 4
+"""
+
+
+@pytest.mark.parametrize("launcher", ["toonforge", "torchrun"])
+def test_the_command_line_trains_in_two_processes_together(tmp_path: Path, launcher: str) -> None:
+    """Without --cpu, on whatever there is: each process alone would refuse the folder that the first one made."""
+    (tmp_path / "small.toml").write_text(SMALL)
+    own = ["-m", "toonforge", "run", "small.toml"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *own]
+    command = [sys.executable, *(torchrun if launcher == "torchrun" else [*own, "--processes", "2"])]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    about = json.loads((tmp_path / "runs/small/checkpoints/step-000002/checkpoint.json").read_text())
+    assert about["processes"] == 2
+    assert {"ops.rank0.safetensors", "ops.rank1.safetensors"} <= about["files"].keys()

@@ -22,6 +22,7 @@ class RunInfo:
         parameters: network name -> how many parameters it has.
         device: "cpu", "cuda:0", …
         processes: how many.
+        notes: what the user should know of how it begins: what a resume changed, which checkpoints are damaged.
     """
 
     name: str
@@ -33,6 +34,7 @@ class RunInfo:
     parameters: Mapping[str, int]
     device: str
     processes: int
+    notes: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

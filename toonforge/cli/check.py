@@ -7,7 +7,7 @@ import click
 from toonforge.cli import faults
 from toonforge.cli.text import echo
 from toonforge.errors import ToonforgeError
-from toonforge.recipe import load
+from toonforge.recipe import load, verify_data
 from toonforge.recipe.model import Recipe
 
 
@@ -29,7 +29,7 @@ def command(recipes: tuple[str, ...], overrides: tuple[str, ...], no_data: bool)
         try:
             recipe = load(name, overrides)
             if not no_data:
-                recipe.data.verify()
+                verify_data(recipe, name, overrides)
         except ToonforgeError as error:
             faults.show(error)
             code = 2

@@ -61,6 +61,8 @@ class Progress:
             f"{click.style(run.name, bold=True)}: {run.total_steps} steps on {run.device}{processes}, in {run.folder}"
         )
         self.say(f"parameters: {sizes}")
+        for note in run.notes:
+            self.say(f"note: {note}")
         if run.first_step == run.total_steps:
             length = "train.steps" if self.recipe.train.steps is not None else "train.epochs"
             self.say(f"all {run.total_steps} steps are done; to train longer, give more with --set {length}=…")

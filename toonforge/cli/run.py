@@ -9,8 +9,9 @@ import click
 
 from toonforge.cli.processes import is_worker, launch
 from toonforge.errors import Problem, RunError
-from toonforge.recipe import find, load
+from toonforge.recipe import find, load, verify_data
 from toonforge.recipe.model import Recipe
+from toonforge.train.run_folder import RunFolder
 
 
 @click.command()
@@ -49,6 +50,10 @@ def command(
     if name is not None:
         loaded = attrs.evolve(loaded, name=folder_name(name))
     folder = folder or Path("runs") / loaded.name
+    if not is_worker():
+        # What can be refused is refused before PyTorch is loaded.
+        RunFolder(folder).refuse(resume)
+        verify_data(loaded, file, overrides)
     count = processes or loaded.train.processes
     if count > 1 and not is_worker():
         return launch(count, arguments)

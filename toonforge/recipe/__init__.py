@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toonforge.recipe.loading import Source, find, load, loads
+    from toonforge.recipe.loading import Source, find, load, loads, verify_data
     from toonforge.recipe.model import Recipe
     from toonforge.recipe.resolved import component_data, component_from_data, differences, dump
 
@@ -19,6 +19,7 @@ _HOMES = {
     "find": "loading",
     "load": "loading",
     "loads": "loading",
+    "verify_data": "loading",
 }
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "find",
     "load",
     "loads",
+    "verify_data",
 ]
 
 

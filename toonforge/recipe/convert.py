@@ -138,6 +138,7 @@ def _component(kind: Any, converter: cattrs.Converter) -> Hook:
     assert registry is not None
     noun = singular(registry)
     weigh = _field(converter, *fields_of(Term)["weight"])
+    article = "an" if noun[0] in "aeiou" else "a"
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
@@ -146,10 +147,10 @@ def _component(kind: Any, converter: cattrs.Converter) -> Hook:
         name = value.get("type")
         if name is None:
             raise Mistakes(
-                [(("type",), Mistake("missing key", expected=f"the name of a {noun}", hint=_some(registry)))]
+                [(("type",), Mistake("missing key", expected=f"the name of {article} {noun}", hint=_some(registry)))]
             )
         if not isinstance(name, str):
-            raise Mistakes([(("type",), wrong_type(name, f"the name of a {noun}"))])
+            raise Mistakes([(("type",), wrong_type(name, f"the name of {article} {noun}"))])
         try:
             plugins.registries[registry][name]
         except UnknownNameError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from toonforge.errors import Problem, RecipeError, UnknownNameError
+from toonforge.errors import DataError, Problem, RecipeError, UnknownNameError
 from toonforge.names import did_you_mean
 from toonforge.recipe.check import check
 from toonforge.recipe.compose import compose, read_file
@@ -68,6 +68,23 @@ def load(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Recip
     """
     found = find(source)
     return _checked(read_file(found.path), found.name, found.path.parent, found.path, overrides)
+
+
+def verify_data(recipe: Recipe, source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> None:
+    """Ask the recipe's data set whether its pictures are there; a `DataError` names the line that says where."""
+    try:
+        recipe.data.verify()
+    except DataError as error:
+        found = find(source)
+        root = compose(read_file(found.path), found.name, found.path.parent, found.path, overrides)
+        raise DataError(
+            *(
+                attrs.evolve(
+                    problem, where=problem.where or root.nearest(tuple((problem.key or "data").split("."))).where
+                )
+                for problem in error.problems
+            )
+        ) from None
 
 
 def loads(text: str | bytes, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import tomli
-import torch
 
 from toonforge import registries
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
-from toonforge.train.checkpoint import write_atomic
+from toonforge.train.files import write_atomic
 
 MAY_CHANGE = (
     "train.steps",
@@ -49,9 +48,11 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
 
-    def begin(self, recipe: Recipe, source: Path | None) -> None:
-        """Make the folder and describe the run in it."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+    def refuse(self, resume: bool) -> None:
+        """Raise `RunError` where a run cannot begin or go on here; needs no torch, so that it can be asked early."""
+        if resume:
+            self._refuse_resuming()
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             is_run = self.resolved.is_file()
             raise RunError(
                 Problem(
@@ -61,13 +62,8 @@ class RunFolder:
                     else "choose another folder with --out",
                 )
             )
-        with writing(self.path):
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            self.samples.mkdir(exist_ok=True)
-            self._describe(recipe, source)
 
-    def resume(self, recipe: Recipe, source: Path | None) -> list[str]:
-        """Check that the folder holds this recipe's run; returns what changed, in words."""
+    def _refuse_resuming(self) -> None:
         if not self.resolved.is_file():
             raise RunError(
                 Problem(
@@ -76,6 +72,18 @@ class RunFolder:
                     hint="leave out --resume to begin one",
                 )
             )
+
+    def begin(self, recipe: Recipe, source: Path | None) -> None:
+        """Make the folder and describe the run in it."""
+        self.refuse(resume=False)
+        with writing(self.path):
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self.samples.mkdir(exist_ok=True)
+            self._describe(recipe, source)
+
+    def resume(self, recipe: Recipe, source: Path | None) -> list[str]:
+        """Check that the folder holds this recipe's run; returns what changed, in words."""
+        self.refuse(resume=True)
         try:
             before = tomli.loads(self.resolved.read_text("utf-8"))
         except (OSError, ValueError) as error:
@@ -163,6 +171,8 @@ def _shown(value: Any) -> str:
 
 
 def _environment(recipe: Recipe) -> Mapping[str, Any]:
+    import torch
+
     packages = {}
     for name in ("toonforge", "torch", "accelerate", "safetensors", "numpy", "pillow"):
         try:

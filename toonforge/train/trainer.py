@@ -87,6 +87,7 @@ class Trainer:
         self.listeners = listeners
         self.done = 0
         self.stopping = False
+        self.notes: tuple[str, ...] = ()
         self._logged = (0, 0.0)
 
     # -- the run ----------------------------------------------------------------------------------------------
@@ -98,15 +99,27 @@ class Trainer:
             changes = self.folder.resume(self.recipe, source) if resume else self._begin(source)
         self.accelerator.wait_for_everyone()
         if resume:
-            self._restore()
+            damaged = self._restore()
             if self.main:
                 self.folder.truncate_log(self.done)
                 for change in changes:
                     self.folder.write_event("changed", self.done, change=change)
+                for problem in damaged:
+                    self.folder.write_event("damaged", self.done, problem=problem)
+                self.notes = (*changes, *damaged)
         with self._listening(), self._catching_signals():
             self._tell("run_started", run=self._info())
             self._logged = (self.done, time.perf_counter())
-            self._steps()
+            try:
+                self._steps()
+            except torch.cuda.OutOfMemoryError as error:
+                raise RunError(
+                    Problem(
+                        message=f"out of memory at step {self.done}",
+                        found=str(error).splitlines()[0],
+                        hint="lower data.image_size or the networks' width, raise train.accumulate, or train in bf16",
+                    )
+                ) from error
             finished = self._finish(time.perf_counter() - began)
             self._tell("run_finished", run=self._info(), finished=finished)
         return finished
@@ -115,13 +128,11 @@ class Trainer:
         self.folder.begin(self.recipe, source)
         return []
 
-    def _restore(self) -> None:
+    def _restore(self) -> list[str]:
+        """Load the newest whole checkpoint; returns what is wrong with newer ones, in words."""
         if self.main:
             self.checkpoints.clean()
         newest, problems = self.checkpoints.newest_whole()
-        for problem in problems:
-            if self.main:
-                self.folder.write_event("damaged", 0, problem=str(problem))
         if newest is None and problems:
             raise RunError(*problems)
         if newest is not None:
@@ -135,6 +146,8 @@ class Trainer:
                 )
             )
         self._first = self.done
+        notes = [str(problem) for problem in problems]
+        return notes if newest is not None else [*notes, "there is no checkpoint yet: beginning at step 0"]
 
     _first = 0
 
@@ -159,7 +172,7 @@ class Trainer:
             self.training.step(self.done, batch.parts)
             self.done += 1
             last = self.done == self.total
-            if last or self._due(train.log.every):
+            if last or self.done == 1 or self._due(train.log.every):
                 self._log()
             stop = self._should_stop()
             if self._due(train.samples.every) and not last:
@@ -190,13 +203,14 @@ class Trainer:
     def _log(self) -> None:
         losses, totals, finite = self.training.read()
         if not finite:
+            kept = self.checkpoints.steps()
             culprits = [name for name, value in losses.items() if value != value or abs(value) == float("inf")]
             raise RunError(
                 Problem(
                     message=f"the loss became infinite or not a number by step {self.done}",
                     found=", ".join(culprits) or "an earlier step since the last log line",
-                    hint="lower the learning rate, or look at what the newest checkpoint's samples show; "
-                    f"checkpoints up to step {max(self.checkpoints.steps(), default=0)} are kept",
+                    hint="lower the learning rate; "
+                    + (f"checkpoints up to step {kept[-1]} are kept" if kept else "there is no checkpoint yet"),
                 )
             )
         before, then = self._logged
@@ -304,6 +318,7 @@ class Trainer:
             },
             device=str(self.accelerator.device),
             processes=self.accelerator.num_processes,
+            notes=self.notes,
         )
 
     @contextmanager
