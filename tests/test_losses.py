@@ -166,3 +166,16 @@ def test_feature_l1_over_several_maps_is_the_mean_of_the_single_ones() -> None:
     relative = FeatureL1(**fields, relative=True).build()(input=a, target=b, features=maps)
     scaled = terms[0] / (2 * b).abs().mean() + terms[1] / (b[:, :1] - 1).abs().mean()
     assert torch.allclose(relative, scaled / 2, atol=1e-6)
+
+
+def test_gradient_penalty_of_a_constant_critic_has_finite_gradients() -> None:
+    from toonforge.losses import GradientPenalty
+    from toonforge.recipe.expr import Expr, Network
+
+    critic = torch.nn.Conv2d(3, 1, 1)
+    torch.nn.init.zeros_(critic.weight)
+    config = GradientPenalty(discriminator=Network("D"), real=Expr.parse("a"), fake=Expr.parse("b"))
+    value = config.build()(real=torch.rand(2, 3, 4, 4), fake=torch.rand(2, 3, 4, 4), discriminator=critic)
+    assert value == 1
+    value.backward()
+    assert critic.weight.grad is not None and critic.weight.grad.isfinite().all()

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -129,4 +128,5 @@ def test_the_command_line_trains_in_two_processes_together(tmp_path: Path, launc
     assert done.returncode == 0, done.stderr[-3000:]
     about = json.loads((tmp_path / "runs/small/checkpoints/step-000002/checkpoint.json").read_text())
     assert about["processes"] == 2
+    assert "processes = 2" in (tmp_path / "runs/small/resolved.toml").read_text()
     assert {"ops.rank0.safetensors", "ops.rank1.safetensors"} <= about["files"].keys()

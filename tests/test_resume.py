@@ -330,3 +330,25 @@ def test_a_loss_that_fails_is_named(tiny: None, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(L1, "build", build)
     with pytest.raises(RuntimeError, match=r"phases\.generators\.losses\.cycle_photo \(L1\) failed: no pixels"):
         train(recipes.loads(CYCLEGAN.format(data="", train="")), folder=tmp_path / "run", cpu=True)
+
+
+def test_changed_pictures_are_noted(tiny: None, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for field in ("photo", "anime"):
+        (tmp_path / field).mkdir()
+        for number in range(6):
+            Image.new("RGB", (20, 20), (number * 40, 90, 10)).save(tmp_path / field / f"{number}.png")
+    data = f'fields = {{ photo = "{tmp_path}/photo", anime = "{tmp_path}/anime" }}\nimage_size = 16\nload_size = 18'
+    text = CYCLEGAN.format(data=data, train="").replace("tiny/pictures", "unpaired-folders")
+    train(stopped_at(recipes.loads(text), 4), folder=tmp_path / "run", cpu=True)
+    for number in range(6, 9):
+        Image.new("RGB", (20, 20), (9, 90, number * 20)).save(tmp_path / "photo" / f"{number}.png")
+    heard = Notes()
+    train(recipes.loads(text), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    told = " / ".join(heard.notes)
+    assert "the photo pictures have changed" in told and "the anime pictures" not in told
+    assert "train.steps: 4 -> 6" in told and "schedules over the new length" in told
+    heard = Notes()
+    train(recipes.loads(text), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert heard.notes == ()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import attrs
 import click
 
 from toonforge.cli.processes import is_worker, launch
+from toonforge.components import changed
 from toonforge.errors import Problem, RunError
 from toonforge.recipe import find, load, verify_data
 from toonforge.recipe.model import Recipe
@@ -54,7 +56,8 @@ def command(
         # What can be refused is refused before PyTorch is loaded.
         RunFolder(folder).refuse(resume)
         verify_data(loaded, file, overrides)
-    count = processes or loaded.train.processes
+    count = int(os.environ["WORLD_SIZE"]) if is_worker() else processes or loaded.train.processes
+    loaded = attrs.evolve(loaded, train=changed(loaded.train, processes=count))
     if count > 1 and not is_worker():
         return launch(count, arguments)
     return train(loaded, file, folder, resume, cpu)

@@ -80,7 +80,9 @@ class GradientPenalty(Loss):
             logits = discriminator(between)
             (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
             # Summing squares in float32 or wider: a bf16 sum over all pixels would lose most of its digits.
-            squares = gradient.to(torch.promote_types(gradient.dtype, torch.float32)).square()
-            return (squares.flatten(1).sum(1).sqrt() - norm).square().mean()
+            # vector_norm has a gradient of 0 where the norm is 0, where a square root's would be infinite.
+            wide = torch.promote_types(gradient.dtype, torch.float32)
+            norms: torch.Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=wide)
+            return (norms - norm).square().mean()
 
         return gradient_penalty

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.metadata
 import json
 import math
@@ -16,6 +17,7 @@ from typing import Any
 import tomli
 
 from toonforge import registries
+from toonforge.components import ImageSource
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
@@ -73,15 +75,15 @@ class RunFolder:
                 )
             )
 
-    def begin(self, recipe: Recipe, source: Path | None) -> None:
-        """Make the folder and describe the run in it."""
+    def begin(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> None:
+        """Make the folder and describe the run in it. `data`: what `fingerprint` says of the training pictures."""
         self.refuse(resume=False)
         with writing(self.path):
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self.samples.mkdir(exist_ok=True)
-            self._describe(recipe, source)
+            self._describe(recipe, source, data)
 
-    def resume(self, recipe: Recipe, source: Path | None) -> list[str]:
+    def resume(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> list[str]:
         """Check that the folder holds this recipe's run; returns what changed, in words."""
         self.refuse(resume=True)
         try:
@@ -103,15 +105,33 @@ class RunFolder:
                     for change in refused
                 )
             )
+        notes = [str(change) for change in changes]
+        if any(change.key in ("train.steps", "train.epochs") for change in changes):
+            notes.append("learning rates follow their schedules over the new length from here on, not from the start")
+        was = self._data()
+        notes += [
+            f"the {group} pictures have changed ({was[group]} then, {now} now): from here on their order differs from "
+            "that of an uninterrupted run"
+            for group, now in data.items()
+            if was.get(group, now) != now
+        ]
         with writing(self.path):
-            if changes:
-                self._describe(recipe, source)
-        return [str(change) for change in changes]
+            if notes:
+                self._describe(recipe, source, data)
+        return notes
 
-    def _describe(self, recipe: Recipe, source: Path | None) -> None:
+    def _data(self) -> Mapping[str, str]:
+        """The training pictures' fingerprint as the run has it; nothing where it cannot be read."""
+        try:
+            found = json.loads((self.path / "lock.json").read_text("utf-8"))["data"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _describe(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> None:
         if source is not None:
             shutil.copyfile(source, self.path / "recipe.toml")
-        write_atomic(self.path / "lock.json", json.dumps(_environment(recipe), indent=1) + "\n")
+        write_atomic(self.path / "lock.json", json.dumps({**_environment(recipe), "data": dict(data)}, indent=1) + "\n")
         write_atomic(self.resolved, dump(recipe))
 
     def truncate_log(self, step: int) -> None:
@@ -160,6 +180,17 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _jsonable(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def fingerprint(source: ImageSource) -> dict[str, str]:
+    """Group -> how many pictures it has, and a hash of their names in order."""
+    found = {}
+    for group, size in source.sizes.items():
+        digest = hashlib.sha256()
+        for index in range(size):
+            digest.update(source.name(group, index).encode("utf-8", "surrogatepass") + b"\0")
+        found[group] = f"{size} pictures, {digest.hexdigest()[:12]}"
+    return found
 
 
 def _may_change(key: str) -> bool:

@@ -25,7 +25,7 @@ from toonforge.recipe.resolved import component_data
 from toonforge.train.checkpoint import FORMAT, Checkpoints, Saved
 from toonforge.train.inference import Inference
 from toonforge.train.phases import total_steps
-from toonforge.train.run_folder import RunFolder, writing
+from toonforge.train.run_folder import RunFolder, fingerprint, writing
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
 from toonforge.train.validation import Validation, metric_summary
@@ -96,7 +96,7 @@ class Trainer:
         """Train until the end or until interrupted."""
         began = time.perf_counter()
         if self.main:
-            changes = self.folder.resume(self.recipe, source) if resume else self._begin(source)
+            changes = self._describe_run(source, resume)
         self.accelerator.wait_for_everyone()
         if resume:
             damaged = self._restore()
@@ -124,8 +124,12 @@ class Trainer:
             self._tell("run_finished", run=self._info(), finished=finished)
         return finished
 
-    def _begin(self, source: Path | None) -> list[str]:
-        self.folder.begin(self.recipe, source)
+    def _describe_run(self, source: Path | None, resume: bool) -> list[str]:
+        """Write down what the run is; returns what a resume changes, in words."""
+        data = fingerprint(self.source)
+        if resume:
+            return self.folder.resume(self.recipe, source, data)
+        self.folder.begin(self.recipe, source, data)
         return []
 
     def _restore(self) -> list[str]:
