@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from toonforge.nn.choices import Interpolation, Norm
+from toonforge.nn.choices import Interpolation, Norm, Upsample
 from toonforge.nn.init import init_kaiming
 from toonforge.nn.norms import norm_layer
 from toonforge.nn.padding import PadToMultiple, zero
-from toonforge.nn.upsampling import conv
+from toonforge.nn.upsampling import conv, upsample_layer
 
 MOST = 4
 """Channels double with each level up to this many times the width."""
@@ -26,7 +26,7 @@ class DoubleUnetGenerator(PadToMultiple):
         levels: times the sides are halved.
         width: channels at the picture's own size.
         norm: after every convolution but the first and the last.
-        interpolation: how the sides are doubled.
+        upsample, interpolation: how the sides are doubled; "resize" interpolates and needs no convolution of its own.
         residual: see `PadToMultiple`.
     """
 
@@ -38,6 +38,7 @@ class DoubleUnetGenerator(PadToMultiple):
         levels: int = 3,
         width: int = 16,
         norm: Norm = "none",
+        upsample: Upsample = "resize",
         interpolation: Interpolation = "bilinear",
         residual: bool = True,
     ) -> None:
@@ -53,9 +54,7 @@ class DoubleUnetGenerator(PadToMultiple):
         self.middle = stage(widths[-1], widths[-1])
         self.before_growing = nn.ModuleList(stage(widths[i + 1], widths[i]) for i in reversed(range(levels)))
         self.after_growing = nn.ModuleList(stage(2 * widths[i], widths[i]) for i in reversed(range(levels)))
-        self.grow = nn.Upsample(
-            scale_factor=2, mode=interpolation, align_corners=False if interpolation == "bilinear" else None
-        )
+        self.grow = nn.ModuleList(doubling(upsample, widths[i], interpolation) for i in reversed(range(levels)))
         self.head = conv(width, out_channels, 3, "zero")
         init_kaiming(self)
         if residual:
@@ -69,8 +68,16 @@ class DoubleUnetGenerator(PadToMultiple):
             skips.append(x)
             x = stage(x)  # N,widths[i+1],H/2^(i+1),W/2^(i+1)
         x = self.middle(x)
-        for before, after in zip(self.before_growing, self.after_growing, strict=True):
-            x = self.grow(before(x))  # N,widths[i],H/2^i,W/2^i
+        for before, grow, after in zip(self.before_growing, self.grow, self.after_growing, strict=True):
+            x = grow(before(x))  # N,widths[i],H/2^i,W/2^i
             x = after(torch.cat([x, skips.pop()], 1))
         x = self.head(x)
         return x if self.residual else torch.tanh(x)
+
+
+def doubling(upsample: Upsample, channels: int, interpolation: Interpolation) -> nn.Module:
+    """(N,channels,H,W) to (N,channels,2H,2W)."""
+    if upsample == "resize":
+        align = False if interpolation == "bilinear" else None
+        return nn.Upsample(scale_factor=2, mode=interpolation, align_corners=align)
+    return upsample_layer(upsample, channels, channels, kernel=4, bias=True)

@@ -36,3 +36,6 @@ def init_kaiming(network: nn.Module, slope: float = 0.2) -> None:
             nn.init.kaiming_normal_(module.weight, slope)
             if module.bias is not None:
                 module.bias.zero_()
+    for module in network.modules():
+        if isinstance(module, PixelShuffle):
+            module.align()

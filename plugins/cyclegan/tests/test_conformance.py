@@ -39,6 +39,14 @@ class TestNormedDoubleUnet(GeneratorSuite):
     component = DoubleUnet(norm="group", residual=False, interpolation="nearest")
 
 
+class TestShufflingDoubleUnet(GeneratorSuite):
+    component = DoubleUnet(upsample="pixel-shuffle", residual=False)
+
+
+class TestTransposedDoubleUnet(GeneratorSuite):
+    component = DoubleUnet(upsample="transposed", residual=False)
+
+
 class TestPlain(DiscriminatorSuite):
     component = Plain()
 

@@ -153,7 +153,8 @@ class DoubleUnet(Generator):
         tiny=4,
     )
     norm: Norm = param("none", doc=NORM_DOC + "; instance norm leaves blobs in flat regions after short trainings")
-    interpolation: Interpolation = param("bilinear", doc="how the sides are doubled")
+    upsample: Upsample = param("resize", doc=UPSAMPLE_DOC)
+    interpolation: Interpolation = param("bilinear", doc=INTERPOLATION_DOC)
     residual: bool = param(True, doc=RESIDUAL_DOC)
     in_channels: int | None = param(
         None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
@@ -182,6 +183,7 @@ class DoubleUnet(Generator):
             levels=self.levels,
             width=self.width,
             norm=self.norm,
+            upsample=self.upsample,
             interpolation=self.interpolation,
             residual=self.residual,
         )
