@@ -250,3 +250,17 @@ def test_one_picture_can_go_to_a_file_of_any_name(
     assert main(["translate", str(run), "photo.jpg", "-o", "anime.png", "--force", "--to", "photo"]) == 0
     assert main(["translate", str(run), "photo.jpg", "-o", "b.png", "--to", "foto"]) == 2
     assert "did you mean 'photo'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("description", ["[]", "{", '{"format": "x"}', '{"format": [1]}', '{"format": 99}', "{}"])
+def test_hostile_descriptions_are_clean_errors(tmp_path: Path, description: str) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from toonforge.errors import RunError
+    from toonforge.use.model import load_model
+
+    path = tmp_path / "G.safetensors"
+    save_file({"weight": np.zeros(2, np.float32)}, path, {"toonforge": description})
+    with pytest.raises(RunError):
+        load_model(path)

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from toonforge.errors import Problem, RunError
 from toonforge.train.files import sync, write_atomic
+from toonforge.train.metadata import FORMAT, read_metadata, refuse_newer
 from toonforge.train.state import Average, Optimizers, load_optimizer, optimizer_tensors, tensors_of
 
-FORMAT = 1
 _FOLDER = re.compile(r"step-(\d{6,})\Z")
 
 
@@ -168,15 +168,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     """The checkpoint's own description; `RunError` where it is missing, damaged or from a newer toonforge."""
     try:
         about = json.loads((folder / "checkpoint.json").read_text("utf-8"))
-        if about["format"] > FORMAT:
-            raise RunError(
-                Problem(
-                    message=f"{folder} was written by a newer toonforge",
-                    found=f"checkpoint format {about['format']}",
-                    expected=f"{FORMAT} or older",
-                    hint="upgrade toonforge",
-                )
-            )
+        refuse_newer(folder, int(about["format"]))
         return {"step": int(about["step"]), "processes": int(about["processes"]), "files": dict(about["files"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(Problem(message=f"{folder} is no whole checkpoint", found=f"checkpoint.json: {error}")) from None
@@ -198,21 +190,6 @@ def verify(folder: Path) -> Problem | None:
                 message=f"{path} is damaged", found=f"sha256 {found[:16]}", expected=f"sha256 {expected[:16]}"
             )
     return None
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What a weights file says of itself; `RunError` where it is no safetensors file of toonforge's."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        value = json.loads(metadata["toonforge"])
-        if isinstance(value, dict):
-            return value
-    except (OSError, SafetensorError, ValueError, KeyError):
-        value = None
-    raise RunError(
-        Problem(message=f"{path} is no weights file of toonforge", expected="a .safetensors file that toonforge wrote")
-    )
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:

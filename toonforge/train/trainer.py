@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -22,9 +18,11 @@ from toonforge.data.order import steps_per_epoch
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
-from toonforge.train.checkpoint import FORMAT, Checkpoints, Saved
+from toonforge.train.checkpoint import Checkpoints, Saved
 from toonforge.train.inference import Inference
+from toonforge.train.metadata import FORMAT
 from toonforge.train.phases import total_steps
+from toonforge.train.process import Interrupts, peak_memory
 from toonforge.train.run_folder import RunFolder, fingerprint, writing
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
@@ -86,7 +84,7 @@ class Trainer:
         self.hooks = registries.plugins.manager.hook
         self.listeners = listeners
         self.done = 0
-        self.stopping = False
+        self.interrupts = Interrupts(self._tell_of_stopping)
         self.notes: tuple[str, ...] = ()
         self._logged = (0, 0.0)
 
@@ -107,7 +105,7 @@ class Trainer:
                 for problem in damaged:
                     self.folder.write_event("damaged", self.done, problem=problem)
                 self.notes = (*changes, *damaged)
-        with self._listening(), self._catching_signals():
+        with self._listening(), self.interrupts.caught():
             self._tell("run_started", run=self._info())
             self._logged = (self.done, time.perf_counter())
             try:
@@ -195,11 +193,11 @@ class Trainer:
 
     def _should_stop(self) -> bool:
         if self.accelerator.num_processes == 1:
-            return self.stopping
+            return self.interrupts.asked
         # All processes must leave after the same step; asking at every step would wait for the device each time.
         if not (self._due(self.recipe.train.log.every) or self.done == self.total):
             return False
-        flag = torch.tensor(float(self.stopping), device=self.accelerator.device)
+        flag = torch.tensor(float(self.interrupts.asked), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
 
     # -- what a run writes --------------------------------------------------------------------------------------
@@ -303,6 +301,10 @@ class Trainer:
 
     # -- who is told --------------------------------------------------------------------------------------------
 
+    def _tell_of_stopping(self) -> None:
+        if self.main:
+            print("stopping after this step; a checkpoint is saved (again to leave at once)", file=sys.stderr)
+
     def _skip(self, path: str, reason: str) -> None:
         if path not in self.skipped:
             self.skipped[path] = reason
@@ -338,32 +340,3 @@ class Trainer:
     def _tell(self, hook: str, **what: Any) -> None:
         if self.main:
             getattr(self.hooks, hook)(**what)
-
-    @contextmanager
-    def _catching_signals(self) -> Iterator[None]:
-        """The first Ctrl-C or SIGTERM asks the loop to save and stop; the second one leaves at once."""
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self.stopping:
-                raise KeyboardInterrupt
-            self.stopping = True
-            if self.main:
-                print("stopping after this step; a checkpoint is saved (again to leave at once)", file=sys.stderr)
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def peak_memory() -> int:
-    """Peak bytes: of the GPU's allocator, or of this process where there is no GPU."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,13 @@ from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
+from toonforge.train.metadata import read_metadata
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.train.inference import Inference
 
-FORMAT = 1
 SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
 
 
@@ -215,20 +214,8 @@ def _newest(path: Path) -> Path:
 
 def read_weights(path: Path) -> Weights:
     """What a weights file says of itself; no tensor is read."""
-    from safetensors import SafetensorError, safe_open
-
+    about = read_metadata(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["toonforge"])
-        if about["format"] > FORMAT:
-            raise RunError(
-                Problem(
-                    message=f"{path} was written by a newer toonforge",
-                    found=f"format {about['format']}",
-                    expected=f"{FORMAT} or older",
-                    hint="upgrade toonforge",
-                )
-            )
         return Weights(
             path=path,
             network=about["network"],
@@ -239,7 +226,7 @@ def read_weights(path: Path) -> Weights:
             recipe=about["recipe"],
             image_size=about.get("image_size"),
         )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             Problem(
                 message=f"{path} is no weights file of toonforge",

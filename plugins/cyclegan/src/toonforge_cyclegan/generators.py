@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from toonforge.components import Generator, Shape, component, param
 from toonforge.errors import FieldError
@@ -12,13 +12,42 @@ from toonforge.nn.choices import INTERPOLATION_DOC, NORM_DOC, UPSAMPLE_DOC
 if TYPE_CHECKING:
     from torch import nn
 
+G = TypeVar("G", bound="AnySize")
+
 CODE = "CycleGAN code, networks.py"
 RESIDUAL_DOC = "start as the identity and learn a difference: output = clamp(input + 2 network(input))"
 
 
+class AnySize(Generator):
+    """What the generators share: pictures of any size, and a number of channels that recipes infer."""
+
+    name: ClassVar[str]
+    residual: bool
+    in_channels: int | None
+    out_channels: int
+
+    def __attrs_post_init__(self) -> None:
+        channels = self.in_channels or 3
+        if self.residual and channels != self.out_channels:
+            raise FieldError(
+                "out_channels", self.out_channels, f"{channels} as in the input", "`residual` adds the two"
+            )
+
+    def fit(self: G, *inputs: Shape) -> G:
+        """With the input's channels filled in."""
+        return with_channels(self, one_picture(self.name, inputs, self.in_channels)[0])
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """The input's height and width, whatever they are."""
+        _, height, width = one_picture(self.name, inputs, self.in_channels)
+        return (self.out_channels, height, width)
+
+
 @component
-class Resnet(Generator):
+class Resnet(AnySize):
     """Johnson's ResNet generator: 7x7 stem, two strided stages, residual blocks, two upsampling stages, 7x7 head."""
+
+    name = "cyclegan/resnet"
 
     blocks: int = param(
         9,
@@ -48,18 +77,6 @@ class Resnet(Generator):
     )
     out_channels: int = param(3, doc="channels of the output", unit="channels", at_least=1)
 
-    def __attrs_post_init__(self) -> None:
-        residual_channels(self)
-
-    def fit(self, *inputs: Shape) -> Resnet:
-        """With the input's channels filled in."""
-        return with_channels(self, one_picture("cyclegan/resnet", inputs, self.in_channels)[0])
-
-    def shape(self, *inputs: Shape) -> Shape:
-        """The input's height and width, whatever they are."""
-        _, height, width = one_picture("cyclegan/resnet", inputs, self.in_channels)
-        return (self.out_channels, height, width)
-
     def build(self) -> nn.Module:
         """`toonforge.nn.resnet.ResnetGenerator`."""
         from toonforge.nn.resnet import ResnetGenerator
@@ -79,8 +96,10 @@ class Resnet(Generator):
 
 
 @component
-class Unet(Generator):
+class Unet(AnySize):
     """pix2pix' U-Net generator: strided stages down to 1 / 2^levels, and back with skip connections."""
+
+    name = "cyclegan/unet"
 
     levels: int = param(
         8, doc="stages down; smaller pictures than 2^levels are padded up", source=CODE, at_least=1, at_most=12, tiny=2
@@ -110,18 +129,6 @@ class Unet(Generator):
     )
     out_channels: int = param(3, doc="channels of the output", unit="channels", at_least=1)
 
-    def __attrs_post_init__(self) -> None:
-        residual_channels(self)
-
-    def fit(self, *inputs: Shape) -> Unet:
-        """With the input's channels filled in."""
-        return with_channels(self, one_picture("cyclegan/unet", inputs, self.in_channels)[0])
-
-    def shape(self, *inputs: Shape) -> Shape:
-        """The input's height and width, whatever they are."""
-        _, height, width = one_picture("cyclegan/unet", inputs, self.in_channels)
-        return (self.out_channels, height, width)
-
     def build(self) -> nn.Module:
         """`toonforge.nn.unet.UnetGenerator`."""
         from toonforge.nn.unet import UnetGenerator
@@ -141,8 +148,10 @@ class Unet(Generator):
 
 
 @component
-class DoubleUnet(Generator):
+class DoubleUnet(AnySize):
     """Ronneberger's U-Net, two convolutions a size: keeps fine lines with few channels and short trainings."""
+
+    name = "cyclegan/double-unet"
 
     levels: int = param(3, doc="times the sides are halved", at_least=1, at_most=8, tiny=1)
     width: int = param(
@@ -161,18 +170,6 @@ class DoubleUnet(Generator):
     )
     out_channels: int = param(3, doc="channels of the output", unit="channels", at_least=1)
 
-    def __attrs_post_init__(self) -> None:
-        residual_channels(self)
-
-    def fit(self, *inputs: Shape) -> DoubleUnet:
-        """With the input's channels filled in."""
-        return with_channels(self, one_picture("cyclegan/double-unet", inputs, self.in_channels)[0])
-
-    def shape(self, *inputs: Shape) -> Shape:
-        """The input's height and width, whatever they are."""
-        _, height, width = one_picture("cyclegan/double-unet", inputs, self.in_channels)
-        return (self.out_channels, height, width)
-
     def build(self) -> nn.Module:
         """`toonforge.nn.double_unet.DoubleUnetGenerator`."""
         from toonforge.nn.double_unet import DoubleUnetGenerator
@@ -187,10 +184,3 @@ class DoubleUnet(Generator):
             interpolation=self.interpolation,
             residual=self.residual,
         )
-
-
-def residual_channels(config: Resnet | Unet | DoubleUnet) -> None:
-    """Raise `FieldError` where the output cannot be added to the input."""
-    channels = config.in_channels or 3
-    if config.residual and channels != config.out_channels:
-        raise FieldError("out_channels", config.out_channels, f"{channels} as in the input", "`residual` adds the two")
