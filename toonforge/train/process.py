@@ -1,4 +1,4 @@
-"""What a run asks of its process: to be told of Ctrl-C, and how much memory it took."""
+"""What a run asks of its process: Ctrl-C, whether there are others, how much memory it took."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ class Interrupts:
             raise KeyboardInterrupt
         self.asked = True
         self._tell()
+
+
+def in_group() -> bool:
+    """Whether this process has joined others that train with it."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def peak_memory() -> int:

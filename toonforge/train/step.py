@@ -19,6 +19,7 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.train.graph import Compiler, Engine, Part, average_next, no_sync
 from toonforge.train.phases import PlannedPhase, plan
+from toonforge.train.process import in_group
 from toonforge.train.seeds import seed_call, seed_step
 from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
 
@@ -26,7 +27,7 @@ from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
 def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     """The Accelerator of a run: Accelerate's own gradient accumulation stays off, ours is in the step."""
     # Accelerate remembers a process's first precision and device, and refuses a later run that wants others.
-    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    AcceleratorState._reset_state(reset_partial_state=not in_group())
     keywords = DistributedDataParallelKwargs(broadcast_buffers=False)
     # Accelerate knows only the old name of the buffers' keyword, and takes no subclass of its own handler.
     keywords.to_kwargs = data_parallel_keywords

@@ -22,7 +22,7 @@ from toonforge.train.checkpoint import Checkpoints, Saved
 from toonforge.train.inference import Inference
 from toonforge.train.metadata import FORMAT
 from toonforge.train.phases import total_steps
-from toonforge.train.process import Interrupts, peak_memory
+from toonforge.train.process import Interrupts, in_group, peak_memory
 from toonforge.train.run_folder import RunFolder, fingerprint, writing
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
@@ -54,7 +54,13 @@ def train(
     Raises:
         DataError, RunError: for data or folders that cannot be used, a loss that became infinite or nan.
     """
-    return Trainer(recipe, RunFolder(folder), listeners, cpu).run(source, resume)
+    joined_before = in_group()
+    try:
+        return Trainer(recipe, RunFolder(folder), listeners, cpu).run(source, resume)
+    finally:
+        if not joined_before and in_group():
+            # Threads of the group that are still there when the process ends may abort it.
+            torch.distributed.destroy_process_group()
 
 
 class Trainer:
