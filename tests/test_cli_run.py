@@ -204,14 +204,15 @@ def test_the_time_left_follows_the_pace_of_late(recipe: Path, monkeypatch: pytes
     assert shown == ["3:00 left", "4:20 left"]  # 30 steps of 6 s; 20 steps of (6 + 20) / 2 s
 
 
-def test_before_the_first_losses_the_display_says_when_they_come(recipe: Path) -> None:
+@pytest.mark.parametrize(("done", "first"), [(0, 1), (1, 3), (3, 4)])
+def test_before_the_first_losses_the_display_says_when_they_come(recipe: Path, done: int, first: int) -> None:
     loaded = load(recipe, ["train.log.every=3"])
-    run, _, _ = example(loaded)
+    run = attrs.evolve(example(loaded)[0], first_step=done)
     stream = Terminal()
     progress = Progress(loaded, stream)
     progress.run_started(run)
     progress.close()
-    assert "first losses at step 3" in stream.getvalue()
+    assert f"first losses at step {first}" in stream.getvalue()
 
 
 def test_a_run_that_is_done_says_how_to_train_longer(recipe: Path) -> None:

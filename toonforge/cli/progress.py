@@ -149,6 +149,8 @@ class Progress:
 
     def _when(self, run: events.RunInfo) -> str:
         """What stands in place of the time that is left until something is known of it."""
+        if run.first_step == 0:
+            return "first losses at step 1"
         every = max(1, self.recipe.train.log.every.in_steps(run.steps_per_epoch))
         first = min(run.total_steps, (run.first_step // every + 1) * every)
         return f"first losses at step {first}" if run.first_step < run.total_steps else ""
