@@ -46,6 +46,14 @@ class Compiled:
     stateful: bool = False
 
 
+@attrs.frozen
+class Arguments:
+    """A loss's `Expr` fields as compiled nodes, and its `Network` fields as names."""
+
+    nodes: Mapping[str, Compiled]
+    networks: Mapping[str, str]
+
+
 class Compiler:
     """Turns expressions into compiled nodes; builds one op instance for each distinct text.
 
@@ -64,6 +72,11 @@ class Compiler:
     def __call__(self, expr: Expr) -> Compiled:
         """The compiled root of an expression."""
         return self._node(expr.root)
+
+    def arguments(self, config: Component) -> Arguments:
+        """What a loss takes, compiled once for all steps."""
+        nodes = {key: self(expr) for key, expr in expressions(config).items()}
+        return Arguments(nodes, network_names(config))
 
     def _node(self, node: Node) -> Compiled:
         text = str(node)
@@ -147,14 +160,10 @@ class Engine:
         """Note that the network's parameters have changed."""
         self.versions[network] += 1
 
-    def arguments(self, config: Component, part: Part) -> dict[str, Any]:
+    def arguments(self, compiled: Arguments, part: Part) -> dict[str, Any]:
         """A loss's `Expr` fields as tensors and its `Network` fields as modules."""
-        values: dict[str, Any] = {
-            key: self.value(self.compiler(expr), self._updates, part) for key, expr in expressions(config).items()
-        }
-        for key, name in network_names(config).items():
-            values[key] = self._module(name, self._updates)
-        return values
+        values = {key: self.value(node, self._updates, part) for key, node in compiled.nodes.items()}
+        return {**values, **{key: self._module(name, self._updates) for key, name in compiled.networks.items()}}
 
     def value(self, node: Compiled, want: frozenset[str], part: Part) -> Any:
         """The node's value; gradients reach the parameters of the networks in `want`."""

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from toonforge import registries
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.train.graph import Compiler, Engine, Part, average_next, no_sync
+from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.process import in_group
 from toonforge.train.seeds import seed_call, seed_step
@@ -83,14 +83,15 @@ class Training:
         self.compiler = Compiler(self.graph, registries.ops, self.device)
         self.engine = Engine(self.compiler, self.networks, self.wrapped, self._seed_call)
         self._uses = {p.name: (p.updates, self.graph.signals_used(p.phase)) for p in self.phases}
+        # Compiled now, not at the first use: a checkpoint must know the ops of phases that are not active yet.
         self._losses = {
-            p.name: {name: (term, self._loss(term.loss)) for name, term in p.phase.losses.items() if term.weight != 0}
+            p.name: {
+                name: (term, self._loss(term.loss), self.compiler.arguments(term.loss))
+                for name, term in p.phase.losses.items()
+                if term.weight != 0
+            }
             for p in self.phases
         }
-        # Ops are built now, so that a checkpoint knows them before their phase is first active.
-        for phase in self.phases:
-            for expr in self.graph.expressions_of(phase.phase):
-                self.compiler(expr)
         self.now = 0
         self.losses: dict[str, Tensor] = {}
         self.totals: dict[str, Tensor] = {}
@@ -130,9 +131,7 @@ class Training:
                 if any(name in phase.updates for phase in active):
                     self.average.update(name, self.networks[name])
 
-    def _run(
-        self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[tuple[frozenset[str], frozenset[str]]]
-    ) -> None:
+    def _run(self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[Use]) -> None:
         optimizers = self.optimizers.of(phase)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -158,8 +157,8 @@ class Training:
     def _total(self, phase: PlannedPhase, part: Part, parts: int) -> Tensor:
         """The phase's share of one part in what its gradient is taken of."""
         total: Tensor | None = None
-        for name, (term, loss) in self._losses[phase.name].items():
-            arguments = self.engine.arguments(term.loss, part)
+        for name, (term, loss, compiled) in self._losses[phase.name].items():
+            arguments = self.engine.arguments(compiled, part)
             try:
                 value = loss(**arguments)
             except torch.cuda.OutOfMemoryError:
