@@ -39,21 +39,19 @@ class Graph:
         for name in self.signals_of(expr):
             yield self.signals[name]
 
+    def calls_of(self, expr: Expr) -> frozenset[str]:
+        """Networks and ops that the expression calls, directly or through signals."""
+        return frozenset(call.function for part in self._parts(expr) for call in part.calls())
+
     def networks_below(self, expr: Expr) -> frozenset[str]:
         """Networks that the expression calls, directly or through signals."""
         if expr.text not in self._below:
-            calls = {call.function for part in self._parts(expr) for call in part.calls()}
-            self._below[expr.text] = frozenset(calls & self.networks)
+            self._below[expr.text] = self.calls_of(expr) & self.networks
         return self._below[expr.text]
 
     def fields_of(self, expr: Expr) -> frozenset[str]:
         """Batch fields that the expression needs, directly or through signals."""
         return frozenset(name for part in self._parts(expr) for name in part.names() if name not in self.signals)
-
-    def ops_of(self, expr: Expr) -> frozenset[str]:
-        """Ops that the expression calls, directly or through signals."""
-        calls = {call.function for part in self._parts(expr) for call in part.calls()}
-        return frozenset(calls - self.networks)
 
     def expressions_of(self, phase: Phase) -> list[Expr]:
         """The expressions of the phase's losses, in the order written; losses of weight 0 are left out."""

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from toonforge import registries
 from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
+from toonforge.recipe.graph import Graph
 from toonforge.train.metadata import read_metadata
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class Model:
             N,3,H,W in [-1, 1], on the same device as `pictures`.
         """
         expr = self.choose(target)
-        (field,) = set(_names(expr, self.inference.signals))
+        (field,) = Graph(self.inference.networks, self.inference.signals).fields_of(expr)
         output = self.inference(expr, {field: pictures.to(self.device)})
         return output.clamp(-1, 1).to(pictures.device)
 
@@ -104,10 +106,9 @@ def load_model(path: str | Path, *, cpu: bool = False) -> Model:
     files = find_weights(Path(path))
     weights = {item.network: item for item in map(read_weights, files)}
     first = next(iter(weights.values()))
-    needed = {
-        target: {call for call in _calls(expr, first.signals) if _is_network(call)}
-        for target, expr in first.translations.items()
-    }
+    # Which names are networks is known only by what is no op: files of some may be missing.
+    graph = Graph((), first.signals)
+    needed = {target: graph.calls_of(expr) - set(registries.ops) for target, expr in first.translations.items()}
     usable = {target: first.translations[target] for target, calls in needed.items() if calls <= set(weights)}
     if not usable:
         missing = sorted({call for calls in needed.values() for call in calls} - set(weights))
@@ -126,7 +127,6 @@ def load_model(path: str | Path, *, cpu: bool = False) -> Model:
 def _build(translations: Mapping[str, Expr], weights: Mapping[str, Weights], first: Weights, cpu: bool) -> Model:
     import torch
 
-    from toonforge import registries
     from toonforge.train.inference import Inference
 
     device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
@@ -234,25 +234,3 @@ def read_weights(path: Path) -> Weights:
                 expected="a .safetensors file that a run wrote",
             )
         ) from None
-
-
-def _parts(expr: Expr, signals: Mapping[str, Expr]) -> list[Expr]:
-    """The expression and every signal below it."""
-    found = [expr]
-    for part in found:
-        found += [signals[name] for name in part.names() if name in signals and signals[name] not in found]
-    return found
-
-
-def _calls(expr: Expr, signals: Mapping[str, Expr]) -> set[str]:
-    return {call.function for part in _parts(expr, signals) for call in part.calls()}
-
-
-def _names(expr: Expr, signals: Mapping[str, Expr]) -> list[str]:
-    return [name for part in _parts(expr, signals) for name in part.names() if name not in signals]
-
-
-def _is_network(function: str) -> bool:
-    from toonforge import registries
-
-    return function not in registries.ops
