@@ -1,0 +1,1 @@
+"""cartoongan for toonforge."""

@@ -1,0 +1,1 @@
+"""mha-unet for toonforge."""

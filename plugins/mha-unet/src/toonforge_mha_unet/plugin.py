@@ -1,0 +1,7 @@
+"""What this plugin supplies, under the namespace `mha-unet`. Imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RECIPES = Path(__file__).parent / "recipes"

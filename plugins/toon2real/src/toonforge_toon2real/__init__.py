@@ -1,0 +1,1 @@
+"""toon2real for toonforge."""
