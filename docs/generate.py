@@ -18,7 +18,7 @@ from toonforge.cli.group import VERBS, toonforge
 from toonforge.cli.show import about, default_text, type_text
 from toonforge.cli.text import summary
 from toonforge.components import fields_of
-from toonforge.recipe.model import CheckpointRule, LogRule, Phase, SamplesRule, Train
+from toonforge.recipe.model import CheckpointRule, LogRule, MetricsRule, Phase, SamplesRule, Train
 
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = """# The command line
@@ -70,6 +70,7 @@ SECTIONS = {
     "phase": lambda: fields_table(Phase),
     "checkpoint": lambda: fields_table(CheckpointRule),
     "samples": lambda: fields_table(SamplesRule),
+    "metrics": lambda: fields_table(MetricsRule),
     "log": lambda: fields_table(LogRule),
     "ops": ops_table,
 }

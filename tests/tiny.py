@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from toonforge import registries
@@ -13,11 +14,13 @@ from toonforge.components import (
     Dataset,
     Discriminator,
     Generator,
+    Metric,
     OtherNetwork,
     Shape,
     component,
     param,
 )
+from toonforge.recipe.expr import Expr
 from toonforge.registry import Provenance
 
 
@@ -123,6 +126,32 @@ class TinyPictures(Dataset):
         return TinySource(self._groups(), self.count if split == "train" else 3, self.size)
 
 
+@component
+class TinyMetric(Metric):
+    """Mean brightness, and a picture of it."""
+
+    input: Expr = param(doc="pictures")
+
+    def build(self, device: torch.device) -> BuiltTinyMetric:
+        return BuiltTinyMetric()
+
+
+class BuiltTinyMetric:
+    """Collects means."""
+
+    def __init__(self) -> None:
+        self.means: list[float] = []
+
+    def update(self, **tensors: torch.Tensor) -> None:
+        self.means += [float(picture.mean()) for picture in tensors["input"]]
+
+    def compute(self) -> dict[str, float]:
+        return {"": sum(self.means) / len(self.means), "pictures": len(self.means)}
+
+    def draw(self) -> Image.Image:
+        return Image.new("L", (len(self.means), 1), round(127.5 + 127.5 * self.compute()[""]))
+
+
 def register() -> None:
     """Add the components to this process's registries, as a plugin of the name `tiny` would."""
     who = Provenance(plugin="tiny", distribution="tests", version="0")
@@ -131,6 +160,7 @@ def register() -> None:
         (registries.discriminators, "tiny/discriminator", TinyDiscriminator),
         (registries.networks, "tiny/features", TinyFeatures),
         (registries.datasets, "tiny/pictures", TinyPictures),
+        (registries.metrics, "tiny/mean", TinyMetric),
     ):
         if name not in registry:
             registry.add(name, cls, who)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import attrs
 from typing_extensions import dataclass_transform
@@ -21,6 +21,7 @@ from toonforge.recipe.expr import Expr, Network
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from PIL import Image
     from torch import nn
 
 Shape = tuple[int, ...]
@@ -267,11 +268,22 @@ class BuiltMetric(Protocol):
         """Named results. The key "" is the headline, shown under the metric's own name."""
 
 
+@runtime_checkable
+class DrawsPicture(Protocol):
+    """A built metric that shows what it measured: the run saves the picture beside its numbers."""
+
+    def draw(self) -> Image.Image | None:
+        """The picture of what was taken so far, called after `compute`; None where there is nothing to show."""
+
+
 class Metric(Component):
-    """A number over the validation pictures. Its `Expr` fields arrive as tensors."""
+    """A number over the validation pictures. Its `Expr` fields arrive as tensors.
+
+    `lower_is_better = None` is for a number that describes without judging.
+    """
 
     kind = "metrics"
-    lower_is_better: ClassVar[bool] = True
+    lower_is_better: ClassVar[bool | None] = True
 
     def protocol(self) -> str:
         """How the number is made, in one line: extractor, resize, kernel."""

@@ -67,6 +67,21 @@ class Checkpoint:
 
 
 @attrs.frozen(kw_only=True)
+class Measured:
+    """The metrics at one step, over the whole validation part.
+
+    Attributes:
+        step: steps done.
+        metrics: metric name -> its results; the key "" is its headline.
+        pictures: metric name -> the picture it drew, for those that draw one.
+    """
+
+    step: int
+    metrics: Mapping[str, Mapping[str, float]]
+    pictures: Mapping[str, Path]
+
+
+@attrs.frozen(kw_only=True)
 class Finished:
     """How a run ended.
 
@@ -74,6 +89,7 @@ class Finished:
         step: steps done.
         reason: "done" or "interrupted".
         metrics: metric name -> its results.
+        pictures: metric name -> the picture it drew, for those that draw one.
         grid: the last validation grid, if one was drawn.
         skipped: unreadable pictures: path -> reason.
         seconds: wall time of this start.
@@ -82,6 +98,7 @@ class Finished:
     step: int
     reason: str
     metrics: Mapping[str, Mapping[str, float]]
+    pictures: Mapping[str, Path] = attrs.field(factory=dict)
     grid: Path | None
     skipped: Mapping[str, str]
     seconds: float

@@ -100,6 +100,19 @@ class Progress:
         return (run.total_steps - step.step) * (self._seconds_per_step or 0.0)
 
     @hookimpl
+    def metrics_measured(self, run: events.RunInfo, measured: events.Measured) -> None:
+        """One line for what was measured on the way; the summary shows the last."""
+        if measured.step == run.total_steps:
+            return
+        headlines = {name: results[""] for name, results in measured.metrics.items() if "" in results}
+        text = "  ".join(f"{name} {number(value)}" for name, value in headlines.items())
+        line = f"step {measured.step:>{len(str(run.total_steps))}}: {text}"
+        if self.live is not None:
+            self.live.console.print(line, highlight=False)
+        else:
+            self.say(line)
+
+    @hookimpl
     def checkpoint_saved(self, run: events.RunInfo, checkpoint: events.Checkpoint) -> None:
         """Remember it; the last one is named in the summary."""
         self._checkpoint = checkpoint
@@ -236,8 +249,10 @@ def summary(
     if finished.metrics:
         lines += ["", *metric_lines(finished, recipe)]
     lines.append("")
-    places = {"grid": finished.grid, "checkpoint": checkpoint.folder if checkpoint is not None else None}
-    lines += [f"{label + ':':<12}{place}" for label, place in places.items() if place is not None]
+    places = {"grid": finished.grid, **finished.pictures}
+    places["checkpoint"] = checkpoint.folder if checkpoint is not None else None
+    indent = max(map(len, places)) + 2
+    lines += [f"{label + ':':<{indent}}{place}" for label, place in places.items() if place is not None]
     if finished.skipped:
         count = len(finished.skipped)
         lines += ["", f"skipped {count} unreadable picture{'s' * (count != 1)}:"]
@@ -258,7 +273,8 @@ def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
     for row in rows:
         cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:], strict=True))]
         config = recipe.metrics.get(row[0].strip()) if lines else None
-        better = f"  ({'lower' if config.lower_is_better else 'higher'} is better)" if config is not None else ""
+        judges = config is not None and config.lower_is_better is not None
+        better = f"  ({'lower' if config and config.lower_is_better else 'higher'} is better)" if judges else ""
         lines.append("  ".join(cells) + better)
     protocols: dict[str, list[str]] = {}
     for name in finished.metrics:

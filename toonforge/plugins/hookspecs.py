@@ -25,7 +25,7 @@ from toonforge.components import (
 )
 
 if TYPE_CHECKING:
-    from toonforge.events import Checkpoint, Finished, RunInfo, Step
+    from toonforge.events import Checkpoint, Finished, Measured, RunInfo, Step
 
 hookspec = pluggy.HookspecMarker("toonforge")
 hookimpl = pluggy.HookimplMarker("toonforge")
@@ -110,6 +110,11 @@ def step_finished(run: RunInfo, step: Step) -> None:
 @hookspec
 def checkpoint_saved(run: RunInfo, checkpoint: Checkpoint) -> None:
     """A whole checkpoint is on disk."""
+
+
+@hookspec
+def metrics_measured(run: RunInfo, measured: Measured) -> None:
+    """The metrics were measured: every `train.metrics.every`, and at the end of the run."""
 
 
 @hookspec

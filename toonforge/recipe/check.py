@@ -75,9 +75,9 @@ def _check_train(recipe: Recipe, report: Report) -> None:
         )
     if train.ema is not None and not recipe.generators:
         report.add(("train", "ema"), "there is no generator to average", hint="leave `ema` out")
-    rules = {"log": train.log.every, "checkpoint": train.checkpoint.every, "samples": train.samples.every}
+    rules = {name: getattr(train, name).every for name in ("log", "checkpoint", "samples", "metrics")}
     for name, every in rules.items():
-        if amount(every) <= 0:
+        if every is not None and amount(every) <= 0:
             report.add(("train", name, "every"), "out of range", found=str(every), expected="more than 0")
 
 

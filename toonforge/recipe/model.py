@@ -68,6 +68,13 @@ class SamplesRule(Component):
 
 
 @component
+class MetricsRule(Component):
+    """When the metrics are measured, besides the end of the run."""
+
+    every: Count | None = param(None, doc="interval; only at the end when left out")
+
+
+@component
 class LogRule(Component):
     """When losses are read from the device, shown and written to metrics.jsonl."""
 
@@ -104,6 +111,7 @@ class Train(Component):
     log: LogRule = param(LogRule, doc="when losses are logged")
     checkpoint: CheckpointRule = param(CheckpointRule, doc="when checkpoints are written")
     samples: SamplesRule = param(SamplesRule, doc="when the validation grid is drawn")
+    metrics: MetricsRule = param(MetricsRule, doc="when the metrics are measured")
 
 
 @attrs.frozen(kw_only=True)

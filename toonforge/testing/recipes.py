@@ -11,7 +11,7 @@ import attrs
 from toonforge.components import Component, Count, changed
 from toonforge.data import Synthetic
 from toonforge.recipe import load, loads
-from toonforge.recipe.model import CheckpointRule, LogRule, Phase, Recipe, SamplesRule
+from toonforge.recipe.model import CheckpointRule, LogRule, MetricsRule, Phase, Recipe, SamplesRule
 from toonforge.recipe.resolved import dump
 
 
@@ -77,6 +77,7 @@ def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
         precision="fp32",
         log=LogRule(every=Count(steps=1)),
         samples=SamplesRule(every=Count(steps=total), count=1),
+        metrics=MetricsRule(every=None),
         checkpoint=CheckpointRule(every=Count(steps=total), keep=1),
     )
     return attrs.evolve(

@@ -28,6 +28,7 @@ MAY_CHANGE = (
     "train.epochs",
     "train.checkpoint",
     "train.samples",
+    "train.metrics",
     "train.log",
     "train.workers",
     "translations",
@@ -49,6 +50,7 @@ class RunFolder:
         self.log = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
+        self.pictures = path / "metrics"
 
     def refuse(self, resume: bool) -> None:
         """Raise `RunError` where a run cannot begin or go on here; needs no torch, so that it can be asked early."""

@@ -26,7 +26,7 @@ from toonforge.train.process import Interrupts, in_group, peak_memory
 from toonforge.train.run_folder import RunFolder, fingerprint, writing
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
-from toonforge.train.validation import Validation, metric_summary
+from toonforge.train.validation import Validation
 
 
 def train(
@@ -79,7 +79,7 @@ class Trainer:
         self.validation: Validation | None = None
         if self.main and (recipe.translations or recipe.metrics):
             source, dtype = recipe.data.build("validation"), DTYPES[recipe.train.precision]
-            self.validation = Validation(recipe, source, self.accelerator.device, dtype, self._skip)
+            self.validation = Validation(recipe, source, folder, self.accelerator.device, dtype, self._skip)
         self.checkpoints = Checkpoints(
             folder.checkpoints,
             recipe.train.checkpoint.keep,
@@ -185,6 +185,8 @@ class Trainer:
             stop = self._should_stop()
             if self._due(train.samples.every) and not last:
                 self._draw()
+            if train.metrics.every is not None and self._due(train.metrics.every) and not last:
+                self._measure()
             if last or stop or self._due(train.checkpoint.every):
                 self._save()
                 saved = self.done
@@ -281,25 +283,27 @@ class Trainer:
         return Inference(networks, self.recipe.signals, registries.ops)
 
     def _draw(self) -> Path | None:
-        if self.validation is None or not self.recipe.translations:
+        return None if self.validation is None else self.validation.draw(self._inference(), self.done)
+
+    def _measure(self) -> events.Measured | None:
+        if self.validation is None or not self.recipe.metrics:
             return None
-        path = self.folder.samples / f"step-{self.done:06d}.jpg"
-        with writing(self.folder.path):
-            return self.validation.draw(self._inference(), self.done, path)
+        measured = self.validation.measure(self._inference(), self.done)
+        self._tell("metrics_measured", run=self._info(), measured=measured)
+        return measured
 
     def _finish(self, seconds: float) -> events.Finished:
         finished = self.done == self.total
         grid = self._draw()
-        metrics = self.validation.measure(self._inference()) if finished and self.validation is not None else {}
+        measured = self._measure() if finished else None
         if self.main:
-            if metrics:
-                self.folder.write_event("metrics", self.done, metrics=metric_summary(metrics))
             self.folder.write_event("end", self.done, reason="done" if finished else "interrupted", seconds=seconds)
         self.accelerator.wait_for_everyone()
         return events.Finished(
             step=self.done,
             reason="done" if finished else "interrupted",
-            metrics=metrics,
+            metrics=measured.metrics if measured is not None else {},
+            pictures=measured.pictures if measured is not None else {},
             grid=grid,
             skipped=self.skipped,
             seconds=seconds,

@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from toonforge.components import ImageSource, expressions
+from toonforge import events
+from toonforge.components import DrawsPicture, ImageSource, expressions
 from toonforge.data.grid import draw_grid
 from toonforge.errors import UnreadableImage
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.train.inference import Inference
+from toonforge.train.run_folder import RunFolder, writing
 
 BATCH = 8
 
@@ -27,6 +30,7 @@ class Validation:
     Args:
         recipe: says the translations and metrics.
         source: the data set's validation part.
+        folder: where grids and pictures of metrics go.
         device, dtype: where and as what the networks compute.
         skipped: told (path, reason) of each unreadable picture.
     """
@@ -35,11 +39,12 @@ class Validation:
         self,
         recipe: Recipe,
         source: ImageSource,
+        folder: RunFolder,
         device: torch.device,
         dtype: torch.dtype,
         skipped: Callable[[str, str], None],
     ) -> None:
-        self.recipe, self.source, self.skipped = recipe, source, skipped
+        self.recipe, self.source, self.folder, self.skipped = recipe, source, folder, skipped
         self.device, self.dtype = device, dtype
         self.graph = Graph(recipe.modules, recipe.signals)
         self.groups = {field: group for group, fields in recipe.data.groups().items() for field in fields}
@@ -71,10 +76,11 @@ class Validation:
     def _stack(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         return {key: torch.stack([item[key] for item in items]).to(self.device, self.dtype) for key in items[0]}
 
-    def draw(self, inference: Inference, step: int, path: Path) -> Path | None:
+    def draw(self, inference: Inference, step: int) -> Path | None:
         """Draw the grid: for each translation its input, its output and, where it can be had, the way back.
 
-        None where no validation picture can be read: each has been told to `skipped`, and training goes on.
+        None where the recipe offers no translation, and where no validation picture can be read: each has been told to
+        `skipped`, and training goes on.
         """
         columns: list[tuple[str, list[np.ndarray[Any, Any]]]] = []
         for target, expr in self.recipe.translations.items():
@@ -91,19 +97,16 @@ class Validation:
         if not columns:
             return None
         picture = draw_grid(columns, f"{self.recipe.name}, step {step:,}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.partial")
-        picture.save(temporary, format="JPEG", quality=92)
-        temporary.replace(path)
-        return path
+        return self._save(picture, self.folder.samples / f"step-{step:06d}.jpg", format="JPEG", quality=92)
 
     def _way_back(self, field: str, target: str) -> Expr | None:
         expr = self.recipe.translations.get(field)
         return expr if expr is not None and self.graph.fields_of(expr) == {target} else None
 
-    def measure(self, inference: Inference) -> dict[str, dict[str, float]]:
-        """Every metric of the recipe over all validation pictures."""
+    def measure(self, inference: Inference, step: int) -> events.Measured:
+        """Every metric of the recipe over all validation pictures, written to the log and told."""
         results: dict[str, dict[str, float]] = {}
+        pictures: dict[str, Path] = {}
         for name, config in self.recipe.metrics.items():
             metric = config.build(self.device)
             together: dict[frozenset[str], dict[str, Expr]] = {}
@@ -114,7 +117,21 @@ class Validation:
                 for fields in self._batches(groups):
                     metric.update(**{key: inference(expr, fields) for key, expr in exprs.items()})
             results[name] = dict(metric.compute())
-        return results
+            if isinstance(metric, DrawsPicture) and (picture := metric.draw()) is not None:
+                path = self.folder.pictures / f"{name}-step-{step:06d}.png"
+                pictures[name] = self._save(picture, path, format="PNG", optimize=True)
+        if results:
+            self.folder.write_event("metrics", step, metrics=metric_summary(results))
+        return events.Measured(step=step, metrics=results, pictures=pictures)
+
+    def _save(self, picture: Image.Image, path: Path, **options: Any) -> Path:
+        """The picture on disk, whole or not there."""
+        with writing(self.folder.path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.partial")
+            picture.save(temporary, **options)
+            temporary.replace(path)
+        return path
 
 
 def to_pictures(batch: Tensor) -> list[np.ndarray[Any, Any]]:

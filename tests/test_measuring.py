@@ -1,0 +1,123 @@
+"""Measuring on the way: when it happens, what is written and told, and that training does not feel it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.test_resume import interrupt_at, tensors
+from toonforge import recipe as recipes
+from toonforge.cli.progress import Progress
+from toonforge.errors import RecipeError
+from toonforge.events import Measured, RunInfo
+from toonforge.plugins.hookspecs import hookimpl
+from toonforge.recipe.model import Recipe
+from toonforge.train.trainer import train
+
+TEXT = """
+name = "measured"
+data = { type = "tiny/pictures" }
+generators.G = { type = "tiny/generator", dropout = 0.5 }
+phases.p = { updates = ["G"], losses.content = { type = "l1", input = "G(photo)", target = "photo" } }
+train = { steps = 7, optimizer.lr = 1e-2, checkpoint.every = 3, %s }
+translations.anime = "G(photo)"
+metrics.brightness = { type = "tiny/mean", input = "G(photo)" }
+"""
+
+
+def recipe(more: str = "metrics = { every = 2 }") -> Recipe:
+    return recipes.loads(TEXT % more)
+
+
+def measured(folder: Path) -> list[tuple[int, dict[str, float]]]:
+    events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(event["step"], event["metrics"]) for event in events if event["event"] == "metrics"]
+
+
+class Listener:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Measured] = []
+
+    @hookimpl
+    def metrics_measured(self, run: RunInfo, measured: Measured) -> None:
+        self.heard.append(measured)
+
+
+def test_metrics_are_measured_at_the_interval_and_at_the_end(tiny: None, tmp_path: Path) -> None:
+    listener = Listener()
+    finished = train(recipe(), folder=tmp_path / "run", listeners=[listener], cpu=True)
+    assert [step for step, _ in measured(tmp_path / "run")] == [2, 4, 6, 7]
+    assert [what.step for what in listener.heard] == [2, 4, 6, 7]
+    assert listener.heard[-1].metrics == finished.metrics
+    values = [metrics["brightness"] for _, metrics in measured(tmp_path / "run")]
+    assert len(set(values)) == 4, "the networks change, so the number must"
+    assert all(metrics["brightness.pictures"] == 3 for _, metrics in measured(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(("every", "steps"), [("{ epochs = 0.5 }", [4, 7]), ("100", [7])])
+def test_the_interval_may_be_in_epochs_and_longer_than_the_run(
+    tiny: None, tmp_path: Path, every: str, steps: list[int]
+) -> None:
+    train(recipe(f"metrics = {{ every = {every} }}"), folder=tmp_path / "run", cpu=True)
+    assert [step for step, _ in measured(tmp_path / "run")] == steps
+
+
+def test_without_an_interval_the_end_alone_is_measured(tiny: None, tmp_path: Path) -> None:
+    train(recipe("seed = 0"), folder=tmp_path / "run", cpu=True)
+    assert [step for step, _ in measured(tmp_path / "run")] == [7]
+
+
+def test_pictures_of_metrics_lie_in_the_run(tiny: None, tmp_path: Path) -> None:
+    finished = train(recipe(), folder=tmp_path / "run", cpu=True)
+    names = sorted(path.name for path in (tmp_path / "run/metrics").iterdir())
+    assert names == [f"brightness-step-00000{step}.png" for step in (2, 4, 6, 7)]
+    assert finished.pictures["brightness"] == tmp_path / "run/metrics/brightness-step-000007.png"
+    with Image.open(finished.pictures["brightness"]) as picture:
+        assert picture.size == (3, 1)
+
+
+def test_measuring_does_not_change_the_training(tiny: None, tmp_path: Path) -> None:
+    train(recipe("metrics = { every = 1 }"), folder=tmp_path / "often", cpu=True)
+    train(recipe("seed = 0"), folder=tmp_path / "never", cpu=True)
+    often, never = (tensors(tmp_path / run / "checkpoints/step-000007") for run in ("often", "never"))
+    assert all(torch.equal(value, never[key]) for key, value in often.items())
+
+
+def test_a_resumed_run_measures_without_gap_or_duplicate(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(recipe(), folder=tmp_path / "whole", cpu=True)
+    interrupt_at(monkeypatch, 4)
+    train(recipe(), folder=tmp_path / "parts", cpu=True)
+    monkeypatch.undo()
+    train(recipe(), folder=tmp_path / "parts", resume=True, cpu=True)
+    assert measured(tmp_path / "parts") == measured(tmp_path / "whole")
+
+
+def test_the_interval_may_change_on_resuming(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_at(monkeypatch, 4)
+    train(recipe(), folder=tmp_path / "run", cpu=True)
+    monkeypatch.undo()
+    train(recipe("metrics = { every = 3 }"), folder=tmp_path / "run", resume=True, cpu=True)
+    assert [step for step, _ in measured(tmp_path / "run")] == [2, 4, 6, 7]
+
+
+def test_progress_shows_a_line_for_what_is_measured_on_the_way(
+    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(recipe(), folder=tmp_path / "run", listeners=[Progress(recipe())], cpu=True)
+    shown = capsys.readouterr()
+    lines = [line for line in shown.err.splitlines() if "brightness" in line]
+    assert [line.split(":")[0] for line in lines] == ["step 2", "step 4", "step 6"]
+    assert "brightness-step-000007.png" in shown.out
+
+
+def test_an_interval_of_nothing_is_refused() -> None:
+    with pytest.raises(RecipeError, match="out of range"):
+        recipe("metrics = { every = 0 }")
