@@ -5,13 +5,14 @@ Modules here that import torch: `norms`, `upsampling`, `padding`, `init`, `resne
 and may be imported anywhere, as may this package.
 """
 
-from toonforge.nn.choices import Interpolation, Norm, Padding, Upsample
+from toonforge.nn.choices import Interpolation, Norm, Padding, Statistics, Upsample
 from toonforge.nn.shapes import conv_size, one_picture, up_to_multiple, with_channels
 
 __all__ = [
     "Interpolation",
     "Norm",
     "Padding",
+    "Statistics",
     "Upsample",
     "conv_size",
     "one_picture",

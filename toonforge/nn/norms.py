@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
+from torch.nn import functional
 
-from toonforge.nn.choices import Norm
+from toonforge.nn.choices import Norm, Statistics
 
 MAX_GROUPS = 8
 
 
-def norm_layer(norm: Norm, channels: int) -> nn.Module:
+class PictureBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm that in evaluation takes each picture's own mean and deviation: what pix2pix does at test time.
+
+    The original tests one picture at a time with batch norm left in training mode. This gives that result whatever
+    batch a picture arrives in, and changes no running statistics. Training, parameters and the state's keys are
+    `BatchNorm2d`'s.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N,C,H,W), in evaluation of at least two pixels."""
+        if self.training:
+            return super().forward(x)
+        return functional.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+def norm_layer(norm: Norm, channels: int, statistics: Statistics = "running") -> nn.Module:
     """A layer that normalises (N,channels,H,W).
 
-    `instance` has neither weights nor running statistics, as in the CycleGAN code; `batch` tracks statistics.
+    `instance` has neither weights nor running statistics, as in the CycleGAN code; `batch` tracks statistics, and uses
+    them in evaluation unless `statistics` says otherwise.
     """
     if norm == "instance":
         return nn.InstanceNorm2d(channels)
     if norm == "instance-affine":
         return nn.InstanceNorm2d(channels, affine=True)
     if norm == "batch":
-        return nn.BatchNorm2d(channels)
+        return PictureBatchNorm2d(channels) if statistics == "picture" else nn.BatchNorm2d(channels)
     if norm == "group":
         return nn.GroupNorm(groups_of(channels), channels)
     if norm == "layer":

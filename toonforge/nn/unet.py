@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from toonforge.nn.choices import Interpolation, Norm, Padding, Upsample
+from toonforge.nn.choices import Interpolation, Norm, Padding, Statistics, Upsample
 from toonforge.nn.init import init_normal
 from toonforge.nn.norms import bias_before, norm_layer
 from toonforge.nn.padding import PadToMultiple, zero
@@ -22,6 +22,7 @@ class UnetGenerator(PadToMultiple):
     Args:
         levels: encoder stages; the innermost sees 1 / 2^levels of the sides, and smaller pictures are padded up.
         width: channels of the first stage; they double up to 8 times as many.
+        statistics: what batch norm takes in evaluation, each picture's own or the tracked ones; other norms have none.
         dropout: probability in the decoder stages between two of the widest ones (three of them with 8 levels).
         padding: of every convolution but transposed ones, which know only zeros.
         residual: see `PadToMultiple`.
@@ -35,6 +36,7 @@ class UnetGenerator(PadToMultiple):
         levels: int = 8,
         width: int = 64,
         norm: Norm = "batch",
+        statistics: Statistics = "running",
         upsample: Upsample = "transposed",
         interpolation: Interpolation = "nearest",
         dropout: float = 0.0,
@@ -53,7 +55,7 @@ class UnetGenerator(PadToMultiple):
             inputs = widths[level - 1] if level else in_channels
             stage.append(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=bias, padding_mode=mode))
             if 0 < level < levels - 1:
-                stage.append(norm_layer(norm, outputs))
+                stage.append(norm_layer(norm, outputs, statistics))
             self.encoder.append(stage)
         self.decoder = nn.ModuleList()  # innermost first
         for level in reversed(range(levels)):
@@ -71,7 +73,7 @@ class UnetGenerator(PadToMultiple):
             )
             stage = nn.Sequential(nn.ReLU(), grow)
             if not outermost:
-                stage.append(norm_layer(norm, outputs))
+                stage.append(norm_layer(norm, outputs, statistics))
             if dropout and not innermost and widths[level] == outputs == 8 * width:
                 stage.append(nn.Dropout(dropout))
             self.decoder.append(stage)

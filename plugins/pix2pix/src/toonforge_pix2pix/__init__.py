@@ -1,1 +1,6 @@
-"""pix2pix for toonforge."""
+"""pix2pix (Isola et al., 2017) for toonforge."""
+
+from toonforge_pix2pix.discriminators import PatchGAN
+from toonforge_pix2pix.generators import Unet
+
+__all__ = ["PatchGAN", "Unet"]
