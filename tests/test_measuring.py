@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +17,7 @@ from toonforge.errors import RecipeError
 from toonforge.events import Measured, RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
+from toonforge.train.inference import Inference
 from toonforge.train.trainer import train
 
 TEXT = """
@@ -116,6 +118,19 @@ def test_progress_shows_a_line_for_what_is_measured_on_the_way(
     lines = [line for line in shown.err.splitlines() if "brightness" in line]
     assert [line.split(":")[0] for line in lines] == ["step 2", "step 4", "step 6"]
     assert "brightness-step-000007.png" in shown.out
+
+
+def test_metrics_share_their_pictures_and_translations(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = attrs.evolve(recipe(), metrics={name: recipe().metrics["brightness"] for name in ("one", "two")})
+    calls: list[str] = []
+    original = Inference._call
+    monkeypatch.setattr(Inference, "_call", lambda self, *args: (calls.append(""), original(self, *args))[1])
+    finished = train(two, folder=tmp_path / "run", cpu=True)
+    assert finished.metrics["one"] == finished.metrics["two"]
+    drawn, batches = 1, 4  # the grid's one batch; four measurements of three pictures in one batch each
+    assert len(calls) == drawn + batches
 
 
 def test_an_interval_of_nothing_is_refused() -> None:

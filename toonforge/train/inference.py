@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,10 +29,13 @@ class Inference:
 
     def __call__(self, expr: Expr, fields: Mapping[str, Tensor]) -> Tensor:
         """The expression's value for a batch of fields."""
+        return self.values([expr], fields)[0]
+
+    def values(self, exprs: Iterable[Expr], fields: Mapping[str, Tensor]) -> list[Tensor]:
+        """Several expressions' values for one batch: what they share is computed once."""
+        memo: dict[str, Any] = {}
         with torch.inference_mode(), evaluation_mode(self.networks.values()):
-            value = self._value(expr.root, fields, {})
-        assert isinstance(value, Tensor)
-        return value
+            return [self._value(expr.root, fields, memo) for expr in exprs]
 
     def _value(self, node: Node, fields: Mapping[str, Tensor], memo: dict[str, Any]) -> Any:
         if isinstance(node, Number):

@@ -107,15 +107,20 @@ class Validation:
         """Every metric of the recipe over all validation pictures, written to the log and told."""
         results: dict[str, dict[str, float]] = {}
         pictures: dict[str, Path] = {}
+        built = {name: config.build(self.device) for name, config in self.recipe.metrics.items()}
+        together: dict[frozenset[str], dict[str, dict[str, Expr]]] = {}
         for name, config in self.recipe.metrics.items():
-            metric = config.build(self.device)
-            together: dict[frozenset[str], dict[str, Expr]] = {}
             for key, expr in expressions(config).items():
                 groups = frozenset(self.groups[field] for field in self.graph.fields_of(expr))
-                together.setdefault(groups, {})[key] = expr
-            for groups, exprs in together.items():
-                for fields in self._batches(groups):
-                    metric.update(**{key: inference(expr, fields) for key, expr in exprs.items()})
+                together.setdefault(groups, {}).setdefault(name, {})[key] = expr
+        # One pass over the pictures of a group serves all metrics: each is read and translated once.
+        for groups, wanted in together.items():
+            exprs = [expr for exprs in wanted.values() for expr in exprs.values()]
+            for fields in self._batches(groups):
+                values = iter(inference.values(exprs, fields))
+                for name, keys in wanted.items():
+                    built[name].update(**{key: next(values) for key in keys})
+        for name, metric in built.items():
             results[name] = dict(metric.compute())
             if isinstance(metric, DrawsPicture) and (picture := metric.draw()) is not None:
                 path = self.folder.pictures / f"{name}-step-{step:06d}.png"
