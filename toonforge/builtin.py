@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from toonforge.components import Dataset, Loss, Metric, Op, Optimizer, OtherNetwork, Schedule
 from toonforge.data import PairedFolders, Synthetic, UnpairedFolders
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
-from toonforge.metrics import KID, CosineDissimilarity, PixelL1
+from toonforge.metrics import FID, KID, CosineDissimilarity, PixelL1, WeightedFID
 from toonforge.nn.features import EfficientNetLite0
 from toonforge.ops import Augment, Cat, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
@@ -40,7 +40,13 @@ def toonforge_datasets() -> Mapping[str, type[Dataset]]:
 @hookimpl
 def toonforge_metrics() -> Mapping[str, type[Metric]]:
     """Distances between pictures or sets of them."""
-    return {"cosine-dissimilarity": CosineDissimilarity, "kid": KID, "pixel-l1": PixelL1}
+    return {
+        "cosine-dissimilarity": CosineDissimilarity,
+        "fid": FID,
+        "kid": KID,
+        "pixel-l1": PixelL1,
+        "weighted-fid": WeightedFID,
+    }
 
 
 @hookimpl

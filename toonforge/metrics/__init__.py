@@ -1,7 +1,8 @@
-"""Numbers over the validation pictures. `mmd` and `extractor` import torch and are imported where they are used."""
+"""Numbers over the validation pictures. `mmd`, `frechet` and `extractor` import torch: imported where they are used."""
 
 from toonforge.metrics.cosine import CosineDissimilarity
+from toonforge.metrics.fid import FID, WeightedFID
 from toonforge.metrics.kid import KID
 from toonforge.metrics.pixels import PixelL1
 
-__all__ = ["CosineDissimilarity", "KID", "PixelL1"]
+__all__ = ["CosineDissimilarity", "FID", "KID", "PixelL1", "WeightedFID"]

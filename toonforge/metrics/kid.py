@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Metric, component, param
+from toonforge.metrics.feature_sets import FeatureSets
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
     import torch
-
-    from toonforge.metrics.extractor import Extractor
 
 SCALE = 1000
 
@@ -47,17 +46,8 @@ class KID(Metric):
         return BuiltKID(Extractor(device, self.size))
 
 
-class BuiltKID:
-    """Collects features; pictures are let go of at once."""
-
-    def __init__(self, extractor: Extractor) -> None:
-        self.extractor = extractor
-        self.features: dict[str, list[torch.Tensor]] = {}
-
-    def update(self, **tensors: torch.Tensor) -> None:
-        """Take pictures (N,3,H,W) in [-1, 1] by field, in one call or in several."""
-        for key, pictures in tensors.items():
-            self.features.setdefault(key, []).append(self.extractor(pictures))
+class BuiltKID(FeatureSets):
+    """Collects features, and compares the sets when asked."""
 
     def compute(self) -> Mapping[str, float]:
         """The values so far, times 1000."""
@@ -67,12 +57,10 @@ class BuiltKID:
         return results
 
     def _distance(self, key: str) -> tuple[float, float]:
-        import torch
-
         from toonforge.metrics.mmd import polynomial_mmd
 
-        sets = [torch.cat(self.features[name]) for name in (key, "reference") if name in self.features]
-        if len(sets) < 2 or min(map(len, sets)) < 2:
+        sets = self.of(key, "reference")
+        if sets is None:
             return float("nan"), float("nan")
         mmd = polynomial_mmd(*sets)
         return SCALE * mmd.value, SCALE * mmd.std

@@ -1,0 +1,144 @@
+"""`fid` and `weighted-fid`: how far the distribution of translated pictures lies from others, as one Gaussian each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from toonforge.components import Metric, component, param
+from toonforge.metrics.feature_sets import FeatureSets
+from toonforge.recipe.expr import Expr
+
+if TYPE_CHECKING:
+    import torch
+
+    from toonforge.metrics.extractor import Extractor
+
+FEATURES_DOC = "whose features: 1,280 numbers a picture; needs toonforge[features]"
+SIZE_DOC = "pictures are resized to this square first"
+
+
+class _OnFeatures(Metric):
+    """What both share: the extractor and how it is named."""
+
+    size: int
+
+    def _protocol(self) -> str:
+        return (
+            "squared Frechet distance of Gaussians fitted to the sets' pooled features of EfficientNet-Lite0 "
+            f"(ImageNet) at {self.size}x{self.size} (bilinear, antialiased), covariances over n - 1, float64; not "
+            "comparable with FID on Inception features; biased upwards below some thousand pictures (`pictures` says "
+            "how many the smallest set had): compare equally large sets only"
+        )
+
+    def _extractor(self, device: torch.device) -> Extractor:
+        from toonforge.metrics.extractor import Extractor
+
+        return Extractor(device, self.size)
+
+
+@component
+class FID(_OnFeatures):
+    """Fréchet inception distance on the features of a named network; lower is nearer.
+
+    Results: "" for `generated` against `reference`, "baseline" for `baseline` against `reference`, "pictures" for the
+    size of the smallest set. A value is nan where one of its sets has fewer than two pictures, or features that are
+    not finite. Not comparable with FID on Inception features, nor between sets of different sizes: the fewer the
+    pictures, the larger the value.
+    """
+
+    generated: Expr = param(doc="translated pictures")
+    reference: Expr = param(doc="real pictures of the target domain")
+    baseline: Expr | None = param(None, doc="what to measure beside it: the untranslated input")
+    features: Literal["efficientnet-lite0"] = param("efficientnet-lite0", doc=FEATURES_DOC)
+    size: int = param(224, doc=SIZE_DOC, unit="pixels", at_least=32, tiny=32)
+
+    def protocol(self) -> str:
+        """Formula, extractor, resize, and what the number must not be compared with."""
+        return f"FID: {self._protocol()}"
+
+    def build(self, device: torch.device) -> BuiltFID:
+        """An empty measurement; `ToonforgeError` where the weights are not installed."""
+        return BuiltFID(self._extractor(device))
+
+
+@component
+class WeightedFID(_OnFeatures):
+    """Toon2real's: FID to the target domain and FID to the input pictures, averaged with weights; lower is better.
+
+    The first asks for the look of the target, the second for the content of the input. Results: "" for the weighted
+    mean, "target" and "input" for its parts, "baseline" for what the untranslated input would score (its FID to itself
+    is 0), "pictures" for the size of the smallest set. nan and comparisons as for `fid`.
+    """
+
+    generated: Expr = param(doc="translated pictures")
+    target: Expr = param(doc="real pictures of the target domain")
+    input: Expr = param(doc="the untranslated pictures")
+    target_weight: float = param(
+        0.8,
+        doc="share of the distance to the target; the rest is the distance to the input",
+        at_least=0,
+        at_most=1,
+        source='Toon2real, section 4, "Evaluation metric"',
+    )
+    features: Literal["efficientnet-lite0"] = param("efficientnet-lite0", doc=FEATURES_DOC)
+    size: int = param(224, doc=SIZE_DOC, unit="pixels", at_least=32, tiny=32)
+
+    def protocol(self) -> str:
+        """Weights, formula, extractor, resize, and what the number must not be compared with."""
+        rest = 1 - self.target_weight
+        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input; FID: {self._protocol()}"
+
+    def build(self, device: torch.device) -> BuiltWeightedFID:
+        """An empty measurement; `ToonforgeError` where the weights are not installed."""
+        return BuiltWeightedFID(self._extractor(device), self.target_weight)
+
+
+class BuiltFID(FeatureSets):
+    """Collects features, and fits a Gaussian to each set when asked."""
+
+    def compute(self) -> Mapping[str, float]:
+        """The values so far."""
+        compared = [name for name in ("generated", "baseline") if name in self.features or name == "generated"]
+        results = dict(zip(("", "baseline"), _distances(self, [(name, "reference") for name in compared])))
+        return results | {"pictures": float(self.pictures(*compared, "reference"))}
+
+
+class BuiltWeightedFID(FeatureSets):
+    """The same with two references.
+
+    Args:
+        target_weight: share of the distance to the target, from 0 to 1.
+    """
+
+    def __init__(self, extractor: Extractor, target_weight: float) -> None:
+        super().__init__(extractor)
+        self.target_weight = target_weight
+
+    def compute(self) -> Mapping[str, float]:
+        """The values so far."""
+        target, input, untranslated = _distances(
+            self, [("generated", "target"), ("generated", "input"), ("input", "target")]
+        )
+        return {
+            "": self.target_weight * target + (1 - self.target_weight) * input,
+            "target": target,
+            "input": input,
+            "baseline": self.target_weight * untranslated,
+            "pictures": float(self.pictures("generated", "target", "input")),
+        }
+
+
+def _distances(sets: FeatureSets, pairs: list[tuple[str, str]]) -> list[float]:
+    """The distance of each pair of sets, nan where one is too small; each set's Gaussian is fitted once."""
+    from toonforge.metrics.frechet import Gaussian, fitted, frechet_distance
+
+    gaussians: dict[str, Gaussian | None] = {}
+    for name in dict.fromkeys(name for pair in pairs for name in pair):
+        features = sets.of(name)
+        gaussians[name] = fitted(features[0]) if features is not None else None
+    distances = []
+    for first, second in pairs:
+        x, y = gaussians[first], gaussians[second]
+        distances.append(frechet_distance(x, y) if x is not None and y is not None else float("nan"))
+    return distances
