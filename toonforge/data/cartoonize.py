@@ -1,103 +1,46 @@
-"""The picture filter that makes a cartoon of a photograph: flat regions, livelier colours, dark lines.
+"""The picture filter that makes a cartoon of a photograph, in one of several named styles. It needs OpenCV.
 
-Used for pairs to warm up on, and as the baseline that a trained translator has to beat. It needs OpenCV.
+Used for pairs to warm up on, for paired data sets, and as the baseline that a trained translator has to beat.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-import attrs
-
-from toonforge.errors import Problem, ToonforgeError
+from toonforge.data.classic import Classic, Sketch
+from toonforge.data.drawn import Drawn
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture
 
+STYLES: Mapping[str, Callable[[Picture], Picture]] = {
+    "drawn": Drawn(),
+    "classic": Classic(),
+    "soft": Classic(halvings=2, passes=14, colours=25, median=9),
+    "muted": Classic(gray=0.7),
+    "bold": Classic(block=15, offset=3, widen=1),
+    "poster": Drawn(radius=16, colours=60, tones=3, saturation=2.4, brightness=1.1, lines=0),
+    "sketch": Sketch(),
+}
+"""Name -> filter of an RGB picture (height, width, 3) of uint8. The first is the default.
 
-@attrs.frozen(kw_only=True)
-class Style:
-    """How a cartoon looks.
+`soft`, `muted` and `bold` vary `classic` in blur, in its share of gray and in its lines. `poster` (few flat tones, no
+lines) and `sketch` (pencil on white) look like none of them: they are there to be held out of a training.
+"""
 
-    Attributes:
-        radius: of mean-shift filtering in space, in pixels; larger regions become flat.
-        colours: radius of mean-shift filtering in colour, in levels of 255.
-        tones: steps of brightness, with soft edges; 0 leaves it continuous.
-        saturation: factor of the distance from gray.
-        brightness: factor of all values.
-        lines: how dark the lines are, 0 (none) to 1 (black).
-        line_width: scale of the lines' difference of Gaussians, in pixels.
-    """
-
-    radius: int = 10
-    colours: int = 40
-    tones: int = 6
-    saturation: float = 1.7
-    brightness: float = 1.2
-    lines: float = 0.8
-    line_width: float = 1.0
+DEFAULT_STYLE = next(iter(STYLES))
 
 
-def cartoonize(picture: Picture, style: Style = Style()) -> Picture:
-    """A cartoon of an RGB picture (height, width, 3) of uint8; the same size.
+def cartoonize(picture: Picture, style: str = DEFAULT_STYLE) -> Picture:
+    """A cartoon of an RGB picture (height, width, 3) of uint8; the same size. Deterministic.
 
-    Mean-shift filtering flattens regions (Comaniciu and Meer, 2002), brightness is cut into a few tones, saturation
-    and brightness are raised, and lines are drawn where an extended difference of Gaussians is negative (Winnemoeller,
-    2011). Deterministic.
+    Args:
+        picture: the photograph.
+        style: one of `STYLES`.
 
     Raises:
+        KeyError: there is no such style.
         ToonforgeError: OpenCV is not installed.
     """
-    import numpy as np
-
-    cv2 = opencv()
-    flat = picture
-    if style.radius:
-        flat = cv2.pyrMeanShiftFiltering(np.ascontiguousarray(flat[..., ::-1]), style.radius, style.colours, maxLevel=1)
-        flat = np.ascontiguousarray(flat[..., ::-1])
-    values = cv2.bilateralFilter(flat, 7, 40, 5).astype(np.float32) / 255
-    if style.tones:
-        values = _posterize(values, style.tones)
-    gray = values @ np.array([0.299, 0.587, 0.114], np.float32)
-    values = gray[..., None] + style.saturation * (values - gray[..., None])
-    values = values.clip(0, 1) * style.brightness
-    if style.lines:
-        values = values * (1 - style.lines * _lines(picture, style.line_width))[..., None]
-    result: Picture = (values.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    return result
-
-
-def _posterize(values: Any, tones: int) -> Any:
-    """Brightness (the V of HSV) of pictures in [0, 1] in steps; a tanh keeps their edges soft."""
-    import numpy as np
-
-    cv2 = opencv()
-    hsv = cv2.cvtColor(values, cv2.COLOR_RGB2HSV)
-    below, share = np.divmod(hsv[..., 2] * tones, 1)
-    hsv[..., 2] = (below + 0.5 + 0.5 * np.tanh(8 * (share - 0.5)) / np.tanh(4.0)) / tones
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-
-
-def _lines(picture: Picture, width: float) -> Any:
-    """(height, width) in [0, 1]: how strongly there is a line."""
-    import numpy as np
-
-    cv2 = opencv()
-    smooth = cv2.bilateralFilter(np.ascontiguousarray(picture), 7, 30, 5)
-    gray = cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    difference = cv2.GaussianBlur(gray, (0, 0), width) - 0.98 * cv2.GaussianBlur(gray, (0, 0), 1.6 * width)
-    return np.where(difference > 0, 0, -np.tanh(30 * difference))
-
-
-def opencv() -> Any:
-    """The cv2 module, or an error that says how to get it."""
-    try:
-        import cv2
-    except ImportError:
-        raise ToonforgeError(
-            Problem(
-                message="picture filters need OpenCV, which is not installed",
-                hint="pip install 'toonforge[filters]'",
-            )
-        ) from None
-    return cv2
+    return STYLES[style](picture)

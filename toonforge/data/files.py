@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toonforge.data.cartoonize import cartoonize
+from toonforge.data.filters import Filtered, read_filtered
+from toonforge.data.opencv import opencv
 from toonforge.data.reading import read_picture, shown
 from toonforge.data.transforms import Geometry, scale, scale_short_side, to_tensor
 from toonforge.errors import UnreadableImage
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from toonforge.data.transforms import Picture
+    from toonforge.recipe.expr import Expr
 
 CACHE_BYTES = 256 * 2**20
 """Scaled pictures are kept in memory up to this much, per process: a small data set is decoded once."""
@@ -32,7 +34,10 @@ class FileSource:
         groups: group -> field -> files. The fields of one group are matched by position, and cut alike.
         geometry: how they are scaled and cut.
         names: group -> what to call each item; the files' stems when left out.
-        cartoonized: further field -> field whose scaled pictures the cartoon filter makes it from.
+        filtered: further field -> how a picture filter makes it of another field's scaled pictures.
+
+    Raises:
+        ToonforgeError: there are filtered fields, and OpenCV is not installed.
     """
 
     def __init__(
@@ -40,7 +45,7 @@ class FileSource:
         groups: Mapping[str, Mapping[str, Sequence[Path]]],
         geometry: Geometry,
         names: Mapping[str, Sequence[str]] | None = None,
-        cartoonized: Mapping[str, str] | None = None,
+        filtered: Mapping[str, Expr] | None = None,
     ) -> None:
         self.groups = {g: {field: list(files) for field, files in fields.items()} for g, fields in groups.items()}
         for group, fields in self.groups.items():
@@ -49,8 +54,10 @@ class FileSource:
         self.sizes: Mapping[str, int] = {group: len(next(iter(f.values()))) for group, f in self.groups.items()}
         self.geometry = geometry
         self._names = names or {g: [file.stem for file in next(iter(f.values()))] for g, f in self.groups.items()}
-        self.cartoonized = dict(cartoonized or {})
-        self._cache: dict[tuple[Path, bool], Picture] = {}
+        self.filtered = read_filtered(filtered or {})
+        if self.filtered:
+            opencv()  # better missed here than in the middle of a run, or in a background process
+        self._cache: dict[tuple[Path, str, str], Picture] = {}
         self._room = CACHE_BYTES
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
@@ -60,28 +67,31 @@ class FileSource:
             UnreadableImage: for a file that cannot be read, or one whose aspect is not that of its pair.
         """
         files = {field: files[index] for field, files in self.groups[group].items()}
-        for field, made_from in self.cartoonized.items():
-            if made_from in files:
-                files[field] = files[made_from]
-        pictures = {field: self._scaled(file, field in self.cartoonized) for field, file in files.items()}
+        pictures = {field: self._scaled(file) for field, file in files.items()}
         first, *others = pictures.values()
+        first_file, *other_files = files.values()
         crop = self.geometry.crop(first, rng)
-        for file, picture in zip(list(files.values())[1:], others):
-            _check_pair(file, picture, next(iter(files.values())), first)
+        for file, picture in zip(other_files, others):
+            _check_pair(file, picture, first_file, first)
+        for field, filtered in self.filtered.items():
+            if filtered.made_from in files:
+                pictures[field] = self._filtered(files[filtered.made_from], filtered, filtered.style(index, rng))
         return {field: to_tensor(crop(scale(picture, *first.shape[:2]))) for field, picture in pictures.items()}
 
     def name(self, group: str, index: int) -> str:
         """What to call the item: its path below its folder, without the ending."""
         return self._names[group][index]
 
-    def _scaled(self, file: Path, cartoonized: bool) -> Picture:
-        key = (file, cartoonized)
+    def _scaled(self, file: Path) -> Picture:
+        return self._kept((file, "", ""), lambda: scale_short_side(read_picture(file), self.geometry.load_size))
+
+    def _filtered(self, file: Path, filtered: Filtered, style: str) -> Picture:
+        return self._kept((file, filtered.filter, style), lambda: filtered.apply(self._scaled(file), style))
+
+    def _kept(self, key: tuple[Path, str, str], make: Callable[[], Picture]) -> Picture:
         picture = self._cache.get(key)
         if picture is None:
-            if cartoonized:
-                picture = cartoonize(self._scaled(file, False))
-            else:
-                picture = scale_short_side(read_picture(file), self.geometry.load_size)
+            picture = make()
             if picture.nbytes <= self._room:
                 self._room -= picture.nbytes
                 self._cache[key] = picture

@@ -111,9 +111,13 @@ class Folders(PictureSet):
 class UnpairedFolders(Folders):
     """Pictures of several kinds, drawn independently of each other: a folder a field, each a group of its own."""
 
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.groups()  # refuses filtered fields that cannot be
+
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """Every field is a group of its own."""
-        return self.with_cartoonized({field: {field: self.picture_shape} for field in self.fields})
+        return self.with_filtered({field: {field: self.picture_shape} for field in self.fields})
 
     def build(self, split: str) -> FileSource:
         """The pictures of one part; raises `DataError` as `verify` does."""
@@ -122,7 +126,7 @@ class UnpairedFolders(Folders):
             {field: {field: [file for _, file in files[field]]} for field in self.fields},
             self.geometry(split),
             {field: [name for name, _ in files[field]] for field in self.fields},
-            self.cartoonized,
+            self.filtered,
         )
 
     def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:
@@ -153,10 +157,11 @@ class PairedFolders(Folders):
         super().__attrs_post_init__()
         if len(self.fields) < 2:
             raise FieldError("fields", list(self.fields), "at least two batch fields and their folders")
+        self.groups()  # refuses filtered fields that cannot be
 
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """One group, "pair", with every field."""
-        return self.with_cartoonized({"pair": dict.fromkeys(self.fields, self.picture_shape)})
+        return self.with_filtered({"pair": dict.fromkeys(self.fields, self.picture_shape)})
 
     def build(self, split: str) -> FileSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
@@ -165,7 +170,7 @@ class PairedFolders(Folders):
             {"pair": {field: [file for _, file in files[field]] for field in self.fields}},
             self.geometry(split),
             {"pair": [name for name, _ in next(iter(files.values()))]},
-            self.cartoonized,
+            self.filtered,
         )
 
     def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toonforge.components import Dataset, Shape, component, param
+from toonforge.data.filters import read_filtered
 from toonforge.data.transforms import Geometry, default_load_size
 from toonforge.errors import FieldError
-from toonforge.names import is_identifier
+from toonforge.names import did_you_mean, is_identifier
+from toonforge.recipe.expr import Expr
 
 
 @component
@@ -36,16 +38,18 @@ class PictureSet(Dataset):
     )
     flip: bool = param(True, doc="mirror every second training picture, left to right")
 
-    cartoonized: Mapping[str, str] = param(
+    filtered: Mapping[str, Expr] = param(
         dict,
-        doc="further batch fields, each the cartoon filter's version of the pictures of another, cut alike; "
-        'cartoonized = { drawing = "photo" }; needs OpenCV (toonforge[filters])',
+        doc="further batch fields, each made of another's pictures by a filter and cut alike: cartoonize(photo), "
+        "cartoonize(photo, classic, soft) in one of several styles, smooth_edges(cartoon); needs OpenCV "
+        "(toonforge[filters])",
     )
 
     def __attrs_post_init__(self) -> None:
-        for field in self.cartoonized:
+        for field in self.filtered:
             if not is_identifier(field):
-                raise FieldError("cartoonized", field, "a name of letters, digits and underscores")
+                raise FieldError("filtered", field, "a name of letters, digits and underscores")
+        read_filtered(self.filtered)
         if self.load_size is not None and self.load_size < self.image_size:
             raise FieldError("load_size", self.load_size, f"at least image_size, {self.image_size}")
 
@@ -62,22 +66,25 @@ class PictureSet(Dataset):
         """(3, image_size, image_size): of every training picture."""
         return (3, self.image_size, self.image_size)
 
-    def with_cartoonized(self, groups: Mapping[str, Mapping[str, Shape]]) -> Mapping[str, Mapping[str, Shape]]:
-        """The groups with the `cartoonized` fields beside those that they are made from.
+    def with_filtered(self, groups: Mapping[str, Mapping[str, Shape]]) -> Mapping[str, Mapping[str, Shape]]:
+        """The groups with the `filtered` fields beside those that they are made from.
 
         Raises:
             FieldError: one is made from a field that is not there, or has a name that is taken.
         """
-        taken = {field for fields in groups.values() for field in fields}
-        for field, made_from in self.cartoonized.items():
-            if made_from not in taken:
-                raise FieldError("cartoonized", made_from, f"one of the fields {sorted(taken)}")
-            if field in taken:
-                raise FieldError("cartoonized", field, f"a name that is not taken by {sorted(taken)}")
+        there = [field for fields in groups.values() for field in fields]
+        filtered = read_filtered(self.filtered)
+        for field, how in filtered.items():
+            if field in there:
+                raise FieldError("filtered", field, f"a name that no other field has ({', '.join(there)})")
+            if how.made_from not in there:
+                again = "a filtered field is not filtered again" if how.made_from in filtered else None
+                expected = f"for {field}, the pictures of one of {', '.join(there)}"
+                raise FieldError("filtered", how.made_from, expected, did_you_mean(how.made_from, there) or again)
         return {
             group: {
                 **fields,
-                **{field: fields[made_from] for field, made_from in self.cartoonized.items() if made_from in fields},
+                **{field: fields[how.made_from] for field, how in filtered.items() if how.made_from in fields},
             }
             for group, fields in groups.items()
         }

@@ -49,11 +49,12 @@ class PhotoCartoon(PictureSet):
         if self.fold >= (self.folds or 1):
             expected = f"less than folds, {self.folds}" if self.folds else "0, since folds is not set"
             raise FieldError("fold", self.fold, expected)
+        self.groups()  # refuses filtered fields that cannot be
 
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """Two groups, each of its own field."""
         fields = (self.photo_field, self.cartoon_field)
-        return self.with_cartoonized({field: {field: self.picture_shape} for field in fields})
+        return self.with_filtered({field: {field: self.picture_shape} for field in fields})
 
     def verify(self) -> None:
         """Raise `DataError` where the installation lacks pictures, or a fold would be empty."""
@@ -66,7 +67,7 @@ class PhotoCartoon(PictureSet):
         return FileSource(
             {field: {field: paths} for field, paths in files.items()},
             self.geometry(split),
-            cartoonized=self.cartoonized,
+            filtered=self.filtered,
         )
 
     def _chosen(self, split: str) -> dict[str, list[Sample]]:
