@@ -165,6 +165,15 @@ def test_the_summary_sets_the_untranslated_baseline_beside_and_names_what_was_sk
         assert part in text
 
 
+def test_what_a_metric_says_besides_its_headline_stands_in_its_row(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    metrics = {"far": {"": 3.0, "target": 4.25, "input_high": 0.5}, "kid": finished.metrics["kid"]}
+    text = summary(run, attrs.evolve(finished, metrics=metrics), loaded, step, None)
+    (row,) = [line for line in text.splitlines() if line.startswith("  far ")]
+    assert row.endswith("(target 4.25; input high 0.5)")
+
+
 def test_losses_stand_in_columns_that_fit_the_width(recipe: Path) -> None:
     loaded = load(recipe)
     _, step, _ = example(loaded)

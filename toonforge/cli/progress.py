@@ -262,20 +262,17 @@ def summary(
 
 
 def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
-    """A table of metrics: the untranslated pictures as the baseline, the translated ones, then other results."""
-    others = [part for results in finished.metrics.values() for part in results if part not in HEADLINES]
+    """A table of metrics: the untranslated pictures as the baseline, the translated ones, then what else each says."""
     parts = ["baseline"] if any("baseline" in results for results in finished.metrics.values()) else []
-    parts += ["", *dict.fromkeys(others)]
-    rows = [["metrics", *({"baseline": "untranslated", "": "translated"}.get(part, part) for part in parts)]]
+    parts.append("")
+    rows = [["metrics", *({"baseline": "untranslated", "": "translated"}[part] for part in parts)]]
     rows += [[f"  {name}", *(_value(results, part) for part in parts)] for name, results in finished.metrics.items()]
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines: list[str] = []
     for row in rows:
         cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:], strict=True))]
-        config = recipe.metrics.get(row[0].strip()) if lines else None
-        judges = config is not None and config.lower_is_better is not None
-        better = f"  ({'lower' if config and config.lower_is_better else 'higher'} is better)" if judges else ""
-        lines.append("  ".join(cells) + better)
+        notes = _notes(row[0].strip(), finished, recipe) if lines else []
+        lines.append("  ".join(cells) + (f"  ({'; '.join(notes)})" if notes else ""))
     protocols: dict[str, list[str]] = {}
     for name in finished.metrics:
         protocols.setdefault(recipe.metrics[name].protocol() if name in recipe.metrics else "", []).append(name)
@@ -284,6 +281,15 @@ def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
             text = f"{', '.join(names)}: {protocol}"
             lines += textwrap.wrap(text, width() - 1, initial_indent="  ", subsequent_indent="    ")
     return lines
+
+
+def _notes(name: str, finished: events.Finished, recipe: Recipe) -> list[str]:
+    """Which way is better, and a metric's results besides its headline."""
+    config, results = recipe.metrics.get(name), finished.metrics[name]
+    lower = config.lower_is_better if config is not None else None
+    better = [] if lower is None else [f"{'lower' if lower else 'higher'} is better"]
+    others = [part for part in results if part not in HEADLINES and not part.endswith("_std")]
+    return [*better, *(f"{part.replace('_', ' ')} {_value(results, part)}" for part in others)]
 
 
 def _value(results: Mapping[str, float], part: str) -> str:
