@@ -5,6 +5,7 @@ Torch is imported only inside `build`, so that listing and checking components n
 
 from __future__ import annotations
 
+import inspect
 import math
 import types
 import typing
@@ -120,14 +121,21 @@ def component(cls: type[T]) -> type[T]:
 
 
 def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
-    """Key in a recipe -> (resolved type, attribute, what its author says), for a component class."""
+    """Key in a recipe -> (resolved type, attribute, what its author says), for a component class.
+
+    A class's own fields come before those of its bases: what is particular to it is read first.
+    """
     return _fields_of(cls)
 
 
 @cache
 def _fields_of(cls: Any) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
     hints = typing.get_type_hints(cls)
-    infos = [(a, a.metadata.get(_METADATA, FieldInfo(doc=""))) for a in attrs.fields(cls) if a.init]
+    depth = {
+        name: at for at, base in reversed([*enumerate(cls.__mro__)]) for name in inspect.get_annotations(base)
+    }
+    own_first = sorted((a for a in attrs.fields(cls) if a.init), key=lambda a: depth[a.name])
+    infos = [(a, a.metadata.get(_METADATA, FieldInfo(doc=""))) for a in own_first]
     return {info.key or a.name: (hints[a.name], a, info) for a, info in infos}
 
 

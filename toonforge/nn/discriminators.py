@@ -1,0 +1,90 @@
+"""Config of the discriminator that several plugins build: a plugin subclasses it, names it and sets its defaults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from toonforge.components import Discriminator, Shape, component, param
+from toonforge.errors import ShapeError
+from toonforge.nn.choices import NORM_DOC, Norm
+from toonforge.nn.shapes import conv_size, one_picture, with_channels
+
+if TYPE_CHECKING:
+    from torch import nn
+
+D = TypeVar("D", bound="PatchGANConfig")
+
+PAPER = "pix2pix, appendix 6.1.2"
+
+
+@component
+class PatchGANConfig(Discriminator):
+    """One logit for each overlapping patch of the picture; 70x70 pixels with 3 layers.
+
+    `D(cat(input, output))` makes it conditional.
+    """
+
+    name: ClassVar[str] = "the discriminator"
+
+    layers: int = param(
+        3,
+        doc="strided convolutions; patches of 16, 34, 70, 142 pixels for 1, 2, 3, 4",
+        at_least=1,
+        at_most=8,
+        source=PAPER,
+        tiny=1,
+    )
+    width: int = param(
+        64,
+        doc="channels of the first convolution, doubling up to 8 times as many",
+        unit="channels",
+        at_least=1,
+        source=PAPER,
+        tiny=4,
+    )
+    norm: Norm = param("batch", doc=NORM_DOC + ", none after the first and the last", source=PAPER)
+    kernel: int = param(4, doc="side of every convolution", unit="pixels", at_least=3, at_most=7, source=PAPER)
+    spectral_norm: bool = param(False, doc="spectral normalisation of every convolution")
+    in_channels: int | None = param(
+        None,
+        doc="channels of the input, 6 for two pictures; inferred in a recipe, otherwise 3",
+        unit="channels",
+        at_least=1,
+    )
+
+    def fit(self: D, *inputs: Shape) -> D:
+        """With the input's channels filled in."""
+        return with_channels(self, one_picture(self.name, inputs, self.in_channels)[0])
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """(1, rows, columns) of patches; refuses pictures on which not one fits."""
+        _, height, width = one_picture(self.name, inputs, self.in_channels)
+        patches = self._patches(height), self._patches(width)
+        if min(patches) < 1:
+            least = next(size for size in range(1, 10_000) if self._patches(size) >= 1)
+            raise ShapeError(
+                f"{self.name} with {self.layers} layers needs pictures of at least {least}x{least}, found "
+                f"{height}x{width}: use larger pictures or fewer layers"
+            )
+        return (1, *patches)
+
+    def _patches(self, size: int) -> int:
+        padding = (self.kernel - 1) // 2
+        for stride in [2] * self.layers + [1]:
+            size = conv_size(size, self.kernel, stride, padding)
+            if size < 2:  # a norm over one pixel of one picture has nothing to normalise
+                return 0
+        return conv_size(size, self.kernel, 1, padding)
+
+    def build(self) -> nn.Module:
+        """`toonforge.nn.patchgan.PatchGAN`."""
+        from toonforge.nn.patchgan import PatchGAN
+
+        return PatchGAN(
+            self.in_channels or 3,
+            width=self.width,
+            layers=self.layers,
+            norm=self.norm,
+            kernel=self.kernel,
+            spectral=self.spectral_norm,
+        )
