@@ -14,3 +14,11 @@ def tiny() -> None:
 
     torch.set_num_threads(1)
     components.register()
+
+
+@pytest.fixture(autouse=True)
+def _a_plugin_that_is_known_but_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`absent` stands for any plugin of this repository: the hint to install it must not depend on what is here."""
+    from toonforge.plugins import loader
+
+    monkeypatch.setattr(loader, "KNOWN_PLUGINS", {**loader.KNOWN_PLUGINS, "absent": "toonforge-absent"})

@@ -45,7 +45,7 @@ def test_list_takes_a_kind_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> 
         (["list", "generator-s"], "generators"),
         (["list", "losses", "lsgn"], "lsgan"),
         (["show", "cyclegan/unett"], "cyclegan/unet"),
-        (["show", "pix2pix/patchgan"], "toonforge-pix2pix"),
+        (["show", "absent/patchgan"], "toonforge-absent"),
         (["lst"], "list"),
         (["-p", "no:nothing", "list"], "cyclegan"),
         (["-p", "cyclegan", "list"], "no:NAME"),

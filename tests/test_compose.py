@@ -152,7 +152,7 @@ def test_a_chain_that_never_ends_is_refused(tmp_path: Path) -> None:
     [
         ('"bass.toml"', "did you mean 'base.toml'?"),
         ('"t/bases"', "did you mean 't/base'?"),
-        ('"pix2pix/pix2pix"', "pip install toonforge-pix2pix"),
+        ('"absent/recipe"', "pip install toonforge-absent"),
         ("3", "wrong type"),
         ('""', "wrong type"),
         ('["a", "b"]', "an array of 2"),

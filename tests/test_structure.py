@@ -153,8 +153,8 @@ def test_unknown_components_have_close_matches_and_install_hints() -> None:
     problem = t.problem(t.changed(('G = { type = "t/gen"', 'G = { type = "t/gne"')))
     assert problem.message == "unknown generator 't/gne'" and problem.hint == "did you mean 't/gen'?"
     assert problem.key == "generators.G.type" and problem.found == '"t/gne"'
-    problem = t.problem(t.changed(('G = { type = "t/gen"', 'G = { type = "pix2pix/unet"')))
-    assert problem.hint == "install the plugin that supplies it: pip install toonforge-pix2pix"
+    problem = t.problem(t.changed(('G = { type = "t/gen"', 'G = { type = "absent/unet"')))
+    assert problem.hint == "install the plugin that supplies it: pip install toonforge-absent"
     problem = t.problem(t.changed(('G = { type = "t/gen"', 'G = { type = "zzz"')))
     assert problem.hint == "see: toonforge list generators"
 
