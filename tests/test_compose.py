@@ -315,7 +315,7 @@ def test_find_explains_what_is_none(tmp_path: Path) -> None:
         (tmp_path / "mien.toml", "did you mean"),
         (tmp_path / "mine", "mine.toml'?"),
         ("t/bas", "did you mean 't/base'?"),
-        ("mha-unet/x", "pip install toonforge-mha-unet"),
+        ("absent/x", "pip install toonforge-absent"),
         ("a\0b", "recipe"),
         ("", "folder"),
     ):
