@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pictures import fill, save
-from toonforge.data import PairedFolders, UnpairedFolders
-from toonforge.data.split import held_out
+from toonforge.data import CartoonizedFolder, PairedFolders, UnpairedFolders
+from toonforge.data.split import SPLITS, parted
 from toonforge.errors import DataError, FieldError, UnreadableImage
+from toonforge.recipe.expr import Expr
 from toonforge.testing import DatasetSuite
-
-names = st.lists(st.text(max_size=8), min_size=2, max_size=40, unique=True)
 
 
 def unpaired(root: Path, **settings: Any) -> UnpairedFolders:
@@ -52,25 +51,55 @@ class TestPairedFolders(DatasetSuite):
         type(self).component = paired(tmp_path)
 
 
+class TestCartoonizedFolder(DatasetSuite):
+    @pytest.fixture(autouse=True)
+    def _component(self, tmp_path: Path) -> None:
+        fill(tmp_path / "faces", 9)
+        smooth = {"smooth": Expr.parse("smooth_edges(toon)")}
+        type(self).component = CartoonizedFolder(
+            folder=str(tmp_path / "faces"),
+            cartoon_field="toon",
+            styles=("classic", "soft", "muted", "bold"),
+            image_size=16,
+            filtered=smooth,
+        )
+
+
 def messages(error: DataError) -> list[str]:
     return [f"{problem.key}: {problem.message}" for problem in error.problems]
 
 
-@given(names, st.floats(0.01, 0.99), st.integers(0, 99))
-def test_both_parts_of_a_split_hold_something(given_names: list[str], share: float, seed: int) -> None:
-    held = held_out(given_names, share, seed)
-    assert 0 < len(held) < len(given_names)
-    assert held == held_out(reversed(given_names), share, seed)
+shares = st.sampled_from([0.0, 0.01, 0.2, 0.45])
+
+
+@given(st.lists(st.text(max_size=8), min_size=3, max_size=40, unique=True), shares, shares, st.integers(0, 99))
+def test_the_parts_are_disjoint_and_none_that_has_a_share_is_empty(
+    given_names: list[str], validation: float, test: float, seed: int
+) -> None:
+    parts = parted(given_names, validation=validation, test=test, seed=seed)
+    assert sorted(name for part in parts.values() for name in part) == sorted(given_names)
+    assert parts["train"]
+    assert bool(parts["validation"]) == (validation > 0) and bool(parts["test"]) == (test > 0)
+    assert parts == parted(reversed(given_names), validation=validation, test=test, seed=seed)
 
 
 def test_adding_files_moves_none() -> None:
     before = [f"picture{n}" for n in range(300)]
     after = [*before, *(f"new{n}" for n in range(300))]
-    assert held_out(before, 0.1, 0) == held_out(after, 0.1, 0) & set(before)
+    one, two = (parted(given_names, validation=0.1, test=0.3, seed=0) for given_names in (before, after))
+    assert all(one[part] == two[part] & set(before) for part in SPLITS)
 
 
-def test_the_share_is_about_what_was_asked() -> None:
-    assert 0.07 < len(held_out([f"{n}" for n in range(2000)], 0.1, 0)) / 2000 < 0.13
+def test_another_share_for_testing_moves_nothing_to_or_from_validation() -> None:
+    given_names = [f"{n}" for n in range(200)]
+    held = [parted(given_names, validation=0.2, test=test, seed=0)["validation"] for test in (0, 0.2, 0.7)]
+    assert held[0] == held[1] == held[2]
+
+
+def test_the_shares_are_about_what_was_asked() -> None:
+    parts = parted([f"{n}" for n in range(2000)], validation=0.1, test=0.3, seed=0)
+    assert 0.07 < len(parts["validation"]) / 2000 < 0.13
+    assert 0.26 < len(parts["test"]) / 2000 < 0.34
 
 
 def test_a_split_seed_makes_another_split(folders: Path) -> None:
@@ -192,6 +221,8 @@ def test_accents_match_however_they_are_written(tmp_path: Path) -> None:
         {"image_size": 0},
         {"validation": 0.0},
         {"validation": 1.0},
+        {"test": -0.1},
+        {"test": 0.7},
         {"validation_fields": {"photo": "photo"}},
     ],
 )
@@ -234,7 +265,42 @@ def test_a_small_set_is_decoded_once(folders: Path, monkeypatch: pytest.MonkeyPa
 
 def test_part_names_are_checked(folders: Path) -> None:
     with pytest.raises(ValueError, match="unknown split"):
+        unpaired(folders).build("exam")
+
+
+@pytest.mark.parametrize("kind", [unpaired, paired])
+def test_a_test_part_is_kept_apart(tmp_path: Path, kind: Any) -> None:
+    fill(tmp_path / "photo", 12)
+    fill(tmp_path / "anime", 12)
+    data = kind(tmp_path, validation=0.3, test=0.3)
+    data.verify()
+    sources = [data.build(split) for split in SPLITS]
+    for group in sources[0].sizes:
+        held = [{source.name(group, i) for i in range(source.sizes[group])} for source in sources]
+        assert all(held) and len(set().union(*held)) == sum(map(len, held)) == 12
+    assert sources[2].item(group, 0, None)["photo" if group == "pair" else group].shape == (3, 16, 16)
+
+
+def test_validation_folders_leave_the_test_part_where_it_was(folders: Path) -> None:
+    fill(folders / "held/photo", 2, prefix="other")
+    fill(folders / "held/anime", 1, prefix="other")
+    given = {field: str(folders / "held" / field) for field in ("photo", "anime")}
+    data = unpaired(folders, validation_fields=given, test=0.4)
+    sizes = [data.build(split).sizes["photo"] for split in SPLITS]
+    assert sizes[1] == 2 and sizes[2] > 0 and sizes[0] + sizes[2] == 9
+
+
+def test_without_a_share_there_is_no_test_part(folders: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.test: no pictures are held out for testing"):
         unpaired(folders).build("test")
+
+
+def test_two_pictures_make_no_three_parts(tmp_path: Path) -> None:
+    fill(tmp_path / "photo", 2)
+    fill(tmp_path / "anime", 3)
+    with pytest.raises(DataError, match="too few pictures to hold some out for validation and testing") as caught:
+        unpaired(tmp_path, test=0.2).verify()
+    assert [problem.expected for problem in caught.value.problems] == ["at least 3"]
 
 
 def test_messages_name_the_key(folders: Path) -> None:

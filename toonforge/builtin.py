@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toonforge.components import Dataset, Loss, Metric, Op, Optimizer, OtherNetwork, Schedule
-from toonforge.data import PairedFolders, Synthetic, UnpairedFolders
+from toonforge.data import CartoonizedFolder, PairedFolders, Synthetic, UnpairedFolders
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
 from toonforge.metrics import FID, KID, CosineDissimilarity, PixelL1, WeightedFID
 from toonforge.nn.features import EfficientNetLite0
-from toonforge.ops import Augment, Cat, Gray, Noise, Pool
+from toonforge.ops import Augment, Blur, Cat, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.schedules import Constant, Cosine, LinearDecay, MultiStep
@@ -34,7 +34,12 @@ def toonforge_losses() -> Mapping[str, type[Loss]]:
 @hookimpl
 def toonforge_datasets() -> Mapping[str, type[Dataset]]:
     """Folders of the user's own pictures, and pictures made up."""
-    return {"paired-folders": PairedFolders, "synthetic": Synthetic, "unpaired-folders": UnpairedFolders}
+    return {
+        "cartoonized-folder": CartoonizedFolder,
+        "paired-folders": PairedFolders,
+        "synthetic": Synthetic,
+        "unpaired-folders": UnpairedFolders,
+    }
 
 
 @hookimpl
@@ -58,7 +63,7 @@ def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
 @hookimpl
 def toonforge_ops() -> Mapping[str, type[Op]]:
     """What expressions may call."""
-    return {"augment": Augment, "cat": Cat, "gray": Gray, "noise": Noise, "pool": Pool}
+    return {"augment": Augment, "blur": Blur, "cat": Cat, "gray": Gray, "noise": Noise, "pool": Pool}
 
 
 @hookimpl

@@ -1,7 +1,11 @@
-"""Pictures: reading, geometry, folders, order. Nothing here imports torch before a picture is asked for."""
+"""Pictures: reading, geometry, filters, folders, order. Nothing here imports torch before a picture is asked for."""
 
+from toonforge.data.cartoonize import STYLES, cartoonize
+from toonforge.data.cartoonized import CartoonizedFolder
+from toonforge.data.edge_smoothing import smooth_edges
 from toonforge.data.files import FileSource
 from toonforge.data.folders import PairedFolders, UnpairedFolders
+from toonforge.data.held_out import HeldOut
 from toonforge.data.picture_set import PictureSet
 from toonforge.data.reading import SUFFIXES, is_picture_name, list_pictures, read_picture
 from toonforge.data.synthetic import Synthetic
@@ -10,8 +14,10 @@ from toonforge.data.transforms import Crop, Geometry, scale_short_side, to_tenso
 __all__ = [
     "UnpairedFolders",
     "PairedFolders",
+    "CartoonizedFolder",
     "Synthetic",
     "PictureSet",
+    "HeldOut",
     "FileSource",
     "Geometry",
     "Crop",
@@ -21,4 +27,7 @@ __all__ = [
     "SUFFIXES",
     "scale_short_side",
     "to_tensor",
+    "cartoonize",
+    "STYLES",
+    "smooth_edges",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toonforge.data.filters import Filtered, read_filtered
+from toonforge.data.filters import FILTERS, read_filtered
 from toonforge.data.opencv import opencv
 from toonforge.data.reading import read_picture, shown
 from toonforge.data.transforms import Geometry, scale, scale_short_side, to_tensor
@@ -26,6 +27,9 @@ CACHE_BYTES = 256 * 2**20
 ASPECT_TOLERANCE = 0.02
 """Sides of a pair whose aspects differ by more than this share do not show the same scene."""
 
+Steps = tuple[tuple[str, str], ...]
+"""Filters that a picture has been through: (filter, style) each."""
+
 
 class FileSource:
     """Groups of picture files, as `toonforge.components.ImageSource` describes.
@@ -34,7 +38,7 @@ class FileSource:
         groups: group -> field -> files. The fields of one group are matched by position, and cut alike.
         geometry: how they are scaled and cut.
         names: group -> what to call each item; the files' stems when left out.
-        filtered: further field -> how a picture filter makes it of another field's scaled pictures.
+        filtered: further field -> how a picture filter makes it of the scaled pictures of a field before it.
 
     Raises:
         ToonforgeError: there are filtered fields, and OpenCV is not installed.
@@ -57,7 +61,7 @@ class FileSource:
         self.filtered = read_filtered(filtered or {})
         if self.filtered:
             opencv()  # better missed here than in the middle of a run, or in a background process
-        self._cache: dict[tuple[Path, str, str], Picture] = {}
+        self._cache: dict[tuple[Path, Steps], Picture] = {}
         self._room = CACHE_BYTES
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
@@ -73,9 +77,14 @@ class FileSource:
         crop = self.geometry.crop(first, rng)
         for file, picture in zip(other_files, others):
             _check_pair(file, picture, first_file, first)
+        made: dict[str, tuple[Path, Steps]] = {field: (file, ()) for field, file in files.items()}
         for field, filtered in self.filtered.items():
-            if filtered.made_from in files:
-                pictures[field] = self._filtered(files[filtered.made_from], filtered, filtered.style(index, rng))
+            if filtered.made_from in made:
+                style = filtered.style(index, rng)
+                file, steps = made[filtered.made_from]
+                made[field] = file, (*steps, (filtered.filter, style))
+                function = FILTERS[filtered.filter][style]
+                pictures[field] = self._kept(made[field], partial(function, pictures[filtered.made_from]))
         return {field: to_tensor(crop(scale(picture, *first.shape[:2]))) for field, picture in pictures.items()}
 
     def name(self, group: str, index: int) -> str:
@@ -83,12 +92,10 @@ class FileSource:
         return self._names[group][index]
 
     def _scaled(self, file: Path) -> Picture:
-        return self._kept((file, "", ""), lambda: scale_short_side(read_picture(file), self.geometry.load_size))
+        return self._kept((file, ()), lambda: scale_short_side(read_picture(file), self.geometry.load_size))
 
-    def _filtered(self, file: Path, filtered: Filtered, style: str) -> Picture:
-        return self._kept((file, filtered.filter, style), lambda: filtered.apply(self._scaled(file), style))
-
-    def _kept(self, key: tuple[Path, str, str], make: Callable[[], Picture]) -> Picture:
+    def _kept(self, key: tuple[Path, Steps], make: Callable[[], Picture]) -> Picture:
+        """The picture of a file after some filters: from the cache, or made and kept while there is room."""
         picture = self._cache.get(key)
         if picture is None:
             picture = make()

@@ -48,10 +48,6 @@ class Filtered:
             return self.styles[index % len(self.styles)]
         return self.styles[int(rng.integers(len(self.styles)))]
 
-    def apply(self, picture: Picture, style: str) -> Picture:
-        """The filtered picture, of the same size."""
-        return FILTERS[self.filter][style](picture)
-
 
 def read_filtered(expressions: Mapping[str, Expr]) -> dict[str, Filtered]:
     """Field -> how it is made.
@@ -73,7 +69,7 @@ def _read(field: str, expression: Expr) -> Filtered:
     if not names or len(names) < len(call.arguments):
         hint = None
         if any(isinstance(argument, Call) for argument in call.arguments):
-            hint = "filters are not applied to one another's pictures"
+            hint = "give the inner one a field of its own, above this one"
         raise _error(field, expression, f"a field and names of styles: {call.function}(photo)", hint)
     made_from, *styles = names
     known = [style for style in FILTERS[call.function] if style != PLAIN]

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-
-import attrs
+from typing import ClassVar
 
 from toonforge.components import Shape, component, param
-from toonforge.data.files import FileSource, item_name
-from toonforge.data.picture_set import PictureSet
-from toonforge.data.reading import SUFFIXES, list_pictures, shown
-from toonforge.data.split import held_out
+from toonforge.data.files import FileSource
+from toonforge.data.held_out import HeldOut
+from toonforge.data.listing import Listed, check_matched, list_folder
+from toonforge.data.reading import shown
 from toonforge.errors import DataError, FieldError, Problem
 from toonforge.names import is_identifier
 
-_NAMED = 5
-
-
-@attrs.frozen(kw_only=True)
-class _Listed:
-    """A folder's pictures: (name, file), sorted. `key` is where the recipe names the folder."""
-
-    key: str
-    folder: Path
-    pictures: tuple[tuple[str, Path], ...]
-
 
 @component
-class Folders(PictureSet):
+class Folders(HeldOut):
     """Base of data sets in folders: finds the pictures and holds some out."""
+
+    too_few_hint: ClassVar[str] = "add pictures, or name folders of validation pictures in validation_fields"
 
     fields: Mapping[str, str] = param(
         doc="batch field -> folder of its pictures (folders below it included); relative to the current directory"
     )
-    validation: float = param(
-        0.1,
-        doc="share of the pictures held out for validation; a file's name decides, so adding files moves none",
-        above=0,
-        below=1,
-    )
     validation_fields: Mapping[str, str] | None = param(
-        None, doc="folders of validation pictures, one a field; nothing is then held out of `fields`"
+        None, doc="folders of validation pictures, one a field; none of `fields` are then held out for it"
     )
-    split_seed: int = param(0, doc="another number holds out other pictures", at_least=0)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -59,7 +41,7 @@ class Folders(PictureSet):
     def verify(self) -> None:
         """Raise `DataError` for folders that are missing, empty or too small to hold some out; decode nothing."""
         problems: list[Problem] = []
-        for split in ("train", "validation"):
+        for split in self.splits:
             try:
                 self._files(split)
             except DataError as error:
@@ -71,18 +53,17 @@ class Folders(PictureSet):
         """Field -> (name, file) of one part, none empty."""
         raise NotImplementedError
 
-    def _listed(self, split: str) -> dict[str, _Listed]:
+    def _listed(self, split: str) -> dict[str, Listed]:
         """Field -> what its folder for this part holds, before anything is held out."""
-        if split not in ("train", "validation"):
-            raise ValueError(f"unknown split {split!r}: there are 'train' and 'validation'")
+        self.check_split(split)
         apart = split == "validation" and self.validation_fields is not None
         folders = (self.validation_fields if apart else None) or self.fields
         problems: list[Problem] = []
-        listed: dict[str, _Listed] = {}
+        listed: dict[str, Listed] = {}
         for field, given in folders.items():
             key = f"data.{'validation_fields' if apart else 'fields'}.{field}"
             try:
-                listed[field] = _list(key, Path(given).expanduser())
+                listed[field] = list_folder(key, Path(given).expanduser())
             except DataError as error:
                 problems.extend(error.problems)
         if problems:
@@ -91,20 +72,9 @@ class Folders(PictureSet):
 
     def _part(self, split: str, names: list[str], key: str, what: str) -> frozenset[str]:
         """Those of the names that belong to this part."""
-        if self.validation_fields is not None:
-            return frozenset(names)
-        if len(set(names)) < 2:
-            raise DataError(
-                Problem(
-                    message="there are too few pictures to hold some out for validation",
-                    key=key,
-                    found=what,
-                    expected="at least 2",
-                    hint="add pictures, or name folders of validation pictures in validation_fields",
-                )
-            )
-        held = held_out(names, self.validation, self.split_seed)
-        return held if split == "validation" else frozenset(names) - held
+        if self.validation_fields is None:
+            return self.part(split, names, key, what, self.validation)
+        return frozenset(names) if split == "validation" else self.part(split, names, key, what, 0)
 
 
 @component
@@ -175,7 +145,7 @@ class PairedFolders(Folders):
 
     def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:
         listed = self._listed(split)
-        _check_matched(listed)
+        check_matched(listed)
         first = next(iter(listed.values()))
         names = [name for name, _ in first.pictures]
         part = self._part(split, names, first.key, f"{len(names)} pairs")
@@ -183,62 +153,3 @@ class PairedFolders(Folders):
             field: sorted((name, file) for name, file in side.pictures if name in part)
             for field, side in listed.items()
         }
-
-
-def _list(key: str, folder: Path) -> _Listed:
-    if not folder.is_dir():
-        there = folder.exists()
-        raise DataError(
-            Problem(
-                message=f"the folder {shown(folder)} {'is a file' if there else 'does not exist'}",
-                key=key,
-                expected="a folder of pictures",
-                hint=None if there or folder.is_absolute() else f"it is looked for in {shown(Path.cwd())}",
-            )
-        )
-    pictures = tuple((item_name(file, folder), file) for file in list_pictures(folder))
-    if not pictures:
-        entries = sum(1 for _ in folder.iterdir())
-        raise DataError(
-            Problem(
-                message=f"the folder {shown(folder)} holds no pictures",
-                key=key,
-                found=f"{entries} entries, none of them a picture" if entries else "nothing",
-                expected=f"files that end in {', '.join(SUFFIXES)}",
-            )
-        )
-    return _Listed(key=key, folder=folder, pictures=pictures)
-
-
-def _check_matched(listed: Mapping[str, _Listed]) -> None:
-    """Raise `DataError` where a side has a name twice, or lacks one that another side has."""
-    problems: list[Problem] = []
-    names = {field: [name for name, _ in side.pictures] for field, side in listed.items()}
-    counts = {field: Counter(given) for field, given in names.items()}
-    everything = set().union(*names.values())
-    for field, side in listed.items():
-        if twice := sorted(name for name, count in counts[field].items() if count > 1):
-            problems.append(
-                Problem(
-                    message=f"several files in {shown(side.folder)} have one name, so pairs cannot be told",
-                    key=side.key,
-                    found=_some(twice),
-                    expected="names that differ in more than their ending",
-                )
-            )
-        if missing := sorted(everything - set(names[field])):
-            problems.append(
-                Problem(
-                    message=f"{len(missing)} of {len(everything)} pairs have no picture in {shown(side.folder)}",
-                    key=side.key,
-                    found=f"no {_some(missing)}",
-                    expected="files of the same names in every folder; their endings may differ",
-                )
-            )
-    if problems:
-        raise DataError(*problems)
-
-
-def _some(names: list[str]) -> str:
-    rest = len(names) - _NAMED
-    return ", ".join(map(repr, names[:_NAMED])) + (f" and {rest} more" if rest > 0 else "")

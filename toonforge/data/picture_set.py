@@ -40,7 +40,7 @@ class PictureSet(Dataset):
 
     filtered: Mapping[str, Expr] = param(
         dict,
-        doc="further batch fields, each made of another's pictures by a filter and cut alike: cartoonize(photo), "
+        doc="further batch fields, each made by a filter of a field above it and cut alike: cartoonize(photo), "
         "cartoonize(photo, classic, soft) in one of several styles, smooth_edges(cartoon); needs OpenCV "
         "(toonforge[filters])",
     )
@@ -67,24 +67,21 @@ class PictureSet(Dataset):
         return (3, self.image_size, self.image_size)
 
     def with_filtered(self, groups: Mapping[str, Mapping[str, Shape]]) -> Mapping[str, Mapping[str, Shape]]:
-        """The groups with the `filtered` fields beside those that they are made from.
+        """The groups with the `filtered` fields, each beside the one that it is made from, which is before it.
 
         Raises:
             FieldError: one is made from a field that is not there, or has a name that is taken.
         """
-        there = [field for fields in groups.values() for field in fields]
-        filtered = read_filtered(self.filtered)
-        for field, how in filtered.items():
+        result = {group: dict(fields) for group, fields in groups.items()}
+        for field, how in read_filtered(self.filtered).items():
+            there = [name for fields in result.values() for name in fields]
             if field in there:
                 raise FieldError("filtered", field, f"a name that no other field has ({', '.join(there)})")
             if how.made_from not in there:
-                again = "a filtered field is not filtered again" if how.made_from in filtered else None
+                later = f"put {how.made_from} above {field}" if how.made_from in self.filtered else None
                 expected = f"for {field}, the pictures of one of {', '.join(there)}"
-                raise FieldError("filtered", how.made_from, expected, did_you_mean(how.made_from, there) or again)
-        return {
-            group: {
-                **fields,
-                **{field: fields[how.made_from] for field, how in filtered.items() if how.made_from in fields},
-            }
-            for group, fields in groups.items()
-        }
+                raise FieldError("filtered", how.made_from, expected, later or did_you_mean(how.made_from, there))
+            for fields in result.values():
+                if how.made_from in fields:
+                    fields[field] = fields[how.made_from]
+        return result

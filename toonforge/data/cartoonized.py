@@ -1,0 +1,92 @@
+"""Photographs of one folder, each paired with the cartoon that a filter makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from toonforge.components import Shape, component, param
+from toonforge.data.cartoonize import STYLES
+from toonforge.data.files import FileSource
+from toonforge.data.held_out import HeldOut
+from toonforge.data.listing import list_folder
+from toonforge.data.reading import shown
+from toonforge.errors import FieldError
+from toonforge.names import did_you_mean, is_identifier
+from toonforge.recipe.expr import Call, Expr, Name
+
+
+@component
+class CartoonizedFolder(HeldOut):
+    """A folder of photographs, each paired with its cartoon: the pictures of a pair are cut alike.
+
+    The same photographs in other styles of cartoon, to measure what a training on some styles does with others: the
+    same recipe with other `styles`, and the parts stay what they are.
+    """
+
+    folder: str = param(doc="folder of the photographs (folders below it included); relative to the current directory")
+    photo_field: str = param("photo", doc="batch field of the photographs")
+    cartoon_field: str = param("cartoon", doc="batch field of their cartoons")
+    styles: tuple[Literal["drawn", "classic", "soft", "muted", "bold", "poster", "sketch"], ...] = param(
+        ("classic",),
+        doc="of the cartoons: one is drawn for each training picture, and they take turns in validation",
+        source="cGANs for Cartoon to Real-life Images, 2.1.1; four styles, 2.1.3",
+    )
+    validation: float = param(
+        0.2,
+        doc="share of the photographs held out for validation; a file's name decides, so adding files moves none",
+        source="cGANs for Cartoon to Real-life Images, 2.1.2",
+        above=0,
+        below=1,
+    )
+    test: float = param(
+        0.2,
+        doc="share held out for testing, apart from training and validation; decided by the file's name too",
+        source="cGANs for Cartoon to Real-life Images, 2.1.2",
+        at_least=0,
+        below=1,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        for key in ("photo_field", "cartoon_field"):
+            if not is_identifier(getattr(self, key)):
+                raise FieldError(key, getattr(self, key), "a name of letters, digits and underscores")
+        if self.photo_field == self.cartoon_field:
+            raise FieldError("cartoon_field", self.cartoon_field, "another name than photo_field")
+        if not self.styles or len(set(self.styles)) != len(self.styles):
+            raise FieldError("styles", list(self.styles), "one style or more, each once")
+        for style in self.styles:
+            if style not in STYLES:
+                raise FieldError("styles", style, f"styles among {', '.join(STYLES)}", did_you_mean(style, STYLES))
+        self.groups()  # refuses filtered fields that cannot be
+
+    def groups(self) -> Mapping[str, Mapping[str, Shape]]:
+        """One group, "pair"."""
+        return self.with_filtered({"pair": dict.fromkeys((self.photo_field, self.cartoon_field), self.picture_shape)})
+
+    def verify(self) -> None:
+        """Raise `DataError` for a folder that is missing, empty or too small to hold some out; decode nothing."""
+        self._photos("train")
+
+    def build(self, split: str) -> FileSource:
+        """The pairs of one part; raises `DataError` as `verify` does."""
+        photos = self._photos(split)
+        styles = [Name(style) for style in self.styles]
+        cartoons = Expr(Call("cartoonize", (Name(self.photo_field), *styles)))
+        return FileSource(
+            {"pair": {self.photo_field: [file for _, file in photos]}},
+            self.geometry(split),
+            {"pair": [name for name, _ in photos]},
+            {self.cartoon_field: cartoons, **self.filtered},
+        )
+
+    def _photos(self, split: str) -> list[tuple[str, Path]]:
+        """(name, file) of one part."""
+        self.check_split(split)
+        listed = list_folder("data.folder", Path(self.folder).expanduser())
+        names = [name for name, _ in listed.pictures]
+        what = f"{len(names)} in {shown(listed.folder)}"
+        part = self.part(split, names, "data.folder", what, self.validation)
+        return [(name, file) for name, file in listed.pictures if name in part]

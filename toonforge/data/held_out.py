@@ -1,0 +1,82 @@
+"""Base of data sets that hold some of their pictures out, for validation and for testing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from toonforge.components import component, param
+from toonforge.data.picture_set import PictureSet
+from toonforge.data.split import SPLITS, parted
+from toonforge.errors import DataError, FieldError, Problem
+
+
+@component
+class HeldOut(PictureSet):
+    """Pictures whose names decide which part they are in."""
+
+    too_few_hint: ClassVar[str] = "add pictures"
+
+    validation: float = param(
+        0.1,
+        doc="share of the pictures held out for validation; a file's name decides, so adding files moves none",
+        above=0,
+        below=1,
+    )
+    test: float = param(
+        0.0,
+        doc="share held out for testing, apart from training and validation; decided by the file's name too",
+        at_least=0,
+        below=1,
+    )
+    split_seed: int = param(0, doc="another number holds out other pictures", at_least=0)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.validation + self.test >= 1:
+            raise FieldError("test", self.test, f"with validation, {self.validation:g}, less than 1: some must be left")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The parts that there are."""
+        return SPLITS if self.test else SPLITS[:2]
+
+    def check_split(self, split: str) -> None:
+        """Raise `DataError` for the test part where nothing is held out for it, ValueError for an unknown part."""
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}: there are {', '.join(map(repr, SPLITS))}")
+        if split not in self.splits:
+            raise DataError(
+                Problem(
+                    message="no pictures are held out for testing",
+                    key="data.test",
+                    found=f"{self.test:g}",
+                    expected="a share greater than 0",
+                    hint="set data.test = 0.2; it takes pictures from training, none from validation",
+                )
+            )
+
+    def part(self, split: str, names: Sequence[str], key: str, what: str, validation: float) -> frozenset[str]:
+        """Those of the names that belong to a part.
+
+        Args:
+            split: the part.
+            names: of all items.
+            key, what: where the recipe says which these are, and what they are, for the error.
+            validation: share for validation; 0 where these pictures are not for it.
+
+        Raises:
+            DataError: there are fewer names than parts.
+        """
+        uses = [use for use, share in (("validation", validation), ("testing", self.test)) if share]
+        if len(set(names)) <= len(uses):
+            raise DataError(
+                Problem(
+                    message=f"there are too few pictures to hold some out for {' and '.join(uses)}",
+                    key=key,
+                    found=what,
+                    expected=f"at least {len(uses) + 1}",
+                    hint=self.too_few_hint,
+                )
+            )
+        return parted(names, validation=validation, test=self.test, seed=self.split_seed)[split]
