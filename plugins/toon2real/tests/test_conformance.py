@@ -1,0 +1,48 @@
+"""toonforge's conformance suites on everything that the plugin supplies."""
+
+from __future__ import annotations
+
+from toonforge_toon2real import PatchGAN, Resnet
+
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
+
+
+class TestResnet(GeneratorSuite):
+    component = Resnet()
+
+
+class TestPrintedResnet(GeneratorSuite):
+    component = Resnet(as_printed=True)
+
+
+class TestResizingResnet(GeneratorSuite):
+    component = Resnet(upsample="resize", norm="layer")
+
+
+class TestPatchGAN(DiscriminatorSuite):
+    component = PatchGAN()
+
+
+class TestPlainPatchGAN(DiscriminatorSuite):
+    component = PatchGAN(spectral_norm=False)
+
+
+class TestPrintedPatchGAN(DiscriminatorSuite):
+    component = PatchGAN(as_printed=True)
+
+
+class TestPlainPrintedPatchGAN(DiscriminatorSuite):
+    component = PatchGAN(as_printed=True, spectral_norm=False)
+
+
+class TestToon2real(RecipeSuite):
+    recipe = "toon2real/toon2real"
+
+
+class TestToon2realAsPrinted(RecipeSuite):
+    recipe = "toon2real/toon2real"
+    overrides = ("generators.G_r.as_printed=true",)
+
+
+class TestWithoutSpectralNorm(RecipeSuite):
+    recipe = "toon2real/without-spectral-norm"

@@ -1,0 +1,82 @@
+"""Spectral normalisation measured: the largest singular value of every convolution, and the iterations it costs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toonforge_toon2real import PatchGAN
+from torch import nn
+from torch.nn import functional
+
+VARIANTS = [PatchGAN(width=16), PatchGAN(width=16, as_printed=True)]
+
+
+def convolutions(network: nn.Module) -> list[nn.Conv2d]:
+    return [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+
+
+def largest(weight: torch.Tensor) -> float:
+    """Largest singular value of a convolution's weight as a matrix (out, in * k * k)."""
+    return float(torch.linalg.svdvals(weight.detach().double().flatten(1))[0])
+
+
+def train_weights(network: nn.Module) -> None:
+    """Weights far from the initial ones, which the first iterations at construction have seen."""
+    with torch.no_grad():
+        for conv in convolutions(network):
+            weight = conv.parametrizations.weight.original
+            weight.copy_(torch.randn_like(weight) * torch.rand(len(weight), 1, 1, 1) * 3)
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=["standard", "as printed"])
+def test_every_convolution_has_spectral_norm_one_after_enough_iterations(config: PatchGAN) -> None:
+    torch.manual_seed(0)
+    network = config.build().train()
+    train_weights(network)
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before = [largest(conv.weight) for conv in convolutions(network.eval())]
+        network.train()
+        for _ in range(300):
+            network(x)
+    network.eval()
+    assert any(abs(value - 1) > 0.1 for value in before)
+    assert [largest(conv.weight) for conv in convolutions(network)] == pytest.approx([1] * 5, abs=1e-3)
+
+
+def test_without_it_spectral_norms_are_what_the_weights_make_them() -> None:
+    torch.manual_seed(0)
+    norms = [largest(conv.weight) for conv in convolutions(PatchGAN(width=16, spectral_norm=False).build())]
+    assert all(abs(value - 1) > 0.1 for value in norms)
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=["standard", "as printed"])
+def test_a_call_in_training_is_one_power_iteration_and_none_in_use(config: PatchGAN) -> None:
+    torch.manual_seed(0)
+    network = config.build()
+    train_weights(network)
+    expected = []
+    for conv in convolutions(network):
+        matrix = conv.parametrizations.weight.original.detach().flatten(1)
+        u = functional.normalize(matrix @ conv.parametrizations.weight[0]._v, dim=0)
+        v = functional.normalize(matrix.T @ u, dim=0)
+        expected.append((u, v))
+    x = torch.rand(1, 3, 64, 64)
+    network.train()(x)
+    network.eval()(x)
+    for conv, (u, v) in zip(convolutions(network), expected, strict=True):
+        assert torch.allclose(conv.parametrizations.weight[0]._u, u, atol=1e-6)
+        assert torch.allclose(conv.parametrizations.weight[0]._v, v, atol=1e-6)
+
+
+def test_the_norm_bounds_how_far_a_convolution_stretches_what_it_sees() -> None:
+    """The weight over u' W v: the convolution on one patch has gain 1 in its strongest direction."""
+    torch.manual_seed(0)
+    network = PatchGAN(width=8).build().train()
+    with torch.no_grad():
+        for _ in range(1000):
+            network(torch.rand(1, 3, 32, 32))
+    conv = convolutions(network.eval())[1]
+    _, _, right = torch.linalg.svd(conv.weight.detach().flatten(1), full_matrices=False)
+    patch = right[0].view(1, *conv.weight.shape[1:])
+    assert functional.conv2d(patch, conv.weight).norm().item() == pytest.approx(1, abs=1e-3)
