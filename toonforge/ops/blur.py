@@ -1,0 +1,81 @@
+"""`blur(x, sigma)`: smooths pictures, as a touch-up after a translator or to show a network soft pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from toonforge.components import Op, Shape, component
+from toonforge.errors import ShapeError
+from toonforge.ops.shapes import number, picture_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+LARGEST = 100.0
+"""Pixels. A wider bell would need a kernel of over 800 pixels, more than pictures here have to give."""
+
+
+@component
+class Blur(Op):
+    """Gaussian smoothing; `sigma` is the bell's standard deviation in pixels, above 0 and at most 100.
+
+    The result is that of OpenCV's `GaussianBlur(x, (0, 0), sigma)` on float pictures: a square kernel of
+    8 sigma + 1 pixels, rounded and made odd, with weights that sum to 1, so that values stay in their range; beyond
+    the border the picture is mirrored about its outermost pixels, as often as a small picture needs. A gradient passes.
+    It acts in training and outside alike: `[translations] cartoon = "blur(G(photo), 0.8)"` smooths what users get.
+    """
+
+    arguments: ClassVar[tuple[int, int | None]] = (2, 2)
+
+    def shape(self, *inputs: Shape | float) -> Shape:
+        """The picture's shape."""
+        sigma = number("blur", 2, inputs[1])
+        if not 0 < sigma <= LARGEST:
+            raise ShapeError(
+                f"argument 2 of blur is sigma in pixels, greater than 0 and at most {LARGEST:g}, found {sigma:g}"
+            )
+        return picture_shape("blur", 1, inputs[0])
+
+    def build(self) -> Callable[..., torch.Tensor]:
+        """A function of pictures (N,C,H,W) and sigma."""
+        import torch
+        from torch.nn.functional import conv2d
+
+        def blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
+            radius = kernel_size(sigma) // 2
+            if radius == 0:
+                return pictures
+            # Half precision has too few digits for the weights' sum: smooth in float32 even under autocast.
+            kind = torch.promote_types(pictures.dtype, torch.float32)
+            offsets = torch.arange(-radius, radius + 1, device=pictures.device, dtype=kind)
+            bell = torch.exp(-0.5 * (offsets / sigma) ** 2)
+            bell = bell / bell.sum()
+            count, channels, height, width = pictures.shape
+            rows = mirrored(height, radius, pictures.device)
+            columns = mirrored(width, radius, pictures.device)
+            with torch.autocast(pictures.device.type, enabled=False):
+                x = pictures.to(kind).reshape(count * channels, 1, height, width)
+                x = conv2d(x[:, :, rows], bell.view(1, 1, -1, 1))  # down the columns, then along the rows
+                x = conv2d(x[..., columns], bell.view(1, 1, 1, -1))
+            return x.view(count, channels, height, width).to(pictures.dtype)
+
+        return blur
+
+
+def kernel_size(sigma: float) -> int:
+    """OpenCV's kernel for float pictures: 4 sigma to each side, an odd number of pixels."""
+    return round(8 * sigma + 1) | 1
+
+
+def mirrored(size: int, radius: int, device: torch.device) -> torch.Tensor:
+    """Which of `size` pixels to read at -radius ... size + radius - 1: mirrored about the outermost pixels."""
+    import torch
+
+    positions = torch.arange(-radius, size + radius, device=device)
+    if size == 1:
+        return torch.zeros_like(positions)
+    period = 2 * (size - 1)
+    positions = positions % period
+    return torch.where(positions < size, positions, period - positions)
