@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from toonforge.data.classic import Classic, Sketch
+from toonforge.data.classic import Classic
 from toonforge.data.drawn import Drawn
+from toonforge.data.poster_and_sketch import Poster, Sketch
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 STYLES: Mapping[str, Callable[[Picture], Picture]] = {
     "drawn": Drawn(),
     "classic": Classic(),
-    "soft": Classic(halvings=2, passes=14, colours=25, median=9),
-    "muted": Classic(gray=0.7),
-    "bold": Classic(block=15, offset=3, widen=1),
-    "poster": Drawn(radius=16, colours=60, tones=3, saturation=2.4, brightness=1.1, lines=0),
+    "soft": Classic(halvings=2, passes=10, colours=30, median=7, offset=4),
+    "muted": Classic(gray=0.65),
+    "bold": Classic(median=7, block=11, offset=6, widen=1),
+    "poster": Poster(),
     "sketch": Sketch(),
 }
-"""Name -> filter of an RGB picture (height, width, 3) of uint8. The first is the default.
+"""Name -> filter of an RGB picture (height, width, 3) of uint8. The first is the default. Their sizes are for pictures
+of about 256 pixels: smaller ones get coarser.
 
 `soft`, `muted` and `bold` vary `classic` in blur, in its share of gray and in its lines. `poster` (few flat tones, no
 lines) and `sketch` (pencil on white) look like none of them: they are there to be held out of a training.
