@@ -1,0 +1,35 @@
+"""toonforge's conformance suites on everything that the plugin supplies."""
+
+from __future__ import annotations
+
+from toonforge_mha_unet import PatchGAN, Unet
+
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
+
+
+class TestUnet(GeneratorSuite):
+    component = Unet()
+
+
+class TestUnetWithoutAttention(GeneratorSuite):
+    component = Unet(heads=0)
+
+
+class TestResizingUnet(GeneratorSuite):
+    component = Unet(upsample="resize", norm="group", dropout=0.0)
+
+
+class TestPatchGAN(DiscriminatorSuite):
+    component = PatchGAN()
+
+
+class TestSpectralPatchGAN(DiscriminatorSuite):
+    component = PatchGAN(norm="none", spectral_norm=True)
+
+
+class TestPackagedRecipe(RecipeSuite):
+    recipe = "mha-unet/mha-unet"
+
+
+class TestAblation(RecipeSuite):
+    recipe = "mha-unet/without-attention"
