@@ -10,6 +10,7 @@ import click
 
 VERBS: Mapping[str, str] = {
     "run": "Train a recipe.",
+    "sweep": "Train a grid of overrides, and compare the runs.",
     "check": "Check recipes without training.",
     "list": "List components and recipes.",
     "show": "Explain a component or a recipe.",

@@ -1,0 +1,103 @@
+"""Each run of a sweep in a process of its own.
+
+So a run's peak memory is its own, what a GPU held is given back whole, and a run that the system kills (out of memory)
+costs no other. The price, importing torch once a run, is some seconds. A terminal's Ctrl-C reaches the run's process by
+itself: it saves and leaves with code 130, and the sweep, which only waits meanwhile, stops.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from toonforge.sweeps.plan import PlannedRun
+from toonforge.sweeps.work import Outcome
+
+
+class Processes:
+    """Trains runs in processes of their own, each under a header.
+
+    Args:
+        count: how many runs the sweep has.
+        options: of the whole command line, before the verb.
+        cpu: stay on the CPU.
+    """
+
+    def __init__(self, count: int, options: Sequence[str], cpu: bool) -> None:
+        self.count, self.options, self.cpu = count, options, cpu
+
+    def skip(self, run: PlannedRun, number: int) -> None:
+        """Say that it is finished."""
+        self._head(run, number, ": finished already", above="")
+
+    def train(self, run: PlannedRun, number: int, folder: Path, resume: bool, lock: int | None) -> Outcome:
+        """Start the process, wait for it, and read what it says of its end."""
+        self._head(run, number)
+        with tempfile.TemporaryDirectory(prefix="toonforge-sweep-") as place:
+            report = Path(place) / "problem.json"
+            words = [run.source, "--out", str(folder), "--one", str(report)]
+            words += [word for override in run.overrides for word in ("--set", override)]
+            words += [*(["--resume"] if resume else []), *(["--cpu"] if self.cpu else [])]
+            code, asked = start([*self.options, "sweep", *words], lock)
+            problem = json.loads(report.read_text("utf-8")) if report.is_file() else None
+        return outcome(code, problem, asked)
+
+    def _head(self, run: PlannedRun, number: int, more: str = "", above: str = "\n") -> None:
+        place = click.style(f"{number} of {self.count}", fg="cyan", bold=True)
+        click.echo(f"{above}{place}: {click.style(run.name, bold=True)}{more}", err=True)
+
+
+def outcome(code: int, problem: str | None, asked: bool = False) -> Outcome:
+    """What an exit code and a report mean. `asked`: whether someone wanted to stop, also if the run came to its end."""
+    if code in (0, 130):
+        return Outcome(stopped=asked or code == 130)
+    if problem is None and code < 0:
+        name = signal.Signals(-code).name if -code in {int(one) for one in signal.Signals} else str(-code)
+        problem = f"its process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return Outcome(stopped=asked, problem=problem or f"its process ended with code {code}", ours=code != 2)
+
+
+def start(arguments: Sequence[str], lock: int | None) -> tuple[int, bool]:
+    """Run `toonforge ARGUMENTS`, which inherits the lock.
+
+    Returns:
+        Its exit code, negative for a signal; and whether this process was asked to stop meanwhile.
+    """
+    with _passing_on() as (started, asked):
+        inherited = () if lock is None else (lock,)
+        process = subprocess.Popen([sys.executable, "-m", "toonforge", *arguments], pass_fds=inherited)
+        started.append(process)
+        return process.wait(), bool(asked)
+
+
+@contextmanager
+def _passing_on() -> Iterator[tuple[list[subprocess.Popen[bytes]], list[int]]]:
+    """Pass signals on to the processes in the first list, and note them in the second.
+
+    Ctrl-C at a terminal has reached the processes by itself: a second one would cut their checkpoint short.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+    at_terminal = sys.stdin is not None and sys.stdin.isatty()
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        for process in started:
+            if process.poll() is None and not (at_terminal and number == signal.SIGINT):
+                process.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield started, asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

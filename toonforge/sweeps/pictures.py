@@ -1,0 +1,103 @@
+"""The same validation pictures as every finished run translates them, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toonforge.data.grid import ARROW, draw_grid
+from toonforge.errors import UnreadableImage
+from toonforge.recipe.graph import Graph
+from toonforge.recipe.model import Recipe
+from toonforge.sweeps.plan import Plan, PlannedRun
+from toonforge.sweeps.results import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from toonforge.use.model import Model
+
+    Pictures = list[np.ndarray[Any, Any]]
+
+MOST_RUNS, MOST_PICTURES = 12, 6
+
+
+def write_comparison(folder: Path, plan: Plan, rows: Sequence[Row], cpu: bool = False) -> tuple[list[Path], list[str]]:
+    """Draw one picture a translation, `grid-TARGET.jpg`; what was made, and what could not be.
+
+    The first finished run's validation pictures are shown; a run whose own are others is left out, and named.
+    """
+    done = [run for run, row in zip(plan.runs, rows) if row.state == "finished"]
+    targets = list(dict.fromkeys(target for run in done for target in run.recipe.translations))
+    shown = {target: [run for run in done if target in run.recipe.translations][:MOST_RUNS] for target in targets}
+    shown = {target: runs for target, runs in shown.items() if len(runs) > 1}
+    if not shown:
+        return [], []
+    columns: dict[str, list[tuple[str, Pictures]]] = {target: [] for target in shown}
+    notes: list[str] = []
+    first: dict[str, list[str]] = {}
+    try:
+        from toonforge.use.model import load_model
+
+        for run in dict.fromkeys(run for runs in shown.values() for run in runs):
+            model = load_model(folder / run.name, cpu=cpu)
+            for target in [target for target, runs in shown.items() if run in runs and target in model.translations]:
+                names, inputs = _inputs(run.recipe, target)
+                if first.setdefault(target, names) != names:
+                    notes.append(f"grid-{target}.jpg leaves out {run.name}: its validation pictures are others")
+                    continue
+                if not columns[target]:
+                    columns[target].append((_field(run.recipe, target), _pictures(inputs)))
+                columns[target].append((f"{ARROW} {_label(run)}", _translated(model, inputs, target)))
+            del model
+    except Exception as error:  # a picture is not worth a sweep
+        return [], [*notes, f"the runs' pictures could not be compared: {type(error).__name__}: {error}"]
+    made = [_save(folder / f"grid-{target}.jpg", found, plan, target) for target, found in columns.items() if found[2:]]
+    return made, notes
+
+
+def _label(run: PlannedRun) -> str:
+    return ", ".join(run.values.values())
+
+
+def _field(recipe: Recipe, target: str) -> str:
+    (field,) = Graph(recipe.modules, recipe.signals).fields_of(recipe.translations[target])
+    return field
+
+
+def _inputs(recipe: Recipe, target: str) -> tuple[list[str], list[torch.Tensor]]:
+    """Names and pictures (3,H,W) of the validation items that a translation takes."""
+    field, source = _field(recipe, target), recipe.data.build("validation")
+    group = next(group for group, fields in recipe.data.groups().items() if field in fields)
+    names: list[str] = []
+    pictures: list[torch.Tensor] = []
+    for index in range(source.sizes[group]):
+        if len(names) == min(MOST_PICTURES, recipe.train.samples.count):
+            break
+        try:
+            pictures.append(source.item(group, index, None)[field])
+        except UnreadableImage:
+            continue
+        names.append(source.name(group, index))
+    return names, pictures
+
+
+def _translated(model: Model, inputs: Sequence[torch.Tensor], target: str) -> Pictures:
+    return _pictures([model(picture[None], target)[0] for picture in inputs])
+
+
+def _pictures(tensors: Sequence[torch.Tensor]) -> Pictures:
+    from toonforge.train.validation import to_pictures
+
+    return [picture for tensor in tensors for picture in to_pictures(tensor[None])]
+
+
+def _save(path: Path, columns: list[tuple[str, Pictures]], plan: Plan, target: str) -> Path:
+    varied = ", ".join(axis.label for axis in plan.axes)
+    picture = draw_grid(columns, f"{plan.name}: {target} by {varied}")
+    temporary = path.with_name(f".{path.name}.partial")
+    picture.save(temporary, format="JPEG", quality=92)
+    temporary.replace(path)
+    return path
