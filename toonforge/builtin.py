@@ -8,7 +8,7 @@ from toonforge.components import Dataset, Loss, Metric, Op, Optimizer, OtherNetw
 from toonforge.data import CartoonizedFolder, PairedFolders, Synthetic, UnpairedFolders
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
 from toonforge.metrics import FID, KID, ClassifierGap, CosineDissimilarity, PixelL1, WeightedFID
-from toonforge.nn.features import EfficientNetLite0
+from toonforge.nn.features import VGG19, EfficientNetLite0
 from toonforge.ops import Augment, Blur, Cat, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
 from toonforge.plugins.hookspecs import hookimpl
@@ -58,7 +58,7 @@ def toonforge_metrics() -> Mapping[str, type[Metric]]:
 @hookimpl
 def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
     """Feature networks."""
-    return {"efficientnet-lite0": EfficientNetLite0}
+    return {"efficientnet-lite0": EfficientNetLite0, "vgg19": VGG19}
 
 
 @hookimpl

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import OtherNetwork, Shape, component, param
-from toonforge.errors import ShapeError
+from toonforge.errors import FieldError, ShapeError
 from toonforge.nn.shapes import one_picture
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ LITE0 = (
     (320, 32),
     (1280, 32),
 )
+
+VGG19_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""Channels and number of the 3x3 convolutions between two poolings (Simonyan and Zisserman, 2015, table 1, E)."""
+
+VGG19Layer = Literal[
+    "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4",
+    "conv4_1", "conv4_2", "conv4_3", "conv4_4", "conv5_1", "conv5_2", "conv5_3", "conv5_4",
+]  # fmt: skip
+Preprocessing = Literal["imagenet", "caffe", "none"]
 
 
 @component
@@ -63,3 +73,65 @@ class EfficientNetLite0(OtherNetwork):
         if self.further:
             return lite.FeatureMaps(network, (self.layer, *self.further))
         return lite.FeatureMap(network, self.layer)
+
+
+@component
+class VGG19(OtherNetwork):
+    """A feature map of VGG19, for content and perceptual losses: `l1` between `V(fake)` and `V(photo)`.
+
+    Pictures are in [-1, 1]. It is frozen unless a phase updates it. Its weights are no part of any package:
+    `weights = "imagenet"` downloads torchvision's (548 MB, once, checked against their hash; toonforge[vision]), a path
+    names a state dict with torchvision's names, of the whole network or of its features alone.
+    """
+
+    layer: VGG19Layer = param(
+        "conv4_4", doc="which convolution's output", source="CartoonGAN, section 3.2.2", tiny="conv2_1"
+    )
+    activated: bool = param(False, doc="after the convolution's ReLU in place of before it")
+    weights: str = param(
+        "imagenet",
+        doc='"imagenet", the path of a state dict (.safetensors, .pth), or "random", which is for tests',
+        tiny="random",
+    )
+    preprocessing: Preprocessing = param(
+        "imagenet",
+        doc='"imagenet": mean and deviation of RGB, for torchvision\'s weights; "caffe": BGR in [0, 255] less the '
+        'mean, for weights converted from Caffe, as the CartoonGAN authors used; "none": [0, 1]',
+    )
+    size: int | None = param(
+        None, doc="pictures are scaled to this height and width first", unit="pixels", at_least=1, at_most=4096
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.preprocessing == "caffe" and self.weights == "imagenet":
+            raise FieldError(
+                "preprocessing",
+                self.preprocessing,
+                '"imagenet" for the weights of torchvision, which were trained with it',
+                'or give the path of weights converted from Caffe: weights = "path/to/vgg19-caffe.pth"',
+            )
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """(channels of the layer, H and W halved and rounded down at each pooling before it)."""
+        _, height, width = one_picture("vgg19", inputs, 3)
+        if self.size is not None:
+            height = width = self.size
+        stage = int(self.layer[len("conv")])
+        scale = 2 ** (stage - 1)
+        if min(height, width) < scale:
+            raise ShapeError(
+                f"vgg19 needs pictures of at least {scale}x{scale} for {self.layer}, found {height}x{width}: use "
+                "larger pictures, a `size`, or an earlier layer"
+            )
+        return (VGG19_STAGES[stage - 1][0], height // scale, width // scale)
+
+    def build(self) -> nn.Module:
+        """`toonforge.nn.vgg.VGG19`; `ToonforgeError` for weights that cannot be had or do not fit."""
+        from toonforge.nn import vgg
+
+        network = vgg.VGG19(self.layer, activated=self.activated, preprocessing=self.preprocessing, size=self.size)
+        if self.weights == "imagenet":
+            vgg.load_imagenet(network)
+        elif self.weights != "random":
+            vgg.load_file(network, Path(self.weights).expanduser())
+        return network
