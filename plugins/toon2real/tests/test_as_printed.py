@@ -104,6 +104,15 @@ def test_values_out_of_range_are_refused(values: dict[str, int]) -> None:
         Resnet(**values)
 
 
+def test_a_residual_generator_starts_as_the_identity_and_needs_equal_channels() -> None:
+    x = torch.rand(2, 3, 19, 23) * 2 - 1
+    assert torch.equal(Resnet(width=4, blocks=1, residual=True).build()(x), x)
+    with pytest.raises(FieldError, match="out_channels"):
+        Resnet(residual=True).fit((4, 32, 32))
+    with pytest.raises(FieldError, match="as_printed"):
+        Resnet(residual=True, as_printed=True)
+
+
 def test_importing_the_plugin_and_asking_for_shapes_loads_no_torch() -> None:
     code = (
         "import sys; from toonforge_toon2real import plugin, Resnet, PatchGAN; "

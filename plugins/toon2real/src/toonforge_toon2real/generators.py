@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toonforge.components import Generator, Shape, component, param
+from toonforge.errors import FieldError
 from toonforge.nn import Interpolation, Norm, Padding, Upsample, one_picture, with_channels
 from toonforge.nn.choices import INTERPOLATION_DOC, NORM_DOC, UPSAMPLE_DOC
 
@@ -44,10 +45,23 @@ class Resnet(Generator):
     upsample: Upsample = param("transposed", doc=UPSAMPLE_DOC, source=TABLE)
     interpolation: Interpolation = param("nearest", doc=INTERPOLATION_DOC)
     padding: Padding = param("reflect", doc="what unstrided convolutions see beyond the border", source=JOHNSON)
+    residual: bool = param(
+        False,
+        doc="for short trainings: start as the identity, learn a difference: output = clamp(input + 2 network(input))",
+    )
     in_channels: int | None = param(
         None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
     )
     out_channels: int = param(3, doc="channels of the output", unit="channels", source=TABLE, at_least=1)
+
+    def __attrs_post_init__(self) -> None:
+        if self.residual and self.as_printed:
+            raise FieldError("residual", True, "false with `as_printed`", "Table 1 has no such path")
+        channels = self.in_channels or 3
+        if self.residual and channels != self.out_channels:
+            raise FieldError(
+                "out_channels", self.out_channels, f"{channels} as in the input", "`residual` adds the two"
+            )
 
     def fit(self, *inputs: Shape) -> Resnet:
         """With the input's channels filled in."""
@@ -73,4 +87,5 @@ class Resnet(Generator):
             upsample=self.upsample,
             interpolation=self.interpolation,
             padding=self.padding,
+            residual=self.residual,
         )
