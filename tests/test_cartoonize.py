@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from toonforge.data import UnpairedFolders
-from toonforge.data.cartoonize import cartoonize
+from toonforge.data import STYLES, UnpairedFolders, cartoonize
+from toonforge.data.classic import Classic
 from toonforge.data.drawn import Drawn
 from toonforge.errors import ToonforgeError
 from toonforge.recipe.expr import Expr
@@ -28,14 +30,82 @@ def scene(height: int = 60, width: int = 80) -> np.ndarray:
     return (picture + rng.normal(0, 6, picture.shape)).clip(0, 255).astype(np.uint8)
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(2, 70), st.integers(2, 70), st.integers(0, 2**32 - 1))
-def test_size_and_type_stay_and_it_is_deterministic(height: int, width: int, seed: int) -> None:
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(list(STYLES)), st.integers(2, 70), st.integers(2, 70), st.integers(0, 2**32 - 1))
+def test_size_and_type_stay_and_it_is_deterministic(style: str, height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     before = picture.copy()
-    one, two = cartoonize(picture), cartoonize(picture)
+    one, two = cartoonize(picture, style), cartoonize(picture, style)
     assert one.shape == picture.shape and one.dtype == np.uint8
     assert np.array_equal(one, two) and np.array_equal(picture, before)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_view_of_a_picture_gives_what_its_copy_gives(style: str) -> None:
+    picture = scene()
+    assert np.array_equal(cartoonize(picture[:, ::-1], style), cartoonize(picture[:, ::-1].copy(), style))
+
+
+def test_every_style_looks_different() -> None:
+    drawn = {style: cartoonize(scene(), style).astype(float) for style in STYLES}
+    for one, other in itertools.combinations(STYLES, 2):
+        assert np.abs(drawn[one] - drawn[other]).mean() > 1, f"{one} and {other} look alike"
+
+
+def test_the_default_is_drawn() -> None:
+    assert np.array_equal(cartoonize(scene()), cartoonize(scene(), "drawn"))
+
+
+def colourfulness(picture: np.ndarray) -> float:
+    return float(np.ptp(picture.astype(float), axis=-1).mean())
+
+
+def black(picture: np.ndarray) -> float:
+    return float((picture.max(-1) == 0).mean())
+
+
+def test_muted_is_towards_gray_bold_has_more_line_and_soft_is_smoother() -> None:
+    picture = scene(120, 160)
+    drawn = {style: cartoonize(picture, style) for style in STYLES}
+    assert colourfulness(drawn["muted"]) < 0.5 * colourfulness(drawn["classic"])
+    assert black(drawn["bold"]) > 1.2 * black(drawn["classic"]) > 0
+    stripes = np.full((60, 80, 3), 110, np.uint8)
+    stripes[:, np.arange(80) % 8 < 4] = 150
+    left = {style: attrs.evolve(STYLES[style], offset=255)(stripes) for style in ("classic", "soft")}  # without lines
+    assert left["soft"].std() < 0.5 * left["classic"].std()
+
+
+def test_all_gray_has_no_colour() -> None:
+    assert colourfulness(Classic(gray=1)(scene())) == 0
+    assert colourfulness(Classic(gray=0)(scene())) > 10
+
+
+def test_lines_of_classic_stand_on_the_dark_side_of_edges_only() -> None:
+    picture = np.full((40, 40, 3), 60, np.uint8)
+    picture[:, 20:] = 180
+    lines = Classic()(picture).max(-1) == 0
+    assert lines[:, 14:20].any(1).all() and not lines[:, 20:].any() and not lines[:, :12].any()
+    assert (Classic(widen=1)(picture).max(-1) == 0).sum() > 1.3 * lines.sum()
+
+
+def test_a_poster_has_few_tones() -> None:
+    picture = scene(120, 160)
+    count = {style: len(np.unique(cartoonize(picture, style).reshape(-1, 3), axis=0)) for style in ("drawn", "poster")}
+    assert count["poster"] < 40 < 10 * count["poster"] < count["drawn"]
+
+
+def test_a_sketch_is_lines_on_white_without_colour() -> None:
+    flat = np.full((40, 40, 3), 90, np.uint8)
+    assert (cartoonize(flat, "sketch") == 255).all()
+    flat[:, 20:] = 180
+    sketch = cartoonize(flat, "sketch")
+    assert colourfulness(sketch) == 0
+    assert sketch[:, 17:20].max() < 180 and sketch[:, :5].min() > 240 and sketch[:, 35:].min() == 255
+
+
+def test_an_unknown_style_is_refused() -> None:
+    with pytest.raises(KeyError):
+        cartoonize(scene(), "watercolour")
 
 
 def test_regions_get_flatter_and_colours_livelier() -> None:

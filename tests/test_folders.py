@@ -257,7 +257,7 @@ def test_a_small_set_is_decoded_once(folders: Path, monkeypatch: pytest.MonkeyPa
     items: Sequence[torch.Tensor] = [source.item("photo", 0, None)["photo"] for _ in range(3)]
     assert len(read) == 1
     assert torch.equal(items[0], items[2])
-    monkeypatch.setattr(source, "_room", 0)
+    monkeypatch.setattr(source._cache, "room", 0)
     for _ in range(2):
         source.item("photo", 1, None)
     assert len(read) == 3
