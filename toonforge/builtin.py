@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from toonforge.components import Dataset, Loss, Metric, Op, Optimizer, OtherNetwork, Schedule
 from toonforge.data import CartoonizedFolder, PairedFolders, Synthetic, UnpairedFolders
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
-from toonforge.metrics import FID, KID, ClassifierGap, CosineDissimilarity, PixelL1, WeightedFID
+from toonforge.metrics import FID, KID, ClassifierGap, CosineDissimilarity, Fourier, PixelL1, WeightedFID
 from toonforge.nn.features import VGG19, EfficientNetLite0
 from toonforge.ops import Augment, Blur, Cat, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
@@ -49,6 +49,7 @@ def toonforge_metrics() -> Mapping[str, type[Metric]]:
         "classifier-gap": ClassifierGap,
         "cosine-dissimilarity": CosineDissimilarity,
         "fid": FID,
+        "fourier": Fourier,
         "kid": KID,
         "pixel-l1": PixelL1,
         "weighted-fid": WeightedFID,

@@ -3,7 +3,8 @@
 from toonforge.metrics.classifier import ClassifierGap
 from toonforge.metrics.cosine import CosineDissimilarity
 from toonforge.metrics.fid import FID, WeightedFID
+from toonforge.metrics.fourier import Fourier
 from toonforge.metrics.kid import KID
 from toonforge.metrics.pixels import PixelL1
 
-__all__ = ["ClassifierGap", "CosineDissimilarity", "FID", "KID", "PixelL1", "WeightedFID"]
+__all__ = ["ClassifierGap", "CosineDissimilarity", "FID", "Fourier", "KID", "PixelL1", "WeightedFID"]
