@@ -249,6 +249,14 @@ class ImageSource(Protocol):
         """What to call the item in messages and file names: usually the file's stem."""
 
 
+@runtime_checkable
+class Narrows(Protocol):
+    """A built data set that can leave out batch fields that nobody uses, and the work of making them."""
+
+    def only(self, fields: frozenset[str]) -> ImageSource:
+        """The same items with these fields alone, all else equal; other fields may stay where they cost nothing."""
+
+
 class Dataset(Component):
     """Yields batch fields by name."""
 

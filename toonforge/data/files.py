@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,47 +62,70 @@ class FileSource:
         self.filtered = read_filtered(filtered or {})
         if self.filtered:
             opencv()  # better missed here than in the middle of a run, or in a background process
-        self._cache: dict[tuple[Path, Steps], Picture] = {}
-        self._room = CACHE_BYTES
+        self._cache = _Cache()
+        every = [*self.filtered, *(field for fields in self.groups.values() for field in fields)]
+        self._wanted = self._needed = frozenset(every)
+
+    def only(self, fields: frozenset[str]) -> FileSource:
+        """The same items with these fields alone; pictures in memory are shared with this source."""
+        narrowed = copy(self)
+        needed = set(fields)
+        for field, filtered in reversed(self.filtered.items()):  # a field stands after the one it is made from
+            if field in needed:
+                needed.add(filtered.made_from)
+        narrowed._wanted, narrowed._needed = fields, frozenset(needed)
+        return narrowed
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
         """Fields of one item, (3, image_size, image_size) in [-1, 1], all cut alike.
+
+        Where only some fields are wanted, the first is read all the same: its size says where to cut.
 
         Raises:
             UnreadableImage: for a file that cannot be read, or one whose aspect is not that of its pair.
         """
         files = {field: files[index] for field, files in self.groups[group].items()}
-        pictures = {field: self._scaled(file) for field, file in files.items()}
-        first, *others = pictures.values()
-        first_file, *other_files = files.values()
+        first_field, *_ = files
+        pictures = {f: self._scaled(file) for f, file in files.items() if f == first_field or f in self._needed}
+        first = pictures[first_field]
         crop = self.geometry.crop(first, rng)
-        for file, picture in zip(other_files, others):
-            _check_pair(file, picture, first_file, first)
+        for field, picture in pictures.items():
+            _check_pair(files[field], picture, files[first_field], first)
         made: dict[str, tuple[Path, Steps]] = {field: (file, ()) for field, file in files.items()}
         for field, filtered in self.filtered.items():
             if filtered.made_from in made:
-                style = filtered.style(index, rng)
+                style = filtered.style(index, rng)  # drawn for unwanted fields too: the others' draws stay the same
                 file, steps = made[filtered.made_from]
                 made[field] = file, (*steps, (filtered.filter, style))
-                function = FILTERS[filtered.filter][style]
-                pictures[field] = self._kept(made[field], partial(function, pictures[filtered.made_from]))
-        return {field: to_tensor(crop(scale(picture, *first.shape[:2]))) for field, picture in pictures.items()}
+                if field in self._needed:
+                    function = FILTERS[filtered.filter][style]
+                    pictures[field] = self._cache(made[field], partial(function, pictures[filtered.made_from]))
+        wanted = {field: picture for field, picture in pictures.items() if field in self._wanted}
+        return {field: to_tensor(crop(scale(picture, *first.shape[:2]))) for field, picture in wanted.items()}
 
     def name(self, group: str, index: int) -> str:
         """What to call the item: its path below its folder, without the ending."""
         return self._names[group][index]
 
     def _scaled(self, file: Path) -> Picture:
-        return self._kept((file, ()), lambda: scale_short_side(read_picture(file), self.geometry.load_size))
+        return self._cache((file, ()), lambda: scale_short_side(read_picture(file), self.geometry.load_size))
 
-    def _kept(self, key: tuple[Path, Steps], make: Callable[[], Picture]) -> Picture:
-        """The picture of a file after some filters: from the cache, or made and kept while there is room."""
-        picture = self._cache.get(key)
+
+class _Cache:
+    """Scaled pictures by file and the filters that they have been through."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[tuple[Path, Steps], Picture] = {}
+        self.room = CACHE_BYTES
+
+    def __call__(self, key: tuple[Path, Steps], make: Callable[[], Picture]) -> Picture:
+        """The picture of a key: from memory, or made and kept while there is room."""
+        picture = self._pictures.get(key)
         if picture is None:
             picture = make()
-            if picture.nbytes <= self._room:
-                self._room -= picture.nbytes
-                self._cache[key] = picture
+            if picture.nbytes <= self.room:
+                self.room -= picture.nbytes
+                self._pictures[key] = picture
         return picture
 
 

@@ -15,7 +15,9 @@ from toonforge import events, registries
 from toonforge.components import Count
 from toonforge.data.loader import TrainLoader
 from toonforge.data.order import steps_per_epoch
+from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
+from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
 from toonforge.train.checkpoint import Checkpoints, Saved
@@ -71,7 +73,9 @@ class Trainer:
         recipe.data.verify()
         self.accelerator = make_accelerator(recipe.train.precision, cpu)
         self.main: bool = self.accelerator.is_main_process
-        self.source = recipe.data.build("train")
+        graph = Graph(recipe.modules, recipe.signals)
+        used = {field for p in recipe.phases.values() for e in graph.expressions_of(p) for field in graph.fields_of(e)}
+        self.source = only_used(recipe.data.build("train"), recipe.data.groups(), used)
         self.skipped: dict[str, str] = {}
         self.epoch = steps_per_epoch(self.source.sizes, recipe.train.batch_size)
         self.total = total_steps(recipe.train, self.epoch)

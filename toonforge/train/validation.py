@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from toonforge import events
 from toonforge.components import DrawsPicture, ImageSource, expressions
 from toonforge.data.grid import draw_grid
+from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
@@ -49,24 +50,25 @@ class Validation:
         self.graph = Graph(recipe.modules, recipe.signals)
         self.groups = {field: group for group, fields in recipe.data.groups().items() for field in fields}
 
-    def _items(self, groups: frozenset[str]) -> Iterator[dict[str, Tensor]]:
+    def _items(self, fields: Set[str]) -> Iterator[dict[str, Tensor]]:
         """Validation items, one at a time: the i-th of every group together, as many as the smallest has."""
-        for index in range(min(self.source.sizes[group] for group in groups)):
-            fields: dict[str, Tensor] = {}
+        source = only_used(self.source, self.recipe.data.groups(), fields)
+        for index in range(min(source.sizes.values())):
+            item: dict[str, Tensor] = {}
             try:
-                for group in sorted(groups):
-                    fields.update(self.source.item(group, index, None))
+                for group in sorted(source.sizes):
+                    item.update(source.item(group, index, None))
             except UnreadableImage as error:
                 self.skipped(error.path, error.reason)
                 continue
-            yield fields
+            yield item
 
-    def _batches(self, groups: frozenset[str], limit: int | None = None) -> Iterator[dict[str, Tensor]]:
+    def _batches(self, fields: Set[str], limit: int | None = None) -> Iterator[dict[str, Tensor]]:
         batch: list[dict[str, Tensor]] = []
-        for number, fields in enumerate(self._items(groups)):
+        for number, item in enumerate(self._items(fields)):
             if limit is not None and number >= limit:
                 break
-            batch.append(fields)
+            batch.append(item)
             if len(batch) == BATCH:
                 yield self._stack(batch)
                 batch = []
@@ -87,7 +89,7 @@ class Validation:
             (field,) = self.graph.fields_of(expr)
             back = self._way_back(field, target)
             shown: dict[str, list[np.ndarray[Any, Any]]] = {}
-            for fields in self._batches(frozenset({self.groups[field]}), self.recipe.train.samples.count):
+            for fields in self._batches({field}, self.recipe.train.samples.count):
                 output = inference(expr, fields)
                 shown.setdefault(field, []).extend(to_pictures(fields[field]))
                 shown.setdefault(f"→ {target}", []).extend(to_pictures(output))
@@ -114,9 +116,10 @@ class Validation:
                 groups = frozenset(self.groups[field] for field in self.graph.fields_of(expr))
                 together.setdefault(groups, {}).setdefault(name, {})[key] = expr
         # One pass over the pictures of a group serves all metrics: each is read and translated once.
-        for groups, wanted in together.items():
+        for wanted in together.values():
             exprs = [expr for exprs in wanted.values() for expr in exprs.values()]
-            for fields in self._batches(groups):
+            used = frozenset().union(*map(self.graph.fields_of, exprs))
+            for fields in self._batches(used):
                 values = iter(inference.values(exprs, fields))
                 for name, keys in wanted.items():
                     built[name].update(**{key: next(values) for key in keys})
