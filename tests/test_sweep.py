@@ -1,0 +1,499 @@
+"""Sweeps: what a grid means, what is checked before the first run, what survives a stop, and the comparison."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import tomli
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toonforge import events, hookimpl
+from toonforge.errors import RecipeError, RunError, ToonforgeError
+from toonforge.sweeps import Row, sweep
+from toonforge.sweeps.folder import SweepFolder, clear_beginning
+from toonforge.sweeps.grid import from_data, inline, labels, make_axes, read_grid, run_name, short_keys, split
+from toonforge.sweeps.plan import Plan, make_plan
+from toonforge.sweeps.results import read_points, state_of
+from toonforge.sweeps.table import best, clock, comma_separated, make_table, markdown
+from toonforge.sweeps.work import Outcome, work
+
+RECIPE = """
+name = "small"
+[data]
+type = "tiny/pictures"
+[generators]
+G = { type = "tiny/generator" }
+[phases.generators]
+updates = ["G"]
+[phases.generators.losses]
+same = { type = "l1", input = "G(photo)", target = "photo" }
+[train]
+steps = 4
+batch_size = 2
+log = { every = 1 }
+[translations]
+anime = "G(photo)"
+[metrics]
+change = { type = "pixel-l1", input = "G(photo)", target = "photo" }
+"""
+
+plain_values = st.recursive(
+    st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, tiny: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(RECIPE, "utf-8")
+    return "small.toml"
+
+
+def weights(folder: Path) -> bytes:
+    return sorted(folder.glob("checkpoints/step-*/G.safetensors"))[-1].read_bytes()
+
+
+class Stop:
+    """Asks to stop, as Ctrl-C does, at a step of the first run."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    @hookimpl
+    def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
+        if step.step == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
+# -- what a grid means --------------------------------------------------------------------------------------------
+
+
+@given(st.lists(plain_values, min_size=1, max_size=4))
+def test_values_written_as_a_grid_are_read_as_they_were(values: list[Any]) -> None:
+    text = ",".join(map(inline, values))
+    assert [tomli.loads(f"value = {part}")["value"] for part in split(text)] == values
+
+
+@given(st.lists(plain_values, min_size=1, max_size=5))
+def test_no_value_leads_out_of_the_folder(values: list[Any]) -> None:
+    names = [run_name([("key", label)]) for label in labels([(inline(value), value) for value in values])]
+    assert len({name.lower() for name in names}) == len(values)
+    for name in names:
+        assert Path(name).name == name and name not in (".", "..") and len(name.encode()) < 200
+        assert all(c.isascii() and (c.isalnum() or c in "._+-=,") for c in name)
+
+
+@given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=3).map(tuple))
+def test_no_key_leads_out_of_the_folder(path: tuple[str, ...]) -> None:
+    (name,) = short_keys([".".join(map(inline, path))]).values()
+    assert name and "/" not in name and not name.startswith(".")
+
+
+def test_a_key_is_called_by_its_shortest_ending_that_is_its_own() -> None:
+    keys = ["train.batch_size", "generators.G.width", "discriminators.D.width", "phases.p.losses.cycle.weight"]
+    assert list(short_keys(keys).values()) == ["batch_size", "G.width", "D.width", "cycle.weight"]
+
+
+def test_values_are_toml_and_a_bare_word_is_text() -> None:
+    axes = read_grid(['a.b=1, 1e-4,true,"x, y",unet,cyclegan/unet', 'data.kinds=["anime"],["anime", "scene"],[]'])
+    assert [value.plain for value in axes[0].values] == [1, 1e-4, True, "x, y", "unet", "cyclegan/unet"]
+    assert [value.label for value in axes[0].values] == ["1", "1e-4", "true", "x-y", "unet", "cyclegan-unet"]
+    assert [value.label for value in axes[1].values] == ["anime", "anime+scene", "none"]
+
+
+def test_text_that_python_gives_and_text_of_the_command_line_are_one_grid() -> None:
+    texts = from_data({"train.batch_size": [1, 8], "generators.G": [{"type": "a/b", "width": 4}]})
+    axes = read_grid(texts)
+    assert axes == make_axes({axis.key: [(v.text, v.plain) for v in axis.values] for axis in axes})
+    assert [value.plain for value in axes[1].values] == [{"type": "a/b", "width": 4}]
+    assert axes[1].values[0].label == "a-b+width-4"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train.batch_size", "not a grid"),
+        ("=1", "not a grid"),
+        ("", "not a grid"),
+        ("a=", "a value is missing"),
+        ("a=1,,2", "a value is missing"),
+        ("a=1,2,", "a value is missing"),
+        ("a=1,1", "a value is given twice"),
+        ("a=[1", "not valid TOML"),
+        ("a=8x", "not valid TOML"),
+        ("a=1\nb = 2", "more than one value"),
+        ("a=" + "[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_grid_is_refused(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        read_grid([text])
+
+
+def test_the_last_axis_varies_fastest_and_the_recipe_slowest(recipe: str) -> None:
+    Path("other.toml").write_text(RECIPE.replace('"small"', '"other"'), "utf-8")
+    plan = make_plan(["small.toml", "other.toml"], ["train.batch_size=1,2", "train.seed=0,1"], ["train.steps=3"])
+    assert [run.name for run in plan.runs][:3] == [
+        "recipe=small,batch_size=1,seed=0",
+        "recipe=small,batch_size=1,seed=1",
+        "recipe=small,batch_size=2,seed=0",
+    ]
+    assert len(plan.runs) == 8 and plan.name == "small+other"
+    assert {run.recipe.train.steps for run in plan.runs} == {3}
+    assert plan.runs[-1].recipe.train.seed == 1 and plan.runs[-1].recipe.name == "other"
+
+
+# -- what is checked before the first run -----------------------------------------------------------------------------
+
+
+def test_every_problem_of_every_run_is_told_at_once_and_nothing_is_written(recipe: str) -> None:
+    grid: Mapping[str, Any] = {"train.batch_size": [0, 2], "train.stepz": [3], "generators.G.width": [4, -1]}
+    with pytest.raises(ToonforgeError) as caught:
+        sweep(recipe, grid, cpu=True)
+    text = str(caught.value)
+    assert "--grid: train.stepz: unknown path" in text and "train.steps" in text
+    with pytest.raises(ToonforgeError) as caught:
+        sweep(recipe, {key: values for key, values in grid.items() if key != "train.stepz"}, cpu=True)
+    text = str(caught.value)
+    assert "--grid: train.batch_size" in text and "--grid: generators.G.width" in text
+    assert len(caught.value.problems) == 2
+    assert not Path("sweeps").exists()
+
+
+def test_what_a_run_would_refuse_is_refused_before_all(recipe: str) -> None:
+    with pytest.raises(ToonforgeError, match="cannot be cut evenly"):
+        make_plan([recipe], ["train.batch_size=2,3"], processes=2)
+    Path("folders.toml").write_text(
+        RECIPE.replace('"tiny/pictures"', '"unpaired-folders"\nfields = { photo = "nowhere" }'), "utf-8"
+    )
+    with pytest.raises(ToonforgeError, match="nowhere does not exist"):
+        make_plan(["folders.toml"], ["train.seed=1,2"])
+
+
+@pytest.mark.parametrize(
+    ("recipes", "grid", "message"),
+    [
+        (["small.toml"], [], "nothing varies"),
+        ([], ["train.seed=1"], "no recipe"),
+        (["smal.toml"], ["train.seed=1"], "no recipe 'smal.toml'"),
+        (["small.toml", "small.toml"], [], "would be the same run"),
+        (["small.toml"], ["train.optimizer.lr=1.0,1"], "would be the same run"),
+        (["small.toml"], ["train.seed=1", "train.seed=2"], "given twice"),
+        (["small.toml"], [f"train.seed={','.join(map(str, range(1001)))}"], "too many runs"),
+    ],
+)
+def test_what_is_no_sweep_is_refused(recipe: str, recipes: list[str], grid: list[str], message: str) -> None:
+    with pytest.raises(ToonforgeError, match=message):
+        make_plan(recipes, grid)
+
+
+def test_a_batch_that_repeats_pictures_is_told(recipe: str) -> None:
+    plan = make_plan([recipe], ["train.batch_size=1,64"])
+    assert [len(run.notes) for run in plan.runs] == [0, 1] and "64" in plan.runs[1].notes[0]
+
+
+# -- one sweep ------------------------------------------------------------------------------------------------------------
+
+
+def test_each_run_is_the_run_of_its_overrides(recipe: str) -> None:
+    import toonforge
+
+    rows = sweep(recipe, {"train.batch_size": [1, 2]}, cpu=True)
+    assert [row.state for row in rows] == ["finished", "finished"]
+    assert [row.values for row in rows] == [{"batch_size": "1"}, {"batch_size": "2"}]
+    alone = toonforge.run(recipe, "alone", overrides=["train.batch_size=1"], cpu=True)
+    assert rows[0].metrics["change"] == pytest.approx(alone.metrics["change"][""], abs=0)
+    assert weights(rows[0].folder) == weights(Path("alone"))
+    for row in rows:
+        assert row.step == 4 and row.images_per_second and row.seconds and row.memory
+    assert {path.name for path in Path("sweeps/small").iterdir()} == {
+        *("batch_size=1", "batch_size=2", "sweep.json", "table.md", "table.csv", "grid-anime.jpg", ".lock")
+    }
+
+
+def test_a_run_that_fails_is_recorded_and_the_rest_go_on(recipe: str) -> None:
+    rows = sweep(recipe, {"phases.generators.losses.same.weight": [1e39, 1.0]}, "out", cpu=True)
+    assert [row.state for row in rows] == ["failed", "finished"]
+    assert rows[0].problem is not None and "infinite or not a number" in rows[0].problem
+    assert rows[0].metrics == {}
+    text = Path("out/table.md").read_text("utf-8")
+    assert "| 1e+39 | failed | - |" in text and "infinite or not a number" in text
+    assert "**" not in text  # one value alone is not the best of any
+    runs = json.loads(Path("out/sweep.json").read_text("utf-8"))["runs"]
+    assert [run["state"] for run in runs] == ["failed", "finished"]
+
+
+def test_a_fault_in_one_run_does_not_cost_the_others(recipe: str) -> None:
+    class Broken:
+        calls = 0
+
+        @hookimpl
+        def run_started(self, run: events.RunInfo) -> None:
+            self.calls += 1
+            if self.calls == 1:
+                raise ZeroDivisionError("of a plugin")
+
+    rows = sweep(recipe, {"train.seed": [0, 1]}, cpu=True, listeners=[Broken()])
+    assert [row.state for row in rows] == ["failed", "finished"]
+    assert rows[0].problem == "ZeroDivisionError: of a plugin"
+
+
+def test_a_stopped_sweep_goes_on_to_the_numbers_of_one_in_one_go(recipe: str) -> None:
+    grid = {"train.seed": [0, 1, 2]}
+    whole = sweep(recipe, grid, "whole", cpu=True)
+    rows = sweep(recipe, grid, "cut", cpu=True, listeners=[Stop(at=2)])
+    assert [(row.state, row.step) for row in rows] == [("started", 2), ("waiting", 0), ("waiting", 0)]
+    finished_first = sweep(recipe, grid, "cut", resume=True, cpu=True, listeners=[Stop(at=4)])
+    assert finished_first[0].state == "finished"
+    before = (Path("cut") / "seed=0" / "metrics.jsonl").stat().st_mtime_ns
+    again = sweep(recipe, grid, "cut", resume=True, cpu=True)
+    assert (Path("cut") / "seed=0" / "metrics.jsonl").stat().st_mtime_ns == before
+    assert [row.state for row in again] == ["finished"] * 3
+    for one, other in zip(whole, again):
+        assert one.metrics == other.metrics
+        assert weights(one.folder) == weights(other.folder)
+
+
+@pytest.mark.parametrize("left", ["folder", "description", "checkpoint", "end"])
+def test_a_crash_at_any_instant_is_mended_by_a_resume(recipe: str, left: str) -> None:
+    """What a run's folder holds at moments of its life, with nothing after it."""
+    grid = {"train.seed": [0, 1]}
+    whole = sweep(recipe, grid, "whole", cpu=True)
+    sweep(recipe, grid, "cut", cpu=True, listeners=[Stop(at=1)])
+    run = Path("cut") / "seed=1"
+    if left == "folder":
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "samples").mkdir()
+        (run / "recipe.toml").write_text(RECIPE, "utf-8")
+    else:
+        sweep(recipe, {"train.seed": [1]}, "one", cpu=True, listeners=[Stop(at=3)] if left == "checkpoint" else [])
+        (Path("one") / "seed=1").rename(run)
+        log = run / "metrics.jsonl"
+        if left == "description":
+            log.unlink()
+            shutil.rmtree(run / "checkpoints")
+            (run / "checkpoints").mkdir()
+        if left == "end":
+            log.write_text(log.read_text("utf-8").rpartition('{"event": "end"')[0] + '{"event": "en', "utf-8")
+    rows = sweep(recipe, grid, "cut", resume=True, cpu=True)
+    assert [row.state for row in rows] == ["finished", "finished"]
+    assert [row.metrics for row in rows] == [row.metrics for row in whole]
+
+
+def test_only_what_a_beginning_leaves_is_ever_removed(tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "mine.txt").write_text("kept")
+    clear_beginning(tmp_path / "run")
+    assert (tmp_path / "run" / "mine.txt").is_file()
+    (tmp_path / "run" / "mine.txt").unlink()
+    (tmp_path / "run" / "checkpoints" / "mine.txt").write_text("kept")
+    clear_beginning(tmp_path / "run")
+    assert (tmp_path / "run" / "checkpoints" / "mine.txt").is_file()
+
+
+def test_a_failed_run_is_tried_again(recipe: str) -> None:
+    class Once:
+        failed = False
+
+        def skip(self, run: Any, number: int) -> None:
+            raise AssertionError
+
+        def train(self, run: Any, number: int, folder: Path, resume: bool, lock: int | None) -> Outcome:
+            return Outcome(problem="out of memory")
+
+    plan = make_plan([recipe], ["train.seed=0,1"])
+    done = work(plan, SweepFolder(Path("out")), Once(), resume=False)
+    assert [row.state for row in done.rows] == ["failed", "failed"] and not done.ours and not done.stopped
+    rows = sweep(recipe, {"train.seed": [0, 1]}, "out", resume=True, cpu=True)
+    assert [row.state for row in rows] == ["finished", "finished"]
+
+
+# -- resuming another sweep -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grid", "overrides", "edit", "said"),
+    [
+        ({"train.seed": [0, 2]}, [], None, ["seed=1", "seed=2"]),
+        ({"train.seed": [0, 1, 2]}, [], None, ["does not hold", "seed=2"]),
+        ({"train.seed": [0]}, [], None, ["not asked for now", "seed=1"]),
+        ({"train.seed": [0, 1]}, ["train.batch_size=1"], None, ["train.batch_size", "every run", "2, as the sweep"]),
+        ({"train.seed": [0, 1]}, [], ("steps = 4", "steps = 5"), ["train.steps", "4, as the sweep has it"]),
+    ],
+)
+def test_another_sweep_is_refused_and_it_is_said_how_it_differs(
+    recipe: str, grid: dict[str, Any], overrides: list[str], edit: tuple[str, str] | None, said: list[str]
+) -> None:
+    sweep(recipe, {"train.seed": [0, 1]}, "out", cpu=True, listeners=[Stop(at=1)])
+    before = Path("out/sweep.json").read_bytes()
+    if edit is not None:
+        Path(recipe).write_text(RECIPE.replace(*edit), "utf-8")
+    with pytest.raises(RunError) as caught:
+        sweep(recipe, grid, "out", overrides=overrides, resume=True, cpu=True)
+    for part in said:
+        assert part in str(caught.value)
+    assert Path("out/sweep.json").read_bytes() == before
+
+
+def test_a_folder_that_holds_something_is_refused(recipe: str) -> None:
+    Path("mine").mkdir()
+    Path("mine/letter.txt").write_text("kept")
+    with pytest.raises(RunError, match="is no sweep"):
+        sweep(recipe, {"train.seed": [0, 1]}, "mine", cpu=True)
+    with pytest.raises(RunError, match="no sweep to resume"):
+        sweep(recipe, {"train.seed": [0, 1]}, "mine", resume=True, cpu=True)
+    assert [path.name for path in Path("mine").iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 9}', '{"format": 1}', '{"format": 1, "runs": [3]}'])
+def test_a_damaged_description_is_refused(recipe: str, text: str) -> None:
+    Path("out").mkdir()
+    Path("out/sweep.json").write_text(text, "utf-8")
+    with pytest.raises(RunError, match=r"sweep\.json"):
+        sweep(recipe, {"train.seed": [0, 1]}, "out", resume=True, cpu=True)
+    assert Path("out/sweep.json").read_text("utf-8") == text
+
+
+def test_two_sweeps_never_share_a_folder(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    folder = SweepFolder(tmp_path)
+    with folder.alone(), pytest.raises(RunError, match="at work already"), SweepFolder(tmp_path).alone():
+        pass
+    with SweepFolder(tmp_path).alone() as lock:
+        assert lock is not None
+
+
+# -- the comparison ---------------------------------------------------------------------------------------------------------
+
+
+def row(name: str, **more: Any) -> Row:
+    values = {"seed": name.partition("=")[2]}
+    known = {"images_per_second": 12.345, "seconds": 192.0, "memory": 3 * 2**30, "state": "finished", **more}
+    return Row(name=name, values=values, folder=Path("out") / name, **known)
+
+
+@pytest.fixture
+def plan(recipe: str) -> Plan:
+    return make_plan([recipe], ["train.seed=0,1,2"])
+
+
+def test_the_best_value_is_marked_by_the_metrics_own_direction() -> None:
+    assert best([3.0, 1.0, 2.0], lower_is_better=True) == {1}
+    assert best([3.0, 1.0, 3.0], lower_is_better=False) == {0, 2}
+    assert best([math.nan, 1.0, None, 2.0], lower_is_better=True) == {1}
+    assert best([math.nan, 1.0, None], lower_is_better=True) == frozenset()
+
+
+def test_a_table_shows_errors_missing_values_and_failures_plainly(plan: Plan) -> None:
+    rows = [
+        row("seed=0", metrics={"change": 83.71, "change.std": 3.14, "change.baseline": 90.0}),
+        row("seed=1", metrics={"change": math.nan, "change.std": math.nan, "change.baseline": 90.0}),
+        row("seed=2", state="failed", problem="out of memory | at step 3", images_per_second=None),
+    ]
+    table = make_table(plan, rows)
+    titles = [column.title for column in table.columns]
+    assert titles == ["seed", "state", "change", "images/s", "time", "memory", "folder"]
+    assert table.columns[2].cells == ("83.71 ± 3.1", "nan", "-")
+    assert table.columns[3].cells[2] == "-"
+    assert table.notes == ("change of the untranslated pictures: 90",)
+    text = markdown(table, "small")
+    assert "seed=2 failed: out of memory \\| at step 3" in text
+    body = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in body} == {len(titles) + 1}
+    assert "lower is better" in body[0]
+
+
+def test_the_best_is_bold_and_the_file_holds_numbers_in_full(plan: Plan) -> None:
+    rows = [row(f"seed={i}", metrics={"change": 0.1 + i / 3, "change.std": 0.01}) for i in range(3)]
+    assert "**0.1 ± 0.01**" in markdown(make_table(plan, rows), "small")
+    lines = list(csv.DictReader(comma_separated(plan, rows).splitlines()))
+    assert [float(line["change"]) for line in lines] == [0.1 + i / 3 for i in range(3)]
+    assert [line["train.seed"] for line in lines] == ["0", "1", "2"]
+    assert lines[0]["memory_bytes"] == str(3 * 2**30)
+
+
+def test_values_that_are_measured_in_different_ways_are_not_compared(recipe: str) -> None:
+    Path("grid.toml").write_text(
+        RECIPE.replace('change = { type = "pixel-l1"', 'change = { type = "kid", generated = "G(photo)"')
+        .replace(', input = "G(photo)", target = "photo" }\n', ', reference = "photo" }\n', 2)
+        .replace('"l1", reference = "photo"', '"l1", input = "G(photo)", target = "photo"'),
+        "utf-8",
+    )
+    plan = make_plan(["grid.toml"], ["metrics.change.size=32,64"])
+    rows = [
+        attrs.evolve(row("a=1"), name=run.name, values=run.values, metrics={"change": float(number)})
+        for number, run in enumerate(plan.runs)
+    ]
+    table = make_table(plan, rows)
+    assert not any(column.best for column in table.columns)
+    assert any("different ways" in note for note in table.notes)
+
+
+def test_times_read_as_on_a_clock() -> None:
+    assert [clock(s) for s in (0.04, 9.9, 59.6, 192, 3792)] == ["0.0 s", "9.9 s", "1:00", "3:12", "1:03:12"]
+
+
+def test_runs_measured_several_times_get_curves(recipe: str, plan: Plan) -> None:
+    pytest.importorskip("matplotlib")
+    from PIL import Image
+
+    from toonforge.sweeps.curves import write_curves
+
+    folder = SweepFolder(Path("out"))
+    folder.begin(plan)
+    for seed in range(3):
+        run = folder.run(plan.runs[seed])
+        run.mkdir()
+        measured = [
+            {"event": "metrics", "step": step, "metrics": {"change": value, "change.baseline": 5.0}}
+            for step, value in ((3, 4.0 + seed), (6, 3.0 + seed), (9, None if seed == 1 else 2.0))
+        ]
+        (run / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in measured), "utf-8")
+    made, problems = write_curves(folder.path, plan, folder.rows(plan))
+    assert [path.name for path in made] == ["curves.csv", "curves.png"] and problems == []
+    lines = list(csv.DictReader(made[0].read_text("utf-8").splitlines()))
+    epochs = plan.runs[0].steps_per_epoch
+    assert lines[0] == {"run": "seed=0", "step": "3", "epoch": f"{3 / epochs:g}", "metric": "change", "value": "4.0"}
+    assert len(lines) == 18 and [line["value"] for line in lines].count("nan") == 1
+    with Image.open(made[1]) as picture:
+        assert picture.width > 600
+
+
+def test_curves_are_left_out_where_matplotlib_is_missing(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import sys
+
+    from toonforge.sweeps.curves import write_curves
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    folder = SweepFolder(tmp_path / "out")
+    folder.begin(plan)
+    (folder.path / "seed=0").mkdir()
+    text = "".join(json.dumps({"event": "metrics", "step": s, "metrics": {"change": 1.0}}) + "\n" for s in (1, 2))
+    (folder.path / "seed=0" / "metrics.jsonl").write_text(text, "utf-8")
+    made, problems = write_curves(folder.path, plan, folder.rows(plan))
+    assert [path.name for path in made] == ["curves.csv"]
+    assert "toonforge[plots]" in problems[0]
+
+
+def test_a_log_cut_short_is_read_as_far_as_it_goes(plan: Plan, tmp_path: Path) -> None:
+    assert state_of(tmp_path / "nothing") == "waiting"
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"event": "metrics", "step": 2, "metrics": {"a": 1}}\n{"event": "e', "utf-8"
+    )
+    assert [(point.step, point.value) for point in read_points(plan.runs[0], tmp_path)] == [(2, 1.0)]
