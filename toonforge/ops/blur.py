@@ -24,7 +24,7 @@ class Blur(Op):
     The result is that of OpenCV's `GaussianBlur(x, (0, 0), sigma)` on float pictures: a square kernel of
     8 sigma + 1 pixels, rounded and made odd, with weights that sum to 1, so that values stay in their range; beyond
     the border the picture is mirrored about its outermost pixels, as often as a small picture needs. A gradient passes.
-    It acts in training and outside alike: `[translations] cartoon = "blur(G(photo), 0.8)"` smooths what users get.
+    It acts in training and outside alike: `[translations] cartoon = "blur(G(photo), 0.7)"` smooths what users get.
     """
 
     arguments: ClassVar[tuple[int, int | None]] = (2, 2)
