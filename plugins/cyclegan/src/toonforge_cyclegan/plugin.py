@@ -27,5 +27,5 @@ def toonforge_discriminators() -> Mapping[str, type[Discriminator]]:
 
 @hookimpl
 def toonforge_recipes() -> Mapping[str, Path]:
-    """The paper's setting."""
-    return {"cyclegan": RECIPES / "cyclegan.toml"}
+    """The settings of the CycleGAN paper and of the photo-anime document."""
+    return {name: RECIPES / f"{name}.toml" for name in ("cyclegan", "cyclegan-128", "photo-anime", "stabilised")}
