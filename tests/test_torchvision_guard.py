@@ -33,10 +33,13 @@ def run(code: str, path: Path | None = None) -> subprocess.CompletedProcess[str]
 
 
 def stub(folder: Path, init: str) -> Path:
-    """A package `torchvision` of our own with a submodule `models`."""
+    """A package `torchvision` of our own with a submodule `models`, and one that it finds as its attribute."""
     package = folder / "torchvision"
     package.mkdir()
-    (package / "__init__.py").write_text(init)
+    (package / "__init__.py").write_text(
+        f"from torchvision import extension\nimport torchvision\ntorchvision.extension.loaded\n{init}"
+    )
+    (package / "extension.py").write_text("loaded = False\n")
     (package / "models.py").write_text("answer = 42\n")
     return folder
 
@@ -68,6 +71,12 @@ def test_missing_operators_are_declared_and_said_once_at_debug_level(tmp_path: P
     assert len(lines) == 1
     assert lines[0].startswith("DEBUG")
     assert "declared nms so" in lines[0]
+
+
+def test_an_import_that_failed_before_does_no_harm(tmp_path: Path) -> None:
+    before = "try: import torchvision\nexcept RuntimeError: pass\nelse: raise SystemExit('it did not fail')\n"
+    done = run(before + USE + "assert models.answer == 42", stub(tmp_path, DESCRIBES))
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_the_guard_that_import_fails(tmp_path: Path) -> None:

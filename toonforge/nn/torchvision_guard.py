@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+import sys
+import warnings
 from functools import cache
 from types import ModuleType
 
@@ -36,8 +38,11 @@ def torchvision(submodule: str = "models") -> ModuleType:
     """
     declared: list[str] = []
     while True:
+        _forget_what_failed()
         try:
-            module = importlib.import_module(f"torchvision.{submodule}")
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Failed to load image Python extension")  # we read no pictures by it
+                module = importlib.import_module(f"torchvision.{submodule}")
             break
         except ModuleNotFoundError as error:
             if error.name != "torchvision":
@@ -49,7 +54,6 @@ def torchvision(submodule: str = "models") -> ModuleType:
             missing = MISSING.search(str(error))
             if missing is None or missing[1] not in OPERATORS or missing[1] in declared:
                 raise _broken(error) from error
-            # The failed import took its package back out: it runs again once the operator is declared.
             declared.append(missing[1])
             library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
             library.define(missing[1] + SCHEMA)  # type: ignore[no-untyped-call]
@@ -61,6 +65,13 @@ def torchvision(submodule: str = "models") -> ModuleType:
             " and ".join(declared),
         )
     return module
+
+
+def _forget_what_failed() -> None:
+    """After an import that failed Python drops the package and keeps its modules, which a new one would not find."""
+    if "torchvision" not in sys.modules:
+        for name in [name for name in sys.modules if name.startswith("torchvision.")]:
+            del sys.modules[name]
 
 
 def _broken(error: Exception) -> ToonforgeError:
