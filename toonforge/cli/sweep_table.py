@@ -48,11 +48,12 @@ def show(plan: Plan, done: Done, folder: Path) -> None:
 
 def rendered(table: Table, room: int) -> RenderableType:
     """The table without the columns that do not fit; one block a run where even the rest is too wide."""
+    everything = [column for column in table.columns if column.kind != "folder"]
     columns = list(table.columns)
     for title in DROPPED_FIRST:
         if needed(columns) > room:
             columns = [column for column in columns if column.title != title]
-    return as_table(columns) if needed(columns) <= room else as_blocks(columns)
+    return as_table(columns) if needed(columns) <= room else as_blocks(everything)
 
 
 def head(column: Column) -> str:

@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.results import Point, Row, read_points
@@ -72,6 +72,8 @@ def draw(plan: Plan, points: Sequence[Point], path: Path) -> None:
 
 
 def _panel(axes: Axes, plan: Plan, points: Sequence[Point], metric: str, by_epoch: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     ends: list[tuple[float, float, str, str]] = []
     for number, run in enumerate(plan.runs):
         own = [p for p in points if p.run == run.name and p.metric == metric]
@@ -81,12 +83,13 @@ def _panel(axes: Axes, plan: Plan, points: Sequence[Point], metric: str, by_epoc
         style = ("-", "--", ":", "-.")[number // len(COLOURS) % 4]
         x = [p.epoch if by_epoch else p.step for p in own]
         y = [p.value for p in own]
-        axes.plot(x, y, style, color=colour, linewidth=1.8, marker="o", markersize=3)
+        axes.plot(x, y, style, color=colour, linewidth=1.8, marker="o", markersize=3, clip_on=False)
         finite = [(a, b) for a, b in zip(x, y) if math.isfinite(b)]
         if finite:
             ends.append((*finite[-1], ", ".join(run.values.values()), colour))
     lower = next((r.recipe.metrics[metric].lower_is_better for r in plan.runs if metric in r.recipe.metrics), True)
     axes.set_title(f"{metric} ({'lower' if lower else 'higher'} is better)", loc="left", fontsize=11, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.set_xlabel("epoch" if by_epoch else "step", color=FAINT, fontsize=9)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -100,52 +103,58 @@ def _panel(axes: Axes, plan: Plan, points: Sequence[Point], metric: str, by_epoc
 def _baseline(axes: Axes, points: Sequence[Point], metric: str) -> None:
     """A dashed line at the untranslated pictures' value, where all runs share one."""
     values = {round(p.value, 6) for p in points if p.metric == f"{metric}.baseline" and math.isfinite(p.value)}
-    if len(values) == 1:
-        axes.axhline(values.pop(), color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            "untranslated",
-            (0.01, next(iter(_heights(axes)))),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            fontsize=8,
-            color=FAINT,
-        )
+    if len(values) != 1:
+        return
+    (height,) = values
+    axes.axhline(height, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.annotate(
+        "untranslated",
+        (0.99, height),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color=FAINT,
+    )
 
 
-def _heights(axes: Axes) -> list[float]:
-    """Where the newest horizontal line lies."""
-    line: Any = axes.lines[-1]
-    return [float(line.get_ydata()[0])]
-
-
-def _labels(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Each line's name at its end, pushed apart where ends lie close."""
+def _labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Each line's name beside its end, in its colour; a thin leader where it had to move."""
     if not ends:
         return
     low, high = axes.get_ylim()
-    room = 0.055 * (high - low)
+    room = 0.06 * (high - low)
+    ends = sorted(ends, key=lambda end: end[1])
+    heights = apart([y for _, y, _, _ in ends], room)
+    left, _ = axes.get_xlim()
     right = max(x for x, *_ in ends)
-    placed: list[float] = []
-    for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
-        at = max(y, placed[-1] + room) if placed else y
-        placed.append(at)
+    beside = right + 0.025 * (right - left)
+    leader = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 2}
+    for (x, y, text, colour), at in zip(ends, heights):
+        moved = x < right or abs(at - y) > room / 3
         axes.annotate(
             text,
             (x, y),
-            xytext=(right, at),
+            xytext=(beside, at),
             textcoords="data",
             fontsize=9,
             color=colour,
             va="center",
             annotation_clip=False,
-            **_offset(x, right, at - y, room),
+            arrowprops=leader if moved else None,
         )
-    axes.set_ylim(low, max(high, placed[-1] + room / 2))
+    axes.set_xlim(left, right)
+    axes.set_ylim(min(low, heights[0] - room / 2), max(high, heights[-1] + room / 2))
 
 
-def _offset(x: float, right: float, moved: float, room: float) -> dict[str, Any]:
-    """A thin leader from a label to its line where it could not stand right beside it."""
-    if x == right and abs(moved) < room / 2:
-        return {}
-    return {"arrowprops": {"arrowstyle": "-", "color": "#cccccc", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 3}}
+def apart(heights: Sequence[float], room: float) -> list[float]:
+    """Rising heights moved as little as it takes to lie `room` from each other."""
+    blocks: list[tuple[float, int]] = []  # the middle of labels that touch, and how many they are
+    for height in heights:
+        middle, count = height, 1
+        while blocks and middle - blocks[-1][0] < room * (count + blocks[-1][1]) / 2:
+            other, others = blocks.pop()
+            middle, count = (middle * count + other * others) / (count + others), count + others
+        blocks.append((middle, count))
+    return [middle + room * (i - (count - 1) / 2) for middle, count in blocks for i in range(count)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toonforge.data.grid import ARROW, draw_grid
+from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
@@ -69,8 +70,9 @@ def _field(recipe: Recipe, target: str) -> str:
 
 def _inputs(recipe: Recipe, target: str) -> tuple[list[str], list[torch.Tensor]]:
     """Names and pictures (3,H,W) of the validation items that a translation takes."""
-    field, source = _field(recipe, target), recipe.data.build("validation")
-    group = next(group for group, fields in recipe.data.groups().items() if field in fields)
+    field, groups = _field(recipe, target), recipe.data.groups()
+    source = only_used(recipe.data.build("validation"), groups, {field})
+    (group,) = source.sizes
     names: list[str] = []
     pictures: list[torch.Tensor] = []
     for index in range(source.sizes[group]):

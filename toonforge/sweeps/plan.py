@@ -9,9 +9,11 @@ from typing import Any
 import attrs
 
 from toonforge.data.order import steps_per_epoch
+from toonforge.data.used import only_used
 from toonforge.errors import Location, Problem, RecipeError, RunError, ToonforgeError
 from toonforge.recipe import find, load, verify_data
 from toonforge.recipe.compose import SET
+from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import recipe_data
 from toonforge.sweeps.grid import GRID, RECIPE, Axis, Value, labels, read_grid, run_name
@@ -153,7 +155,7 @@ def _checked(source: str, overrides: tuple[str, ...], chosen: Mapping[str, Value
     try:
         recipe = load(source, overrides)
         verify_data(recipe, source, overrides)
-        sizes = recipe.data.build("train").sizes
+        sizes = only_used(recipe.data.build("train"), recipe.data.groups(), trained_fields(recipe)).sizes
         if recipe.translations or recipe.metrics:
             recipe.data.build("validation")
     except ToonforgeError as error:
@@ -169,6 +171,13 @@ def _checked(source: str, overrides: tuple[str, ...], chosen: Mapping[str, Value
         steps_per_epoch=steps_per_epoch(sizes, batch),
         notes=notes,
     )
+
+
+def trained_fields(recipe: Recipe) -> set[str]:
+    """The batch fields that training reads: an epoch is one of theirs."""
+    graph = Graph(recipe.modules, recipe.signals)
+    expressions = [expr for phase in recipe.phases.values() for expr in graph.expressions_of(phase)]
+    return {field for expr in expressions for field in graph.fields_of(expr)}
 
 
 def shown(value: Value) -> str:

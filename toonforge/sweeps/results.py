@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ class Row:
         problem: why it failed.
         step: steps done.
         metrics: "metric" and "metric.part" -> value, of the last measurement; nan where it could not be had.
-        images_per_second: over all logged steps.
+        images_per_second: the median of the logged ones.
         seconds: it took.
         memory: peak bytes.
         folder: where it lies.
@@ -79,15 +80,16 @@ def state_of(folder: Path) -> str:
 
 def read_row(run: PlannedRun, folder: Path, problem: str | None = None) -> Row:
     """A run's row. `problem`: why its last start failed, if it did."""
-    step, images, training, took, memory = 0, 0.0, 0.0, 0.0, 0
+    step, training, took, memory = 0, 0.0, 0.0, 0
+    rates: list[float] = []
     metrics: dict[str, float] = {}
     state = state_of(folder)
     for event in events(folder):
         kind, now = event.get("event"), event.get("step", 0)
         if kind == "step":
-            pictures = (now - step) * run.recipe.train.batch_size
-            images, step = images + pictures, now
-            training += pictures / max(event.get("images_per_second") or 0.0, 0.01)
+            rates.append(max(event.get("images_per_second") or 0.0, 0.01))
+            training += (now - step) * run.recipe.train.batch_size / rates[-1]
+            step = now
             memory = max(memory, event.get("memory") or 0)
         elif kind == "metrics":
             metrics = _numbers(event)
@@ -100,7 +102,8 @@ def read_row(run: PlannedRun, folder: Path, problem: str | None = None) -> Row:
         problem=problem if state != "finished" else None,
         step=step,
         metrics=metrics if state == "finished" else {},
-        images_per_second=images / training if training else None,
+        # The first is slow, and so is one that saving or measuring came between.
+        images_per_second=statistics.median(rates[1:] or rates) if rates else None,
         # A continued run's log keeps the seconds of its last start only; its steps tell the whole.
         seconds=max(took, training) or None,
         memory=memory or None,
