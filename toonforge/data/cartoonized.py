@@ -21,8 +21,8 @@ from toonforge.recipe.expr import Call, Expr, Name
 class CartoonizedFolder(HeldOut):
     """A folder of photographs, each paired with its cartoon: the pictures of a pair are cut alike.
 
-    The same photographs in other styles of cartoon, to measure what a training on some styles does with others: the
-    same recipe with other `styles`, and the parts stay what they are.
+    To measure what a training on some styles does with others, give those to fields of their own that only metrics
+    name: `filtered = { sketch = "cartoonize(photo, sketch)" }`.
     """
 
     folder: str = param(doc="folder of the photographs (folders below it included); relative to the current directory")

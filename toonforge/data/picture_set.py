@@ -41,8 +41,8 @@ class PictureSet(Dataset):
     filtered: Mapping[str, Expr] = param(
         dict,
         doc="further batch fields, each made by a filter of a field above it and cut alike: cartoonize(photo), "
-        "cartoonize(photo, classic, soft) in one of several styles, smooth_edges(cartoon); needs OpenCV "
-        "(toonforge[filters])",
+        "cartoonize(photo, classic, soft) in one of several styles, smooth_edges(cartoon); made for a load_size "
+        "of about 256, coarse below 192; needs OpenCV (toonforge[filters])",
     )
 
     def __attrs_post_init__(self) -> None:
