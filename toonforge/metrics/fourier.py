@@ -67,6 +67,13 @@ class BuiltFourier:
                 )
             )
         for key, pictures in tensors.items():
+            if pictures.ndim != 4 or pictures.shape[1] not in (1, 3):
+                raise ToonforgeError(
+                    Problem(
+                        message=f"the fourier metric takes pictures of 1 or 3 channels as its {key}",
+                        found=f"a tensor of shape {tuple(pictures.shape)}",
+                    )
+                )
             self.sides.setdefault(key, _Side()).take(pictures)
 
     def compute(self) -> Mapping[str, float]:

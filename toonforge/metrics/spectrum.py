@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue (ITU-R BT.601), as in the op `gray`."""
 FLOOR = 1e-6
 """Least power that decibels are taken of: -60 dB, below the rounding of 8-bit pictures (-53 dB)."""
 CELLS = 128
@@ -21,19 +22,8 @@ HIGH = 0.25
 """Half the Nyquist frequency, in cycles/pixel."""
 
 
-def centres() -> Tensor:
-    """Middle of each ring in cycles/pixel: (RINGS,) in float64."""
-    return (torch.arange(RINGS, dtype=torch.float64) + 0.5) * RING
-
-
 def luma(pictures: Tensor) -> Tensor:
-    """(N,3,H,W) or (N,1,H,W) to the one real signal (N,H,W) that is transformed, in float64 on the CPU.
-
-    Raises:
-        ValueError: another number of channels.
-    """
-    if pictures.ndim != 4 or pictures.shape[1] not in (1, 3):
-        raise ValueError(f"pictures of 1 or 3 channels, found a tensor of shape {tuple(pictures.shape)}")
+    """(N,3,H,W) or (N,1,H,W) to the one real signal (N,H,W) that is transformed, in float64 on the CPU."""
     pictures = pictures.detach().cpu().double()
     if pictures.shape[1] == 1:
         return pictures[:, 0]
