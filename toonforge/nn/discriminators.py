@@ -1,4 +1,4 @@
-"""Config of the discriminator that several plugins build: a plugin subclasses it, names it and sets its defaults."""
+"""Configs that discriminators of several plugins share: a plugin subclasses one, names it and sets its defaults."""
 
 from __future__ import annotations
 
@@ -12,19 +12,39 @@ from toonforge.nn.shapes import conv_size, one_picture, with_channels
 if TYPE_CHECKING:
     from torch import nn
 
-D = TypeVar("D", bound="PatchGANConfig")
+D = TypeVar("D", bound="PictureDiscriminator")
 
 PAPER = "pix2pix, appendix 6.1.2"
 
 
 @component
-class PatchGANConfig(Discriminator):
+class PictureDiscriminator(Discriminator):
+    """A discriminator of pictures, with a number of channels that recipes infer.
+
+    Attributes:
+        name: what messages call it: its name in the registry.
+    """
+
+    name: ClassVar[str] = "the discriminator"
+
+    in_channels: int | None = param(
+        None,
+        doc="channels of the input, 6 for two pictures; inferred in a recipe, otherwise 3",
+        unit="channels",
+        at_least=1,
+    )
+
+    def fit(self: D, *inputs: Shape) -> D:
+        """With the input's channels filled in."""
+        return with_channels(self, one_picture(self.name, inputs, self.in_channels)[0])
+
+
+@component
+class PatchGANConfig(PictureDiscriminator):
     """One logit for each overlapping patch of the picture; 70x70 pixels with 3 layers.
 
     `D(cat(input, output))` makes it conditional.
     """
-
-    name: ClassVar[str] = "the discriminator"
 
     layers: int = param(
         3,
@@ -45,34 +65,25 @@ class PatchGANConfig(Discriminator):
     norm: Norm = param("batch", doc=NORM_DOC + ", none after the first and the last", source=PAPER)
     kernel: int = param(4, doc="side of every convolution", unit="pixels", at_least=3, at_most=7, source=PAPER)
     spectral_norm: bool = param(False, doc="spectral normalisation of every convolution")
-    in_channels: int | None = param(
-        None,
-        doc="channels of the input, 6 for two pictures; inferred in a recipe, otherwise 3",
-        unit="channels",
-        at_least=1,
-    )
-
-    def fit(self: D, *inputs: Shape) -> D:
-        """With the input's channels filled in."""
-        return with_channels(self, one_picture(self.name, inputs, self.in_channels)[0])
 
     def shape(self, *inputs: Shape) -> Shape:
         """(1, rows, columns) of patches; refuses pictures on which not one fits."""
         _, height, width = one_picture(self.name, inputs, self.in_channels)
-        patches = self._patches(height), self._patches(width)
+        patches = self.patches(height), self.patches(width)
         if min(patches) < 1:
-            least = next(size for size in range(1, 10_000) if self._patches(size) >= 1)
+            least = next(size for size in range(1, 10_000) if self.patches(size) >= 1)
             raise ShapeError(
                 f"{self.name} with {self.layers} layers needs pictures of at least {least}x{least}, found "
                 f"{height}x{width}: use larger pictures or fewer layers"
             )
         return (1, *patches)
 
-    def _patches(self, size: int) -> int:
+    def patches(self, size: int) -> int:
+        """How many fit along a side of so many pixels; 0 where a norm would see a single pixel of a picture."""
         padding = (self.kernel - 1) // 2
         for stride in [2] * self.layers + [1]:
             size = conv_size(size, self.kernel, stride, padding)
-            if size < 2:  # a norm over one pixel of one picture has nothing to normalise
+            if size < 2:
                 return 0
         return conv_size(size, self.kernel, 1, padding)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toonforge.components import Discriminator, Shape, component, param
+from toonforge.components import Shape, component, param
 from toonforge.errors import ShapeError
-from toonforge.nn import Norm, one_picture, with_channels
+from toonforge.nn import Norm, one_picture
 from toonforge.nn.choices import NORM_DOC
+from toonforge.nn.discriminators import PictureDiscriminator
 from toonforge_cartoongan.generators import CODE, PAPER
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ LEAST = 5  # pixels: a quarter of it, rounded up, is 2, and a norm over one pixe
 
 
 @component
-class PatchGAN(Discriminator):
+class PatchGAN(PictureDiscriminator):
     """CartoonGAN's discriminator: 3x3 convolutions to a logit for each patch of 37x37 pixels, one every 4 pixels."""
+
+    name = "cartoongan/patchgan"
 
     width: int = param(
         32,
@@ -30,21 +33,13 @@ class PatchGAN(Discriminator):
     )
     norm: Norm = param("instance-affine", doc=NORM_DOC + ", none after the first and the strided ones", source=CODE)
     spectral_norm: bool = param(False, doc="spectral normalisation of every convolution")
-    in_channels: int | None = param(
-        None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
-    )
-
-    def fit(self, *inputs: Shape) -> PatchGAN:
-        """With the input's channels filled in."""
-        return with_channels(self, one_picture("cartoongan/patchgan", inputs, self.in_channels)[0])
 
     def shape(self, *inputs: Shape) -> Shape:
         """(1, H/4, W/4), rounded up."""
-        _, height, width = one_picture("cartoongan/patchgan", inputs, self.in_channels)
+        _, height, width = one_picture(self.name, inputs, self.in_channels)
         if min(height, width) < LEAST:
             raise ShapeError(
-                f"cartoongan/patchgan needs pictures of at least {LEAST}x{LEAST}, found {height}x{width}: "
-                "use larger pictures"
+                f"{self.name} needs pictures of at least {LEAST}x{LEAST}, found {height}x{width}: use larger pictures"
             )
         return (1, -(-height // 4), -(-width // 4))
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toonforge.components import Generator, Shape, changed, component, param
+from toonforge.components import Shape, changed, component, param
 from toonforge.errors import FieldError, ShapeError
-from toonforge.nn import Norm, Upsample, one_picture, with_channels
-from toonforge.nn.choices import NORM_DOC, UPSAMPLE_DOC
+from toonforge.nn import Interpolation, Norm, Upsample, one_picture
+from toonforge.nn.choices import INTERPOLATION_DOC, NORM_DOC, UPSAMPLE_DOC
+from toonforge.nn.generators import PictureGenerator
 
 if TYPE_CHECKING:
     from torch import nn
 
-NAME = "mha-unet/unet"
 SLIDES = "pix2pix cartoonization slides"
 CODE = "AnshumanMishra21345/Pix2Pix-Implementation, models/generator.py"
 
 
 @component
-class Unet(Generator):
+class Unet(PictureGenerator):
     """U-Net whose bottleneck pixels attend to each other; pictures of one token are refused in training.
 
     With 8 levels 512x512 pixels are 2x2 tokens, 256x256 are one, over which attention is only a linear map.
     """
+
+    name = "mha-unet/unet"
 
     levels: int = param(
         8,
@@ -51,11 +53,8 @@ class Unet(Generator):
     )
     norm: Norm = param("batch", doc=NORM_DOC + ", none after the innermost encoder stage and the last", source=CODE)
     upsample: Upsample = param("transposed", doc=UPSAMPLE_DOC, source=SLIDES)
+    interpolation: Interpolation = param("nearest", doc=INTERPOLATION_DOC)
     dropout: float = param(0.5, doc="probability in the first three decoder stages", at_least=0, below=1, source=CODE)
-    in_channels: int | None = param(
-        None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
-    )
-    out_channels: int = param(3, doc="channels of the output", unit="channels", at_least=1)
 
     def __attrs_post_init__(self) -> None:
         if self.heads and self.channels % self.heads:
@@ -71,10 +70,6 @@ class Unet(Generator):
         """Two levels of few channels; as many heads as 8 channels can have, none where there were none."""
         return changed(self, levels=2, width=4, heads=min(self.heads, 1) * 2)
 
-    def fit(self, *inputs: Shape) -> Unet:
-        """With the input's channels filled in."""
-        return with_channels(self, one_picture(NAME, inputs, self.in_channels)[0])
-
     def shape(self, *inputs: Shape) -> Shape:
         """The input's height and width.
 
@@ -82,13 +77,13 @@ class Unet(Generator):
             ShapeError: the picture is a single token and there is attention. The network itself pads small pictures
                 up to 2x2 tokens, which is right for translating; training on them would be on repeated borders.
         """
-        _, height, width = one_picture(NAME, inputs, self.in_channels)
+        _, height, width = one_picture(self.name, inputs, self.in_channels)
         side, least = max(height, width), 2 ** (self.levels + 1)
         if self.heads and side < least:
             fewer = side.bit_length() - 2  # the most levels with two tokens along the longer side
             levels = f"at most {fewer} levels, " if fewer >= 2 else ""
             raise ShapeError(
-                f"{NAME} with {self.levels} levels makes 1 token of a picture of {height}x{width} (one for "
+                f"{self.name} with {self.levels} levels makes 1 token of a picture of {height}x{width} (one for "
                 f"{2**self.levels}x{2**self.levels} pixels), and attention over 1 token is only a linear map: take "
                 f"pictures of at least {least} pixels on one side, {levels}or heads = 0"
             )
@@ -107,5 +102,6 @@ class Unet(Generator):
             last_kernel=self.last_kernel,
             norm=self.norm,
             upsample=self.upsample,
+            interpolation=self.interpolation,
             dropout=self.dropout,
         )

@@ -53,18 +53,28 @@ class PrintedPatchGAN(nn.Module):
     Args:
         width: channels of the first convolution; they double up to 8 times as many.
         layers: convolutions of the table.
+        kernel: their side.
         spectral: spectral normalisation (Miyato et al., 2018) of all convolutions.
     """
 
     def __init__(
-        self, in_channels: int = 3, *, width: int = 64, layers: int = 4, norm: Norm = "instance", spectral: bool = True
+        self,
+        in_channels: int = 3,
+        *,
+        width: int = 64,
+        layers: int = 4,
+        norm: Norm = "instance",
+        kernel: int = 4,
+        spectral: bool = True,
     ) -> None:
         super().__init__()
         stages: list[nn.Module] = []
         inputs = in_channels
         for layer in range(layers):
             outputs = min(2**layer, 8) * width
-            stages.append(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=layer == 0 or bias_before(norm)))
+            stages.append(
+                nn.Conv2d(inputs, outputs, kernel, 2, (kernel - 1) // 2, bias=layer == 0 or bias_before(norm))
+            )
             if layer:
                 stages.append(norm_layer(norm, outputs))
             stages.append(nn.LeakyReLU(0.2, inplace=True))

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toonforge.components import Discriminator, Shape, component, param
-from toonforge.errors import ShapeError
-from toonforge.nn import Norm, conv_size, one_picture, with_channels
+from toonforge.components import component, param
+from toonforge.nn import Norm, conv_size
 from toonforge.nn.choices import NORM_DOC
+from toonforge.nn.discriminators import PatchGANConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
-NAME = "toon2real/patchgan"
 TABLE = "Toon2real, Table 2"
-KERNEL, PADDING = 4, 1
 
 
 @component
-class PatchGAN(Discriminator):
+class PatchGAN(PatchGANConfig):
     """One logit for each overlapping patch, 70x70 pixels by default, every convolution spectrally normalised.
 
     The text promises 70x70 patches; Table 2 has four convolutions of stride 2, which see 46 pixels, and no layer that
     yields logits. By default the fourth has stride 1 and a fifth of one channel follows, as in pix2pix.
     """
+
+    name = "toon2real/patchgan"
 
     spectral_norm: bool = param(
         True,
@@ -45,61 +45,29 @@ class PatchGAN(Discriminator):
         source=TABLE,
         tiny=1,
     )
-    width: int = param(
-        64,
-        doc="channels of the first convolution, doubling up to 8 times as many",
-        unit="channels",
-        at_least=1,
-        source=TABLE,
-        tiny=4,
-    )
     norm: Norm = param("instance", doc=NORM_DOC + ", none after the first and the last", source=TABLE)
-    in_channels: int | None = param(
-        None, doc="channels of the input; inferred in a recipe, otherwise 3", unit="channels", at_least=1
-    )
 
-    def fit(self, *inputs: Shape) -> PatchGAN:
-        """With the input's channels filled in."""
-        return with_channels(self, one_picture(NAME, inputs, self.in_channels)[0])
-
-    def shape(self, *inputs: Shape) -> Shape:
-        """(1, rows, columns) of patches; refuses pictures on which not one fits."""
-        _, height, width = one_picture(NAME, inputs, self.in_channels)
-        patches = self._patches(height), self._patches(width)
-        if min(patches) < 1:
-            least = next(size for size in range(1, 10_000) if self._patches(size) >= 1)
-            raise ShapeError(
-                f"{NAME} with {self.layers} layers{' as printed' if self.as_printed else ''} needs pictures of at "
-                f"least {least}x{least}, found {height}x{width}: use larger pictures or fewer layers"
-            )
-        return (1, *patches)
-
-    def _patches(self, size: int) -> int:
-        for stride in [2] * self.layers + [2 if self.as_printed else 1]:
-            size = conv_size(size, KERNEL, stride, PADDING)
-            if size < 2:  # a norm over one pixel of one picture has nothing to normalise
+    def patches(self, size: int) -> int:
+        """How many fit along a side of so many pixels; 0 where a norm would see a single pixel of a picture."""
+        if not self.as_printed:
+            return super().patches(size)
+        for _ in range(self.layers + 1):
+            size = conv_size(size, self.kernel, 2, (self.kernel - 1) // 2)
+            if size < 2:
                 return 0
-        return size if self.as_printed else conv_size(size, KERNEL, 1, PADDING)
+        return size
 
     def build(self) -> nn.Module:
         """`toonforge.nn.patchgan.PatchGAN`, or `PrintedPatchGAN`."""
-        if self.as_printed:
-            from toonforge_toon2real.as_printed import PrintedPatchGAN
+        if not self.as_printed:
+            return super().build()
+        from toonforge_toon2real.as_printed import PrintedPatchGAN
 
-            return PrintedPatchGAN(
-                self.in_channels or 3,
-                width=self.width,
-                layers=self.layers + 1,
-                norm=self.norm,
-                spectral=self.spectral_norm,
-            )
-        from toonforge.nn.patchgan import PatchGAN as Network
-
-        return Network(
+        return PrintedPatchGAN(
             self.in_channels or 3,
             width=self.width,
-            layers=self.layers,
+            layers=self.layers + 1,
             norm=self.norm,
-            kernel=KERNEL,
+            kernel=self.kernel,
             spectral=self.spectral_norm,
         )
