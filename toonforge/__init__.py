@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Count,
         Dataset,
         Discriminator,
+        DrawsPicture,
         Generator,
         ImageSource,
         Loss,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         recipes,
         schedules,
     )
+    from toonforge.sweeps.api import sweep
     from toonforge.use.model import load_model
 
 __version__ = "0.1.0"
@@ -84,6 +86,7 @@ _COMPONENTS = (
     "Count",
     "Dataset",
     "Discriminator",
+    "DrawsPicture",
     "Generator",
     "ImageSource",
     "Loss",
@@ -117,6 +120,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "hookimpl": ("toonforge.plugins.hookspecs", "hookimpl"),
     "load_recipe": ("toonforge.recipe", "load"),
     "run": ("toonforge.api", "run"),
+    "sweep": ("toonforge.sweeps.api", "sweep"),
     "load_model": ("toonforge.use.model", "load_model"),
 }
 __all__ = [
@@ -132,6 +136,7 @@ __all__ = [
     "recipes",
     "load_recipe",
     "run",
+    "sweep",
     "load_model",
     "component",
     "param",
@@ -147,6 +152,7 @@ __all__ = [
     "Dataset",
     "ImageSource",
     "Metric",
+    "DrawsPicture",
     "Op",
     "Optimizer",
     "Schedule",
