@@ -57,3 +57,15 @@ class TestSpectralPlain(DiscriminatorSuite):
 
 class TestPackagedRecipe(RecipeSuite):
     recipe = "cyclegan/cyclegan"
+
+
+class TestPackagedRecipe128(RecipeSuite):
+    recipe = "cyclegan/cyclegan-128"
+
+
+class TestStabilisedRecipe(RecipeSuite):
+    recipe = "cyclegan/stabilised"
+
+
+class TestPhotoAnimeRecipe(RecipeSuite):
+    recipe = "cyclegan/photo-anime"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from toonforge_cyclegan import PatchGAN, Resnet, Unet, plugin
+from toonforge_cyclegan import PatchGAN, Plain, Resnet, Unet, plugin
 
 import toonforge
 
@@ -45,3 +45,28 @@ def test_the_packaged_recipe_is_the_papers() -> None:
     assert recipe.generators["G"] == Resnet(in_channels=3)
     assert recipe.discriminators["D_photo"] == PatchGAN(in_channels=3)
     assert list(recipe.translations) == ["anime", "photo"]
+
+
+def test_the_small_recipe_has_six_blocks_for_128_pixels() -> None:
+    small, full = toonforge.load_recipe("cyclegan/cyclegan-128"), toonforge.load_recipe("cyclegan/cyclegan")
+    assert (small.data.load_size, small.data.image_size) == (143, 128)
+    assert small.generators["G"] == small.generators["F"] == Resnet(blocks=6, in_channels=3)
+    assert (small.phases, small.train) == (full.phases, full.train)
+
+
+def test_the_stabilised_setting_is_section_5_1() -> None:
+    recipe = toonforge.load_recipe("cyclegan/stabilised")
+    weights = {name: term.weight for name, term in recipe.phases["generators"].losses.items()}
+    assert (weights["cycle_photo"], weights["cycle_anime"], weights["fool_anime"]) == (25, 25, 1)
+    assert (recipe.train.optimizer.lr, recipe.train.optimizer.betas) == (1e-4, (0.5, 0.999))
+    assert {"fourier_anime", "fourier_photo"} <= set(recipe.metrics)
+
+
+def test_the_photo_anime_setting_trains_its_plain_discriminators_first() -> None:
+    recipe = toonforge.load_recipe("cyclegan/photo-anime")
+    assert list(recipe.phases) == ["pretraining", "generators", "discriminators"]
+    assert recipe.phases["pretraining"].until == recipe.phases["generators"].from_
+    assert recipe.phases["generators"].from_ == recipe.phases["discriminators"].from_
+    assert recipe.train.epochs - recipe.phases["generators"].from_.epochs == 200
+    assert recipe.discriminators["D_anime"] == recipe.discriminators["D_photo"] == Plain(in_channels=3)
+    assert recipe.generators["G"] == Resnet(blocks=9, in_channels=3)
