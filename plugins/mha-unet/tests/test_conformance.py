@@ -16,7 +16,7 @@ class TestUnetWithoutAttention(GeneratorSuite):
 
 
 class TestResizingUnet(GeneratorSuite):
-    component = Unet(upsample="resize", norm="group", dropout=0.0)
+    component = Unet(upsample="resize", interpolation="bilinear", norm="group", dropout=0.0)
 
 
 class TestPatchGAN(DiscriminatorSuite):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from toonforge.nn.choices import Norm, Upsample
+from toonforge.nn.choices import Interpolation, Norm, Upsample
 from toonforge.nn.init import init_normal
 from toonforge.nn.norms import bias_before, norm_layer
 from toonforge.nn.padding import PadToMultiple
@@ -63,6 +63,7 @@ class AttentionUnet(PadToMultiple):
         last_kernel: int = 5,
         norm: Norm = "batch",
         upsample: Upsample = "transposed",
+        interpolation: Interpolation = "nearest",
         dropout: float = 0.5,
     ) -> None:
         super().__init__(multiple=2**levels, minimum=2 ** (levels + 1) if heads else 1)
@@ -79,7 +80,9 @@ class AttentionUnet(PadToMultiple):
         for stage, level in enumerate(reversed(range(levels))):
             inputs = widths[level] if stage == 0 else 2 * widths[level]
             outputs = widths[level - 1] if level else out_channels
-            grow = upsample_layer(upsample, inputs, outputs, kernel=4, bias=bias or not level)
+            grow = upsample_layer(
+                upsample, inputs, outputs, kernel=4, bias=bias or not level, interpolation=interpolation
+            )
             layers = nn.Sequential(grow)
             if level:
                 layers.extend([norm_layer(norm, outputs), nn.LeakyReLU(0.2)])
