@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import shutil
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from toonforge import events, hookimpl
 from toonforge.errors import RecipeError, RunError, ToonforgeError
 from toonforge.sweeps import Row, sweep
+from toonforge.sweeps.curves import apart
 from toonforge.sweeps.folder import SweepFolder, clear_beginning
 from toonforge.sweeps.grid import from_data, inline, labels, make_axes, read_grid, run_name, short_keys, split
 from toonforge.sweeps.plan import Plan, make_plan
@@ -106,6 +108,10 @@ def test_a_key_is_called_by_its_shortest_ending_that_is_its_own() -> None:
     assert list(short_keys(keys).values()) == ["batch_size", "G.width", "D.width", "cycle.weight"]
 
 
+def test_no_two_axes_are_called_alike() -> None:
+    assert len(set(short_keys(['"a b"', "a-b", "x.recipe"]).values()) | {"recipe"}) == 4
+
+
 def test_values_are_toml_and_a_bare_word_is_text() -> None:
     axes = read_grid(['a.b=1, 1e-4,true,"x, y",unet,cyclegan/unet', 'data.kinds=["anime"],["anime", "scene"],[]'])
     assert [value.plain for value in axes[0].values] == [1, 1e-4, True, "x, y", "unet", "cyclegan/unet"]
@@ -164,6 +170,10 @@ def test_every_problem_of_every_run_is_told_at_once_and_nothing_is_written(recip
         sweep(recipe, grid, cpu=True)
     text = str(caught.value)
     assert "--grid: train.stepz: unknown path" in text and "train.steps" in text
+    with pytest.raises(ToonforgeError) as caught:
+        make_plan([recipe, "nowhere.toml"], ["train.batch_size=0,2", "train.seed"])
+    for part in ("no recipe 'nowhere.toml'", "--grid: train.batch_size: out of range", "--grid: not a grid"):
+        assert part in str(caught.value)
     with pytest.raises(ToonforgeError) as caught:
         sweep(recipe, {key: values for key, values in grid.items() if key != "train.stepz"}, cpu=True)
     text = str(caught.value)
@@ -439,6 +449,15 @@ def test_values_that_are_measured_in_different_ways_are_not_compared(recipe: str
     table = make_table(plan, rows)
     assert not any(column.best for column in table.columns)
     assert any("different ways" in note for note in table.notes)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), max_size=8).map(sorted), st.floats(0.1, 50))
+def test_labels_of_curves_keep_their_order_and_their_distance(heights: list[float], room: float) -> None:
+    moved = apart(heights, room)
+    assert len(moved) == len(heights)
+    assert all(b - a >= room * (1 - 1e-6) for a, b in itertools.pairwise(moved))
+    if all(b - a >= room for a, b in itertools.pairwise(heights)):
+        assert moved == pytest.approx(heights)
 
 
 def test_times_read_as_on_a_clock() -> None:

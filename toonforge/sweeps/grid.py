@@ -23,8 +23,8 @@ RECIPE = "recipe"
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
-_VAGUE = {"type", "weight", "every", "name", "start", "from", "until"}
-"""Last parts of keys that say little without the part before them."""
+_VAGUE = {"type", "weight", "every", "name", "start", "from", "until", RECIPE}
+"""Last parts of keys that say little without the part before them, or would mean another axis."""
 _LONGEST_LABEL, _LONGEST_NAME = 40, 120
 
 
@@ -54,6 +54,14 @@ class Axis:
 
 def read_grid(texts: Sequence[str]) -> list[Axis]:
     """The axes of `KEY=VALUE,VALUE` texts; raises `RecipeError` with every problem found."""
+    axes, problems = parse_grid(texts)
+    if problems:
+        raise RecipeError(*problems)
+    return axes
+
+
+def parse_grid(texts: Sequence[str]) -> tuple[list[Axis], list[Problem]]:
+    """The axes of those texts that can be read, and what is wrong with the others."""
     problems: list[Problem] = []
     found: dict[str, list[tuple[str, Any]]] = {}
     for text in texts:
@@ -64,9 +72,7 @@ def read_grid(texts: Sequence[str]) -> list[Axis]:
             found[key] = values
         except RecipeError as error:
             problems += error.problems
-    if problems:
-        raise RecipeError(*problems)
-    return make_axes(found)
+    return make_axes(found), problems
 
 
 def make_axes(found: Mapping[str, Sequence[tuple[str, Any]]]) -> list[Axis]:
@@ -187,17 +193,21 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
         while length < len(path) and any(other[-length:] == path[-length:] for other in others):
             length += 1
         short[key] = _safe(".".join(path[-length:]))
-    return short
+    return dict(zip(short, _distinct(short.values())))
 
 
 def labels(values: Sequence[tuple[str, Any]]) -> list[str]:
     """What to call (text, plain) values in names of folders: readable, safe, all different (whatever their case)."""
+    return _distinct(_safe(text if isinstance(plain, int | float) else _text(plain)) for text, plain in values)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """The names, numbered where one has been there before in whatever case."""
     given: list[str] = []
-    for text, plain in values:
-        first = _safe(text if isinstance(plain, int | float) else _text(plain))
-        label, number = first, 2
+    for name in names:
+        label, number = name, 2
         while label.lower() in [other.lower() for other in given]:
-            label, number = f"{first}-{number}", number + 1
+            label, number = f"{name}-{number}", number + 1
         given.append(label)
     return given
 

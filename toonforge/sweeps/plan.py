@@ -16,7 +16,7 @@ from toonforge.recipe.compose import SET
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import recipe_data
-from toonforge.sweeps.grid import GRID, RECIPE, Axis, Value, labels, read_grid, run_name
+from toonforge.sweeps.grid import GRID, RECIPE, Axis, Value, labels, parse_grid, run_name
 
 MOST_RUNS = 1000
 
@@ -76,34 +76,30 @@ def make_plan(
     Raises:
         ToonforgeError: with every problem of every run, each once.
     """
-    problems: dict[str, Problem] = {}
+    axes, unread = parse_grid(grid)
+    problems = {str(problem): problem for problem in unread}
 
     def note(error: ToonforgeError) -> None:
         problems.update((str(problem), problem) for problem in error.problems)
 
-    axes: list[Axis] = []
-    try:
-        axes = read_grid(grid)
-    except RecipeError as error:
-        note(error)
-    for name in recipes:
+    known = []
+    for source in recipes:
         try:
-            find(name)
+            find(source)
+            known.append(source)
         except RecipeError as error:
             note(error)
-    if problems:
-        raise RecipeError(*problems.values())
-    _refuse_sizes(recipes, axes)
+    _refuse_sizes(recipes, axes, bool(unread))
     extra = () if processes is None else (f"train.processes={processes}",)
-    known = recipe_axis(recipes, (*overrides, *extra), note)
-    axes = [*([known] if len(recipes) > 1 else []), *axes]
-    keys = [(RECIPE, known.values), *((axis.key, axis.values) for axis in axes if axis is not known)]
+    sources = recipe_axis(known, (*overrides, *extra))
+    varied = [sources, *axes] if len(recipes) > 1 else axes
+    keys = [axis.key for axis in axes]
     runs: list[PlannedRun] = []
-    for source, *values in itertools.product(*(values for _, values in keys)):
-        own = tuple(f"{key}={value.text}" for (key, _), value in zip(keys[1:], values))
-        chosen = dict(zip((axis.label for axis in axes), [source, *values] if len(recipes) > 1 else values))
+    for first, *rest in itertools.product(sources.values, *(axis.values for axis in axes)):
+        own = tuple(f"{key}={value.text}" for key, value in zip(keys, rest))
+        chosen = dict(zip((axis.label for axis in varied), rest if varied is axes else [first, *rest]))
         try:
-            runs.append(_checked(source.text, (*overrides, *extra, *own), chosen, [key for key, _ in keys[1:]]))
+            runs.append(_checked(first.text, (*overrides, *extra, *own), chosen, keys))
         except ToonforgeError as error:
             note(error)
     if problems:
@@ -113,21 +109,18 @@ def make_plan(
         recipes=tuple(recipes),
         overrides=tuple(overrides),
         grid=tuple(grid),
-        axes=tuple(axes),
+        axes=tuple(varied),
         runs=tuple(runs),
-        name="+".join(value.label for value in known.values[:3]) + (f"+{len(recipes) - 3}" if recipes[3:] else ""),
+        name="+".join(value.label for value in sources.values[:3]) + (f"+{len(recipes) - 3}" if recipes[3:] else ""),
     )
 
 
-def _refuse_sizes(recipes: Sequence[str], axes: Sequence[Axis]) -> None:
+def _refuse_sizes(recipes: Sequence[str], axes: Sequence[Axis], unread: bool) -> None:
     if not recipes:
         raise RecipeError(Problem(message="no recipe", expected="a file or a packaged recipe's name"))
-    if not axes and len(recipes) == 1:
-        raise RecipeError(
-            Problem(
-                message="nothing varies", expected="--grid KEY=VALUE,VALUE, or several recipes", where=Location(GRID)
-            )
-        )
+    if not axes and not unread and len(recipes) == 1:
+        expected = "--grid KEY=VALUE,VALUE, or several recipes"
+        raise RecipeError(Problem(message="nothing varies", where=Location(GRID), expected=expected))
     count = len(recipes)
     for axis in axes:
         count *= len(axis.values)
@@ -135,17 +128,15 @@ def _refuse_sizes(recipes: Sequence[str], axes: Sequence[Axis]) -> None:
         raise RecipeError(Problem(message="too many runs", found=f"{count:,}", expected=f"at most {MOST_RUNS:,}"))
 
 
-def recipe_axis(recipes: Sequence[str], overrides: Sequence[str], note: Any) -> Axis:
-    """The recipes as values, called by their names; those that do not load are told to `note`."""
+def recipe_axis(recipes: Sequence[str], overrides: Sequence[str]) -> Axis:
+    """The recipes as values, called by their names."""
     names = []
     for source in recipes:
         try:
             names.append(load(source, overrides).name)
-        except RecipeError as error:
-            # What the grid sets may be what the recipe lacks: the runs themselves are judged below.
+        except RecipeError:
+            # What the grid sets may be what the recipe lacks: the runs themselves are judged.
             names.append(source.rsplit("/", 1)[-1].removesuffix(".toml"))
-            if any("no recipe" in problem.message for problem in error.problems):
-                note(error)
     return Axis(RECIPE, RECIPE, tuple(map(Value, recipes, names, labels([(name, name) for name in names]))))
 
 
