@@ -73,7 +73,10 @@ class PluginError(ToonforgeError):
 
 
 class FieldError(ValueError):
-    """A component field with a value outside its range; raised by a component's own validation."""
+    """A component field with a value outside its range; raised by a component's own validation.
+
+    `field` is its key, with a dot before a key inside it: "filtered.drawing".
+    """
 
     def __init__(self, field: str, found: object, expected: str, hint: str | None = None) -> None:
         super().__init__(f"{field}: found {found!r}, expected {expected}")

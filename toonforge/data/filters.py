@@ -85,7 +85,7 @@ def _read(field: str, expression: Expr) -> Filtered:
 
 
 def _error(field: str, expression: Expr, expected: str, hint: str | None = None) -> FieldError:
-    return FieldError("filtered", expression.text, f"for {field}, {expected}", hint)
+    return FieldError(f"filtered.{field}", expression.text, expected, hint)
 
 
 def _list(names: Mapping[str, object] | list[str]) -> str:

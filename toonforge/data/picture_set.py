@@ -76,11 +76,12 @@ class PictureSet(Dataset):
         for field, how in read_filtered(self.filtered).items():
             there = [name for fields in result.values() for name in fields]
             if field in there:
-                raise FieldError("filtered", field, f"a name that no other field has ({', '.join(there)})")
+                raise FieldError(f"filtered.{field}", field, f"a name that no other field has ({', '.join(there)})")
             if how.made_from not in there:
                 later = f"put {how.made_from} above {field}" if how.made_from in self.filtered else None
-                expected = f"for {field}, the pictures of one of {', '.join(there)}"
-                raise FieldError("filtered", how.made_from, expected, later or did_you_mean(how.made_from, there))
+                expected = f"the pictures of one of {', '.join(there)}"
+                hint = later or did_you_mean(how.made_from, there)
+                raise FieldError(f"filtered.{field}", how.made_from, expected, hint)
             for fields in result.values():
                 if how.made_from in fields:
                     fields[field] = fields[how.made_from]

@@ -37,7 +37,7 @@ def problem_of(root: Node, path: Path, error: Exception) -> Problem:
     """One mistake at one place, as a user reads it."""
     path = tuple(key for key in path if key != "")
     if isinstance(error, FieldError):
-        path = path if path and path[-1] == error.field else (*path, error.field)
+        path = path if path and path[-1] == error.field else (*path, *error.field.split("."))
         found = root.find(path)
         return Problem(
             message="out of range" if error.expected.startswith("a number") else "not allowed",
