@@ -136,3 +136,20 @@ def test_metrics_share_their_pictures_and_translations(
 def test_an_interval_of_nothing_is_refused() -> None:
     with pytest.raises(RecipeError, match="out of range"):
         recipe("metrics = { every = 0 }")
+
+
+def test_the_grid_of_pairs_shows_what_the_translation_should_be(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toonforge.train import validation
+
+    labels: list[str] = []
+    original = validation.draw_grid
+    monkeypatch.setattr(
+        validation,
+        "draw_grid",
+        lambda columns, title: (labels.extend(c[0] for c in columns), original(columns, title))[1],
+    )
+    pairs = (TEXT % "seed = 0").replace('type = "tiny/pictures"', 'type = "tiny/pictures", paired = true')
+    train(recipes.loads(pairs), folder=tmp_path / "run", cpu=True)
+    assert labels == ["photo", "→ anime", "real anime"]

@@ -13,6 +13,8 @@ Column = tuple[str, "list[np.ndarray[Any, Any]]"]
 
 ARROW = "→"
 """Starts the label of a column that is made from the column before it."""
+REAL = "real "
+"""Starts the label of a column of what the column before it should be."""
 PAPER, INK, FAINT = (250, 249, 246), (38, 38, 42), (120, 120, 126)
 GAP, BAND_GAP, MARGIN = 6, 28, 20
 SCREEN = 1080
@@ -24,8 +26,8 @@ SMALLEST = 96
 def draw_grid(columns: list[Column], title: str) -> Image.Image:
     """Draw the grid.
 
-    Columns that start with "→" belong to the column before them: such a group is kept together, groups of columns
-    are set beside each other, and rows wrap into as many bands as the screen's height asks for.
+    Columns that start with "→" or "real " belong to the column before them: such a group is kept together, groups are
+    set beside each other, and rows wrap into as many bands as the screen's height asks for.
 
     Args:
         columns: label -> pictures (height, width, 3) of uint8; the i-th of each column make a row.
@@ -68,7 +70,7 @@ def _groups(columns: list[Column]) -> list[list[Column]]:
     """Columns that show stages of the same pictures, together."""
     groups: list[list[Column]] = []
     for column in columns:
-        if column[0].startswith(ARROW) and groups:
+        if column[0].startswith((ARROW, REAL)) and groups:
             groups[-1].append(column)
         else:
             groups.append([column])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from toonforge import events
 from toonforge.components import DrawsPicture, ImageSource, expressions
-from toonforge.data.grid import draw_grid
+from toonforge.data.grid import REAL, draw_grid
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.recipe.expr import Expr
@@ -79,7 +79,8 @@ class Validation:
         return {key: torch.stack([item[key] for item in items]).to(self.device, self.dtype) for key in items[0]}
 
     def draw(self, inference: Inference, step: int) -> Path | None:
-        """Draw the grid: for each translation its input, its output and, where it can be had, the way back.
+        """Draw the grid: for each translation its input, its output, and where they can be had the way back, or the
+        picture of the pair that the output should be.
 
         None where the recipe offers no translation, and where no validation picture can be read: each has been told to
         `skipped`, and training goes on.
@@ -88,13 +89,16 @@ class Validation:
         for target, expr in self.recipe.translations.items():
             (field,) = self.graph.fields_of(expr)
             back = self._way_back(field, target)
+            pair = {field, target} if target in self.groups and self.groups[target] == self.groups[field] else {field}
             shown: dict[str, list[np.ndarray[Any, Any]]] = {}
-            for fields in self._batches({field}, self.recipe.train.samples.count):
+            for fields in self._batches(pair, self.recipe.train.samples.count):
                 output = inference(expr, fields)
                 shown.setdefault(field, []).extend(to_pictures(fields[field]))
                 shown.setdefault(f"→ {target}", []).extend(to_pictures(output))
                 if back is not None:
                     shown.setdefault(f"→ {field} again", []).extend(to_pictures(inference(back, {target: output})))
+                elif target in pair:
+                    shown.setdefault(f"{REAL}{target}", []).extend(to_pictures(fields[target]))
             columns.extend(shown.items())
         if not columns:
             return None
