@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import Op, Shape, component
@@ -9,7 +10,7 @@ from toonforge.errors import ShapeError
 from toonforge.ops.shapes import number, picture_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
 
@@ -41,25 +42,22 @@ class Blur(Op):
     def build(self) -> Callable[..., torch.Tensor]:
         """A function of pictures (N,C,H,W) and sigma."""
         import torch
-        from torch.nn.functional import conv2d
+
+        def along(x: torch.Tensor, dim: int, weights: Sequence[float]) -> torch.Tensor:
+            size = x.shape[dim]
+            x = x.index_select(dim, mirrored(size, len(weights) // 2, x.device))
+            total = weights[0] * x.narrow(dim, 0, size)
+            for offset, weight in enumerate(weights[1:], 1):
+                total = total.add(x.narrow(dim, offset, size), alpha=weight)
+            return total
 
         def blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
-            radius = kernel_size(sigma) // 2
-            if radius == 0:
+            weights = bell(sigma)
+            if len(weights) == 1:
                 return pictures
-            # Half precision has too few digits for the weights' sum: smooth in float32 even under autocast.
-            kind = torch.promote_types(pictures.dtype, torch.float32)
-            offsets = torch.arange(-radius, radius + 1, device=pictures.device, dtype=kind)
-            bell = torch.exp(-0.5 * (offsets / sigma) ** 2)
-            bell = bell / bell.sum()
-            count, channels, height, width = pictures.shape
-            rows = mirrored(height, radius, pictures.device)
-            columns = mirrored(width, radius, pictures.device)
-            with torch.autocast(pictures.device.type, enabled=False):
-                x = pictures.to(kind).reshape(count * channels, 1, height, width)
-                x = conv2d(x[:, :, rows], bell.view(1, 1, -1, 1))  # down the columns, then along the rows
-                x = conv2d(x[..., columns], bell.view(1, 1, 1, -1))
-            return x.view(count, channels, height, width).to(pictures.dtype)
+            # Half precision has too few digits for the weights' sum; a convolution would fall back to it in autocast.
+            x = pictures.to(torch.promote_types(pictures.dtype, torch.float32))
+            return along(along(x, 2, weights), 3, weights).to(pictures.dtype)
 
         return blur
 
@@ -67,6 +65,13 @@ class Blur(Op):
 def kernel_size(sigma: float) -> int:
     """OpenCV's kernel for float pictures: 4 sigma to each side, an odd number of pixels."""
     return round(8 * sigma + 1) | 1
+
+
+def bell(sigma: float) -> list[float]:
+    """The kernel's weights along one side; they sum to 1."""
+    radius = kernel_size(sigma) // 2
+    heights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
+    return [height / sum(heights) for height in heights]
 
 
 def mirrored(size: int, radius: int, device: torch.device) -> torch.Tensor:
