@@ -24,6 +24,7 @@ from toonforge.sweeps import Row, sweep
 from toonforge.sweeps.curves import apart
 from toonforge.sweeps.folder import SweepFolder, clear_beginning
 from toonforge.sweeps.grid import from_data, inline, labels, make_axes, read_grid, run_name, short_keys, split
+from toonforge.sweeps.pictures import short_labels
 from toonforge.sweeps.plan import Plan, make_plan
 from toonforge.sweeps.results import read_points, state_of
 from toonforge.sweeps.table import best, clock, comma_separated, make_table, markdown
@@ -458,6 +459,12 @@ def test_labels_of_curves_keep_their_order_and_their_distance(heights: list[floa
     assert all(b - a >= room * (1 - 1e-6) for a, b in itertools.pairwise(moved))
     if all(b - a >= room for a, b in itertools.pairwise(heights)):
         assert moved == pytest.approx(heights)
+
+
+def test_columns_of_pictures_are_told_apart_in_what_room_there_is() -> None:
+    assert short_labels(["1, 1e-3", "4, 1e-3"], 13) == ["1, 1e-3", "4, 1e-3"]
+    assert short_labels(["toon2real", "toon2real_without_spectral_norm"], 13) == ["toon2real", "…pectral_norm"]
+    assert short_labels(["first_of_a_kind_of_recipe", "second_of_a_kind_of_recipe"], 13) == ["run 1", "run 2"]
 
 
 def test_times_read_as_on_a_clock() -> None:

@@ -125,27 +125,39 @@ def _labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
         return
     low, high = axes.get_ylim()
     room = 0.06 * (high - low)
-    ends = sorted(ends, key=lambda end: end[1])
-    heights = apart([y for _, y, _, _ in ends], room)
     left, _ = axes.get_xlim()
     right = max(x for x, *_ in ends)
-    beside = right + 0.025 * (right - left)
-    leader = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 2}
-    for (x, y, text, colour), at in zip(ends, heights):
+    early = [end for end in ends if end[0] < right - 0.1 * (right - left)]
+    late = sorted((end for end in ends if end not in early), key=lambda end: end[1])
+    heights = apart([y for _, y, _, _ in late], room)
+    for x, y, text, colour in early:
+        _label(axes, text, (x, y), (x + 0.012 * (right - left), y + room / 2), colour)
+    for (x, y, text, colour), at in zip(late, heights):
         moved = x < right or abs(at - y) > room / 3
-        axes.annotate(
-            text,
-            (x, y),
-            xytext=(beside, at),
-            textcoords="data",
-            fontsize=9,
-            color=colour,
-            va="center",
-            annotation_clip=False,
-            arrowprops=leader if moved else None,
-        )
+        _label(axes, text, (x, y), (right + 0.025 * (right - left), at), colour, leader=moved)
     axes.set_xlim(left, right)
     axes.set_ylim(min(low, heights[0] - room / 2), max(high, heights[-1] + room / 2))
+
+
+def _label(
+    axes: Axes, text: str, end: tuple[float, float], at: tuple[float, float], colour: str, leader: bool = False
+) -> None:
+    """One name, legible also where it lies on a line."""
+    from matplotlib.patheffects import withStroke
+
+    line = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 2}
+    axes.annotate(
+        text,
+        end,
+        xytext=at,
+        textcoords="data",
+        fontsize=9,
+        color=colour,
+        va="center",
+        annotation_clip=False,
+        arrowprops=line if leader else None,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
 
 
 def apart(heights: Sequence[float], room: float) -> list[float]:

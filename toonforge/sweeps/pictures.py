@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.sweeps.plan import Plan, PlannedRun
+from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.results import Row
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Pictures = list[np.ndarray[Any, Any]]
 
-MOST_RUNS, MOST_PICTURES = 12, 6
+MOST_RUNS, MOST_PICTURES, SMALLEST = 12, 6, 128
 
 
 def write_comparison(folder: Path, plan: Plan, rows: Sequence[Row], cpu: bool = False) -> tuple[list[Path], list[str]]:
@@ -51,16 +52,12 @@ def write_comparison(folder: Path, plan: Plan, rows: Sequence[Row], cpu: bool = 
                     continue
                 if not columns[target]:
                     columns[target].append((_field(run.recipe, target), _pictures(inputs)))
-                columns[target].append((f"{ARROW} {_label(run)}", _translated(model, inputs, target)))
+                columns[target].append((", ".join(run.values.values()), _translated(model, inputs, target)))
             del model
     except Exception as error:  # a picture is not worth a sweep
         return [], [*notes, f"the runs' pictures could not be compared: {type(error).__name__}: {error}"]
     made = [_save(folder / f"grid-{target}.jpg", found, plan, target) for target, found in columns.items() if found[2:]]
     return made, notes
-
-
-def _label(run: PlannedRun) -> str:
-    return ", ".join(run.values.values())
 
 
 def _field(recipe: Recipe, target: str) -> str:
@@ -91,14 +88,26 @@ def _translated(model: Model, inputs: Sequence[torch.Tensor], target: str) -> Pi
 
 
 def _pictures(tensors: Sequence[torch.Tensor]) -> Pictures:
+    """H,W,3 each; small ones enlarged, so that there is room for what stands above them."""
     from toonforge.train.validation import to_pictures
 
-    return [picture for tensor in tensors for picture in to_pictures(tensor[None])]
+    pictures = [picture for tensor in tensors for picture in to_pictures(tensor[None])]
+    factors = [math.ceil(SMALLEST / max(picture.shape[:2])) for picture in pictures]
+    return [picture.repeat(n, 0).repeat(n, 1) for picture, n in zip(pictures, factors)]
+
+
+def short_labels(labels: Sequence[str], room: int) -> list[str]:
+    """Labels of at most `room` characters, all different: their ends, which vary fastest; or else numbers."""
+    short = [label if len(label) <= room else "…" + label[1 - room :] for label in labels]
+    return short if len(set(short)) == len(short) else [f"run {number}" for number in range(1, len(labels) + 1)]
 
 
 def _save(path: Path, columns: list[tuple[str, Pictures]], plan: Plan, target: str) -> Path:
     varied = ", ".join(axis.label for axis in plan.axes)
-    picture = draw_grid(columns, f"{plan.name}: {target} by {varied}")
+    width = columns[0][1][0].shape[1]
+    names = short_labels([label for label, _ in columns[1:]], (width - 24) // max(8, min(11, width // 16)))
+    labelled = [columns[0], *((f"{ARROW} {name}", pictures) for name, (_, pictures) in zip(names, columns[1:]))]
+    picture = draw_grid(labelled, f"{plan.name}: {target} by {varied}")
     temporary = path.with_name(f".{path.name}.partial")
     picture.save(temporary, format="JPEG", quality=92)
     temporary.replace(path)
