@@ -82,7 +82,8 @@ def test_a_sweeps_folder_is_continued_only_as_it_is(recipe: str, capsys: pytest.
     assert main(["sweep", "sweeps/small"]) == 2
     assert main(["sweep", "sweeps/small", "--resume", *GRID]) == 2
     assert main(["sweep", "sweeps/small", "--resume", "--set", "train.steps=9"]) == 2
-    assert capsys.readouterr().err.count("toonforge sweep sweeps/small --resume") == 3
+    assert main(["sweep", "sweeps/small", "--resume", "--name", "other"]) == 2
+    assert capsys.readouterr().err.count("toonforge sweep sweeps/small --resume") == 4
 
 
 def test_failed_runs_decide_the_exit_code(

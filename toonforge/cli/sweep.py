@@ -59,9 +59,11 @@ def command(
     from toonforge.sweeps.plan import make_plan
     from toonforge.sweeps.work import work
 
+    if name is not None:
+        out = out or Path("sweeps") / folder_name(name)
     recipes, grid, overrides, processes, out = asked(recipes, grid, overrides, processes, out, resume)
     plan = make_plan(recipes, grid, overrides, processes)
-    folder = SweepFolder(out or Path("sweeps") / (folder_name(name) if name is not None else plan.name))
+    folder = SweepFolder(out or Path("sweeps") / plan.name)
     if not resume:
         folder.refuse()
     for run in plan.runs:
@@ -96,7 +98,7 @@ def asked(
         raise RunError(
             Problem(
                 message=f"{given} is a sweep already",
-                found="--grid, --set or --out beside it" if resume else None,
+                found="--grid, --set, --name or --out beside it" if resume else None,
                 hint=f"continue it as it is with: toonforge sweep {given} --resume",
             )
         )
