@@ -378,7 +378,6 @@ def test_a_damaged_description_is_refused(recipe: str, text: str) -> None:
 
 
 def test_two_sweeps_never_share_a_folder(tmp_path: Path) -> None:
-    pytest.importorskip("fcntl")
     folder = SweepFolder(tmp_path)
     with folder.alone(), pytest.raises(RunError, match="at work already"), SweepFolder(tmp_path).alone():
         pass
@@ -472,7 +471,6 @@ def test_times_read_as_on_a_clock() -> None:
 
 
 def test_runs_measured_several_times_get_curves(recipe: str, plan: Plan) -> None:
-    pytest.importorskip("matplotlib")
     from PIL import Image
 
     from toonforge.sweeps.curves import write_curves
