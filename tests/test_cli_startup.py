@@ -32,6 +32,7 @@ print("PROBE", json.dumps([code, loaded]))
         ["check", "cyclegan/cyclegan", "--no-data"],
         ["plugins"],
         ["run", "--help"],
+        ["sweep", "--help"],
         ["translate", "--help"],
     ],
     ids=" ".join,

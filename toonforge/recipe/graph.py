@@ -57,6 +57,11 @@ class Graph:
         """The expressions of the phase's losses, in the order written; losses of weight 0 are left out."""
         return [expr for term in phase.losses.values() if term.weight != 0 for expr in expressions(term.loss).values()]
 
+    def trained_fields(self, phases: Mapping[str, Phase]) -> frozenset[str]:
+        """Batch fields that the losses of any phase need: an epoch is one of theirs."""
+        exprs = [expr for phase in phases.values() for expr in self.expressions_of(phase)]
+        return frozenset().union(*map(self.fields_of, exprs))
+
     def signals_used(self, phase: Phase) -> frozenset[str]:
         """Signals that the phase's losses need."""
         return frozenset().union(*(self.signals_of(expr) for expr in self.expressions_of(phase)))

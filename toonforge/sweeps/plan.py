@@ -146,7 +146,8 @@ def _checked(source: str, overrides: tuple[str, ...], chosen: Mapping[str, Value
     try:
         recipe = load(source, overrides)
         verify_data(recipe, source, overrides)
-        sizes = only_used(recipe.data.build("train"), recipe.data.groups(), trained_fields(recipe)).sizes
+        used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
+        sizes = only_used(recipe.data.build("train"), recipe.data.groups(), used).sizes
         if recipe.translations or recipe.metrics:
             recipe.data.build("validation")
     except ToonforgeError as error:
@@ -162,13 +163,6 @@ def _checked(source: str, overrides: tuple[str, ...], chosen: Mapping[str, Value
         steps_per_epoch=steps_per_epoch(sizes, batch),
         notes=notes,
     )
-
-
-def trained_fields(recipe: Recipe) -> set[str]:
-    """The batch fields that training reads: an epoch is one of theirs."""
-    graph = Graph(recipe.modules, recipe.signals)
-    expressions = [expr for phase in recipe.phases.values() for expr in graph.expressions_of(phase)]
-    return {field for expr in expressions for field in graph.fields_of(expr)}
 
 
 def shown(value: Value) -> str:

@@ -73,8 +73,7 @@ class Trainer:
         recipe.data.verify()
         self.accelerator = make_accelerator(recipe.train.precision, cpu)
         self.main: bool = self.accelerator.is_main_process
-        graph = Graph(recipe.modules, recipe.signals)
-        used = {field for p in recipe.phases.values() for e in graph.expressions_of(p) for field in graph.fields_of(e)}
+        used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
         self.source = only_used(recipe.data.build("train"), recipe.data.groups(), used)
         self.skipped: dict[str, str] = {}
         self.epoch = steps_per_epoch(self.source.sizes, recipe.train.batch_size)
@@ -187,17 +186,26 @@ class Trainer:
             if last or self.done == 1 or self._due(train.log.every):
                 self._log()
             stop = self._should_stop()
-            if self._due(train.samples.every) and not last:
-                self._draw()
-            if train.metrics.every is not None and self._due(train.metrics.every) and not last:
-                self._measure()
-            if last or stop or self._due(train.checkpoint.every):
-                self._save()
-                saved = self.done
+            with self._apart_from_speed():
+                if self._due(train.samples.every) and not last:
+                    self._draw()
+                if train.metrics.every is not None and self._due(train.metrics.every) and not last:
+                    self._measure()
+                if last or stop or self._due(train.checkpoint.every):
+                    self._save()
+                    saved = self.done
             if stop:
                 break
         if saved != self.done or not self.checkpoints.steps():
             self._save()
+
+    @contextmanager
+    def _apart_from_speed(self) -> Iterator[None]:
+        """Keep the time of what is no step out of the images per second."""
+        began = time.perf_counter()
+        yield
+        step, then = self._logged
+        self._logged = (step, then + time.perf_counter() - began)
 
     def _due(self, every: Count) -> bool:
         interval = max(1, every.in_steps(self.epoch))
