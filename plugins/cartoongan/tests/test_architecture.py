@@ -194,6 +194,21 @@ def test_the_discriminator_yields_the_promised_patches_or_refuses(config: PatchG
     assert tuple(config.build()(torch.rand(1, 3, height, width)).shape[1:]) == config.shape((3, height, width))
 
 
+def test_a_residual_generator_starts_as_the_identity_and_learns() -> None:
+    torch.manual_seed(0)
+    network = Resnet(width=4, blocks=1, residual=True).build()
+    x = torch.rand(2, 3, 19, 23) * 2 - 1
+    assert torch.equal(network(x), x)
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (network(x) - 0.1).square().mean().backward()
+        optimizer.step()
+    assert not torch.equal(network(x), x)
+    with pytest.raises(FieldError, match="out_channels"):
+        Resnet(residual=True, out_channels=1)
+
+
 def test_channels_are_inferred_and_then_held_to() -> None:
     for config in (Resnet().tiny(), PatchGAN().tiny()):
         fitted = config.fit((4, 32, 32))

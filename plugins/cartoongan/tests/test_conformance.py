@@ -19,6 +19,10 @@ class TestShufflingResnet(GeneratorSuite):
     component = Resnet(upsample="pixel-shuffle", norm="none", padding="zero")
 
 
+class TestResidualResnet(GeneratorSuite):
+    component = Resnet(norm="group", residual=True)
+
+
 class TestPatchGAN(DiscriminatorSuite):
     component = PatchGAN()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from toonforge.components import component, param
 from toonforge.nn import Interpolation, Norm, Padding, Upsample
 from toonforge.nn.choices import INTERPOLATION_DOC, NORM_DOC, UPSAMPLE_DOC
-from toonforge.nn.generators import PictureGenerator
+from toonforge.nn.generators import ResidualGenerator
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +17,7 @@ CODE = "CartoonGAN code, architectures.lua"
 
 
 @component
-class Resnet(PictureGenerator):
+class Resnet(ResidualGenerator):
     """CartoonGAN's generator: 7x7 stem, two stages down and two up of two convolutions each, residual blocks between.
 
     One norm a stage, after its second convolution; every convolution has a bias.
@@ -52,4 +52,5 @@ class Resnet(PictureGenerator):
             upsample=self.upsample,
             interpolation=self.interpolation,
             padding=self.padding,
+            residual=self.residual,
         )

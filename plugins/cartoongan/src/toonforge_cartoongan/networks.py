@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from toonforge.nn import Interpolation, Norm, Padding, Upsample
 from toonforge.nn.init import init_normal
 from toonforge.nn.norms import norm_layer
-from toonforge.nn.padding import PadToMultiple
+from toonforge.nn.padding import PadToMultiple, zero
 from toonforge.nn.upsampling import conv, upsample_layer
 
 
@@ -43,6 +43,7 @@ class CartoonGenerator(PadToMultiple):
         width: channels after the first convolution; 4 times as many in the blocks.
         blocks: residual blocks.
         padding: of the first and last convolution and of the blocks; the stages that resize see zeros.
+        residual: see `PadToMultiple`.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class CartoonGenerator(PadToMultiple):
         upsample: Upsample = "transposed",
         interpolation: Interpolation = "nearest",
         padding: Padding = "reflect",
+        residual: bool = False,
     ) -> None:
         # Reflecting one pixel needs two: at least 2x2 at a quarter of the size.
-        super().__init__(multiple=4, minimum=8)
+        super().__init__(multiple=4, minimum=8, residual=residual)
 
         def stage(resize: nn.Module, outputs: int) -> nn.Sequential:
             return nn.Sequential(
@@ -78,6 +80,8 @@ class CartoonGenerator(PadToMultiple):
         self.up = nn.Sequential(up(4 * width, 2 * width), up(2 * width, width))
         self.head = conv(width, out_channels, 7, padding)
         init_normal(self)
+        if residual:
+            zero(self.head)
 
     def body(self, x: torch.Tensor) -> torch.Tensor:
         """Sides are multiples of 4, at least 8."""
