@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from tests.test_resume import interrupt_at, tensors
+from tests.tiny import BuiltTinyMetric, TinyMetric
 from toonforge import recipe as recipes
 from toonforge.cli.progress import Progress
-from toonforge.errors import RecipeError
+from toonforge.errors import Problem, RecipeError, ToonforgeError
 from toonforge.events import Measured, RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
@@ -153,3 +154,24 @@ def test_the_grid_of_pairs_shows_what_the_translation_should_be(
     pairs = (TEXT % "seed = 0").replace('type = "tiny/pictures"', 'type = "tiny/pictures", paired = true')
     train(recipes.loads(pairs), folder=tmp_path / "run", cpu=True)
     assert labels == ["photo", "→ anime", "real anime"]
+
+
+def test_a_metric_that_cannot_be_built_ends_the_run_before_anything_is_written(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ToonforgeError(Problem(message="its weights are missing"))
+
+    monkeypatch.setattr(TinyMetric, "build", refuse)
+    with pytest.raises(ToonforgeError, match="weights are missing"):
+        train(recipe(), folder=tmp_path / "run", cpu=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_each_measurement_starts_empty_and_nothing_is_built_twice(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[BuiltTinyMetric] = []
+    monkeypatch.setattr(TinyMetric, "build", lambda *_: built.append(BuiltTinyMetric()) or built[-1])
+    train(recipe(), folder=tmp_path / "run", cpu=True)
+    assert [len(metric.means) for metric in built] == [3, 3, 3, 3]

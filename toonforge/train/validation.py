@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from toonforge import events
-from toonforge.components import DrawsPicture, ImageSource, expressions
+from toonforge.components import BuiltMetric, DrawsPicture, ImageSource, expressions
 from toonforge.data.grid import REAL, draw_grid
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
@@ -48,7 +48,13 @@ class Validation:
         self.recipe, self.source, self.folder, self.skipped = recipe, source, folder, skipped
         self.device, self.dtype = device, dtype
         self.graph = Graph(recipe.modules, recipe.signals)
+        # Now, so that weights or packages that are missing are missed before the first step. The first measurement uses
+        # what is built here.
+        self._built = self._build_metrics()
         self.groups = {field: group for group, fields in recipe.data.groups().items() for field in fields}
+
+    def _build_metrics(self) -> dict[str, BuiltMetric]:
+        return {name: config.build(self.device) for name, config in self.recipe.metrics.items()}
 
     def _items(self, fields: Set[str]) -> Iterator[dict[str, Tensor]]:
         """Validation items, one at a time: the i-th of every group together, as many as the smallest has."""
@@ -113,7 +119,7 @@ class Validation:
         """Every metric of the recipe over all validation pictures, written to the log and told."""
         results: dict[str, dict[str, float]] = {}
         pictures: dict[str, Path] = {}
-        built = {name: config.build(self.device) for name, config in self.recipe.metrics.items()}
+        built, self._built = self._built or self._build_metrics(), {}
         together: dict[frozenset[str], dict[str, dict[str, Expr]]] = {}
         for name, config in self.recipe.metrics.items():
             for key, expr in expressions(config).items():
