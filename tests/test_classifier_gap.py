@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from tests.tiny_onnx import write_classifier
-from toonforge.errors import FieldError, ToonforgeError
+from toonforge.errors import FieldError, ShapeError, ToonforgeError
 from toonforge.metrics import ClassifierGap, onnx_model
 from toonforge.metrics.classifier import BuiltClassifierGap
 from toonforge.metrics.faces import FaceFinder
@@ -280,7 +280,9 @@ def test_a_model_of_one_picture_at_a_time_is_asked_one_by_one(tmp_path: Path, ti
 
 
 def test_pictures_of_two_sizes_and_values_out_of_range_are_refused(tiny_model: dict[str, Any]) -> None:
-    with pytest.raises(ToonforgeError, match="one size"):
-        measured(gap(**tiny_model), pictures(1, side=8), pictures(1, side=9))
+    with pytest.raises(ShapeError, match="one shape"):
+        gap(**tiny_model).check(input=(3, 8, 8), target=(3, 9, 9))
+    with pytest.raises(ShapeError, match="RGB pictures, found 1"):
+        gap(**tiny_model).check(input=(1, 8, 8), target=(1, 8, 8))
     with pytest.raises(FieldError):
         gap(std=(0.0, 1.0, 1.0))

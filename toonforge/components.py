@@ -295,11 +295,16 @@ class DrawsPicture(Protocol):
 class Metric(Component):
     """A number over the validation pictures. Its `Expr` fields arrive as tensors.
 
-    `lower_is_better = None` is for a number that describes without judging.
+    `lower_is_better = None` is for a number that describes without judging. `together` names the fields that must
+    arrive in one call, such as a translation and what it should be: their expressions are then of one data group.
     """
 
     kind = "metrics"
     lower_is_better: ClassVar[bool | None] = True
+    together: ClassVar[tuple[str, ...]] = ()
+
+    def check(self, **shapes: Shape) -> None:
+        """Raise `ShapeError` where the shapes of the `Expr` fields do not go together."""
 
     def protocol(self) -> str:
         """How the number is made, in one line: extractor, resize, kernel."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from toonforge.components import Metric, component, param
+from toonforge.components import Metric, Shape, component, param
+from toonforge.losses.shapes import same_shape
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -20,13 +21,17 @@ class CosineDissimilarity(Metric):
     source ranges over [0, 2]; pixels in [0, 1] have no negative products, so these values stay in [0, 1]. A black
     picture has no direction: 0 beside another black one, 1 beside any other. nan where no picture arrived.
 
-    Both expressions must be of one data group, so that they arrive together.
-
     Source: cGANs for Cartoon to Real-life Images, section 4.6.1.
     """
 
+    together = ("input", "target")
+
     input: Expr = param(doc="translated pictures")
     target: Expr = param(doc="what each of them should be")
+
+    def check(self, **shapes: Shape) -> None:
+        """Both must have one shape."""
+        same_shape(**shapes)
 
     def protocol(self) -> str:
         """The formula."""

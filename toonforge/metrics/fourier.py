@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from toonforge.components import Metric, component, param
-from toonforge.errors import Problem, ToonforgeError
+from toonforge.components import Metric, Shape, component, param
+from toonforge.errors import Problem, ShapeError, ToonforgeError
+from toonforge.losses.shapes import a_picture
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -23,13 +24,21 @@ class Fourier(Metric):
     power above half the Nyquist frequency, the zero frequency left out, averaged over the pictures. They describe and
     do not judge: a drawing has flatter regions and sharper lines than a photograph. nan where no picture arrived.
 
-    Both expressions must be of one data group, so that they arrive together. Needs toonforge[plots].
+    Needs toonforge[plots].
     """
 
     lower_is_better: ClassVar[bool | None] = None
+    together = ("input", "output")
 
     input: Expr = param(doc="the untranslated pictures", source="Photo-Anime Translation, section 5.2")
     output: Expr = param(doc="their translations", source="Photo-Anime Translation, section 5.2")
+
+    def check(self, **shapes: Shape) -> None:
+        """Both must be pictures of 1 or 3 channels; their sizes may differ."""
+        for key, shape in shapes.items():
+            a_picture(key, shape)
+            if shape[0] not in (1, 3):
+                raise ShapeError(f"{key} must be a picture of 1 or 3 channels, found {shape[0]}")
 
     def protocol(self) -> str:
         """What is transformed, what is averaged, and the units."""
@@ -58,22 +67,7 @@ class BuiltFourier:
 
     def update(self, **tensors: torch.Tensor) -> None:
         """Take `input` and `output`, pictures (N,C,H,W) of 1 or 3 channels in [-1, 1] each, of any size."""
-        if set(tensors) != {"input", "output"}:
-            raise ToonforgeError(
-                Problem(
-                    message="the fourier metric got its input and its output apart",
-                    expected="an output that is made from the same pictures as the input",
-                    hint='write such as { type = "fourier", input = "photo", output = "G(photo)" }',
-                )
-            )
         for key, pictures in tensors.items():
-            if pictures.ndim != 4 or pictures.shape[1] not in (1, 3):
-                raise ToonforgeError(
-                    Problem(
-                        message=f"the fourier metric takes pictures of 1 or 3 channels as its {key}",
-                        found=f"a tensor of shape {tuple(pictures.shape)}",
-                    )
-                )
             self.sides.setdefault(key, _Side()).take(pictures)
 
     def compute(self) -> Mapping[str, float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from toonforge.components import Metric, component, param
+from toonforge.components import Metric, Shape, component, param
+from toonforge.losses.shapes import same_shape
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
 class PixelL1(Metric):
     """Mean absolute difference of paired pictures in [-1, 1]: 0 for equal ones, 2 for black against white.
 
-    Both expressions must be of one data group, so that they arrive together. nan where no picture arrived.
+    nan where no picture arrived.
     """
+
+    together = ("input", "target")
 
     input: Expr = param(doc="translated pictures")
     target: Expr = param(doc="what each of them should be")
+
+    def check(self, **shapes: Shape) -> None:
+        """Both must have one shape."""
+        same_shape(**shapes)
 
     def protocol(self) -> str:
         """The formula."""

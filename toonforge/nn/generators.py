@@ -134,7 +134,7 @@ class UnetConfig(ResidualGenerator):
         tiny=4,
     )
     norm: Norm = param("batch", doc=NORM_DOC, source="pix2pix, appendix 6.1")
-    statistics: Statistics = param("running", doc=STATISTICS_DOC, source="pix2pix, section 3.4")
+    statistics: Statistics = param("running", doc=STATISTICS_DOC, source="pix2pix, section 3.3")
     upsample: Upsample = param("transposed", doc=UPSAMPLE_DOC, source=CODE)
     interpolation: Interpolation = param("nearest", doc=INTERPOLATION_DOC)
     dropout: float = param(

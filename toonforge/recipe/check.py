@@ -6,7 +6,7 @@ import re
 
 import attrs
 
-from toonforge.components import Count, network_names
+from toonforge.components import Count, expressions, network_names
 from toonforge.errors import RecipeError
 from toonforge.names import did_you_mean
 from toonforge.recipe.graph import Graph
@@ -48,6 +48,8 @@ def check(recipe: Recipe, root: Node | None = None) -> Recipe:
     if not broken and not wrong:
         _check_unused(recipe, graph, report)
         _check_translations(recipe, graph, report)
+        if fields is not None:
+            _check_metrics(recipe, graph, report)
     if fields is not None:
         shapes = Shapes(recipe, fields, order, wrong, report)
         shapes.infer()
@@ -150,6 +152,21 @@ def _check_unused(recipe: Recipe, graph: Graph, report: Report) -> None:
             if name not in used:
                 hint = "call it in a loss, a translation or a metric, or remove it"
                 report.add((table, name), f"the network {name!r} is never used", hint=hint)
+
+
+def _check_metrics(recipe: Recipe, graph: Graph, report: Report) -> None:
+    """What a metric compares picture by picture must come from one data group: other groups are drawn independently."""
+    group_of = {field: group for group, fields in recipe.data.groups().items() for field in fields}
+    for name, metric in recipe.metrics.items():
+        exprs = {key: expr for key, expr in expressions(metric).items() if key in metric.together}
+        needs = {key: sorted(graph.fields_of(expr)) for key, expr in exprs.items()}
+        if len({frozenset(group_of[field] for field in fields) for fields in needs.values()}) > 1:
+            report.add(
+                ("metrics", name),
+                "compares pictures that do not belong together",
+                found=", ".join(f"{key} of {' and '.join(fields) or 'no field'}" for key, fields in needs.items()),
+                expected=f"{' and '.join(needs)} of one data group, drawn together, as the two pictures of a pair are",
+            )
 
 
 def _check_translations(recipe: Recipe, graph: Graph, report: Report) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from toonforge.components import NetworkComponent, Shape, expressions
+from toonforge.components import Loss, Metric, NetworkComponent, Shape, expressions
 from toonforge.errors import FieldError, ShapeError
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.recipe.model import Recipe
@@ -46,23 +46,27 @@ class Shapes:
                 self.values[name] = shape
 
     def infer(self) -> None:
-        """Go through every expression, then ask every loss whether its shapes go together."""
+        """Go through every expression, then ask every loss and metric whether its shapes go together."""
         for path, expr in written(self.recipe):
             if path[0] != "signals":
                 self.of(expr, path)
         for phase_name, phase in self.recipe.phases.items():
             for loss_name, term in phase.losses.items():
-                shapes = {key: self.known.get(expr.text) for key, expr in expressions(term.loss).items()}
-                if all(shape is not None for shape in shapes.values()):
-                    with_shapes: dict[str, Any] = shapes
-                    path = ("phases", phase_name, "losses", loss_name)
-                    text = ", ".join(f"{key} {shown(shape)}" for key, shape in with_shapes.items())
-                    self._ask(partial(term.loss.check, **with_shapes), path, text)
+                self._check(term.loss, ("phases", phase_name, "losses", loss_name))
+        for metric_name, metric in self.recipe.metrics.items():
+            self._check(metric, ("metrics", metric_name))
         for name, expr in self.recipe.translations.items():
             shape = self.known.get(expr.text)
             if shape is not None and (len(shape) != 3 or shape[0] not in (1, 3)):
                 expected = "a picture: 1 or 3 channels, height, width"
                 self.report.add(("translations", name), "not a picture", found=shown(shape), expected=expected)
+
+    def _check(self, component: Loss | Metric, path: Path) -> None:
+        shapes = {key: self.known.get(expr.text) for key, expr in expressions(component).items()}
+        if all(shape is not None for shape in shapes.values()):
+            with_shapes: dict[str, Any] = shapes
+            text = ", ".join(f"{key} {shown(shape)}" for key, shape in with_shapes.items())
+            self._ask(partial(component.check, **with_shapes), path, text)
 
     def of(self, expr: Expr, path: Path) -> Shape | None:
         """The expression's shape; None once what is wrong with it has been reported."""

@@ -45,6 +45,7 @@ class RecipeSuite:
         seen = {name for event in events if event["event"] == "step" for name in event["losses"]}
         wanted = {f"{p}.{t}" for p, phase in recipe.phases.items() for t, term in phase.losses.items() if term.weight}
         assert seen == wanted, f"losses that were never computed: {sorted(wanted - seen)}"
+        assert set(finished.metrics) == set(recipe.metrics), "metrics that were never measured"
 
 
 def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
@@ -88,5 +89,5 @@ def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
         networks=small(recipe.networks),
         phases={name: squeeze(phase) for name, phase in recipe.phases.items()},
         train=train,
-        metrics={},
+        metrics=small(recipe.metrics),
     )
