@@ -1,4 +1,4 @@
-"""Sizes: any picture is translated, but a training on pictures of one token is refused where the recipe asks for it."""
+"""Sizes: any picture is translated, but training on pictures of less than 2x2 tokens is refused where the recipe asks for it."""
 
 from __future__ import annotations
 
@@ -47,31 +47,60 @@ def test_every_size_is_translated_and_has_two_by_two_tokens(
 
 
 @given(levels=st.integers(2, 10), height=st.integers(1, 3000), width=st.integers(1, 3000))
-def test_sizes_of_one_token_are_refused_and_no_others(levels: int, height: int, width: int) -> None:
+def test_pictures_that_would_be_padded_up_to_the_least_are_refused_and_no_others(
+    levels: int, height: int, width: int
+) -> None:
     config = Unet(levels=levels)
-    if max(height, width) < 2 ** (levels + 1):
-        with pytest.raises(ShapeError, match="1 token") as refused:
+    side = min(height, width)
+    if side < 2 ** (levels + 1):
+        with pytest.raises(ShapeError, match="repeat the borders") as refused:
             config.shape((3, height, width))
-        assert f"at least {2 ** (levels + 1)} pixels on one side" in str(refused.value)
+        assert f"at least {2 ** (levels + 1)} pixels on each side" in str(refused.value)
         for fewer in range(2, levels):
-            fits = max(height, width) >= 2 ** (fewer + 1)
+            fits = side >= 2 ** (fewer + 1)
             assert not fits or Unet(levels=fewer).shape((3, height, width)) == (3, height, width)
             if f"at most {fewer} levels" in str(refused.value):
-                assert fits and max(height, width) < 2 ** (fewer + 2)
+                assert fits and side < 2 ** (fewer + 2)
     else:
         assert config.shape((3, height, width)) == (3, height, width)
     assert Unet(levels=levels, heads=0).shape((3, height, width)) == (3, height, width)
 
 
+@pytest.mark.parametrize("size", [(256, 256), (384, 384), (511, 512), (512, 256)])
+def test_at_8_levels_less_than_512_pixels_on_a_side_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ShapeError, match="at least 512 pixels on each side"):
+        Unet().shape((3, *size))
+    assert Unet().shape((3, 512, 512)) == (3, 512, 512)
+
+
+@settings(max_examples=40, deadline=None)
+@given(levels=st.integers(2, 4), height=st.integers(1, 70), width=st.integers(1, 70))
+def test_the_config_refuses_what_the_network_would_pad_up_to_the_least(levels: int, height: int, width: int) -> None:
+    config = Unet(levels=levels, width=4, heads=4, norm="none")
+    network, seen = config.build(), []
+    network.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-2:]))
+    network(torch.rand(1, 3, height, width))
+    multiple = 2**levels
+    whole = [-(-side // multiple) * multiple for side in (height, width)]  # padded for the strides alone
+    padded_up = list(seen[0]) != whole or any(
+        side < 2 * multiple == padded for side, padded in zip((height, width), seen[0], strict=True)
+    )
+    try:
+        refused = config.shape((3, height, width)) is None
+    except ShapeError:
+        refused = True
+    assert refused == padded_up
+
+
 def test_the_refusal_says_sizes_tokens_and_what_to_do() -> None:
     with pytest.raises(ShapeError) as refused:
-        Unet().shape((3, 256, 256))
+        Unet().shape((3, 256, 384))
     assert str(refused.value) == (
-        "mha-unet/unet with 8 levels makes 1 token of a picture of 256x256 (one for 256x256 pixels), and attention "
-        "over 1 token is only a linear map: take pictures of at least 512 pixels on one side, at most 7 levels, or "
-        "heads = 0"
+        "mha-unet/unet with 8 levels would repeat the borders of pictures of 256x384 up to 512 pixels, two tokens of "
+        "the attention a side (over a single one, 256 pixels, attention is only a linear map): take pictures of at "
+        "least 512 pixels on each side, at most 7 levels, or heads = 0"
     )
-    with pytest.raises(ShapeError, match="8 pixels on one side, or heads = 0"):  # no network has fewer levels than 2
+    with pytest.raises(ShapeError, match="8 pixels on each side, or heads = 0"):  # no network has fewer levels than 2
         Unet(levels=2).shape((3, 4, 7))
 
 
@@ -82,7 +111,7 @@ def test_the_check_of_a_recipe_shows_the_refusal_at_its_line() -> None:
     line = RECIPE.read_text(encoding="utf-8").splitlines().index('fake = "G(photo)"') + 1
     assert problem.where is not None
     assert (problem.where.line, problem.key, problem.found) == (line, "signals.fake", "3x256x256")
-    assert "at least 512 pixels on one side, at most 7 levels, or heads = 0" in problem.message
+    assert "at least 512 pixels on each side, at most 7 levels, or heads = 0" in problem.message
 
 
 @pytest.mark.parametrize("cure", ["data.image_size=512", "generators.G.levels=7", "generators.G.heads=0"])
@@ -96,7 +125,7 @@ def test_the_command_line_shows_it(capsys: pytest.CaptureFixture[str], tmp_path:
     recipe = tmp_path / "small.toml"
     recipe.write_text('extends = "mha-unet/mha-unet"\n[data]\nimage_size = 256\n', encoding="utf-8")
     assert main(["check", str(recipe)]) == 2
-    assert "makes 1 token of a picture of 256x256" in " ".join(capsys.readouterr().err.split())
+    assert "repeat the borders of pictures of 256x256 up to 512 pixels" in " ".join(capsys.readouterr().err.split())
 
 
 def test_small_pictures_are_padded_by_repeating_their_border() -> None:

@@ -19,7 +19,7 @@ CODE = "AnshumanMishra21345/Pix2Pix-Implementation, models/generator.py"
 
 @component
 class Unet(PictureGenerator):
-    """U-Net whose bottleneck pixels attend to each other; pictures of one token are refused in training.
+    """U-Net whose bottleneck pixels attend to each other; training on pictures of less than 2x2 tokens is refused.
 
     With 8 levels 512x512 pixels are 2x2 tokens, 256x256 are one, over which attention is only a linear map.
     """
@@ -74,18 +74,20 @@ class Unet(PictureGenerator):
         """The input's height and width.
 
         Raises:
-            ShapeError: the picture is a single token and there is attention. The network itself pads small pictures
-                up to 2x2 tokens, which is right for translating; training on them would be on repeated borders.
+            ShapeError: there is attention and a side has fewer pixels than two tokens stand for. The network itself
+                pads such pictures up to 2x2 tokens, which is right for translating; training would be on repeated
+                borders.
         """
         _, height, width = one_picture(self.name, inputs, self.in_channels)
-        side, least = max(height, width), 2 ** (self.levels + 1)
+        side, least = min(height, width), 2 ** (self.levels + 1)
         if self.heads and side < least:
-            fewer = side.bit_length() - 2  # the most levels with two tokens along the longer side
+            fewer = side.bit_length() - 2  # the most levels with two tokens along the shorter side
             levels = f"at most {fewer} levels, " if fewer >= 2 else ""
             raise ShapeError(
-                f"{self.name} with {self.levels} levels makes 1 token of a picture of {height}x{width} (one for "
-                f"{2**self.levels}x{2**self.levels} pixels), and attention over 1 token is only a linear map: take "
-                f"pictures of at least {least} pixels on one side, {levels}or heads = 0"
+                f"{self.name} with {self.levels} levels would repeat the borders of pictures of {height}x{width} up to "
+                f"{least} pixels, two tokens of the attention a side (over a single one, {2**self.levels} pixels, "
+                f"attention is only a linear map): take pictures of at least {least} pixels on each side, {levels}or "
+                "heads = 0"
             )
         return (self.out_channels, height, width)
 
