@@ -152,12 +152,17 @@ def test_the_discriminator_equals_a_plain_one_bit_for_bit() -> None:
     assert torch.equal(ours(x), plain(x))
 
 
-def test_initial_weights_are_the_authors() -> None:
+def test_initial_weights_are_the_authors_but_for_the_norms() -> None:
+    """Convolutions as theirs. Norm weights are theirs in no network here: N(1, 0.02), where theirs are in [0, 1)."""
     torch.manual_seed(0)
     for config in (Resnet(blocks=2), PatchGAN()):
         for module in config.build().modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
+                assert not module.bias.any()
+            elif isinstance(module, nn.InstanceNorm2d):
+                assert module.weight.mean().item() == pytest.approx(1, abs=0.02)
+                assert module.weight.std().item() == pytest.approx(0.02, rel=0.5)
                 assert not module.bias.any()
 
 
