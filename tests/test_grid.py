@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toonforge.data.grid import PAPER, SCREEN, draw_grid
+from toonforge.data.grid import MARGIN, PAPER, SCREEN, WIDEST_LABEL, draw_grid
 
 
 def flat(value: int, height: int = 128, width: int = 128) -> np.ndarray:
@@ -55,3 +55,22 @@ def test_pictures_of_several_sizes_keep_their_aspect() -> None:
 def test_a_grid_without_pictures_is_refused() -> None:
     with pytest.raises(ValueError, match="no pictures"):
         draw_grid([("photo", [])], "run")
+
+
+def test_labels_of_small_pictures_are_whole() -> None:
+    def inked(label: str) -> int:
+        """How far right the label's ink reaches in a column of 96 pixels, from its left."""
+        labelled = np.asarray(draw_grid([("photo", [flat(255, 96, 96)]), (label, [flat(255, 96, 96)])], "run"))
+        head = labelled[MARGIN + 20 : -MARGIN - 96, :-MARGIN]
+        return int(np.nonzero((head.astype(int).sum(axis=2) < 3 * 200).any(axis=0))[0].max())
+
+    assert inked("→ from_sketch") > inked("→ from_ske") > inked("→ from")
+    widest = draw_grid([("photo", [flat(9, 96, 96)]), ("→ " + "long" * 99, [flat(9, 96, 96)])], "run").width
+    assert widest <= 2 * (WIDEST_LABEL + MARGIN) + 30
+
+
+def test_a_target_stays_beside_the_translation_that_should_be_it() -> None:
+    pictures = [flat(20), flat(60)]
+    both = [("cartoon", pictures), ("→ photo", pictures), ("target photo", pictures)]
+    together, apart = draw_grid(both, "run"), draw_grid([*both[:2], ("other", pictures)], "run")
+    assert together.width < apart.width

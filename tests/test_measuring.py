@@ -153,7 +153,7 @@ def test_the_grid_of_pairs_shows_what_the_translation_should_be(
     )
     pairs = (TEXT % "seed = 0").replace('type = "tiny/pictures"', 'type = "tiny/pictures", paired = true')
     train(recipes.loads(pairs), folder=tmp_path / "run", cpu=True)
-    assert labels == ["photo", "→ anime", "real anime"]
+    assert labels == ["photo", "→ anime", "target anime"]
 
 
 def test_a_metric_that_cannot_be_built_ends_the_run_before_anything_is_written(

@@ -13,20 +13,22 @@ Column = tuple[str, "list[np.ndarray[Any, Any]]"]
 
 ARROW = "→"
 """Starts the label of a column that is made from the column before it."""
-REAL = "real "
-"""Starts the label of a column of what the column before it should be."""
+TARGET = "target "
+"""Starts the label of a column of what the column before it should be: drawn, filtered or photographed."""
 PAPER, INK, FAINT = (250, 249, 246), (38, 38, 42), (120, 120, 126)
 GAP, BAND_GAP, MARGIN = 6, 28, 20
 SCREEN = 1080
 """No grid is taller than about this many pixels if wrapping or scaling can help it."""
 SMALLEST = 96
 """Pictures are not scaled below this side."""
+WIDEST_LABEL = 180
+"""Columns of narrow pictures are widened up to this many pixels to hold their labels; longer ones are cut."""
 
 
 def draw_grid(columns: list[Column], title: str) -> Image.Image:
     """Draw the grid.
 
-    Columns that start with "→" or "real " belong to the column before them: such a group is kept together, groups are
+    Columns that start with "→" or "target " belong to the column before them: such a group is kept together, groups are
     set beside each other, and rows wrap into as many bands as the screen's height asks for.
 
     Args:
@@ -49,9 +51,12 @@ def draw_grid(columns: list[Column], title: str) -> Image.Image:
     label_font, title_font = _font(max(13, min(20, cell[0] // 9))), _font(max(18, min(28, cell[0] // 6)))
     head = _height(label_font) + 8
     top = MARGIN + _height(title_font) + 16
-    cell, per_band = _fit(cell, rows, len(groups), max(map(len, groups)), top + head)
+    longest = max(_label_width(label, label_font) for group in groups for label, _ in group)
+    room = min(longest, WIDEST_LABEL)
+    cell, per_band = _fit(cell, rows, len(groups), max(map(len, groups)), top + head, room)
     bands = math.ceil(rows / per_band)
-    widths = [len(group) * (cell[0] + GAP) - GAP for group in groups]
+    column = max(cell[0], room)
+    widths = [len(group) * (column + GAP) - GAP for group in groups]
     width = 2 * MARGIN + bands * (sum(widths) + BAND_GAP * len(groups)) - BAND_GAP
     height = top + head + per_band * (cell[1] + GAP) - GAP + MARGIN
     needed = math.ceil(title_font.getlength(title)) + 2 * MARGIN
@@ -61,7 +66,7 @@ def draw_grid(columns: list[Column], title: str) -> Image.Image:
     x = MARGIN
     for group, group_width in zip(groups, widths):
         for band in range(bands):
-            _draw_band(sheet, draw, group, band * per_band, per_band, (x, top), cell, head, label_font)
+            _draw_band(sheet, draw, group, band * per_band, per_band, (x, top), cell, column, head, label_font)
             x += group_width + BAND_GAP
     return sheet
 
@@ -70,7 +75,7 @@ def _groups(columns: list[Column]) -> list[list[Column]]:
     """Columns that show stages of the same pictures, together."""
     groups: list[list[Column]] = []
     for column in columns:
-        if column[0].startswith((ARROW, REAL)) and groups:
+        if column[0].startswith((ARROW, TARGET)) and groups:
             groups[-1].append(column)
         else:
             groups.append([column])
@@ -85,15 +90,19 @@ def _cell(pictures: list[np.ndarray[Any, Any]]) -> tuple[int, int]:
     return width * scale, height * scale
 
 
-def _fit(cell: tuple[int, int], rows: int, groups: int, group_size: int, above: int) -> tuple[tuple[int, int], int]:
-    """Size of a cell and rows in a band: nearest to the shape of a screen, and no taller than one.
+def _fit(
+    cell: tuple[int, int], rows: int, groups: int, group_size: int, above: int, room: int
+) -> tuple[tuple[int, int], int]:
+    """Size of a picture and rows in a band: nearest to the shape of a screen, and no taller than one.
+
+    No column is narrower than `room` pixels.
 
     Wrapping comes first; only where a sheet would grow wider than two screens are the pictures scaled down.
     """
 
     def size(bands: int, cell: tuple[int, int]) -> tuple[int, int]:
         per_band = math.ceil(rows / bands)
-        width = 2 * MARGIN + bands * groups * (group_size * (cell[0] + GAP) + BAND_GAP)
+        width = 2 * MARGIN + bands * groups * (group_size * (max(cell[0], room) + GAP) + BAND_GAP)
         return width, above + per_band * (cell[1] + GAP) + MARGIN
 
     for percent in range(100, 0, -5):
@@ -119,6 +128,7 @@ def _draw_band(
     count: int,
     corner: tuple[int, int],
     cell: tuple[int, int],
+    column: int,
     head: int,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> None:
@@ -126,8 +136,8 @@ def _draw_band(
     from PIL import Image
 
     for place, (label, pictures) in enumerate(group):
-        x, y = corner[0] + place * (cell[0] + GAP), corner[1]
-        _draw_label(draw, label, (x, y), cell[0], font, INK if place == 0 else FAINT)
+        x, y = corner[0] + place * (column + GAP), corner[1]
+        _draw_label(draw, label, (x, y), column, font, INK if place == 0 else FAINT)
         for row, picture in enumerate(pictures[first : first + count]):
             shown = Image.fromarray(picture)
             scale = min(cell[0] / shown.width, cell[1] / shown.height)
@@ -144,13 +154,25 @@ def _draw_label(
     x, y = corner
     if label.startswith(ARROW):
         label = label.removeprefix(ARROW).strip()
-        low, high = font.getbbox("x")[1::2]
+        low, high, advance = _arrow(font)
         middle, tip, head = y + (low + high) / 2, x + (high - low) * 1.6, (high - low) * 0.45
         draw.line([(x, middle), (tip, middle)], fill=ink, width=max(1, (high - low) // 6))
         draw.polygon([(tip + head, middle), (tip - head / 2, middle - head), (tip - head / 2, middle + head)], fill=ink)
-        advance = math.ceil(tip + head - x + (high - low) * 0.6)
         x, room = x + advance, room - advance
     draw.text((x, y), _shorten(label, font, room), font=font, fill=ink)
+
+
+def _arrow(font: Any) -> tuple[int, int, int]:
+    """Top and bottom of the font's x, which the arrow is drawn after, and how far the text stands behind the arrow."""
+    low, high = font.getbbox("x")[1::2]
+    return low, high, math.ceil((high - low) * (1.6 + 0.45 + 0.6))
+
+
+def _label_width(label: str, font: Any) -> int:
+    """What a label takes, in pixels."""
+    if not label.startswith(ARROW):
+        return math.ceil(font.getlength(label))
+    return _arrow(font)[2] + math.ceil(font.getlength(label.removeprefix(ARROW).strip()))
 
 
 def _shorten(text: str, font: Any, room: int) -> str:

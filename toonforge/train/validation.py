@@ -13,7 +13,7 @@ from torch import Tensor
 
 from toonforge import events
 from toonforge.components import BuiltMetric, DrawsPicture, ImageSource, expressions
-from toonforge.data.grid import REAL, draw_grid
+from toonforge.data.grid import TARGET, draw_grid
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.recipe.expr import Expr
@@ -104,7 +104,7 @@ class Validation:
                 if back is not None:
                     shown.setdefault(f"→ {field} again", []).extend(to_pictures(inference(back, {target: output})))
                 elif target in pair:
-                    shown.setdefault(f"{REAL}{target}", []).extend(to_pictures(fields[target]))
+                    shown.setdefault(f"{TARGET}{target}", []).extend(to_pictures(fields[target]))
             columns.extend(shown.items())
         if not columns:
             return None
