@@ -39,7 +39,7 @@ def extra_loss(text: str) -> str:
         ("G(phto)", "unknown name 'phto'", "did you mean 'photo'?"),
         ("g(photo)", "unknown function 'g'", "did you mean 'G'?"),
         ("t/bufer(photo)", "unknown function 't/bufer'", "did you mean 't/buffer'?"),
-        ("absent/op(photo)", "unknown function 'absent/op'", "pip install toonforge-absent"),
+        ("absent/op(photo)", "unknown function 'absent/op'", "pip install ./plugins/absent"),
         ("G(photo(anime))", "'photo' is a field of the data set, not a network or an op", "write photo"),
         ("G(F)", "'F' is a network, not a tensor", "call it: F(...)"),
         ("G(cat)", "'cat' is an op, not a tensor", "call it: cat(...)"),

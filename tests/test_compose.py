@@ -152,7 +152,7 @@ def test_a_chain_that_never_ends_is_refused(tmp_path: Path) -> None:
     [
         ('"bass.toml"', "did you mean 'base.toml'?"),
         ('"t/bases"', "did you mean 't/base'?"),
-        ('"absent/recipe"', "pip install toonforge-absent"),
+        ('"absent/recipe"', "pip install ./plugins/absent"),
         ("3", "wrong type"),
         ('""', "wrong type"),
         ('["a", "b"]', "an array of 2"),
@@ -315,7 +315,7 @@ def test_find_explains_what_is_none(tmp_path: Path) -> None:
         (tmp_path / "mien.toml", "did you mean"),
         (tmp_path / "mine", "mine.toml'?"),
         ("t/bas", "did you mean 't/base'?"),
-        ("absent/x", "pip install toonforge-absent"),
+        ("absent/x", "pip install ./plugins/absent"),
         ("a\0b", "recipe"),
         ("", "folder"),
     ):

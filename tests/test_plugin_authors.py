@@ -27,7 +27,7 @@ def test_a_hook_without_its_mark_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         (
             "generators",
             "cartoongan/cartoongan",
-            "install the plugin that supplies it: pip install toonforge-cartoongan",
+            "install toonforge-cartoongan, which supplies it: in a checkout of toonforge, pip install ./plugins/cartoongan",
         ),
     ],
 )

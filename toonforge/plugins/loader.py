@@ -277,7 +277,10 @@ class Plugins:
         if any(record.name == namespace for record in self.records):
             return None
         if namespace in KNOWN_PLUGINS:
-            return f"install the plugin that supplies it: pip install {KNOWN_PLUGINS[namespace]}"
+            supplier = KNOWN_PLUGINS[namespace]
+            return (
+                f"install {supplier}, which supplies it: in a checkout of toonforge, pip install ./plugins/{namespace}"
+            )
         registries = {**self.registries, "recipes": self.recipes}
         names = [known for each, registry in registries.items() if kind in (None, each) for known in registry]
         return f"no plugin {namespace!r} is installed; {did_you_mean(name, names) or 'see: toonforge plugins'}"
