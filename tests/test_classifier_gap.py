@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 import math
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from tests.tiny_onnx import write_classifier
+from toonforge import extras
 from toonforge.errors import FieldError, ShapeError, ToonforgeError
 from toonforge.metrics import ClassifierGap, onnx_model
 from toonforge.metrics.classifier import BuiltClassifierGap
@@ -219,14 +220,7 @@ def test_the_protocol_names_model_hash_crop_and_resize(tiny_model: dict[str, Any
 
 
 def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    real_import = builtins.__import__
-
-    def fake(name: str, *rest: Any, **more: Any) -> Any:
-        if name == missing:
-            raise ImportError(name)
-        return real_import(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", fake)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == missing else find_spec(name))
 
 
 def test_missing_packages_name_what_installs_them(monkeypatch: pytest.MonkeyPatch, tiny_model: dict[str, Any]) -> None:

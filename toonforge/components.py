@@ -159,6 +159,13 @@ class Component:
         """The same component, as small as still makes sense: for tests and for trying a recipe."""
         return tiny(self)
 
+    def verify(self) -> None:
+        """Raise `ToonforgeError` for what it needs and this machine lacks: packages, weights, pictures.
+
+        It is asked before torch is imported, and imports none of it (`toonforge.extras.need`). A problem's `key` is
+        that of the field to blame.
+        """
+
 
 class NetworkComponent(Component):
     """A generator, a discriminator or any other module."""
@@ -263,9 +270,6 @@ class Dataset(Component):
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """group -> field -> shape of one sample, known without touching a picture."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it yields")
-
-    def verify(self) -> None:
-        """Raise `DataError` for what is wrong on disk (missing, empty), without decoding pictures."""
 
     def build(self, split: str) -> ImageSource:
         """The "train" or "validation" part; raises `DataError` where it is empty."""

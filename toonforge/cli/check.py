@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from toonforge.cli import faults
-from toonforge.cli.text import echo
+from toonforge.cli.text import echo, hanging
 from toonforge.errors import ToonforgeError
-from toonforge.recipe import load, verify_data
+from toonforge.recipe import load, verify
 from toonforge.recipe.model import Recipe
 
 
 @click.command()
 @click.argument("recipes", nargs=-1, required=True)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value; VALUE is TOML.")
-@click.option("--no-data", is_flag=True, help="Do not look whether the pictures are there.")
+@click.option("--no-data", is_flag=True, help="Do not look for pictures, packages and weights.")
 def command(recipes: tuple[str, ...], overrides: tuple[str, ...], no_data: bool) -> int:
-    """Check recipes without training: names, types, expressions, shapes, and that the data is there.
+    """Check recipes without training: names, types, expressions, shapes, and what this machine must have for them.
+
+    That is pictures, packages and weights: they are looked for, not opened. What only shows when networks are built
+    and pictures are decoded is left to the run.
 
     \b
     Examples:
@@ -29,12 +34,13 @@ def command(recipes: tuple[str, ...], overrides: tuple[str, ...], no_data: bool)
         try:
             recipe = load(name, overrides)
             if not no_data:
-                verify_data(recipe, name, overrides)
+                verify(recipe, name, overrides)
         except ToonforgeError as error:
             faults.show(error)
             code = 2
         else:
-            echo(f"{click.style('OK', fg='green', bold=True)} {name}: {facts(recipe)}")
+            line = f"{click.style('OK', fg='green', bold=True)} {name}: {facts(recipe)}"
+            echo(hanging(line, then="   ") if sys.stdout.isatty() else line)  # one line each in files and pipes
     return code
 
 
@@ -48,5 +54,6 @@ def facts(recipe: Recipe) -> str:
     parts = [f"{', '.join(names)} {shapes}" for shapes, names in alike.items()]
     phases = ", ".join(recipe.phases)
     train = recipe.train
-    length = f"{train.steps} steps" if train.steps is not None else f"{train.epochs:g} epochs"
-    return "; ".join([*parts, f"phases {phases}", f"{length} of {train.batch_size}"])
+    count, unit = (f"{train.steps}", "step") if train.steps is not None else (f"{train.epochs:g}", "epoch")
+    length = f"{count} {unit}{'s' * (count != '1')}"
+    return "; ".join([*parts, f"phases {phases}", f"{length}, batches of {train.batch_size}"])

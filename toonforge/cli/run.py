@@ -11,7 +11,7 @@ import click
 from toonforge.cli.processes import is_worker, launch
 from toonforge.components import changed
 from toonforge.errors import Problem, RunError
-from toonforge.recipe import find, load, verify_data
+from toonforge.recipe import find, load, verify
 from toonforge.recipe.model import Recipe
 from toonforge.train.run_folder import RunFolder
 
@@ -55,7 +55,7 @@ def command(
     if not is_worker():
         # What can be refused is refused before PyTorch is loaded.
         RunFolder(folder).refuse(resume)
-        verify_data(loaded, file, overrides)
+        verify(loaded, file, overrides)
     count = int(os.environ["WORLD_SIZE"]) if is_worker() else processes or loaded.train.processes
     loaded = attrs.evolve(loaded, train=changed(loaded.train, processes=count))
     if count > 1 and not is_worker():

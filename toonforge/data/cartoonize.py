@@ -31,6 +31,17 @@ of about 256 pixels: smaller ones get coarser.
 lines) and `sketch` (pencil on white) look like none of them: they are there to be held out of a training.
 """
 
+ABOUT_STYLES: Mapping[str, str] = {
+    "drawn": "livelier colours in flat regions and six tones, soft dark lines",
+    "classic": "colours smoothed, black lines: the filter of OpenCV tutorials",
+    "soft": "classic with smoother, blurred colours and fewer lines",
+    "muted": "classic with two thirds of the colour taken out",
+    "bold": "classic with fewer, thicker lines",
+    "poster": "few flat tones with hard borders, no lines",
+    "sketch": "gray pencil lines on white, no colour",
+}
+"""Style -> what it looks like, in a phrase."""
+
 DEFAULT_STYLE = next(iter(STYLES))
 
 

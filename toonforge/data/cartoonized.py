@@ -13,6 +13,7 @@ from toonforge.data.held_out import HeldOut
 from toonforge.data.listing import list_folder
 from toonforge.data.reading import shown
 from toonforge.errors import FieldError
+from toonforge.extras import need
 from toonforge.names import did_you_mean, is_identifier
 from toonforge.recipe.expr import Call, Expr, Name
 
@@ -20,6 +21,15 @@ from toonforge.recipe.expr import Call, Expr, Name
 @component
 class CartoonizedFolder(HeldOut):
     """A folder of photographs, each paired with its cartoon: the pictures of a pair are cut alike.
+
+    Styles of the cartoons:
+        drawn: livelier colours in flat regions and six tones, soft dark lines
+        classic: colours smoothed, black lines: the filter of OpenCV tutorials
+        soft: classic with smoother, blurred colours and fewer lines
+        muted: classic with two thirds of the colour taken out
+        bold: classic with fewer, thicker lines
+        poster: few flat tones with hard borders, no lines
+        sketch: gray pencil lines on white, no colour
 
     To measure what a training on some styles does with others, give those to fields of their own that only metrics
     name: `filtered = { sketch = "cartoonize(photo, sketch)" }`.
@@ -67,7 +77,11 @@ class CartoonizedFolder(HeldOut):
         return self.with_filtered({"pair": dict.fromkeys((self.photo_field, self.cartoon_field), self.picture_shape)})
 
     def verify(self) -> None:
-        """Raise `DataError` for a folder that is missing, empty or too small to hold some out; decode nothing."""
+        """Raise `DataError` for a folder that is missing, empty or too small to hold some out; decode nothing.
+
+        OpenCV, which makes the cartoons, is asked for first.
+        """
+        need("cv2", "picture filters need")
         self._photos("train")
 
     def build(self, split: str) -> FileSource:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.data.cartoonize import STYLES
+from toonforge.data.cartoonize import ABOUT_STYLES, STYLES
 from toonforge.data.edge_smoothing import smooth_edges
 from toonforge.errors import FieldError
 from toonforge.names import did_you_mean
@@ -26,6 +26,19 @@ FILTERS: Mapping[str, Mapping[str, Callable[[Picture], Picture]]] = {
     "smooth_edges": {PLAIN: smooth_edges},
 }
 """Filter -> style -> function of an RGB picture (height, width, 3) of uint8. The first style is the default."""
+
+ABOUT: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "cartoonize": (
+        "A cartoon of a photograph, in one of several styles. Needs OpenCV (toonforge[filters]).",
+        ABOUT_STYLES,
+    ),
+    "smooth_edges": (
+        "A cartoon with its edges blurred and the rest unchanged, which CartoonGAN's discriminator is told is no "
+        "cartoon. It has no styles. Needs OpenCV (toonforge[filters]).",
+        {},
+    ),
+}
+"""Filter -> what it makes, and what each of its styles looks like; `toonforge show` prints it."""
 
 
 @attrs.frozen

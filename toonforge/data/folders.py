@@ -40,6 +40,7 @@ class Folders(HeldOut):
 
     def verify(self) -> None:
         """Raise `DataError` for folders that are missing, empty or too small to hold some out; decode nothing."""
+        super().verify()
         problems: list[Problem] = []
         for split in self.splits:
             try:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from toonforge.errors import Problem, ToonforgeError
+from toonforge.extras import need
 
 
 def opencv() -> Any:
     """The cv2 module, or an error that says how to get it."""
-    try:
-        import cv2
-    except ImportError:
-        raise ToonforgeError(
-            Problem(
-                message="picture filters need OpenCV, which is not installed",
-                hint="pip install 'toonforge[filters]'",
-            )
-        ) from None
+    need("cv2", "picture filters need")
+    import cv2
+
     return cv2

@@ -8,6 +8,7 @@ from toonforge.components import Dataset, Shape, component, param
 from toonforge.data.filters import read_filtered
 from toonforge.data.transforms import Geometry, default_load_size
 from toonforge.errors import FieldError
+from toonforge.extras import need
 from toonforge.names import did_you_mean, is_identifier
 from toonforge.recipe.expr import Expr
 
@@ -41,8 +42,8 @@ class PictureSet(Dataset):
     filtered: Mapping[str, Expr] = param(
         dict,
         doc="further batch fields, each made by a filter of a field above it and cut alike: cartoonize(photo), "
-        "cartoonize(photo, classic, soft) in one of several styles, smooth_edges(cartoon); made for a load_size "
-        "of about 256, coarse below 192; needs OpenCV (toonforge[filters])",
+        "cartoonize(photo, classic, soft) in one of several styles, smooth_edges(cartoon); `toonforge show cartoonize` "
+        "lists the styles; made for a load_size of about 256, coarse below 192; needs OpenCV (toonforge[filters])",
     )
 
     def __attrs_post_init__(self) -> None:
@@ -52,6 +53,11 @@ class PictureSet(Dataset):
         read_filtered(self.filtered)
         if self.load_size is not None and self.load_size < self.image_size:
             raise FieldError("load_size", self.load_size, f"at least image_size, {self.image_size}")
+
+    def verify(self) -> None:
+        """Raise `ToonforgeError` where filters are asked for and OpenCV is missing."""
+        if self.filtered:
+            need("cv2", "picture filters need")
 
     def geometry(self, split: str) -> Geometry:
         """How the pictures of a part are cut."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Metric, Shape, component, param
 from toonforge.errors import ShapeError, ToonforgeError
+from toonforge.extras import need
 from toonforge.losses.shapes import a_picture, same_shape
-from toonforge.metrics.faces import PROTOCOL, FaceFinder
+from toonforge.metrics.faces import PROTOCOL, FaceFinder, need_opencv
 from toonforge.metrics.onnx_model import (
     GENDER_MEAN,
     GENDER_STD,
@@ -64,6 +65,13 @@ class ClassifierGap(Metric):
         a_picture("input", shapes["input"])
         if shapes["input"][0] != 3:
             raise ShapeError(f"classifier-gap takes RGB pictures, found {shapes['input'][0]} channels")
+
+    def verify(self) -> None:
+        """onnxruntime, the model's file, and OpenCV where faces are cut out."""
+        need("onnxruntime", "classifiers in ONNX files need")
+        model_file(self.model)
+        if self.crop == "face":
+            need_opencv()
 
     def protocol(self) -> str:
         """Model and the hash of its file, crop, resize."""

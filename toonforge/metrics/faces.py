@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toonforge.errors import Problem, ToonforgeError
+from toonforge.extras import need
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,14 +59,13 @@ class FaceFinder:
         return box if box[2] > box[0] and box[3] > box[1] else None
 
 
+def need_opencv() -> None:
+    """Raise `ToonforgeError` where what finds faces is not installed."""
+    need("cv2", "finding faces needs", ', or crop = "none" where pictures show a face and no more')
+
+
 def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError:
-        raise ToonforgeError(
-            Problem(
-                message="faces are found with OpenCV, which is not installed",
-                hint="pip install 'toonforge[filters]', or crop = \"none\" where pictures show a face and no more",
-            )
-        ) from None
+    need_opencv()
+    import cv2
+
     return cv2

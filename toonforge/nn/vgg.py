@@ -125,17 +125,8 @@ def load_file(network: VGG19, path: Path) -> None:
     Names are torchvision's, of the whole network ("features.0.weight") or of its features alone ("0.weight").
 
     Raises:
-        ToonforgeError: no such file, one that holds no state dict, or one without the right convolutions.
+        ToonforgeError: a file that holds no state dict, or one without the right convolutions.
     """
-    if not path.is_file():
-        raise ToonforgeError(
-            Problem(
-                message=f"there is no weights file {path}",
-                key="weights",
-                expected='"imagenet", "random", or the path of a state dict (.safetensors, .pth)',
-                hint=None if path.is_absolute() else f"it is looked for in {Path.cwd()}",
-            )
-        )
     load(network, _read(path), str(path))
 
 

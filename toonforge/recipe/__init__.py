@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toonforge.recipe.loading import Source, find, load, loads, verify_data
+    from toonforge.recipe.loading import Source, find, load, loads, verify
     from toonforge.recipe.model import Recipe
     from toonforge.recipe.resolved import component_data, component_from_data, differences, dump
 
@@ -19,7 +19,7 @@ _HOMES = {
     "find": "loading",
     "load": "loading",
     "loads": "loading",
-    "verify_data": "loading",
+    "verify": "loading",
 }
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "find",
     "load",
     "loads",
-    "verify_data",
+    "verify",
 ]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from toonforge.errors import DataError, Problem, RecipeError, UnknownNameError
+from toonforge.errors import Problem, RecipeError, ToonforgeError, UnknownNameError
 from toonforge.names import did_you_mean
+from toonforge.recipe import readiness
 from toonforge.recipe.check import check
 from toonforge.recipe.compose import compose, read_file
 from toonforge.recipe.model import Recipe
@@ -70,21 +71,18 @@ def load(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Recip
     return _checked(read_file(found.path), found.name, found.path.parent, found.path, overrides)
 
 
-def verify_data(recipe: Recipe, source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> None:
-    """Ask the recipe's data set whether its pictures are there; a `DataError` names the line that says where."""
+def verify(recipe: Recipe, source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> None:
+    """As `readiness.verify`, with the line of the recipe's file that each problem belongs to."""
     try:
-        recipe.data.verify()
-    except DataError as error:
+        readiness.verify(recipe)
+    except ToonforgeError as error:
         found = find(source)
         root = compose(read_file(found.path), found.name, found.path.parent, found.path, overrides)
-        raise DataError(
-            *(
-                attrs.evolve(
-                    problem, where=problem.where or root.nearest(tuple((problem.key or "data").split("."))).where
-                )
-                for problem in error.problems
-            )
-        ) from None
+        located = [
+            attrs.evolve(problem, where=problem.where or root.nearest(tuple((problem.key or "").split("."))).where)
+            for problem in error.problems
+        ]
+        raise type(error)(*located) from None
 
 
 def loads(text: str | bytes, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:

@@ -11,7 +11,7 @@ import attrs
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.used import only_used
 from toonforge.errors import Location, Problem, RecipeError, RunError, ToonforgeError
-from toonforge.recipe import find, load, verify_data
+from toonforge.recipe import find, load, verify
 from toonforge.recipe.compose import SET
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
@@ -145,7 +145,7 @@ def _checked(source: str, overrides: tuple[str, ...], chosen: Mapping[str, Value
     name = run_name([(key, value.label) for key, value in chosen.items()])
     try:
         recipe = load(source, overrides)
-        verify_data(recipe, source, overrides)
+        verify(recipe, source, overrides)
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
         sizes = only_used(recipe.data.build("train"), recipe.data.groups(), used).sizes
         if recipe.translations or recipe.metrics:

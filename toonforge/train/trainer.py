@@ -19,6 +19,7 @@ from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
+from toonforge.recipe.readiness import verify
 from toonforge.recipe.resolved import component_data
 from toonforge.train.checkpoint import Checkpoints, Saved
 from toonforge.train.inference import Inference
@@ -70,7 +71,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, folder: RunFolder, listeners: Sequence[object], cpu: bool) -> None:
         self.recipe, self.folder = recipe, folder
-        recipe.data.verify()
+        verify(recipe)
         self.accelerator = make_accelerator(recipe.train.precision, cpu)
         self.main: bool = self.accelerator.is_main_process
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)

@@ -58,6 +58,7 @@ class PhotoCartoon(PictureSet):
 
     def verify(self) -> None:
         """Raise `DataError` where the installation lacks pictures, or a fold would be empty."""
+        super().verify()
         for split in ("train", "validation"):
             self._chosen(split)
 
