@@ -521,3 +521,9 @@ def test_a_log_cut_short_is_read_as_far_as_it_goes(plan: Plan, tmp_path: Path) -
         '{"event": "metrics", "step": 2, "metrics": {"a": 1}}\n{"event": "e', "utf-8"
     )
     assert [(point.step, point.value) for point in read_points(plan.runs[0], tmp_path)] == [(2, 1.0)]
+
+
+@pytest.mark.parametrize("values", [1, "classic", None])
+def test_a_grid_from_python_wants_lists(values: object) -> None:
+    with pytest.raises(RecipeError, match="not a list of values"):
+        from_data({"train.batch_size": values})  # type: ignore[dict-item]

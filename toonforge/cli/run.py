@@ -11,8 +11,10 @@ import click
 from toonforge.cli.processes import is_worker, launch
 from toonforge.components import changed
 from toonforge.errors import Problem, RunError
+from toonforge.names import did_you_mean
 from toonforge.recipe import find, load, verify
 from toonforge.recipe.model import Recipe
+from toonforge.registries import recipes
 from toonforge.train.run_folder import RunFolder
 
 
@@ -66,6 +68,8 @@ def command(
 def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | None]:
     """The recipe to load, and the run's folder if that is already known."""
     given = Path(recipe)
+    if resume:
+        refuse_nothing(recipe, "run")
     if not given.is_dir():
         return recipe, out
     if not (given / "resolved.toml").is_file():
@@ -80,6 +84,20 @@ def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | Non
             )
         )
     return str(given / "resolved.toml"), out or given
+
+
+def refuse_nothing(given: str, what: str) -> None:
+    """Raise `RunError` where --resume is given something that is neither a folder nor a recipe."""
+    path = Path(given)
+    if path.exists() or path.suffix == ".toml" or given in recipes:
+        return
+    near = sorted(str(folder) for folder in path.parent.glob("*") if folder.is_dir())
+    raise RunError(
+        Problem(
+            message=f"there is no {what} in {given}",
+            hint=did_you_mean(given, near) or "give its folder, or the recipe that it was begun with",
+        )
+    )
 
 
 def folder_name(name: str) -> str:

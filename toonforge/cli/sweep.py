@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from toonforge.cli.processes import is_worker, launch
+from toonforge.cli.run import refuse_nothing
 from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.recipe import load
 
@@ -92,6 +93,8 @@ def asked(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], int | None, Path | None]:
     """What to sweep: as given; or, where a sweep's folder is given in place of a recipe, as that says."""
     given = Path(recipes[0])
+    if resume and len(recipes) == 1:
+        refuse_nothing(recipes[0], "sweep")
     if len(recipes) > 1 or not (given / "sweep.json").is_file():
         return recipes, grid, overrides, processes, out
     if not resume or grid or overrides or out is not None:

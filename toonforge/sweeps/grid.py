@@ -82,7 +82,10 @@ def make_axes(found: Mapping[str, Sequence[tuple[str, Any]]]) -> list[Axis]:
 
 
 def from_data(grid: Mapping[str, Iterable[Any]]) -> list[str]:
-    """`KEY=VALUE,VALUE` texts of plain Python values."""
+    """`KEY=VALUE,VALUE` texts of plain Python values; `RecipeError` for what holds no values."""
+    for key, values in grid.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise _problem("not a list of values", key=key, found=repr(values), expected=f"{{{key!r}: [{values!r}]}}")
     return [f"{key}={','.join(inline(value) for value in values)}" for key, values in grid.items()]
 
 

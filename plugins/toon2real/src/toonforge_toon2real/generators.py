@@ -35,7 +35,7 @@ class Resnet(ResnetConfig):
 
     def __attrs_post_init__(self) -> None:
         if self.residual and self.as_printed:
-            raise FieldError("residual", True, "false with `as_printed`", "Table 1 has no such path")
+            raise FieldError("residual", True, "false with `as_printed`", "Table 1 has no such path: residual = false")
         super().__attrs_post_init__()
 
     def build(self) -> nn.Module:
