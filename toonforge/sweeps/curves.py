@@ -87,8 +87,9 @@ def _panel(axes: Axes, plan: Plan, points: Sequence[Point], metric: str, by_epoc
         finite = [(a, b) for a, b in zip(x, y) if math.isfinite(b)]
         if finite:
             ends.append((*finite[-1], ", ".join(run.values.values()), colour))
-    lower = next((r.recipe.metrics[metric].lower_is_better for r in plan.runs if metric in r.recipe.metrics), True)
-    axes.set_title(f"{metric} ({'lower' if lower else 'higher'} is better)", loc="left", fontsize=11, color=INK)
+    lower = next((r.recipe.metrics[metric].lower_is_better for r in plan.runs if metric in r.recipe.metrics), None)
+    better = {True: " (lower is better)", False: " (higher is better)", None: ""}[lower]
+    axes.set_title(metric + better, loc="left", fontsize=11, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.set_xlabel("epoch" if by_epoch else "step", color=FAINT, fontsize=9)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
