@@ -174,6 +174,20 @@ def test_what_a_metric_says_besides_its_headline_stands_in_its_row(recipe: Path)
     assert row.endswith("(target 4.25; input high 0.5)")
 
 
+def test_what_two_metrics_say_alike_of_themselves_is_said_once(recipe: Path) -> None:
+    from toonforge.metrics.fid import FID, WeightedFID
+    from toonforge.recipe.expr import Expr
+
+    x, y = Expr.parse("photo"), Expr.parse("anime")
+    near = {"near": FID(generated=x, reference=y), "both": WeightedFID(generated=x, target=y, input=x)}
+    loaded = attrs.evolve(load(recipe), metrics=near)
+    run, step, finished = example(loaded)
+    finished = attrs.evolve(finished, metrics={name: {"": 1.0, "pictures": 8.0} for name in near})
+    text = " ".join(summary(run, finished, loaded, step, None).split())
+    assert text.count("EfficientNet-Lite0") == 1 and "near, both: FID on EfficientNet-Lite0" in text
+    assert "both: 0.8 x FID to the target + 0.2 x FID to the input" in text
+
+
 def test_losses_stand_in_columns_that_fit_the_width(recipe: Path) -> None:
     loaded = load(recipe)
     _, step, _ = example(loaded)

@@ -82,6 +82,52 @@ def test_show_prints_a_recipe_that_reads_back(capsys: pytest.CaptureFixture[str]
     assert load(copy) == load("cyclegan/cyclegan", ["train.epochs=3"])
 
 
+def test_show_explains_picture_filters_and_lists_their_styles(capsys: pytest.CaptureFixture[str]) -> None:
+    from toonforge.data.cartoonize import ABOUT_STYLES
+    from toonforge.data.filters import FILTERS
+
+    for name, styles in FILTERS.items():
+        code, out, _ = run(capsys, "show", name)
+        assert code == 0 and "picture filter" in out and "filtered" in out
+        for style in filter(None, styles):
+            assert f"  {style} " in out and ABOUT_STYLES[style] in out
+            assert f"{style}: {ABOUT_STYLES[style]}" in run(capsys, "show", "cartoonized-folder")[1]
+    assert "did you mean 'cartoonize'" in run(capsys, "show", "cartoonise")[2]
+
+
+def test_show_names_units_once_and_what_recipes_infer(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "show", "pix2pix/unet")[1]
+    assert "in_channels  integer, inferred" in out and "in channels" not in out
+    assert "in pixels" in run(capsys, "show", "cartoonized-folder")[1]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_list_and_show_keep_to_the_terminal_and_break_between_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for words in (["list"], ["show", "cartoonized-folder"], ["show", "pix2pix/patchgan"], ["show", "fid"]):
+        lines = run(capsys, *words)[1].splitlines()
+        # Only a single word may be longer than its line.
+        assert not [line for line in lines if len(line) > columns and len(line.split()) > 2]
+
+
+def test_list_names_a_package_once_a_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "list", "generators")[1]
+    assert out.count("toonforge-cyclegan") == 1 and out.count("cyclegan/") == 3
+
+
+def test_a_paragraph_hangs_and_loses_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    from toonforge.cli.text import hanging
+
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "one two three four-and-a-half extraordinarily-long-words five"
+    first, *others = hanging(text, "* ", "    ").splitlines()
+    assert first == "* one two three" and all(line.startswith("    ") for line in others)
+    assert " ".join(line.strip(" *") for line in [first, *others]) == text
+    assert "\n" not in hanging("\x1b[32mOK\x1b[0m four words fit")
+
+
 def test_every_component_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     from toonforge import registries
 
@@ -97,7 +143,7 @@ def test_check_tells_networks_shapes_phases_and_steps(capsys: pytest.CaptureFixt
     code, out, _ = run(capsys, *words)
     assert code == 0
     assert out.startswith("OK cyclegan/cyclegan: G, F cyclegan/resnet 3x128x128 -> 3x128x128")
-    assert "phases generators, discriminators; 3 epochs of 1" in out
+    assert "phases generators, discriminators; 3 epochs, batches of 1" in out
     assert out.count("\n") == 1
 
 
@@ -197,3 +243,15 @@ def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -
         assert code == 0
         assert f"  toonforge {verb}" in out or verb == "plugins"
         assert "Examples:" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "runs/nope", "--resume"], "there is no run in runs/nope"),
+        (["sweep", "sweeps/nope", "--resume"], "there is no sweep in sweeps/nope"),
+    ],
+)
+def test_resuming_what_is_not_there_says_so(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    code, _, err = run(capsys, *words)
+    assert code == 2 and message in err

@@ -196,7 +196,7 @@ def test_metadata_that_cannot_be_read_is_reported(site: Site) -> None:
 
 
 def test_a_plugin_that_would_supply_something_is_named_with_its_install_command(site: Site) -> None:
-    with pytest.raises(UnknownNameError, match="install toonforge-mha-unet.*pip install ./plugins/mha-unet"):
+    with pytest.raises(UnknownNameError, match=r"install toonforge-mha-unet.*pip install \./plugins/mha-unet"):
         site.load().registries["generators"]["mha-unet/generator"]
 
 

@@ -105,7 +105,7 @@ def show_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
     is_eager=True,
     expose_value=False,
     callback=block_plugins,
-    help="Do not import the plugin NAME. May be repeated.",
+    help="Do without the plugin NAME; may be repeated. Example: toonforge -p no:cartoongan list",
 )
 @click.option("--traceback", is_flag=True, expose_value=False, help="Print the traceback of a fault of ours.")
 @click.option(

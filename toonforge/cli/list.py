@@ -23,7 +23,7 @@ def kinds() -> dict[str, Registry[Any]]:
 @click.argument("kind", required=False)
 @click.argument("pattern", required=False)
 def command(kind: str | None, pattern: str | None) -> None:
-    """List components and recipes, with one line each and who supplies them.
+    """List components and recipes with one line each, below the package that supplies them.
 
     KIND is one of generators, discriminators, networks, losses, datasets, metrics, ops, optimizers, schedules, recipes;
     all are listed when it is left out. PATTERN narrows by name and may hold * and ?.
@@ -50,8 +50,12 @@ def command(kind: str | None, pattern: str | None) -> None:
         if not names:
             continue
         echo(("\n" if shown else "") + heading(name))
-        rows = [(item, line_about(registry[item]), str(registry.provenance(item))) for item in names]
-        echo(table(rows, wrap=1, colours=("cyan", None, "bright_black")))
+        suppliers: dict[str, list[tuple[str, str]]] = {}
+        for item in names:
+            suppliers.setdefault(str(registry.provenance(item)), []).append((item, line_about(registry[item])))
+        for supplier, rows in suppliers.items():
+            echo(click.style(f"  {supplier}", fg="bright_black"))
+            echo(table(rows, wrap=1, indent=4, colours=("cyan", None), least=max(map(len, names))))
         shown += len(names)
     if not shown:
         everything = [item for name in chosen for item in known[name]]

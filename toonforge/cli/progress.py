@@ -273,14 +273,25 @@ def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
         cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:], strict=True))]
         notes = _notes(row[0].strip(), finished, recipe) if lines else []
         lines.append("  ".join(cells) + (f"  ({'; '.join(notes)})" if notes else ""))
-    protocols: dict[str, list[str]] = {}
-    for name in finished.metrics:
-        protocols.setdefault(recipe.metrics[name].protocol() if name in recipe.metrics else "", []).append(name)
-    for protocol, names in protocols.items():
-        if protocol:
-            text = f"{', '.join(names)}: {protocol}"
-            lines += textwrap.wrap(text, width() - 1, initial_indent="  ", subsequent_indent="    ")
-    return lines
+    return lines + _protocol_lines(list(finished.metrics), recipe)
+
+
+def _protocol_lines(names: list[str], recipe: Recipe) -> list[str]:
+    """How each metric is measured; what several say alike is said once, with all their names."""
+    sayers: dict[str, list[str]] = {}
+    for name in names:
+        for part in recipe.metrics[name].protocol().split("; ") if name in recipe.metrics else ():
+            sayers.setdefault(part, []).append(name)
+    said: dict[tuple[str, ...], list[str]] = {}
+    for part, who in sayers.items():
+        if part:
+            said.setdefault(tuple(who), []).append(part)
+    texts = [f"{', '.join(who)}: {'; '.join(parts)}" for who, parts in said.items()]
+    return [
+        line
+        for text in texts
+        for line in textwrap.wrap(text, width() - 1, initial_indent="  ", subsequent_indent="    ")
+    ]
 
 
 def _notes(name: str, finished: events.Finished, recipe: Recipe) -> list[str]:

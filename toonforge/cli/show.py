@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-import textwrap
 import types
 import typing
 from pathlib import Path
@@ -15,8 +15,9 @@ import click
 
 from toonforge import registries
 from toonforge.cli.list import kinds
-from toonforge.cli.text import echo, heading, width
+from toonforge.cli.text import echo, hanging, heading, table
 from toonforge.components import Component, Count, FieldInfo, fields_of
+from toonforge.data.filters import ABOUT, FILTERS, PLAIN
 from toonforge.errors import Problem, UnknownNameError
 from toonforge.names import close_matches, did_you_mean
 from toonforge.recipe.expr import Expr, Network
@@ -29,7 +30,8 @@ from toonforge.registry import Provenance, singular
 def command(name: str, overrides: tuple[str, ...]) -> None:
     """Explain a component, or print a recipe with every default filled in.
 
-    NAME is a component ("cyclegan/unet", "lsgan"), a packaged recipe ("cyclegan/cyclegan") or a recipe file.
+    NAME is a component ("cyclegan/unet", "lsgan"), a picture filter ("cartoonize"), a packaged recipe
+    ("cyclegan/cyclegan") or a recipe file.
 
     \b
     Examples:
@@ -46,8 +48,10 @@ def command(name: str, overrides: tuple[str, ...]) -> None:
     for kind, registry in found:
         if kind != "recipes":
             show_component(kind, name, registry[name], registry.provenance(name))
-    if not is_file and not found:
-        names = [item for registry in known.values() for item in registry]
+    if not is_file and not found and name in FILTERS:
+        show_filter(name)
+    elif not is_file and not found:
+        names = [*(item for registry in known.values() for item in registry), *FILTERS]
         hint = registries.plugins.explain(name) or did_you_mean(name, names) or "see: toonforge list"
         raise UnknownNameError(
             Problem(message=f"no component or recipe is called {name!r}", hint=hint), close_matches(name, names)
@@ -77,24 +81,43 @@ def show_component(kind: str, name: str, cls: type[Any], provenance: Provenance)
     for key, (kind_of, attribute, info) in fields_of(cls).items():
         default = default_text(attribute.default)
         value = "required" if default == "required" else f"default {click.style(default, fg='green')}"
-        echo(f"\n  {click.style(key, fg='cyan')}  {type_text(kind_of)}, {value}")
-        echo(textwrap.fill(about(info), width() - 4, initial_indent=" " * 6, subsequent_indent=" " * 6))
+        if attribute.default is None and "inferred" in info.doc:
+            value = "inferred"
+        echo(hanging(f"{type_text(kind_of)}, {value}", f"\n  {click.style(key, fg='cyan')}  ", " " * 6))
+        echo(hanging(about(info), " " * 6, " " * 6))
     if not fields_of(cls):
         echo("\n  It has no fields.")
 
 
+def show_filter(name: str) -> None:
+    """Print what a picture filter does and its styles, the default one first."""
+    what, styles = ABOUT[name]
+    echo(f"{heading(name)}  picture filter, written in [data] filtered; from toonforge")
+    echo(hanging(what, "  "))
+    named = [style for style in FILTERS[name] if style != PLAIN]
+    echo(f'\n  filtered = {{ made = "{name}({", ".join(["photo", *named[-1:]])})" }}')
+    if named:
+        echo("\n" + hanging(f'Its styles, of which one or more may be named; "{named[0]}" when none is:', "  "))
+        echo(table([(style, styles[style]) for style in named], wrap=1, indent=4, colours=("cyan", None)))
+
+
 def paragraphs(doc: str) -> list[str]:
-    """A docstring's paragraphs, without its indentation; lists keep their lines."""
-    return [
-        textwrap.indent(part if "\n " in part else textwrap.fill(part, width() - 4), "  ")
-        for part in inspect.cleandoc(doc).split("\n\n")
-        if part
-    ]
+    """A docstring's paragraphs, without its indentation; a list, its heading ending with ":", keeps its items."""
+    shown = []
+    for part in inspect.cleandoc(doc).split("\n\n"):
+        head, *rest = part.split("\n")
+        if head.endswith(":") and rest and rest[0].startswith(" "):
+            items = re.sub(r"\n {5,}", " ", "\n".join(rest)).split("\n")
+            shown.append("\n".join([f"  {head}", *(hanging(item, " " * 6, " " * 10) for item in items)]))
+        else:
+            shown.append(hanging(part, "  "))
+    return shown
 
 
 def about(info: FieldInfo) -> str:
     """What a field's author says: what it does, its unit, its limits, where its default comes from."""
-    parts = [info.doc, f"in {info.unit}" if info.unit else None, info.limits]
+    named = info.unit is None or info.unit == "channels" or re.search(rf"\b{info.unit}\b", info.doc)
+    parts = [info.doc, None if named else f"in {info.unit}", info.limits]
     text = "; ".join(part for part in parts if part)
     return f"{text} [{info.source}]" if info.source else text
 

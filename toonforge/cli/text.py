@@ -14,7 +14,30 @@ def width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def table(rows: Sequence[Sequence[str]], wrap: int, indent: int = 2, colours: Sequence[str | None] = ()) -> str:
+def hanging(text: str, first: str = "", then: str = "  ") -> str:
+    """A paragraph broken between words, never within one; colours take no room.
+
+    Args:
+        text: words and spaces.
+        first, then: what its first line and its other lines begin with.
+    """
+    lines, room = [first], width() - 1
+    for word in text.split():
+        line = lines[-1]
+        if line not in (first, then) and len(click.unstyle(line)) + 1 + len(click.unstyle(word)) > room:
+            lines.append(then + word)
+        else:
+            lines[-1] = line + word if line in (first, then) else f"{line} {word}"
+    return "\n".join(lines)
+
+
+def table(
+    rows: Sequence[Sequence[str]],
+    wrap: int,
+    indent: int = 2,
+    colours: Sequence[str | None] = (),
+    least: int = 0,
+) -> str:
     """Rows in aligned columns.
 
     Args:
@@ -22,15 +45,17 @@ def table(rows: Sequence[Sequence[str]], wrap: int, indent: int = 2, colours: Se
         wrap: the column whose text is wrapped into what room is left.
         indent: spaces in front.
         colours: of each column, on terminals.
+        least: characters that the first column takes at least, so that several tables line up.
     """
     if not rows:
         return ""
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    sizes[0] = max(sizes[0], least)
     others = sum(size for i, size in enumerate(sizes) if i != wrap) + 2 * (len(sizes) - 1) + indent
     sizes[wrap] = max(min(sizes[wrap], width() - others), 24)
     lines = []
     for row in rows:
-        parts = textwrap.wrap(row[wrap], sizes[wrap]) or [""]
+        parts = textwrap.wrap(row[wrap], sizes[wrap], break_long_words=False, break_on_hyphens=False) or [""]
         for number, part in enumerate(parts):
             cells = [part if i == wrap else (cell if number == 0 else "") for i, cell in enumerate(row)]
             styled = [

@@ -25,7 +25,7 @@ class CartoonizedFolder(HeldOut):
     Styles of the cartoons:
         drawn: livelier colours in flat regions and six tones, soft dark lines
         classic: colours smoothed, black lines: the filter of OpenCV tutorials
-        soft: classic with smoother, blurred colours and fewer lines
+        soft: classic with smoother, blurred colours
         muted: classic with two thirds of the colour taken out
         bold: classic with fewer, thicker lines
         poster: few flat tones with hard borders, no lines

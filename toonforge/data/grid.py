@@ -164,15 +164,15 @@ def _draw_label(
 
 def _arrow(font: Any) -> tuple[int, int, int]:
     """Top and bottom of the font's x, which the arrow is drawn after, and how far the text stands behind the arrow."""
-    low, high = font.getbbox("x")[1::2]
+    _, low, _, high = map(int, font.getbbox("x"))
     return low, high, math.ceil((high - low) * (1.6 + 0.45 + 0.6))
 
 
 def _label_width(label: str, font: Any) -> int:
     """What a label takes, in pixels."""
-    if not label.startswith(ARROW):
-        return math.ceil(font.getlength(label))
-    return _arrow(font)[2] + math.ceil(font.getlength(label.removeprefix(ARROW).strip()))
+    text = label.removeprefix(ARROW)
+    arrow = _arrow(font)[2] if text != label else 0
+    return arrow + int(math.ceil(font.getlength(text.strip())))
 
 
 def _shorten(text: str, font: Any, room: int) -> str:
