@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
+
+from toonforge.data.cartoonize import STYLES
+from toonforge.data.filters import FILTERS
 from toonforge.recipe import load
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +58,19 @@ def test_the_how_tos_small_recipe_checks(tmp_path: Path) -> None:
     text = re.findall(r"^```toml\n(.*?)```", page, re.M | re.S)[1].replace('"recipes/', f'"{ROOT.as_posix()}/recipes/')
     (tmp_path / "small.toml").write_text(text, "utf-8")
     assert load(tmp_path / "small.toml").data.groups()["photo"].keys() == {"photo", "drawing"}
+
+
+def test_the_page_of_filters_has_every_style_with_its_numbers(tmp_path: Path) -> None:
+    text = (DOCS / "reference" / "filters.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M))
+    assert list(rows) == list(STYLES)
+    for style in ("drawn", "poster"):
+        found = set(map(float, re.findall(r"\d+(?:\.\d+)?", rows[style])))
+        assert set(attrs.astuple(STYLES[style])) <= found, style
+    assert all(f"`{name}(FIELD" in text for name in FILTERS)
+    example = re.findall(r"^```toml\n(.*?)```", text, re.M | re.S)[0]
+    (tmp_path / "recipe.toml").write_text('extends = "cyclegan/cyclegan"\n' + example, "utf-8")
+    assert load(tmp_path / "recipe.toml").data.groups()["photo"].keys() == {"photo", "drawing"}
 
 
 def test_the_example_plugin_is_one(tmp_path: Path) -> None:

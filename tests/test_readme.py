@@ -96,3 +96,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", prose):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_pythons_examples_name_what_is_there() -> None:
+    import toonforge
+
+    blocks = re.findall(r"^```python\n(.*?)```", README, re.M | re.S)
+    for block in blocks:
+        compile(block, "README.md", "exec")
+        for name in re.findall(r"\btoonforge\.(\w+)", block):
+            assert hasattr(toonforge, name), name
+    assert any("load_model" in block for block in blocks)

@@ -172,7 +172,8 @@ def _label_width(label: str, font: Any) -> int:
     """What a label takes, in pixels."""
     text = label.removeprefix(ARROW)
     arrow = _arrow(font)[2] if text != label else 0
-    return arrow + int(math.ceil(font.getlength(text.strip())))
+    length: float = font.getlength(text.strip())
+    return arrow + math.ceil(length)
 
 
 def _shorten(text: str, font: Any, room: int) -> str:
