@@ -1,6 +1,7 @@
 """The command line. `main` runs one command and turns whatever happens into text and an exit code.
 
-0: done. 2: something the user can mend, with what and how. 1: a fault of ours. 130: stopped with Ctrl-C.
+0: done. 2: something the user can mend, with what and how. 1: a fault of ours. 130: stopped with Ctrl-C. 141: the
+reader of the output has left; never of `run` and `sweep`, which go on without one.
 """
 
 from __future__ import annotations
@@ -8,18 +9,32 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (`sys.argv` by default) and return its exit code."""
+    from toonforge.cli.group import VERBS
+    from toonforge.cli.output import lasting
+
+    # No `list(…)` here: importing the verb of that name binds it in this module.
+    given = [*(sys.argv[1:] if arguments is None else arguments)]
+    verb = next((word for word in given if word in VERBS), None)
+    with lasting() if verb in TRAINING else nullcontext():
+        return _main(given)
+
+
+TRAINING = ("run", "sweep")
+"""Verbs whose hours of work are worth more than what they print."""
+
+
+def _main(given: Sequence[str]) -> int:
     import click
 
     from toonforge.cli import faults
     from toonforge.cli.group import toonforge
     from toonforge.errors import ToonforgeError
 
-    # No `list(…)` here: importing the verb of that name binds it in this module.
-    given = [*(sys.argv[1:] if arguments is None else arguments)]
     try:
         code = toonforge.main(given, prog_name="toonforge", standalone_mode=False, obj=given)
         sys.stdout.flush()
