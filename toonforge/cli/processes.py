@@ -1,8 +1,8 @@
 """Starts one command in several processes that train together, and ends them together.
 
 The processes find each other through the variables that `torchrun` sets, so that `torchrun -m toonforge run …` works
-as well. Ctrl-C reaches each process once (a second one would cut the checkpoint short), and torch is not imported
-here.
+as well. Signals are passed on to each process; the copies that a process gets of one Ctrl-C, from here and from the
+terminal, are one request to it (`toonforge.train.process.Interrupts`). Torch is not imported here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+
+STOPPED = (130, -signal.SIGINT, -signal.SIGTERM)
+"""How a process ends that was asked to stop: by itself, or by the signal where it was not training yet."""
 
 
 def is_worker() -> bool:
@@ -75,25 +78,26 @@ def _wait(started: Sequence[subprocess.Popen[bytes]]) -> list[int]:
             if process.poll() is None:
                 process.send_signal(number)
 
-    # A terminal's Ctrl-C reaches the processes by itself; one sent to this process alone must be passed on.
-    at_terminal = sys.stdin is not None and sys.stdin.isatty()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN if at_terminal else forward)
-    before_term = signal.signal(signal.SIGTERM, forward)
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         deadline: float | None = None
         while any(process.poll() is None for process in started):
-            if deadline is None and any(process.poll() not in (None, 0, 130) for process in started):
+            if deadline is None and any(process.poll() not in (None, 0, *STOPPED) for process in started):
                 deadline = time.monotonic() + 10
             if deadline is not None and time.monotonic() > deadline:
                 for process in started:
                     if process.poll() is None:
                         process.kill()
             time.sleep(0.05)
-        # Those that were ended for another's sake do not hide its exit code.
-        return [max(process.wait(), 0) if process.returncode != -signal.SIGKILL else 0 for process in started]
+        return [_code(process.wait()) for process in started]
     finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, before_term)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _code(ended: int) -> int:
+    """A process's exit code. Those that were ended for another's sake do not hide its own."""
+    return 130 if ended in STOPPED else max(ended, 0)
 
 
 def free_port() -> int:

@@ -1,8 +1,9 @@
 """Each run of a sweep in a process of its own.
 
 So a run's peak memory is its own, what a GPU held is given back whole, and a run that the system kills (out of memory)
-costs no other. The price, importing torch once a run, is some seconds. A terminal's Ctrl-C reaches the run's process by
-itself: it saves and leaves with code 130, and the sweep, which only waits meanwhile, stops.
+costs no other. The price, importing torch once a run, is some seconds. Ctrl-C is passed on to the run's process, for
+which it is one request together with what came from the terminal: it saves and leaves with code 130, and the sweep,
+which only waits meanwhile, stops.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from types import FrameType
 
 import click
 
+from toonforge.cli.processes import STOPPED
 from toonforge.sweeps.plan import PlannedRun
 from toonforge.sweeps.work import Outcome
 
@@ -58,7 +60,7 @@ class Processes:
 
 def outcome(code: int, problem: str | None, asked: bool = False) -> Outcome:
     """What an exit code and a report mean. `asked`: whether someone wanted to stop, also if the run came to its end."""
-    if code in (0, 130):
+    if code in (0, 130) or (asked and code in STOPPED):
         return Outcome(stopped=asked or code == 130)
     if problem is None and code < 0:
         name = signal.Signals(-code).name if -code in {int(one) for one in signal.Signals} else str(-code)
@@ -83,16 +85,16 @@ def start(arguments: Sequence[str], lock: int | None) -> tuple[int, bool]:
 def _passing_on() -> Iterator[tuple[list[subprocess.Popen[bytes]], list[int]]]:
     """Pass signals on to the processes in the first list, and note them in the second.
 
-    Ctrl-C at a terminal has reached the processes by itself: a second one would cut their checkpoint short.
+    Whether a signal has reached them already (from a terminal, a process group, a job scheduler) cannot be known here;
+    a run takes the copies of one signal as one request (`toonforge.train.process.Interrupts`).
     """
     started: list[subprocess.Popen[bytes]] = []
     asked: list[int] = []
-    at_terminal = sys.stdin is not None and sys.stdin.isatty()
 
     def forward(number: int, frame: FrameType | None) -> None:
         asked.append(number)
         for process in started:
-            if process.poll() is None and not (at_terminal and number == signal.SIGINT):
+            if process.poll() is None:
                 process.send_signal(number)
 
     before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,0 +1,213 @@
+"""Signals and lost readers, with real processes: however a stop is asked for, it is one request, and the run is saved."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_cli_sweep import REAL
+from toonforge.cli.output import Lasting, lasting
+from toonforge.train import process
+from toonforge.train.process import MOMENT, Interrupts
+
+TOONFORGE = [sys.executable, "-m", "toonforge"]
+RUN = [*TOONFORGE, "run", "real.toml", "--cpu", "--out", "run"]
+SWEEP = [*TOONFORGE, "sweep", "real.toml", "--grid", "train.seed=0,1", "--cpu", "--out", "sweep"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a command in a process group of its own, which is ended with the test."""
+    (tmp_path / "real.toml").write_text(REAL.replace("steps = 40", "steps = 1000000"), "utf-8")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(words: list[str], **more: Any) -> subprocess.Popen[bytes]:
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        given = {"cwd": tmp_path, "env": env, "stdin": subprocess.DEVNULL, "start_new_session": True, **more}
+        started.append(subprocess.Popen(words, **given))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        with suppress(ProcessLookupError):
+            os.killpg(one.pid, signal.SIGKILL)
+        one.wait()
+
+
+def await_steps(folder: Path, started: subprocess.Popen[bytes], steps: int = 3) -> None:
+    log, deadline = folder / "metrics.jsonl", time.monotonic() + 120
+    while not log.is_file() or log.read_text("utf-8").count("\n") < steps:
+        assert started.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def saved(folder: Path) -> bool:
+    """Whether the newest checkpoint is of the last step that was trained."""
+    ends = [line for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines() if '"interrupted"' in line]
+    latest = folder / "checkpoints/latest"
+    return len(ends) == 1 and latest.is_file() and (folder / "checkpoints" / latest.read_text().strip()).is_dir()
+
+
+# -- nobody reads ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streams", ["stdout", "both"])
+def test_ctrl_c_saves_a_run_whose_reader_it_ends_too(tmp_path: Path, start: Start, streams: str) -> None:
+    """As in `toonforge run R 2>&1 | tee log`."""
+    errors = tmp_path / "errors.txt"
+    with errors.open("wb") as file:
+        ours = start(RUN, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if streams == "both" else file)
+    await_steps(tmp_path / "run", ours)
+    assert ours.stdout is not None
+    ours.stdout.close()
+    os.killpg(ours.pid, signal.SIGINT)
+    assert ours.wait(60) == 130
+    assert saved(tmp_path / "run")
+    assert "BrokenPipe" not in errors.read_text("utf-8")
+
+
+def test_a_run_without_a_reader_trains_to_its_end(tmp_path: Path, start: Start) -> None:
+    ours = start([*RUN, "--set", "train.steps=5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert ours.stdout is not None
+    ours.stdout.close()
+    assert ours.wait(120) == 0
+    assert (tmp_path / "run/checkpoints/latest").read_text().strip() == "step-000005"
+
+
+def test_a_sweep_without_a_reader_is_stopped_as_any_other(tmp_path: Path, start: Start) -> None:
+    ours = start(SWEEP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    await_steps(tmp_path / "sweep/seed=0", ours)
+    assert ours.stdout is not None
+    ours.stdout.close()
+    os.killpg(ours.pid, signal.SIGINT)
+    assert ours.wait(60) == 130
+    assert saved(tmp_path / "sweep/seed=0")
+    assert "failed" not in (tmp_path / "sweep/table.md").read_text("utf-8")
+
+
+class Refusing(io.StringIO):
+    """Refuses what is written, and counts how often."""
+
+    tried = 0
+
+    def write(self, text: str) -> int:
+        self.tried += 1
+        raise BrokenPipeError
+
+
+def test_a_stream_is_silent_after_the_first_refusal() -> None:
+    refusing = Refusing()
+    stream = Lasting(refusing)
+    assert [stream.write("one"), stream.write("more")] == [3, 4]
+    stream.writelines(["a", "b"])
+    stream.flush()
+    assert refusing.tried == 1
+
+
+def test_the_live_display_outlives_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    monkeypatch.setattr(sys, "stderr", Refusing())
+    with lasting(), Live("step 1", console=Console(file=sys.stderr, force_terminal=True)) as live:
+        live.update("step 2", refresh=True)
+        print("beside it", file=sys.stderr)
+
+
+def test_what_is_written_arrives_and_the_streams_are_given_back(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout, sys.stderr
+    with lasting():
+        print("results")
+        print("progress", file=sys.stderr)
+    assert (sys.stdout, sys.stderr) == before
+    assert capsys.readouterr() == ("results\n", "progress\n")
+
+
+def test_closed_streams_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with lasting():
+        assert not sys.stderr.isatty()
+        print("progress", file=sys.stderr)
+
+
+# -- one request ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words", [RUN, [*RUN, "--processes", "2", "--set", "train.batch_size=2"], SWEEP], ids=["run", "processes", "sweep"]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_group_is_one_request(
+    tmp_path: Path, start: Start, words: list[str], number: signal.Signals
+) -> None:
+    """Twice within an instant, as `timeout` sends it: to the command, and to its process group."""
+    folder = tmp_path / ("sweep/seed=0" if words is SWEEP else "run")
+    ours = start(words)
+    await_steps(folder, ours)
+    ours.send_signal(number)
+    os.killpg(ours.pid, number)
+    assert ours.wait(60) == 130
+    assert saved(folder)
+
+
+SLOW = f"""#!{sys.executable}
+import sys, time
+from toonforge.cli import main
+from toonforge.train.trainer import Trainer
+
+sys.executable = __file__  # what a sweep starts its runs with
+Trainer._save = lambda self: time.sleep(100)
+sys.exit(main(sys.argv[3:]))
+"""
+"""A python that takes `-m toonforge …`, and as long to save as for a large network on a slow disk."""
+
+
+@pytest.mark.parametrize("words", [RUN, SWEEP], ids=["run", "sweep"])
+def test_a_deliberate_second_ctrl_c_leaves_at_once(tmp_path: Path, start: Start, words: list[str]) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text(SLOW, "utf-8")
+    slow.chmod(0o755)
+    ours = start([str(slow), *words[1:]])
+    await_steps(tmp_path / ("sweep/seed=0" if words is SWEEP else "run"), ours)
+    os.killpg(ours.pid, signal.SIGINT)
+    time.sleep(3 * MOMENT)
+    assert ours.poll() is None
+    os.killpg(ours.pid, signal.SIGINT)
+    assert ours.wait(30) == 130
+
+
+def test_signals_within_a_moment_are_one_and_later_ones_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MOMENT", 1.0)
+    told: list[int] = []
+    interrupts = Interrupts(lambda: told.append(1))
+    with interrupts.caught():
+        code = f"import os, time\nfor number in (2, 15, 2): os.kill({os.getpid()}, number); time.sleep(0.03)"
+        subprocess.Popen([sys.executable, "-c", code]).wait()
+        assert interrupts.asked and told == [1]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert told == [1]
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, RuntimeError("reentrant call"), ValueError("closed file")])
+def test_a_message_that_cannot_be_written_is_no_fault(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr(process, "MOMENT", 0.0)
+
+    def tell() -> None:
+        raise error
+
+    interrupts = Interrupts(tell)
+    with interrupts.caught():
+        signal.raise_signal(signal.SIGTERM)
+    assert interrupts.asked
