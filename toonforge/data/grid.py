@@ -48,12 +48,14 @@ def draw_grid(columns: list[Column], title: str) -> Image.Image:
         raise ValueError("no pictures to draw")
     rows = max(len(pictures) for group in groups for _, pictures in group)
     cell = _cell([picture for group in groups for _, pictures in group for picture in pictures])
-    label_font, title_font = _font(max(13, min(20, cell[0] // 9))), _font(max(18, min(28, cell[0] // 6)))
-    head = _height(label_font) + 8
+    label_font, title_font = _label_font(cell), _font(max(18, min(28, cell[0] // 6)))
     top = MARGIN + _height(title_font) + 16
-    longest = max(_label_width(label, label_font) for group in groups for label, _ in group)
-    room = min(longest, WIDEST_LABEL)
-    cell, per_band = _fit(cell, rows, len(groups), max(map(len, groups)), top + head, room)
+    above, stages = top + _height(label_font) + 8, max(map(len, groups))
+    # Labels are as large as suits the pictures where they come out, and only then may they widen the columns.
+    label_font = _label_font(_fit(cell, rows, len(groups), stages, above, 0)[0])
+    head = _height(label_font) + 8
+    room = min(max(_label_width(label, label_font) for group in groups for label, _ in group), WIDEST_LABEL)
+    cell, per_band = _fit(cell, rows, len(groups), stages, above, room)
     bands = math.ceil(rows / per_band)
     column = max(cell[0], room)
     widths = [len(group) * (column + GAP) - GAP for group in groups]
@@ -183,6 +185,11 @@ def _shorten(text: str, font: Any, room: int) -> str:
     while text and font.getlength(text + "…") > room:
         text = text[:-1]
     return text + "…"
+
+
+def _label_font(cell: tuple[int, int]) -> Any:
+    """The font of labels over pictures of this size."""
+    return _font(max(13, min(20, cell[0] // 9)))
 
 
 def _font(size: int) -> Any:
