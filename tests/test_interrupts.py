@@ -144,41 +144,57 @@ def test_closed_streams_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- one request ----------------------------------------------------------------------------------------------------
 
 
+SLOW = f"""#!{sys.executable}
+import os, sys, time
+from toonforge.cli import main
+from toonforge.train.trainer import Trainer
+
+def slow(self):
+    time.sleep(float(os.environ["SAVING"]))
+    save(self)
+
+sys.executable = __file__  # what a sweep starts its runs with
+save, Trainer._save = Trainer._save, slow
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], str]:
+    """A python that takes `-m toonforge …`, and so many seconds to save, as for large networks on a slow disk."""
+
+    def make(seconds: float) -> str:
+        monkeypatch.setenv("SAVING", str(seconds))
+        (tmp_path / "slow").write_text(SLOW, "utf-8")
+        (tmp_path / "slow").chmod(0o755)
+        return str(tmp_path / "slow")
+
+    return make
+
+
 @pytest.mark.parametrize(
     "words", [RUN, [*RUN, "--processes", "2", "--set", "train.batch_size=2"], SWEEP], ids=["run", "processes", "sweep"]
 )
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_group_is_one_request(
-    tmp_path: Path, start: Start, words: list[str], number: signal.Signals
+    tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str], number: signal.Signals
 ) -> None:
-    """Twice within an instant, as `timeout` sends it: to the command, and to its process group."""
+    """Sent to the command, then to its group, as `timeout` does it; the copies reach a run that is saving already."""
     folder = tmp_path / ("sweep/seed=0" if words is SWEEP else "run")
-    ours = start(words)
+    ours = start([slow(1.0), *words[1:]])
     await_steps(folder, ours)
     ours.send_signal(number)
+    time.sleep(MOMENT / 4)
     os.killpg(ours.pid, number)
     assert ours.wait(60) == 130
     assert saved(folder)
 
 
-SLOW = f"""#!{sys.executable}
-import sys, time
-from toonforge.cli import main
-from toonforge.train.trainer import Trainer
-
-sys.executable = __file__  # what a sweep starts its runs with
-Trainer._save = lambda self: time.sleep(100)
-sys.exit(main(sys.argv[3:]))
-"""
-"""A python that takes `-m toonforge …`, and as long to save as for a large network on a slow disk."""
-
-
 @pytest.mark.parametrize("words", [RUN, SWEEP], ids=["run", "sweep"])
-def test_a_deliberate_second_ctrl_c_leaves_at_once(tmp_path: Path, start: Start, words: list[str]) -> None:
-    slow = tmp_path / "slow"
-    slow.write_text(SLOW, "utf-8")
-    slow.chmod(0o755)
-    ours = start([str(slow), *words[1:]])
+def test_a_deliberate_second_ctrl_c_leaves_at_once(
+    tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str]
+) -> None:
+    ours = start([slow(100.0), *words[1:]])
     await_steps(tmp_path / ("sweep/seed=0" if words is SWEEP else "run"), ours)
     os.killpg(ours.pid, signal.SIGINT)
     time.sleep(3 * MOMENT)
