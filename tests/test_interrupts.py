@@ -190,6 +190,17 @@ def test_a_signal_to_the_group_is_one_request(
     assert saved(folder)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_group_does_not_end_the_processes_that_load_pictures(
+    tmp_path: Path, start: Start, number: signal.Signals
+) -> None:
+    ours = start([*RUN, "--set", "train.workers=1"])
+    await_steps(tmp_path / "run", ours)
+    os.killpg(ours.pid, number)
+    assert ours.wait(60) == 130
+    assert saved(tmp_path / "run")
+
+
 @pytest.mark.parametrize("words", [RUN, SWEEP], ids=["run", "sweep"])
 def test_a_deliberate_second_ctrl_c_leaves_at_once(
     tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str]

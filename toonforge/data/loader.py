@@ -115,8 +115,9 @@ def _as_is(result: Any) -> Any:
 
 
 def _ignore_interrupts(worker: int) -> None:
-    """A terminal's Ctrl-C reaches the workers too; only the training process decides when they end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Signals to the whole group reach the workers too; only the training process decides when they end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Steps(Dataset["Batch | DataError"]):
