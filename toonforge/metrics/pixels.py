@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from toonforge.components import Metric, Shape, component, param
-from toonforge.losses.shapes import same_shape
-from toonforge.recipe.expr import Expr
+from toonforge.components import component
+from toonforge.metrics.pairs import Mean, PairMetric
 
 if TYPE_CHECKING:
     import torch
 
 
 @component
-class PixelL1(Metric):
+class PixelL1(PairMetric):
     """Mean absolute difference of paired pictures in [-1, 1]: 0 for equal ones, 2 for black against white.
 
     nan where no picture arrived.
     """
-
-    together = ("input", "target")
-
-    input: Expr = param(doc="translated pictures")
-    target: Expr = param(doc="what each of them should be")
-
-    def check(self, **shapes: Shape) -> None:
-        """Both must have one shape."""
-        same_shape(**shapes)
 
     def protocol(self) -> str:
         """The formula."""
@@ -42,15 +32,13 @@ class BuiltPixelL1:
     """Sums absolute differences in double precision, so that the order of batches does not matter."""
 
     def __init__(self) -> None:
-        self.total = 0.0
-        self.count = 0
+        self.mean = Mean()
 
     def update(self, **tensors: torch.Tensor) -> None:
         """Take `input` and `target` of one shape."""
         difference = (tensors["input"].double() - tensors["target"].double()).abs()
-        self.total += float(difference.sum())
-        self.count += difference.numel()
+        self.mean.add(float(difference.sum()), difference.numel())
 
     def compute(self) -> Mapping[str, float]:
         """The mean so far."""
-        return {"": self.total / self.count if self.count else float("nan")}
+        return {"": self.mean.value}
