@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
 
 from toonforge.nn.choices import Norm, Statistics
 
@@ -43,6 +44,13 @@ def norm_layer(norm: Norm, channels: int, statistics: Statistics = "running") ->
     if norm == "layer":
         return nn.GroupNorm(1, channels)
     return nn.Identity()
+
+
+def normalise_spectrally(network: nn.Module) -> None:
+    """Spectral normalisation (Miyato et al., 2018) of every convolution and linear layer."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            spectral_norm(module)
 
 
 def groups_of(channels: int) -> int:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from toonforge.nn.choices import Norm
 from toonforge.nn.init import init_normal
-from toonforge.nn.norms import bias_before, norm_layer
+from toonforge.nn.norms import bias_before, norm_layer, normalise_spectrally
 
 
 class PatchGAN(nn.Module):
@@ -21,6 +20,8 @@ class PatchGAN(nn.Module):
         width: channels of the first convolution; they double up to 8 times as many.
         layers: strided convolutions; 3 make the 70x70 patches.
         kernel: side of all convolutions.
+        last_stride: of the last convolution before the one that yields the logits.
+        head_kernel: side of the one that yields the logits; `kernel` when left out.
         spectral: spectral normalisation (Miyato et al., 2018) of all convolutions.
     """
 
@@ -32,6 +33,8 @@ class PatchGAN(nn.Module):
         layers: int = 3,
         norm: Norm = "instance",
         kernel: int = 4,
+        last_stride: int = 1,
+        head_kernel: int | None = None,
         spectral: bool = False,
     ) -> None:
         super().__init__()
@@ -40,19 +43,18 @@ class PatchGAN(nn.Module):
         stages: list[nn.Module] = [nn.Conv2d(in_channels, width, kernel, 2, padding), nn.LeakyReLU(0.2, inplace=True)]
         for layer in range(1, layers + 1):
             inputs, outputs = min(2 ** (layer - 1), 8) * width, min(2**layer, 8) * width
-            stride = 2 if layer < layers else 1
+            stride = 2 if layer < layers else last_stride
             stages += [
                 nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias),
                 norm_layer(norm, outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        stages.append(nn.Conv2d(outputs, 1, kernel, 1, padding))
+        head = head_kernel or kernel
+        stages.append(nn.Conv2d(outputs, 1, head, 1, (head - 1) // 2))
         self.layers = nn.Sequential(*stages)
         init_normal(self)
         if spectral:
-            for stage in stages:
-                if isinstance(stage, nn.Conv2d):
-                    spectral_norm(stage)
+            normalise_spectrally(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits, never probabilities."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from toonforge.nn.choices import Norm
-from toonforge.nn.init import CONVOLUTIONS, init_normal
-from toonforge.nn.norms import bias_before, norm_layer
+from toonforge.nn.init import init_normal
+from toonforge.nn.norms import bias_before, norm_layer, normalise_spectrally
 
 
 class PlainDiscriminator(nn.Module):
@@ -37,9 +36,7 @@ class PlainDiscriminator(nn.Module):
         self.head = nn.Linear(inputs, 1)
         init_normal(self)
         if spectral:
-            for module in list(self.modules()):
-                if isinstance(module, CONVOLUTIONS):
-                    spectral_norm(module)
+            normalise_spectrally(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits, never probabilities."""

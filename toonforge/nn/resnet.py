@@ -17,11 +17,17 @@ from toonforge.nn.upsampling import conv, upsample_layer
 
 
 class ResidualBlock(nn.Module):
-    """x + norm(conv(dropout(relu(norm(conv(x)))))), both convolutions 3x3."""
+    """x + norm(conv(dropout(relu(norm(conv(x)))))), both convolutions 3x3.
 
-    def __init__(self, width: int, norm: Norm, padding: Padding, dropout: float) -> None:
+    Args:
+        bias: of the convolutions; what the norm asks for when left out.
+    """
+
+    def __init__(
+        self, width: int, norm: Norm, padding: Padding, dropout: float = 0.0, bias: bool | None = None
+    ) -> None:
         super().__init__()
-        bias = bias_before(norm)
+        bias = bias_before(norm) if bias is None else bias
         self.layers = nn.Sequential(
             conv(width, width, 3, padding, bias=bias),
             norm_layer(norm, width),

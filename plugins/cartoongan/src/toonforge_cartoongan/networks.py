@@ -8,32 +8,13 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from toonforge.nn import Interpolation, Norm, Padding, Upsample
 from toonforge.nn.init import init_normal
-from toonforge.nn.norms import norm_layer
+from toonforge.nn.norms import norm_layer, normalise_spectrally
 from toonforge.nn.padding import PadToMultiple, zero
+from toonforge.nn.resnet import ResidualBlock
 from toonforge.nn.upsampling import conv, upsample_layer
-
-
-class Block(nn.Module):
-    """x + norm(conv(relu(norm(conv(x))))), both convolutions 3x3."""
-
-    def __init__(self, width: int, norm: Norm, padding: Padding) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            conv(width, width, 3, padding),
-            norm_layer(norm, width),
-            nn.ReLU(inplace=True),
-            conv(width, width, 3, padding),
-            norm_layer(norm, width),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N,width,H,W), unchanged in shape."""
-        y: torch.Tensor = x + self.layers(x)
-        return y
 
 
 class CartoonGenerator(PadToMultiple):
@@ -76,7 +57,7 @@ class CartoonGenerator(PadToMultiple):
 
         self.stem = nn.Sequential(conv(in_channels, width, 7, padding), norm_layer(norm, width), nn.ReLU(inplace=True))
         self.down = nn.Sequential(down(width, 2 * width), down(2 * width, 4 * width))
-        self.blocks = nn.Sequential(*(Block(4 * width, norm, padding) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding, bias=True) for _ in range(blocks)))
         self.up = nn.Sequential(up(4 * width, 2 * width), up(2 * width, width))
         self.head = conv(width, out_channels, 7, padding)
         init_normal(self)
@@ -129,9 +110,7 @@ class CartoonDiscriminator(nn.Module):
         )
         init_normal(self)
         if spectral:
-            for layer in self.layers:
-                if isinstance(layer, nn.Conv2d):
-                    spectral_norm(layer)
+            normalise_spectrally(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits, never probabilities."""

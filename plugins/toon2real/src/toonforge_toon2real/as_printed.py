@@ -1,4 +1,4 @@
-"""The paper's Tables 1 and 2 to the letter, where they differ from the networks that its text names."""
+"""The paper's Table 1 to the letter, where it differs from the network that its text names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from toonforge.nn import Norm
 from toonforge.nn.init import init_normal
-from toonforge.nn.norms import bias_before, norm_layer
+from toonforge.nn.norms import norm_layer
 from toonforge.nn.resnet import ResnetGenerator
 
 
@@ -42,52 +41,3 @@ class PrintedResnet(ResnetGenerator):
         """(N,C,H,W) to (N,out_channels,H,W) for any H and W; at least -1, and at most 1 except in training."""
         y = super().forward(x)
         return y if self.training else y.clamp(max=1)
-
-
-class PrintedPatchGAN(nn.Module):
-    """Table 2: 4x4 convolutions of stride 2 to 64, 128, 256, 512 channels, norm from the second on, LeakyReLU.
-
-    The table ends there, with 512 channels that see 46x46 pixels. A 1x1 convolution reads one logit off them, so that
-    the table's layers alone decide what a logit sees.
-
-    Args:
-        width: channels of the first convolution; they double up to 8 times as many.
-        layers: convolutions of the table.
-        kernel: their side.
-        spectral: spectral normalisation (Miyato et al., 2018) of all convolutions.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        *,
-        width: int = 64,
-        layers: int = 4,
-        norm: Norm = "instance",
-        kernel: int = 4,
-        spectral: bool = True,
-    ) -> None:
-        super().__init__()
-        stages: list[nn.Module] = []
-        inputs = in_channels
-        for layer in range(layers):
-            outputs = min(2**layer, 8) * width
-            stages.append(
-                nn.Conv2d(inputs, outputs, kernel, 2, (kernel - 1) // 2, bias=layer == 0 or bias_before(norm))
-            )
-            if layer:
-                stages.append(norm_layer(norm, outputs))
-            stages.append(nn.LeakyReLU(0.2, inplace=True))
-            inputs = outputs
-        stages.append(nn.Conv2d(inputs, 1, 1))
-        self.layers = nn.Sequential(*stages)
-        init_normal(self)
-        if spectral:
-            for stage in stages:
-                if isinstance(stage, nn.Conv2d):
-                    spectral_norm(stage)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N,in_channels,H,W) to logits (N,1,H/16,W/16), never probabilities."""
-        logits: torch.Tensor = self.layers(x)
-        return logits

@@ -58,16 +58,18 @@ class PatchGAN(PatchGANConfig):
         return size
 
     def build(self) -> nn.Module:
-        """`toonforge.nn.patchgan.PatchGAN`, or `PrintedPatchGAN`."""
+        """`toonforge.nn.patchgan.PatchGAN`; as printed, with its last stride of 2 and a head of 1x1."""
         if not self.as_printed:
             return super().build()
-        from toonforge_toon2real.as_printed import PrintedPatchGAN
+        from toonforge.nn.patchgan import PatchGAN as Network
 
-        return PrintedPatchGAN(
+        return Network(
             self.in_channels or 3,
             width=self.width,
-            layers=self.layers + 1,
+            layers=self.layers,
             norm=self.norm,
             kernel=self.kernel,
+            last_stride=2,
+            head_kernel=1,
             spectral=self.spectral_norm,
         )
