@@ -14,6 +14,7 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.results import Row
+from toonforge.train.files import save_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +109,4 @@ def _save(path: Path, columns: list[tuple[str, Pictures]], plan: Plan, target: s
     names = short_labels([label for label, _ in columns[1:]], (width - 24) // max(8, min(11, width // 16)))
     labelled = [columns[0], *((f"{ARROW} {name}", pictures) for name, (_, pictures) in zip(names, columns[1:]))]
     picture = draw_grid(labelled, f"{plan.name}: {target} by {varied}")
-    temporary = path.with_name(f".{path.name}.partial")
-    picture.save(temporary, format="JPEG", quality=92)
-    temporary.replace(path)
-    return path
+    return save_picture(picture, path, format="JPEG", quality=92)

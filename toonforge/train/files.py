@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -13,6 +17,15 @@ def write_atomic(path: Path, text: str) -> None:
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
+
+
+def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
+    """Save a picture so that it is whole or not there; its folder is made. `options`: as Pillow's `save` takes them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    picture.save(temporary, **options)
+    temporary.replace(path)
+    return path
 
 
 def sync(path: Path) -> None:

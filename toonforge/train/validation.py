@@ -19,6 +19,7 @@ from toonforge.errors import UnreadableImage
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
+from toonforge.train.files import save_picture
 from toonforge.train.inference import Inference
 from toonforge.train.run_folder import RunFolder, writing
 
@@ -143,13 +144,8 @@ class Validation:
         return events.Measured(step=step, metrics=results, pictures=pictures)
 
     def _save(self, picture: Image.Image, path: Path, **options: Any) -> Path:
-        """The picture on disk, whole or not there."""
         with writing(self.folder.path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.partial")
-            picture.save(temporary, **options)
-            temporary.replace(path)
-        return path
+            return save_picture(picture, path, **options)
 
 
 def to_pictures(batch: Tensor) -> list[np.ndarray[Any, Any]]:
