@@ -17,10 +17,10 @@ from PIL import Image
 
 from tests.tiny_onnx import write_classifier
 from toonforge import extras
+from toonforge.data.faces import FaceFinder
 from toonforge.errors import FieldError, ShapeError, ToonforgeError
 from toonforge.metrics import ClassifierGap, onnx_model
 from toonforge.metrics.classifier import BuiltClassifierGap
-from toonforge.metrics.faces import FaceFinder
 from toonforge.metrics.onnx_model import Classifier, Preparation, model_file
 from toonforge.recipe.expr import Expr
 

@@ -1,7 +1,7 @@
 """The command line. `main` runs one command and turns whatever happens into text and an exit code.
 
 0: done. 2: something the user can mend, with what and how. 1: a fault of ours. 130: stopped with Ctrl-C. 141: the
-reader of the output has left; never of `run` and `sweep`, which go on without one.
+reader of the output has left; never of `run`, `sweep` and `data`, which go on without one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # No `list(…)` here: importing the verb of that name binds it in this module.
     given = [*(sys.argv[1:] if arguments is None else arguments)]
     verb = next((word for word in given if word in VERBS), None)
-    with lasting() if verb in TRAINING else nullcontext():
+    with lasting() if verb in LASTING else nullcontext():
         return _main(given)
 
 
-TRAINING = ("run", "sweep")
+LASTING = ("run", "sweep", "data")
 """Verbs whose hours of work are worth more than what they print."""
 
 

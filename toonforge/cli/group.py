@@ -14,6 +14,7 @@ VERBS: Mapping[str, str] = {
     "check": "Check recipes without training.",
     "list": "List components and recipes.",
     "show": "Explain a component or a recipe.",
+    "data": "Make a data set of films and folders of pictures.",
     "translate": "Translate pictures with a trained run.",
     "cp": "Copy a packaged recipe, to edit it.",
     "plugins": "Tell what became of each plugin.",
@@ -21,19 +22,25 @@ VERBS: Mapping[str, str] = {
 """Verb -> its line in `toonforge --help`, in the order shown. Each lives in the module of its name."""
 
 
-class Verbs(click.Group):
-    """The built-in verbs, then those of plugins."""
+class LazyGroup(click.Group):
+    """A group whose verbs are modules: each is imported only when it is invoked, and none for the group's help."""
+
+    verbs: Mapping[str, str] = {}
+    """Verb -> its line in the help, in the order shown."""
+    package: str
+    """Where the modules lie. A verb's dashes are underscores in its module's name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every verb, built-in ones first."""
-        return [*VERBS, *sorted(name for name in plugin_commands() if name not in VERBS)]
+        """Every verb."""
+        return [*self.verbs]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one verb."""
-        if cmd_name in VERBS:
-            command: click.Command = importlib.import_module(f"toonforge.cli.{cmd_name}").command
-            return command
-        return plugin_commands().get(cmd_name)
+        if cmd_name not in self.verbs:
+            return None
+        module = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -42,19 +49,36 @@ class Verbs(click.Group):
         from toonforge.names import did_you_mean
 
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            hint = did_you_mean(args[0], self.list_commands(ctx)) or "see: toonforge --help"
+            hint = did_you_mean(args[0], self.list_commands(ctx)) or f"see: {ctx.command_path} --help"
             raise click.UsageError(f"no such command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs with one line each, from `VERBS`: no verb is imported for this."""
-        extra = plugin_commands()
-        rows = [
-            (name, VERBS[name] if name in VERBS else extra[name].get_short_help_str())
-            for name in self.list_commands(ctx)
-        ]
+        """The verbs with one line each: no verb is imported for this."""
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, self.line(name)) for name in self.list_commands(ctx)])
+
+    def line(self, verb: str) -> str:
+        """What the help says about a verb."""
+        return self.verbs[verb]
+
+
+class Verbs(LazyGroup):
+    """The built-in verbs, then those of plugins."""
+
+    verbs, package = VERBS, "toonforge.cli"
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, built-in ones first."""
+        return [*VERBS, *sorted(name for name in plugin_commands() if name not in VERBS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb."""
+        return super().get_command(ctx, cmd_name) or plugin_commands().get(cmd_name)
+
+    def line(self, verb: str) -> str:
+        """A built-in verb's line, or what a plugin's verb says about itself."""
+        return VERBS[verb] if verb in VERBS else plugin_commands()[verb].get_short_help_str()
 
 
 def plugin_commands() -> dict[str, click.Command]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Shape, component, param
+from toonforge.data.faces import PROTOCOL, FaceFinder, need_opencv
 from toonforge.errors import ShapeError, ToonforgeError
 from toonforge.extras import need
 from toonforge.losses.shapes import a_picture
-from toonforge.metrics.faces import PROTOCOL, FaceFinder, need_opencv
 from toonforge.metrics.onnx_model import (
     GENDER_MEAN,
     GENDER_STD,

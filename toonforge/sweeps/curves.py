@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toonforge.files import write_atomic
 from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.results import Point, Row, read_points
-from toonforge.train.files import write_atomic
 from toonforge.train.run_folder import writing
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 
 from toonforge.errors import Problem, RunError
+from toonforge.files import write_atomic
 from toonforge.recipe.resolved import differences, recipe_data
 from toonforge.sweeps.plan import Plan, PlannedRun
 from toonforge.sweeps.results import Row, read_row, state_of
-from toonforge.train.files import write_atomic
 from toonforge.train.run_folder import writing
 
 FORMAT = 1

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from toonforge.data.grid import ARROW, draw_grid
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
+from toonforge.files import save_picture
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.results import Row
-from toonforge.train.files import save_picture
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from toonforge.errors import Problem, RunError
-from toonforge.train.files import sync, write_atomic
+from toonforge.files import sync, write_atomic
 from toonforge.train.metadata import FORMAT, read_metadata, refuse_newer
 from toonforge.train.state import Average, Optimizers, load_optimizer, optimizer_tensors, tensors_of
 

@@ -19,9 +19,9 @@ import tomli
 from toonforge import registries
 from toonforge.components import ImageSource
 from toonforge.errors import Problem, RunError
+from toonforge.files import write_atomic
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
-from toonforge.train.files import write_atomic
 
 MAY_CHANGE = (
     "train.steps",

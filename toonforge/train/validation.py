@@ -16,10 +16,10 @@ from toonforge.components import BuiltMetric, DrawsPicture, ImageSource, express
 from toonforge.data.grid import TARGET, draw_grid
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
+from toonforge.files import save_picture
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.train.files import save_picture
 from toonforge.train.inference import Inference
 from toonforge.train.run_folder import RunFolder, writing
 
