@@ -106,35 +106,47 @@ def is_picture_name(name: str) -> bool:
 
 
 def list_pictures(folder: str | os.PathLike[str]) -> list[Path]:
-    """Every picture in a folder and the folders below it, sorted by path; links are followed, loops are not.
+    """Every picture in a folder and the folders below it, as `picture_names` finds them."""
+    root = Path(folder)
+    return [root / name for name in picture_names(folder)]
 
-    A dangling link is listed, so that reading it says so. Hidden files and folders are left out.
+
+def picture_names(folder: str | os.PathLike[str]) -> list[str]:
+    """Paths of every picture below a folder, relative to it, with "/" between their parts, sorted.
+
+    Links are followed, loops are not. A dangling link is listed, so that reading it says so. Hidden files and folders
+    are left out.
 
     Raises:
         DataError: for a folder that cannot be listed.
     """
-    root = Path(folder)
-    found: list[Path] = []
+    found: list[str] = []
     try:
-        _list(root, (os.path.realpath(root),), found)
+        _list(os.fspath(folder), "", (os.path.realpath(folder),), found)
     except OSError as error:
         raise DataError(
             Problem(message=f"the folder {shown(folder)} cannot be listed", found=error.strerror or str(error))
         ) from error
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+    found.sort()
+    return found
 
 
-def _list(folder: Path, ancestors: tuple[str, ...], found: list[Path]) -> None:
-    for entry in os.scandir(folder):
-        if entry.name.startswith("."):
-            continue
-        try:
-            mode: int | None = entry.stat().st_mode
-        except OSError:  # a dangling link, or one that leads to itself
-            mode = None
-        if mode is not None and stat.S_ISDIR(mode):
-            real = os.path.realpath(entry.path)
-            if real not in ancestors:
-                _list(folder / entry.name, (*ancestors, real), found)
-        elif is_picture_name(entry.name) and (mode is None or stat.S_ISREG(mode)):
-            found.append(folder / entry.name)
+def _list(folder: str, prefix: str, ancestors: tuple[str, ...], found: list[str]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            picture = is_picture_name(entry.name)
+            if picture and entry.is_file(follow_symlinks=False):  # nearly always, and known without asking for it
+                found.append(prefix + entry.name)
+                continue
+            try:
+                mode: int | None = entry.stat().st_mode
+            except OSError:  # a dangling link, or one that leads to itself
+                mode = None
+            if mode is not None and stat.S_ISDIR(mode):
+                real = os.path.realpath(entry.path)
+                if real not in ancestors:
+                    _list(entry.path, f"{prefix}{entry.name}/", (*ancestors, real), found)
+            elif picture and (mode is None or stat.S_ISREG(mode)):
+                found.append(prefix + entry.name)
