@@ -15,8 +15,8 @@ from toonforge.components import fields_of
 from toonforge.data import (
     STYLES,
     CartoonizedFolder,
-    FileSource,
     PairedFolders,
+    PictureSource,
     UnpairedFolders,
     cartoonize,
     smooth_edges,
@@ -52,7 +52,7 @@ def cuts(picture: np.ndarray, size: int = 16) -> list[torch.Tensor]:
     return [square for cut in squares for square in (cut, cut.flip(-1))]
 
 
-def whole_picture(source: FileSource, index: int) -> np.ndarray:
+def whole_picture(source: PictureSource, index: int) -> np.ndarray:
     number = int(source.name("photo", index).removeprefix("picture"))
     return gradient(24, 32, number)
 
@@ -82,7 +82,7 @@ def test_a_filtered_field_changes_nothing_of_the_others(tmp_path: Path) -> None:
         assert torch.equal(one, two)
 
 
-def style_of(source: FileSource, index: int, styles: list[str], rng: Any) -> str:
+def style_of(source: PictureSource, index: int, styles: list[str], rng: Any) -> str:
     item = source.item("photo", index, rng)["toon"]
     photo = whole_picture(source, index)
     return next(s for s in styles if any(torch.equal(cut, item) for cut in cuts(cartoonize(photo, s))))
@@ -107,7 +107,7 @@ def test_styles_are_kept_apart_in_memory(tmp_path: Path) -> None:
 def test_without_room_each_picture_is_still_read_once_an_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from toonforge.data import files
 
-    read: list[Path] = []
+    read: list[str] = []
     original = files.read_picture
     monkeypatch.setattr(files, "read_picture", lambda path: (read.append(path), original(path))[1])
     source = folder(tmp_path, toon="cartoonize(photo)", smooth="smooth_edges(toon)").build("train")

@@ -245,9 +245,9 @@ def test_tiny_is_small_and_still_valid() -> None:
 def test_a_small_set_is_decoded_once(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from toonforge.data import files
 
-    read: list[Path] = []
+    read: list[str] = []
 
-    def counting(path: Path) -> Any:
+    def counting(path: str) -> Any:
         read.append(path)
         return original(path)
 

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from tests.pictures import fill
-from toonforge.data import UnpairedFolders
-from toonforge.data.files import FileSource
+from toonforge.data import PictureSource, UnpairedFolders
 from toonforge.data.loader import Batch, TrainLoader
 from toonforge.data.order import Order
 from toonforge.errors import DataError
 
 
-def source_in(root: Path) -> FileSource:
+def source_in(root: Path) -> PictureSource:
     """Nine photographs and five cartoons of which the second and fourth cannot be read."""
     fill(root / "photo", 9)
     fill(root / "anime", 5)
@@ -27,11 +26,11 @@ def source_in(root: Path) -> FileSource:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> FileSource:
+def source(tmp_path_factory: pytest.TempPathFactory) -> PictureSource:
     return source_in(tmp_path_factory.mktemp("pictures"))
 
 
-def batches(source: FileSource, **settings: Any) -> list[Batch]:
+def batches(source: PictureSource, **settings: Any) -> list[Batch]:
     return list(TrainLoader(source, **{"seed": 3, "batch_size": 4, "total_steps": 7, "parts": 2, **settings}))
 
 
@@ -44,7 +43,7 @@ def same(one: list[Batch], two: list[Batch]) -> bool:
     )
 
 
-def test_batches_have_the_announced_form(source: FileSource) -> None:
+def test_batches_have_the_announced_form(source: PictureSource) -> None:
     whole = batches(source)
     assert len(whole) == len(TrainLoader(source, seed=3, batch_size=4, total_steps=7)) == 7
     for batch in whole:
@@ -53,11 +52,11 @@ def test_batches_have_the_announced_form(source: FileSource) -> None:
 
 
 @pytest.mark.parametrize("start", [1, 3, 6, 7])
-def test_a_fresh_loader_goes_on_as_an_uninterrupted_one(source: FileSource, start: int) -> None:
+def test_a_fresh_loader_goes_on_as_an_uninterrupted_one(source: PictureSource, start: int) -> None:
     assert same(batches(source)[start:], batches(source, start_step=start))
 
 
-def test_the_shares_of_two_processes_make_the_batch_of_one(source: FileSource) -> None:
+def test_the_shares_of_two_processes_make_the_batch_of_one(source: PictureSource) -> None:
     shares = [batches(source, rank=rank, processes=2) for rank in (0, 1)]
     for whole, one, two in zip(batches(source), *shares):
         for part, first, second in zip(whole.parts, one.parts, two.parts):
@@ -66,24 +65,24 @@ def test_the_shares_of_two_processes_make_the_batch_of_one(source: FileSource) -
         assert whole.skipped == {**one.skipped, **two.skipped}
 
 
-def test_parts_cut_the_same_batch(source: FileSource) -> None:
+def test_parts_cut_the_same_batch(source: PictureSource) -> None:
     for whole, cut in zip(batches(source, parts=1), batches(source, parts=2)):
         for field, value in whole.parts[0].items():
             assert torch.equal(value, torch.cat([part[field] for part in cut.parts]))
 
 
-def test_workers_change_nothing(source: FileSource) -> None:
+def test_workers_change_nothing(source: PictureSource) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
     assert same(batches(source), batches(source, workers=2))
     assert torch.equal(torch.get_rng_state(), before), "loading must leave the global random state alone"
 
 
-def test_another_seed_gives_other_batches(source: FileSource) -> None:
+def test_another_seed_gives_other_batches(source: PictureSource) -> None:
     assert not same(batches(source), batches(source, seed=4))
 
 
-def test_unreadable_pictures_are_replaced_by_the_next_and_named(source: FileSource) -> None:
+def test_unreadable_pictures_are_replaced_by_the_next_and_named(source: PictureSource) -> None:
     order = Order(source.sizes, 4, 3)
     skipped = {}
     for batch in batches(source):
@@ -111,12 +110,12 @@ def test_nothing_readable_is_an_error_that_names_one(tmp_path: Path, workers: in
     assert "the file is empty" in problem.found
 
 
-def test_a_batch_may_be_larger_than_the_set(source: FileSource) -> None:
+def test_a_batch_may_be_larger_than_the_set(source: PictureSource) -> None:
     loader = TrainLoader(source, seed=0, batch_size=20, total_steps=2)
     assert loader.steps_per_epoch == 1
     assert [batch.parts[0]["anime"].shape[0] for batch in loader] == [20, 20]
 
 
-def test_a_batch_that_cannot_be_cut_evenly_is_refused(source: FileSource) -> None:
+def test_a_batch_that_cannot_be_cut_evenly_is_refused(source: PictureSource) -> None:
     with pytest.raises(DataError, match="cut evenly"):
         TrainLoader(source, seed=0, batch_size=6, total_steps=1, processes=2, parts=2)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pictures import gradient
-from toonforge.data import Geometry, scale_short_side, to_tensor
+from toonforge.data import Geometry, normalised, scale_short_side, to_tensor
 from toonforge.data.transforms import default_load_size, scaled_size
 
 sides = st.integers(1, 5000)
@@ -54,7 +54,8 @@ def test_every_position_and_both_directions_come_up() -> None:
 
 def test_tensors_span_minus_one_to_one() -> None:
     picture = np.array([[[0, 255, 51]]], np.uint8)
-    tensor = to_tensor(picture)
+    assert to_tensor(picture).dtype == torch.uint8
+    tensor = normalised(to_tensor(picture))
     assert tensor.dtype == torch.float32
     assert tensor.shape == (3, 1, 1)
     torch.testing.assert_close(tensor.flatten(), torch.tensor([-1.0, 1.0, -0.6]))

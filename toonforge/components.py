@@ -245,7 +245,8 @@ class ImageSource(Protocol):
     sizes: Mapping[str, int]
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> Mapping[str, torch.Tensor]:
-        """Fields of item `index`: float32 tensors in [-1, 1]. `rng` drives augmentation; None means none.
+        """Fields of item `index`: uint8 tensors of 0 to 255, which are normalised on the device, or float32 ones in
+        [-1, 1]. `rng` drives augmentation; None means none.
 
         Raises `UnreadableImage` for a picture that cannot be decoded: the engine takes the next one.
         """

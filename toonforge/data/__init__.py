@@ -3,13 +3,15 @@
 from toonforge.data.cartoonize import STYLES, cartoonize
 from toonforge.data.cartoonized import CartoonizedFolder
 from toonforge.data.edge_smoothing import smooth_edges
-from toonforge.data.files import FileSource
+from toonforge.data.files import Files
 from toonforge.data.folders import PairedFolders, UnpairedFolders
 from toonforge.data.held_out import HeldOut
 from toonforge.data.picture_set import PictureSet
+from toonforge.data.picture_source import PictureSource
+from toonforge.data.pictures import Pictures
 from toonforge.data.reading import SUFFIXES, is_picture_name, list_pictures, read_picture
 from toonforge.data.synthetic import Synthetic
-from toonforge.data.transforms import Crop, Geometry, scale_short_side, to_tensor
+from toonforge.data.transforms import Crop, Geometry, normalised, scale_short_side, to_tensor
 
 __all__ = [
     "UnpairedFolders",
@@ -18,7 +20,9 @@ __all__ = [
     "Synthetic",
     "PictureSet",
     "HeldOut",
-    "FileSource",
+    "Pictures",
+    "Files",
+    "PictureSource",
     "Geometry",
     "Crop",
     "read_picture",
@@ -27,6 +31,7 @@ __all__ = [
     "SUFFIXES",
     "scale_short_side",
     "to_tensor",
+    "normalised",
     "cartoonize",
     "STYLES",
     "smooth_edges",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Shape, component, param
 from toonforge.data.cartoonize import STYLES
-from toonforge.data.files import FileSource
 from toonforge.data.held_out import HeldOut
 from toonforge.data.listing import list_folder
-from toonforge.data.reading import shown
+from toonforge.data.picture_source import PictureSource
 from toonforge.errors import FieldError
 from toonforge.extras import need
 from toonforge.names import did_you_mean, is_identifier
 from toonforge.recipe.expr import Call, Expr, Name
+
+if TYPE_CHECKING:
+    from toonforge.data.files import Files
 
 
 @component
@@ -84,23 +86,17 @@ class CartoonizedFolder(HeldOut):
         need("cv2", "picture filters need")
         self._photos("train")
 
-    def build(self, split: str) -> FileSource:
+    def build(self, split: str) -> PictureSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
-        photos = self._photos(split)
         styles = [Name(style) for style in self.styles]
         cartoons = Expr(Call("cartoonize", (Name(self.photo_field), *styles)))
-        return FileSource(
-            {"pair": {self.photo_field: [file for _, file in photos]}},
+        return PictureSource(
+            {"pair": {self.photo_field: self._photos(split)}},
             self.geometry(split),
-            {"pair": [name for name, _ in photos]},
             {self.cartoon_field: cartoons, **self.filtered},
         )
 
-    def _photos(self, split: str) -> list[tuple[str, Path]]:
-        """(name, file) of one part."""
-        self.check_split(split)
+    def _photos(self, split: str) -> Files:
+        """The photographs of one part."""
         listed = list_folder("data.folder", Path(self.folder).expanduser())
-        names = [name for name, _ in listed.pictures]
-        what = f"{len(names)} in {shown(listed.folder)}"
-        part = self.part(split, names, "data.folder", what, self.validation)
-        return [(name, file) for name, file in listed.pictures if name in part]
+        return listed.pictures.only(self.choose(split, listed.pictures, key=listed.key, what=listed.what))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import Shape, component, param
-from toonforge.data.files import FileSource
 from toonforge.data.held_out import HeldOut
-from toonforge.data.listing import Listed, check_matched, list_folder
-from toonforge.data.reading import shown
+from toonforge.data.listing import Listed, list_folder, matched
+from toonforge.data.picture_source import PictureSource
 from toonforge.errors import DataError, FieldError, Problem
 from toonforge.names import is_identifier
+
+if TYPE_CHECKING:
+    from toonforge.data.files import Files
 
 
 @component
@@ -44,25 +46,26 @@ class Folders(HeldOut):
         problems: list[Problem] = []
         for split in self.splits:
             try:
-                self._files(split)
+                self._pictures(split)
             except DataError as error:
                 problems.extend(problem for problem in error.problems if problem not in problems)
         if problems:
             raise DataError(*problems)
 
-    def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:
-        """Field -> (name, file) of one part, none empty."""
+    def _pictures(self, split: str) -> Mapping[str, Files]:
+        """Field -> the pictures of one part, none empty."""
         raise NotImplementedError
 
     def _listed(self, split: str) -> dict[str, Listed]:
         """Field -> what its folder for this part holds, before anything is held out."""
         self.check_split(split)
-        apart = split == "validation" and self.validation_fields is not None
-        folders = (self.validation_fields if apart else None) or self.fields
+        folders = self.fields
+        if split == "validation" and self.validation_fields is not None:
+            folders = self.validation_fields
         problems: list[Problem] = []
         listed: dict[str, Listed] = {}
         for field, given in folders.items():
-            key = f"data.{'validation_fields' if apart else 'fields'}.{field}"
+            key = f"data.{'fields' if folders is self.fields else 'validation_fields'}.{field}"
             try:
                 listed[field] = list_folder(key, Path(given).expanduser())
             except DataError as error:
@@ -71,11 +74,13 @@ class Folders(HeldOut):
             raise DataError(*problems)
         return listed
 
-    def _part(self, split: str, names: list[str], key: str, what: str) -> frozenset[str]:
-        """Those of the names that belong to this part."""
+    def _chosen(self, split: str, pictures: Files, key: str, what: str) -> Files:
+        """Those of the pictures that belong to this part."""
         if self.validation_fields is None:
-            return self.part(split, names, key, what, self.validation)
-        return frozenset(names) if split == "validation" else self.part(split, names, key, what, 0)
+            return pictures.only(self.choose(split, pictures, key=key, what=what))
+        if split == "validation":
+            return pictures
+        return pictures.only(self.choose(split, pictures, key=key, what=what, validation=0))
 
 
 @component
@@ -90,31 +95,22 @@ class UnpairedFolders(Folders):
         """Every field is a group of its own."""
         return self.with_filtered({field: {field: self.picture_shape} for field in self.fields})
 
-    def build(self, split: str) -> FileSource:
+    def build(self, split: str) -> PictureSource:
         """The pictures of one part; raises `DataError` as `verify` does."""
-        files = self._files(split)
-        return FileSource(
-            {field: {field: [file for _, file in files[field]]} for field in self.fields},
-            self.geometry(split),
-            {field: [name for name, _ in files[field]] for field in self.fields},
-            self.filtered,
-        )
+        groups = {field: {field: pictures} for field, pictures in self._pictures(split).items()}
+        return PictureSource(groups, self.geometry(split), self.filtered)
 
-    def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:
-        files: dict[str, list[tuple[str, Path]]] = {}
+    def _pictures(self, split: str) -> Mapping[str, Files]:
+        chosen: dict[str, Files] = {}
         problems: list[Problem] = []
         for field, listed in self._listed(split).items():
-            names = [name for name, _ in listed.pictures]
-            what = f"{len(names)} in {shown(listed.folder)}"
             try:
-                part = self._part(split, names, listed.key, what)
+                chosen[field] = self._chosen(split, listed.pictures, listed.key, listed.what)
             except DataError as error:
                 problems.extend(error.problems)
-                continue
-            files[field] = [(name, file) for name, file in listed.pictures if name in part]
         if problems:
             raise DataError(*problems)
-        return files
+        return chosen
 
 
 @component
@@ -134,23 +130,12 @@ class PairedFolders(Folders):
         """One group, "pair", with every field."""
         return self.with_filtered({"pair": dict.fromkeys(self.fields, self.picture_shape)})
 
-    def build(self, split: str) -> FileSource:
+    def build(self, split: str) -> PictureSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
-        files = self._files(split)
-        return FileSource(
-            {"pair": {field: [file for _, file in files[field]] for field in self.fields}},
-            self.geometry(split),
-            {"pair": [name for name, _ in next(iter(files.values()))]},
-            self.filtered,
-        )
+        return PictureSource({"pair": self._pictures(split)}, self.geometry(split), self.filtered)
 
-    def _files(self, split: str) -> dict[str, list[tuple[str, Path]]]:
+    def _pictures(self, split: str) -> Mapping[str, Files]:
         listed = self._listed(split)
-        check_matched(listed)
-        first = next(iter(listed.values()))
-        names = [name for name, _ in first.pictures]
-        part = self._part(split, names, first.key, f"{len(names)} pairs")
-        return {
-            field: sorted((name, file) for name, file in side.pictures if name in part)
-            for field, side in listed.items()
-        }
+        what = f"{len(next(iter(listed.values())).pictures)} pairs"
+        key = next(iter(listed.values())).key
+        return {field: self._chosen(split, side, key, what) for field, side in matched(listed).items()}

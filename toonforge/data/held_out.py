@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import component, param
 from toonforge.data.picture_set import PictureSet
-from toonforge.data.split import SPLITS, parted
+from toonforge.data.split import SPLITS, parts_of
 from toonforge.errors import DataError, FieldError, Problem
+
+if TYPE_CHECKING:
+    from toonforge.data.pictures import Indices, Pictures
 
 
 @component
@@ -56,20 +58,30 @@ class HeldOut(PictureSet):
                 )
             )
 
-    def part(self, split: str, names: Sequence[str], key: str, what: str, validation: float) -> frozenset[str]:
-        """Those of the names that belong to a part.
+    def choose(
+        self, split: str, pictures: Pictures, *, key: str, what: str, validation: float | None = None
+    ) -> Indices:
+        """The numbers of those pictures that belong to a part, ascending.
 
         Args:
             split: the part.
-            names: of all items.
+            pictures: all of them; their names decide.
             key, what: where the recipe says which these are, and what they are, for the error.
-            validation: share for validation; 0 where these pictures are not for it.
+            validation: share for validation, 0 where these pictures are not for it; `self.validation` when left out.
 
         Raises:
-            DataError: there are fewer names than parts.
+            DataError: there are fewer names than parts, or nothing is held out for this part.
+            ValueError: there is no such part.
         """
-        uses = [use for use, share in (("validation", validation), ("testing", self.test)) if share]
-        if len(set(names)) <= len(uses):
+        import numpy as np
+
+        self.check_split(split)
+        share = self.validation if validation is None else validation
+        names = map(pictures.name, range(len(pictures)))
+        parts = parts_of(names, validation=share, test=self.test, seed=self.split_seed)
+        chosen = np.flatnonzero(parts == SPLITS.index(split))
+        uses = [use for use, share in (("validation", share), ("testing", self.test)) if share]
+        if len(np.unique(parts)) <= len(uses):
             raise DataError(
                 Problem(
                     message=f"there are too few pictures to hold some out for {' and '.join(uses)}",
@@ -79,4 +91,4 @@ class HeldOut(PictureSet):
                     hint=self.too_few_hint,
                 )
             )
-        return parted(names, validation=validation, test=self.test, seed=self.split_seed)[split]
+        return chosen

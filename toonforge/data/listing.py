@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.data.files import item_name
-from toonforge.data.reading import SUFFIXES, list_pictures, shown
+from toonforge.data.files import Files
+from toonforge.data.reading import SUFFIXES, shown
 from toonforge.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from toonforge.data.pictures import Indices, Pictures
 
 _NAMED = 5
 
 
 @attrs.frozen(kw_only=True)
 class Listed:
-    """A folder's pictures: (name, file), sorted. `key` is where the recipe names the folder."""
+    """A folder's pictures, sorted by path. `key` is where the recipe names the folder."""
 
     key: str
     folder: Path
-    pictures: tuple[tuple[str, Path], ...]
+    pictures: Files
+
+    @property
+    def what(self) -> str:
+        """How many there are, and where."""
+        return f"{len(self.pictures)} in {shown(self.folder)}"
 
 
 def list_folder(key: str, folder: Path) -> Listed:
@@ -36,8 +49,8 @@ def list_folder(key: str, folder: Path) -> Listed:
                 hint=None if there or folder.is_absolute() else f"it is looked for in {shown(Path.cwd())}",
             )
         )
-    pictures = tuple((item_name(file, folder), file) for file in list_pictures(folder))
-    if not pictures:
+    pictures = Files.below(folder)
+    if not len(pictures):
         entries = sum(1 for _ in folder.iterdir())
         raise DataError(
             Problem(
@@ -50,12 +63,41 @@ def list_folder(key: str, folder: Path) -> Listed:
     return Listed(key=key, folder=folder, pictures=pictures)
 
 
-def check_matched(listed: Mapping[str, Listed]) -> None:
-    """Raise `DataError` where a side has a name twice, or lacks one that another side has."""
+def matched(listed: Mapping[str, Listed]) -> Mapping[str, Files]:
+    """Field -> its pictures, in an order that is the same for all: that of the first field's.
+
+    Raises:
+        DataError: a side has a name twice, or lacks one that another side has.
+    """
+    import numpy as np
+
+    # Names as 8 bytes each: lists of a million of them would take more memory than all the rest.
+    prints = {field: _fingerprints(side.pictures) for field, side in listed.items()}
+    first_field = next(iter(listed))
+    first = prints[first_field]
+    order = np.argsort(first, kind="stable")
+    places: dict[str, Indices] = {}
+    for field, theirs in prints.items():
+        own = np.argsort(theirs, kind="stable")
+        if len(theirs) != len(first) or len(np.unique(theirs)) != len(theirs) or (theirs[own] != first[order]).any():
+            raise _unmatched(listed)
+        places[field] = np.empty_like(own)
+        places[field][order] = own
+    return {field: side.pictures.only(places[field]) for field, side in listed.items()}
+
+
+def _fingerprints(pictures: Pictures) -> npt.NDArray[np.uint64]:
+    import numpy as np
+
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in _names(pictures))
+    return np.frombuffer(digests, np.uint64)
+
+
+def _unmatched(listed: Mapping[str, Listed]) -> DataError:
+    """Which names are missing and which are there twice."""
     problems: list[Problem] = []
-    names = {field: [name for name, _ in side.pictures] for field, side in listed.items()}
-    counts = {field: Counter(given) for field, given in names.items()}
-    everything = set().union(*names.values())
+    counts = {field: Counter(_names(side.pictures)) for field, side in listed.items()}
+    everything = set().union(*counts.values())
     for field, side in listed.items():
         if twice := sorted(name for name, count in counts[field].items() if count > 1):
             problems.append(
@@ -66,7 +108,7 @@ def check_matched(listed: Mapping[str, Listed]) -> None:
                     expected="names that differ in more than their ending",
                 )
             )
-        if missing := sorted(everything - set(names[field])):
+        if missing := sorted(everything - counts[field].keys()):
             problems.append(
                 Problem(
                     message=f"{len(missing)} of {len(everything)} pairs have no picture in {shown(side.folder)}",
@@ -75,8 +117,11 @@ def check_matched(listed: Mapping[str, Listed]) -> None:
                     expected="files of the same names in every folder; their endings may differ",
                 )
             )
-    if problems:
-        raise DataError(*problems)
+    return DataError(*problems)
+
+
+def _names(pictures: Pictures) -> Iterable[str]:
+    return map(pictures.name, range(len(pictures)))
 
 
 def _some(names: list[str]) -> str:

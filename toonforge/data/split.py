@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 SPLITS = ("train", "validation", "test")
 """The parts of a data set."""
 
 
 def parted(names: Iterable[str], *, validation: float, test: float = 0.0, seed: int) -> Mapping[str, frozenset[str]]:
-    """Part -> its names; no name is in two.
+    """Part -> its names; no name is in two. See `parts_of`."""
+    names = list(names)
+    parts = parts_of(names, validation=validation, test=test, seed=seed).tolist()
+    return {part: frozenset(name for name, at in zip(names, parts) if at == n) for n, part in enumerate(SPLITS)}
+
+
+def parts_of(names: Iterable[str], *, validation: float, test: float = 0.0, seed: int) -> npt.NDArray[np.uint8]:
+    """The part of each name, as a number of `SPLITS`; equal names are in one part.
 
     Args:
         names: of the items.
@@ -22,15 +33,19 @@ def parted(names: Iterable[str], *, validation: float, test: float = 0.0, seed: 
     testing moves nothing into or out of validation. Where there are enough names, no part that has a share is empty:
     where the shares alone would leave it so, the name nearest to it moves.
     """
-    draws = {name: _draw(name, seed) for name in names}
-    order = sorted(draws, key=lambda name: (draws[name], name))
-    first, second = (bisect_left(order, share, key=draws.__getitem__) for share in (validation, validation + test))
+    import numpy as np
+
+    draws = np.fromiter((_draw(name, seed) for name in names), np.float64)
+    order = np.unique(draws)
+    first, second = (int(bound) for bound in np.searchsorted(order, (validation, validation + test)))
     least, more = int(validation > 0), int(test > 0)
     if len(order) > least + more:
         first = min(max(first, least), len(order) - more - 1)
         second = min(max(second, first + more), len(order) - 1)
-    parts = (order[second:], order[:first], order[first:second])
-    return {part: frozenset(chosen) for part, chosen in zip(SPLITS, parts)}
+    # Where each draw stands among all: below `first` it is for validation, from `second` on for training.
+    part_of_place = np.zeros(len(order), np.uint8)
+    part_of_place[:first], part_of_place[first:second] = 1, 2
+    return part_of_place[np.searchsorted(order, draws)]
 
 
 def _draw(name: str, seed: int) -> float:

@@ -85,9 +85,16 @@ def scale_short_side(picture: Picture, short: int) -> Picture:
 
 
 def to_tensor(picture: Picture) -> torch.Tensor:
-    """(height, width, 3) of 0 to 255 -> float32 tensor (3, height, width) in [-1, 1]."""
+    """(height, width, 3) of uint8 -> tensor (3, height, width) of uint8."""
     import numpy as np
     import torch
 
     planes: Any = np.ascontiguousarray(picture.transpose(2, 0, 1))
-    return torch.from_numpy(planes).to(torch.float32).div_(127.5).sub_(1)
+    return torch.from_numpy(planes)
+
+
+def normalised(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures of uint8, 0 to 255, as float32 in [-1, 1], on the device where they are; floats as they are."""
+    import torch
+
+    return pictures if pictures.is_floating_point() else pictures.to(torch.float32).div_(127.5).sub_(1)

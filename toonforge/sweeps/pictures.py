@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toonforge.data.grid import ARROW, draw_grid
+from toonforge.data.transforms import normalised
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.files import save_picture
@@ -77,7 +78,7 @@ def _inputs(recipe: Recipe, target: str) -> tuple[list[str], list[torch.Tensor]]
         if len(names) == min(MOST_PICTURES, recipe.train.samples.count):
             break
         try:
-            pictures.append(source.item(group, index, None)[field])
+            pictures.append(normalised(source.item(group, index, None)[field]))
         except UnreadableImage:
             continue
         names.append(source.name(group, index))

@@ -14,6 +14,7 @@ from torch import Tensor
 from toonforge import events
 from toonforge.components import BuiltMetric, DrawsPicture, ImageSource, expressions
 from toonforge.data.grid import TARGET, draw_grid
+from toonforge.data.transforms import normalised
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.files import save_picture
@@ -83,7 +84,8 @@ class Validation:
             yield self._stack(batch)
 
     def _stack(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        return {key: torch.stack([item[key] for item in items]).to(self.device, self.dtype) for key in items[0]}
+        stacked = {key: torch.stack([item[key] for item in items]).to(self.device) for key in items[0]}
+        return {key: normalised(value).to(self.dtype) for key, value in stacked.items()}
 
     def draw(self, inference: Inference, step: int) -> Path | None:
         """Draw the grid: for each translation its input, its output, and where they can be had the way back, or the

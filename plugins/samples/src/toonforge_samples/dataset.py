@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Literal
 
 from toonforge.components import Shape, component, param
-from toonforge.data import FileSource, PictureSet
+from toonforge.data import Files, PictureSet, PictureSource
 from toonforge.errors import DataError, FieldError, Problem
 from toonforge.names import is_identifier
 from toonforge_samples.credits import Sample, samples
@@ -62,14 +62,14 @@ class PhotoCartoon(PictureSet):
         for split in ("train", "validation"):
             self._chosen(split)
 
-    def build(self, split: str) -> FileSource:
+    def build(self, split: str) -> PictureSource:
         """The pictures of one part."""
-        files = {field: [picture.path for picture in pictures] for field, pictures in self._chosen(split).items()}
-        return FileSource(
-            {field: {field: paths} for field, paths in files.items()},
-            self.geometry(split),
-            filtered=self.filtered,
-        )
+        files = {
+            field: Files(picture.path.as_posix() for picture in pictures)
+            for field, pictures in self._chosen(split).items()
+        }
+        groups = {field: {field: pictures} for field, pictures in files.items()}
+        return PictureSource(groups, self.geometry(split), self.filtered)
 
     def _chosen(self, split: str) -> dict[str, list[Sample]]:
         if split not in ("train", "validation"):

@@ -1,0 +1,141 @@
+"""A built data set of pictures: what folders, lists, tables, shards and data sets that ship pictures come down to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING
+
+from toonforge.data.filters import FILTERS, read_filtered
+from toonforge.data.opencv import opencv
+from toonforge.data.transforms import Geometry, scale, scale_short_side, to_tensor
+from toonforge.errors import UnreadableImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from toonforge.data.pictures import Pictures
+    from toonforge.data.transforms import Picture
+    from toonforge.recipe.expr import Expr
+
+CACHE_BYTES = 256 * 2**20
+"""Scaled pictures are kept in memory up to this much, per process: a small data set is decoded once."""
+
+ASPECT_TOLERANCE = 0.02
+"""Sides of a pair whose aspects differ by more than this share do not show the same scene."""
+
+Steps = tuple[tuple[str, str], ...]
+"""Filters that a picture has been through: (filter, style) each."""
+
+
+class PictureSource:
+    """Groups of pictures, as `toonforge.components.ImageSource` describes.
+
+    Args:
+        groups: group -> field -> pictures. The fields of one group are matched by number, and cut alike; the first
+            field's names are the items'.
+        geometry: how they are scaled and cut.
+        filtered: further field -> how a picture filter makes it of the scaled pictures of a field before it.
+
+    Raises:
+        ToonforgeError: there are filtered fields, and OpenCV is not installed.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[str, Mapping[str, Pictures]],
+        geometry: Geometry,
+        filtered: Mapping[str, Expr] | None = None,
+    ) -> None:
+        self.groups = groups
+        for group, fields in groups.items():
+            if len({len(pictures) for pictures in fields.values()}) != 1:
+                raise ValueError(f"the fields of group {group!r} have different numbers of pictures")
+        self.sizes: Mapping[str, int] = {group: len(next(iter(f.values()))) for group, f in groups.items()}
+        self.geometry = geometry
+        self.filtered = read_filtered(filtered or {})
+        if self.filtered:
+            opencv()  # better missed here than in the middle of a run, or in a background process
+        self._cache = _Cache()
+        every = [*self.filtered, *(field for fields in groups.values() for field in fields)]
+        self._wanted = self._needed = frozenset(every)
+
+    def only(self, fields: frozenset[str]) -> PictureSource:
+        """The same items with these fields alone; pictures in memory are shared with this source."""
+        narrowed = copy(self)
+        needed = set(fields)
+        for field, filtered in reversed(self.filtered.items()):  # a field stands after the one it is made from
+            if field in needed:
+                needed.add(filtered.made_from)
+        narrowed._wanted, narrowed._needed = fields, frozenset(needed)
+        return narrowed
+
+    def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
+        """Fields of one item, (3, image_size, image_size) of uint8, all cut alike.
+
+        Where only some fields are wanted, the first is read all the same: its size says where to cut.
+
+        Raises:
+            UnreadableImage: for a picture that cannot be read, or one whose aspect is not that of its pair.
+        """
+        lying = self.groups[group]
+        first_field, *_ = lying
+        pictures = {f: self._scaled(f, lying[f], index) for f in lying if f == first_field or f in self._needed}
+        first = pictures[first_field]
+        crop = self.geometry.crop(first, rng)
+        for field, picture in pictures.items():
+            _check_pair(lying[field], picture, lying[first_field], first, index)
+        made: dict[str, tuple[str, Steps]] = {field: (field, ()) for field in lying}
+        for field, filtered in self.filtered.items():
+            if filtered.made_from in made:
+                style = filtered.style(index, rng)  # drawn for unwanted fields too: the others' draws stay the same
+                origin, steps = made[filtered.made_from]
+                made[field] = origin, (*steps, (filtered.filter, style))
+                if field in self._needed:
+                    function = FILTERS[filtered.filter][style]
+                    key = (origin, index, made[field][1])
+                    pictures[field] = self._cache(key, partial(function, pictures[filtered.made_from]))
+        wanted = {field: picture for field, picture in pictures.items() if field in self._wanted}
+        return {field: to_tensor(crop(scale(picture, *first.shape[:2]))) for field, picture in wanted.items()}
+
+    def name(self, group: str, index: int) -> str:
+        """What to call the item: the name of its first picture."""
+        return next(iter(self.groups[group].values())).name(index)
+
+    def where(self, group: str, index: int) -> dict[str, str]:
+        """Field -> where its picture lies, without those that filters make."""
+        return {field: pictures.where(index) for field, pictures in self.groups[group].items()}
+
+    def _scaled(self, field: str, pictures: Pictures, index: int) -> Picture:
+        return self._cache((field, index, ()), lambda: scale_short_side(pictures.read(index), self.geometry.load_size))
+
+
+Key = tuple[str, int, Steps]
+"""A picture in memory: field, number, and the filters that it has been through."""
+
+
+class _Cache:
+    """Scaled pictures by field, number and the filters that they have been through."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[Key, Picture] = {}
+        self.room = CACHE_BYTES
+
+    def __call__(self, key: Key, make: Callable[[], Picture]) -> Picture:
+        """The picture of a key: from memory, or made and kept while there is room."""
+        picture = self._pictures.get(key)
+        if picture is None:
+            picture = make()
+            if picture.nbytes <= self.room:
+                self.room -= picture.nbytes
+                self._pictures[key] = picture
+        return picture
+
+
+def _check_pair(pictures: Pictures, picture: Picture, first_pictures: Pictures, first: Picture, index: int) -> None:
+    aspects = [p.shape[1] / p.shape[0] for p in (picture, first)]
+    if abs(aspects[0] / aspects[1] - 1) > ASPECT_TOLERANCE:
+        where, pair = pictures.where(index), first_pictures.where(index)
+        raise UnreadableImage(where, f"its aspect is {aspects[0]:.2f}, that of its pair {pair} is {aspects[1]:.2f}")
