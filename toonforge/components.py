@@ -256,6 +256,14 @@ class ImageSource(Protocol):
 
 
 @runtime_checkable
+class Locates(Protocol):
+    """A built data set that knows where its pictures lie: a run lists them, with the part that each is in."""
+
+    def where(self, group: str, index: int) -> Mapping[str, str]:
+        """Field -> where its picture of an item lies; a file's path is absolute. Fields made of others are left out."""
+
+
+@runtime_checkable
 class Narrows(Protocol):
     """A built data set that can leave out batch fields that nobody uses, and the work of making them."""
 
@@ -268,12 +276,17 @@ class Dataset(Component):
 
     kind = "datasets"
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The parts that `build` has: "train", "validation", and where it holds pictures out for it, "test"."""
+        return ("train", "validation")
+
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         """group -> field -> shape of one sample, known without touching a picture."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it yields")
 
     def build(self, split: str) -> ImageSource:
-        """The "train" or "validation" part; raises `DataError` where it is empty."""
+        """One of the parts `splits`; raises `DataError` where it is empty."""
         raise NotImplementedError(f"{type(self).__name__} cannot be built")
 
 

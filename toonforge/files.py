@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -12,8 +14,19 @@ if TYPE_CHECKING:
 
 def write_atomic(path: Path, text: str) -> None:
     """Replace a small text file so that a reader finds the old or the new one, never a part."""
+    with replacing(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """A text file to write in place of another: a reader finds the old or the new one, never a part.
+
+    Line ends are written as given.
+    """
     temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, "utf-8")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)

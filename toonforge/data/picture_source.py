@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
+from toonforge.data.files import Files
 from toonforge.data.filters import FILTERS, read_filtered
 from toonforge.data.opencv import opencv
+from toonforge.data.reading import shown
 from toonforge.data.transforms import Geometry, scale, scale_short_side, to_tensor
 from toonforge.errors import UnreadableImage
 
@@ -105,8 +108,13 @@ class PictureSource:
         return next(iter(self.groups[group].values())).name(index)
 
     def where(self, group: str, index: int) -> dict[str, str]:
-        """Field -> where its picture lies, without those that filters make."""
-        return {field: pictures.where(index) for field, pictures in self.groups[group].items()}
+        """Field -> where its picture lies, a file's path absolute; without those that filters make."""
+        return {
+            field: shown(os.path.abspath(pictures.path(index)))
+            if isinstance(pictures, Files)
+            else pictures.where(index)
+            for field, pictures in self.groups[group].items()
+        }
 
     def _scaled(self, field: str, pictures: Pictures, index: int) -> Picture:
         return self._cache((field, index, ()), lambda: scale_short_side(pictures.read(index), self.geometry.load_size))
@@ -132,6 +140,10 @@ class _Cache:
                 self.room -= picture.nbytes
                 self._pictures[key] = picture
         return picture
+
+
+def _where(pictures: Pictures, index: int) -> str:
+    return shown(os.path.abspath(pictures.path(index))) if isinstance(pictures, Files) else pictures.where(index)
 
 
 def _check_pair(pictures: Pictures, picture: Picture, first_pictures: Pictures, first: Picture, index: int) -> None:

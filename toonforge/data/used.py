@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
-from toonforge.components import ImageSource, Narrows
+from toonforge.components import ImageSource, Locates, Narrows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,3 +37,7 @@ class Used:
     def name(self, group: str, index: int) -> str:
         """The source's own name."""
         return self.source.name(group, index)
+
+    def where(self, group: str, index: int) -> Mapping[str, str]:
+        """What the source knows; nothing where it does not say."""
+        return self.source.where(group, index) if isinstance(self.source, Locates) else {}

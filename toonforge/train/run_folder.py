@@ -22,6 +22,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.files import write_atomic
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
+from toonforge.train.data_list import write_data_list
 
 MAY_CHANGE = (
     "train.steps",
@@ -76,6 +77,12 @@ class RunFolder:
                     hint="leave out --resume to begin one",
                 )
             )
+
+    def list_data(self, recipe: Recipe, sources: Mapping[str, ImageSource]) -> None:
+        """Write `data.csv`: every picture, with the part that it is in. `sources`: part -> its items."""
+        fields = {group: list(fields) for group, fields in recipe.data.groups().items()}
+        with writing(self.path):
+            write_data_list(self.path / "data.csv", sources, fields)
 
     def begin(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> None:
         """Make the folder and describe the run in it. `data`: what `fingerprint` says of the training pictures."""

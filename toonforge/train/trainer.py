@@ -135,10 +135,23 @@ class Trainer:
     def _describe_run(self, source: Path | None, resume: bool) -> list[str]:
         """Write down what the run is; returns what a resume changes, in words."""
         data = fingerprint(self.source)
+        changes = []
         if resume:
-            return self.folder.resume(self.recipe, source, data)
-        self.folder.begin(self.recipe, source, data)
-        return []
+            changes = self.folder.resume(self.recipe, source, data)
+        else:
+            self.folder.begin(self.recipe, source, data)
+        if changes or not resume:
+            self._list_data()
+        return changes
+
+    def _list_data(self) -> None:
+        """Write down which picture is for what, the pictures held out for testing included."""
+        sources = {"train": self.source}
+        if self.validation is not None:
+            sources["validation"] = self.validation.source
+        for part in self.recipe.data.splits:
+            sources.setdefault(part, self.recipe.data.build(part))
+        self.folder.list_data(self.recipe, sources)
 
     def _restore(self) -> list[str]:
         """Load the newest whole checkpoint; returns what is wrong with newer ones, in words."""
