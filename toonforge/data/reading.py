@@ -6,20 +6,24 @@ upright, on white. A file that cannot is an `UnreadableImage` with a reason, nev
 
 from __future__ import annotations
 
+import io
 import os
 import stat
-import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from toonforge.data.jpeg import START, read_jpeg
+from toonforge.data.pillow import read_any
 from toonforge.errors import DataError, Problem, UnreadableImage
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from PIL import Image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+    Picture = npt.NDArray[np.uint8]
+
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 """Files with these endings, in upper or lower case, are taken for pictures."""
 
 MAX_PIXELS = 178_956_970
@@ -28,70 +32,81 @@ MAX_PIXELS = 178_956_970
 MAX_ASPECT = 32
 """Pictures narrower than 1:32 are refused: scaling their short side up would make them huge."""
 
+_MAX_WHOLE = 256 * 2**20
+"""JPEG files up to this many bytes are read in one piece; larger ones by Pillow, as it needs them."""
 
-def read_picture(path: str | os.PathLike[str], *, max_aspect: float | None = MAX_ASPECT) -> npt.NDArray[np.uint8]:
+_UNKNOWN = {b"ftypavif": "AVIF", b"ftypavis": "AVIF", b"ftypheic": "HEIC", b"ftypheix": "HEIC", b"ftypmif1": "HEIC"}
+
+
+def read_picture(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    short: int | None = None,
+    max_aspect: float | None = MAX_ASPECT,
+    name: str | None = None,
+) -> npt.NDArray[np.uint8]:
     """The picture as (height, width, 3) RGB, 0 to 255.
 
-    Transparent parts become white, animations their first frame, 16-bit grey keeps its 8 high bits. Colour profiles
-    are not applied.
+    Transparent parts become white, animations their first frame, of 16 bits the 8 high ones are kept. Colour profiles
+    are not applied. JPEG is decoded by simplejpeg where that is installed, into the same pixels.
 
     Args:
-        path: the file.
+        source: the file's path, or what it holds.
+        short: a short side that is enough, in pixels: JPEG is then decoded at 1/2, 1/4 or 1/8 of its size where its
+            short side does not fall below this. Quicker, and other pixels than scaling the whole picture down gives.
         max_aspect: narrower pictures are refused; None where nothing is scaled by the short side.
+        name: what to call the picture in errors; its path when left out.
 
     Raises:
         UnreadableImage: for a file that is missing, no picture, damaged, too large or too narrow.
     """
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
+
+    def check(width: int, height: int) -> None:
+        if width * height > MAX_PIXELS:
+            raise _Refused(f"{width}x{height} is more than {MAX_PIXELS:,} pixels")
+        if max_aspect is not None and max(width, height) > max_aspect * min(width, height):
+            raise _Refused(f"{width}x{height} is narrower than 1:{max_aspect:g}")
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS decides, below
-            image = Image.open(path)
-        with image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise UnreadableImage(shown(path), f"{width}x{height} is more than {MAX_PIXELS:,} pixels")
-            if max_aspect is not None and max(width, height) > max_aspect * min(width, height):
-                raise UnreadableImage(shown(path), f"{width}x{height} is narrower than 1:{max_aspect:g}")
-            return np.asarray(_to_rgb(image), dtype=np.uint8)
-    except UnreadableImage:
-        raise
+        if isinstance(source, bytes):
+            return _decoded(source, io.BytesIO(source), short, check)
+        if not stat.S_ISREG(os.stat(source).st_mode):  # a pipe would be waited for, a device may have no end
+            raise _Refused("no file")
+        with open(source, "rb", buffering=0) as file:
+            whole = file.read(len(START)) == START and os.fstat(file.fileno()).st_size <= _MAX_WHOLE
+            file.seek(0)
+            data = file.read() if whole else b""
+            return _decoded(data, io.BytesIO(data) if whole else io.BufferedReader(file), short, check)
     except UnidentifiedImageError:
-        raise UnreadableImage(shown(path), _why_no_picture(path)) from None
+        reason, cause = _why_no_picture(source), None
     except FileNotFoundError:
-        raise UnreadableImage(shown(path), "the file is missing, or a link that leads nowhere") from None
+        reason, cause = "the file is missing, or a link that leads nowhere", None
+    except _Refused as refused:
+        reason, cause = str(refused), None
     except Exception as error:  # damaged files make decoders raise nearly anything: struct, zlib, type errors
-        raise UnreadableImage(shown(path), str(error) or type(error).__name__) from error
+        reason, cause = str(error) or type(error).__name__, error
+    raise UnreadableImage(name or ("a picture" if isinstance(source, bytes) else shown(source)), reason) from cause
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    from PIL import Image, ImageOps
-
-    image.load()
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        upright = _to_eight_bits(upright)
-    if "transparency" in upright.info or upright.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        transparent = upright.convert("LA" if upright.mode == "La" else "RGBA").convert("RGBA")
-        white = Image.new("RGBA", transparent.size, "white")
-        return Image.alpha_composite(white, transparent).convert("RGB")
-    return upright.convert("RGB")
+class _Refused(Exception):
+    """Too large or too narrow."""
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    import numpy as np
-    from PIL import Image
-
-    values = np.asarray(image)
-    if image.mode == "F" or values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:
-        raise ValueError(f"pixels of mode {image.mode!r} have no known range; save them with 8 or 16 bits")
-    return Image.fromarray((values.astype(np.uint16) >> 8).astype(np.uint8))
+def _decoded(data: bytes, file: IO[bytes], short: int | None, check: Callable[[int, int], None]) -> Picture:
+    picture = read_jpeg(data, short, check) if data.startswith(START) else None
+    return read_any(file, short, check) if picture is None else picture
 
 
-def _why_no_picture(path: str | os.PathLike[str]) -> str:
-    size = os.stat(path).st_size
+def _why_no_picture(source: str | os.PathLike[str] | bytes) -> str:
+    if isinstance(source, bytes):
+        start, size = source[:12], len(source)
+    else:
+        with open(source, "rb") as file:
+            start, size = file.read(12), os.stat(source).st_size
+    kind = _UNKNOWN.get(start[4:12])
+    if kind is not None:
+        return f"a picture of the kind {kind}, which this version of Pillow does not read"
     return f"no picture of a known kind ({size:,} bytes)" if size else "the file is empty"
 
 

@@ -7,7 +7,7 @@ trained so learns squeezed shapes. On square pictures the two are the same.)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -27,35 +27,68 @@ class Geometry:
         image_size: height and width of what comes out, in pixels.
         load_size: length of the short side before the crop, in pixels; at least `image_size`.
         flip: mirror every second picture, left to right.
+        jitter: the least and the greatest factor of `load_size` that the short side is scaled by, drawn anew each time;
+            `load_size` times the least is at least `image_size`. (1, 1) draws nothing.
     """
 
     image_size: int
     load_size: int
     flip: bool
+    jitter: tuple[float, float] = (1, 1)
+
+    @property
+    def short(self) -> int:
+        """Length of the short side that pictures are scaled to before they are cut, in pixels.
+
+        With jitter the greatest that can be drawn: a picture is scaled once and kept, and what is cut from it is
+        scaled down as far as was drawn.
+        """
+        return max(self.image_size, round(self.load_size * self.jitter[1]))
+
+    def scaled(self, picture: Picture) -> Picture:
+        """A picture of (height, width, 3) with the short side that pictures are cut from."""
+        return scale_fast(picture, *scaled_size(picture.shape[0], picture.shape[1], self.short))
 
     def crop(self, picture: Picture, rng: np.random.Generator | None) -> Crop:
         """Where to cut a scaled picture of (height, width, 3): at random, or in the middle without a generator."""
-        room = [length - self.image_size for length in picture.shape[:2]]
+        height, width = picture.shape[:2]
+        size = self._size(rng)
         if rng is None:
-            return Crop(top=room[0] // 2, left=room[1] // 2, size=self.image_size, flip=False)
-        top, left = (int(rng.integers(0, length + 1)) for length in room)
+            return Crop(top=(height - size) // 2, left=(width - size) // 2, size=size, flip=False, to=self.image_size)
+        top, left = int(rng.integers(0, height - size + 1)), int(rng.integers(0, width - size + 1))
         flip = bool(rng.integers(0, 2)) and self.flip
-        return Crop(top=top, left=left, size=self.image_size, flip=flip)
+        return Crop(top=top, left=left, size=size, flip=flip, to=self.image_size)
+
+    def _size(self, rng: np.random.Generator | None) -> int:
+        """Side of the square to cut from a scaled picture: the smaller the picture should be, the larger the square."""
+        least, greatest = self.jitter
+        if least == greatest == 1:
+            return self.image_size
+        factor = 1.0 if rng is None else rng.uniform(least, greatest)
+        return min(self.short, max(1, round(self.image_size * greatest / factor)))
 
 
 @attrs.frozen(kw_only=True)
 class Crop:
-    """A square of `size` pixels at (top, left), mirrored or not. The two sides of a pair share one."""
+    """A square of `size` pixels at (top, left), mirrored or not, scaled to `to`. The two sides of a pair share one."""
 
     top: int
     left: int
     size: int
     flip: bool
+    to: int
 
     def __call__(self, picture: Picture) -> Picture:
-        """(height, width, 3) -> (size, size, 3)."""
+        """(height, width, 3) -> (to, to, 3); may share the picture's memory."""
         cut = picture[self.top : self.top + self.size, self.left : self.left + self.size]
-        return cut[:, ::-1] if self.flip else cut
+        if self.size != self.to:
+            cut = scale_fast(cut, self.to, self.to)
+        return _mirrored(cut) if self.flip else cut
+
+
+def _mirrored(picture: Picture) -> Picture:
+    mirrored: Picture = to_tensor(picture).flip(2).permute(1, 2, 0).numpy()  # ten times faster than by numpy
+    return mirrored
 
 
 def default_load_size(image_size: int) -> int:
@@ -70,31 +103,50 @@ def scaled_size(height: int, width: int, short: int) -> tuple[int, int]:
 
 
 def scale(picture: Picture, height: int, width: int) -> Picture:
-    """The picture at another size, bicubic with antialiasing."""
+    """The picture at another size, bicubic with antialiasing, by Pillow: for what works without torch."""
     import numpy as np
     from PIL import Image
 
     if picture.shape[:2] == (height, width):
         return picture
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+    return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def scale_short_side(picture: Picture, short: int) -> Picture:
-    """The picture with a short side of `short` pixels."""
+    """The picture with a short side of `short` pixels, by Pillow: for what works without torch."""
     return scale(picture, *scaled_size(picture.shape[0], picture.shape[1], short))
 
 
-def to_tensor(picture: Picture) -> torch.Tensor:
-    """(height, width, 3) of uint8 -> tensor (3, height, width) of uint8."""
-    import numpy as np
+def scale_fast(picture: Picture, height: int, width: int) -> Picture:
+    """The picture at another size, bicubic with antialiasing, by torch: what pictures are trained and measured with.
+
+    Several times faster than Pillow, from which it differs in fewer than one value of a hundred, there by one level of
+    255, seldom by two.
+    """
     import torch
 
-    planes: Any = np.ascontiguousarray(picture.transpose(2, 0, 1))
-    return torch.from_numpy(planes)
+    if picture.shape[:2] == (height, width):
+        return picture
+    planes = to_tensor(picture).unsqueeze(0)
+    scaled = torch.nn.functional.interpolate(planes, (height, width), mode="bicubic", antialias=True)
+    result: Picture = scaled[0].permute(1, 2, 0).numpy()
+    return result
+
+
+def to_tensor(picture: Picture) -> torch.Tensor:
+    """(height, width, 3) of uint8 -> tensor (3, height, width) of uint8, which may share its memory."""
+    import torch
+
+    if not picture.flags.writeable or min(picture.strides) < 0:  # torch takes neither
+        picture = picture.copy()
+    return torch.from_numpy(picture).permute(2, 0, 1)
 
 
 def normalised(pictures: torch.Tensor) -> torch.Tensor:
     """Pictures of uint8, 0 to 255, as float32 in [-1, 1], on the device where they are; floats as they are."""
     import torch
 
-    return pictures if pictures.is_floating_point() else pictures.to(torch.float32).div_(127.5).sub_(1)
+    if pictures.is_floating_point():
+        return pictures
+    # In the order that networks' own values have: pictures come with their colours together, as they are decoded.
+    return pictures.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
