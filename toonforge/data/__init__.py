@@ -6,10 +6,12 @@ from toonforge.data.edge_smoothing import smooth_edges
 from toonforge.data.files import Files
 from toonforge.data.folders import PairedFolders, UnpairedFolders
 from toonforge.data.held_out import HeldOut
+from toonforge.data.listed import ListedPictures
 from toonforge.data.picture_set import PictureSet
 from toonforge.data.picture_source import PictureSource
 from toonforge.data.pictures import Pictures
 from toonforge.data.reading import SUFFIXES, is_picture_name, list_pictures, read_picture
+from toonforge.data.side_by_side import SideBySide
 from toonforge.data.synthetic import Synthetic
 from toonforge.data.transforms import Crop, Geometry, normalised, scale_short_side, to_tensor
 
@@ -17,6 +19,8 @@ __all__ = [
     "UnpairedFolders",
     "PairedFolders",
     "CartoonizedFolder",
+    "SideBySide",
+    "ListedPictures",
     "Synthetic",
     "PictureSet",
     "HeldOut",
