@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Dataset, Shape, component, param
 from toonforge.data.filters import read_filtered
+from toonforge.data.picture_source import PictureSource
 from toonforge.data.transforms import Geometry, default_load_size
 from toonforge.errors import FieldError
 from toonforge.extras import need
 from toonforge.names import did_you_mean, is_identifier
 from toonforge.recipe.expr import Expr
+
+if TYPE_CHECKING:
+    from toonforge.data.pictures import Pictures
 
 
 @component
@@ -38,6 +44,26 @@ class PictureSet(Dataset):
         tiny=None,
     )
     flip: bool = param(True, doc="mirror every second training picture, left to right")
+    jitter: tuple[float, float] | None = param(
+        None,
+        doc="scale jitter: the least and the greatest factor of load_size that training pictures are scaled by, drawn "
+        "anew each time, as in [0.9, 1.2]; load_size times the least must not be below image_size",
+        above=0,
+        at_most=8,
+        tiny=None,
+    )
+    cache: Literal["memory", "disk", "none"] = param(
+        "memory",
+        doc="where decoded, scaled and filtered pictures are kept: up to 256 MB in memory while the run lasts, or up "
+        "to 20 GB (TOONFORGE_CACHE_GB) on disk for later runs too, in ~/.cache/toonforge/pictures or below the folder "
+        "TOONFORGE_CACHE, which may be deleted at any time",
+        tiny="memory",
+    )
+    reduced: bool = param(
+        False,
+        doc="decode JPEG at 1/2, 1/4 or 1/8 of its size where it is at least that much larger than load_size: up to "
+        "three times quicker for large photographs, with slightly other pixels",
+    )
 
     filtered: Mapping[str, Expr] = param(
         dict,
@@ -53,6 +79,8 @@ class PictureSet(Dataset):
         read_filtered(self.filtered)
         if self.load_size is not None and self.load_size < self.image_size:
             raise FieldError("load_size", self.load_size, f"at least image_size, {self.image_size}")
+        if self.jitter is not None:
+            self._check_jitter(*self.jitter)
 
     def verify(self) -> None:
         """Raise `ToonforgeError` where filters are asked for and OpenCV is missing."""
@@ -61,11 +89,38 @@ class PictureSet(Dataset):
 
     def geometry(self, split: str) -> Geometry:
         """How the pictures of a part are cut."""
-        size = self.image_size
-        load_size = default_load_size(size) if self.load_size is None else self.load_size
+        size, load_size = self.image_size, self._load_size
         if split == "validation" and self.validation_size is not None:
             size = self.validation_size
-        return Geometry(image_size=size, load_size=max(load_size, size), flip=self.flip)
+        jitter = self.jitter if split == "train" and self.jitter is not None else (1, 1)
+        return Geometry(image_size=size, load_size=max(load_size, size), flip=self.flip, jitter=jitter)
+
+    def source(
+        self, split: str, groups: Mapping[str, Mapping[str, Pictures]], filtered: Mapping[str, Expr] | None = None
+    ) -> PictureSource:
+        """The built data set over the pictures of one part: group -> field -> pictures.
+
+        `filtered`: fields that filters make, if not those of the recipe alone.
+        """
+        return PictureSource(
+            groups,
+            self.geometry(split),
+            self.filtered if filtered is None else filtered,
+            cache=self.cache,
+            reduced=self.reduced,
+        )
+
+    @property
+    def _load_size(self) -> int:
+        return default_load_size(self.image_size) if self.load_size is None else self.load_size
+
+    def _check_jitter(self, least: float, greatest: float) -> None:
+        if least > greatest:
+            raise FieldError("jitter", [least, greatest], "the least factor first")
+        if self._load_size * least < self.image_size:
+            enough = math.ceil(1000 * self.image_size / self._load_size) / 1000
+            expected = f"a least factor of {enough:g} or more: {self._load_size} pixels are cut to {self.image_size}"
+            raise FieldError("jitter", [least, greatest], expected, "or raise load_size")
 
     @property
     def picture_shape(self) -> Shape:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
+from toonforge.data.cache import Cache, Kind, Steps, make_cache
 from toonforge.data.files import Files
 from toonforge.data.filters import FILTERS, read_filtered
 from toonforge.data.opencv import opencv
 from toonforge.data.reading import shown
-from toonforge.data.transforms import Geometry, scale, scale_short_side, to_tensor
+from toonforge.data.transforms import Geometry, scale_fast, to_tensor
 from toonforge.errors import UnreadableImage
 
 if TYPE_CHECKING:
@@ -23,14 +24,8 @@ if TYPE_CHECKING:
     from toonforge.data.transforms import Picture
     from toonforge.recipe.expr import Expr
 
-CACHE_BYTES = 256 * 2**20
-"""Scaled pictures are kept in memory up to this much, per process: a small data set is decoded once."""
-
 ASPECT_TOLERANCE = 0.02
 """Sides of a pair whose aspects differ by more than this share do not show the same scene."""
-
-Steps = tuple[tuple[str, str], ...]
-"""Filters that a picture has been through: (filter, style) each."""
 
 
 class PictureSource:
@@ -41,9 +36,11 @@ class PictureSource:
             field's names are the items'.
         geometry: how they are scaled and cut.
         filtered: further field -> how a picture filter makes it of the scaled pictures of a field before it.
+        cache: where scaled and filtered pictures are kept; see `toonforge.data.cache`.
+        reduced: decode at reduced scale where the format allows; see `read_picture`.
 
     Raises:
-        ToonforgeError: there are filtered fields, and OpenCV is not installed.
+        ToonforgeError: there are filtered fields, and OpenCV is not installed; the cache's folder cannot be used.
     """
 
     def __init__(
@@ -51,6 +48,9 @@ class PictureSource:
         groups: Mapping[str, Mapping[str, Pictures]],
         geometry: Geometry,
         filtered: Mapping[str, Expr] | None = None,
+        *,
+        cache: Kind = "memory",
+        reduced: bool = False,
     ) -> None:
         self.groups = groups
         for group, fields in groups.items():
@@ -61,7 +61,8 @@ class PictureSource:
         self.filtered = read_filtered(filtered or {})
         if self.filtered:
             opencv()  # better missed here than in the middle of a run, or in a background process
-        self._cache = _Cache()
+        self._short = geometry.short if reduced else None
+        self._cache: Cache = make_cache(cache, f"{geometry.short}|{self._short}")
         every = [*self.filtered, *(field for fields in groups.values() for field in fields)]
         self._wanted = self._needed = frozenset(every)
 
@@ -76,7 +77,7 @@ class PictureSource:
         return narrowed
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
-        """Fields of one item, (3, image_size, image_size) of uint8, all cut alike.
+        """Fields of one item, (3, image_size, image_size) of uint8, all cut alike. Read them only: they may be kept.
 
         Where only some fields are wanted, the first is read all the same: its size says where to cut.
 
@@ -98,10 +99,13 @@ class PictureSource:
                 made[field] = origin, (*steps, (filtered.filter, style))
                 if field in self._needed:
                     function = FILTERS[filtered.filter][style]
-                    key = (origin, index, made[field][1])
-                    pictures[field] = self._cache(key, partial(function, pictures[filtered.made_from]))
+                    pictures[field] = self._cache(
+                        (origin, index, made[field][1]),
+                        partial(lying[origin].version, index),
+                        partial(function, pictures[filtered.made_from]),
+                    )
         wanted = {field: picture for field, picture in pictures.items() if field in self._wanted}
-        return {field: to_tensor(crop(scale(picture, *first.shape[:2]))) for field, picture in wanted.items()}
+        return {field: to_tensor(crop(scale_fast(picture, *first.shape[:2]))) for field, picture in wanted.items()}
 
     def name(self, group: str, index: int) -> str:
         """What to call the item: the name of its first picture."""
@@ -117,33 +121,11 @@ class PictureSource:
         }
 
     def _scaled(self, field: str, pictures: Pictures, index: int) -> Picture:
-        return self._cache((field, index, ()), lambda: scale_short_side(pictures.read(index), self.geometry.load_size))
-
-
-Key = tuple[str, int, Steps]
-"""A picture in memory: field, number, and the filters that it has been through."""
-
-
-class _Cache:
-    """Scaled pictures by field, number and the filters that they have been through."""
-
-    def __init__(self) -> None:
-        self._pictures: dict[Key, Picture] = {}
-        self.room = CACHE_BYTES
-
-    def __call__(self, key: Key, make: Callable[[], Picture]) -> Picture:
-        """The picture of a key: from memory, or made and kept while there is room."""
-        picture = self._pictures.get(key)
-        if picture is None:
-            picture = make()
-            if picture.nbytes <= self.room:
-                self.room -= picture.nbytes
-                self._pictures[key] = picture
-        return picture
-
-
-def _where(pictures: Pictures, index: int) -> str:
-    return shown(os.path.abspath(pictures.path(index))) if isinstance(pictures, Files) else pictures.where(index)
+        return self._cache(
+            (field, index, ()),
+            lambda: pictures.version(index),
+            lambda: self.geometry.scaled(pictures.read(index, self._short)),
+        )
 
 
 def _check_pair(pictures: Pictures, picture: Picture, first_pictures: Pictures, first: Picture, index: int) -> None:
