@@ -109,7 +109,7 @@ def test_without_room_each_picture_is_still_read_once_an_item(tmp_path: Path, mo
 
     read: list[str] = []
     original = files.read_picture
-    monkeypatch.setattr(files, "read_picture", lambda path: (read.append(path), original(path))[1])
+    monkeypatch.setattr(files, "read_picture", lambda path, **how: (read.append(path), original(path, **how))[1])
     source = folder(tmp_path, toon="cartoonize(photo)", smooth="smooth_edges(toon)").build("train")
     source._cache.room = 0
     source.item("photo", 0, None)

@@ -68,7 +68,7 @@ def test_the_second_of_a_pair_is_cut_as_with_the_first(tmp_path: Path, monkeypat
         assert set(item) == used and all(torch.equal(item[field], whole[field]) for field in used)
     read: list[str] = []
     original = files.read_picture
-    monkeypatch.setattr(files, "read_picture", lambda path: (read.append(path), original(path))[1])
+    monkeypatch.setattr(files, "read_picture", lambda path, **how: (read.append(path), original(path, **how))[1])
     only_used(data.build("train"), data.groups(), {"cartoon"}).item("pair", 0, None)
     assert [Path(path).parent.name for path in read] == ["cartoon"]
 

@@ -90,11 +90,8 @@ class CartoonizedFolder(HeldOut):
         """The pairs of one part; raises `DataError` as `verify` does."""
         styles = [Name(style) for style in self.styles]
         cartoons = Expr(Call("cartoonize", (Name(self.photo_field), *styles)))
-        return PictureSource(
-            {"pair": {self.photo_field: self._photos(split)}},
-            self.geometry(split),
-            {self.cartoon_field: cartoons, **self.filtered},
-        )
+        pairs = {"pair": {self.photo_field: self._photos(split)}}
+        return self.source(split, pairs, {self.cartoon_field: cartoons, **self.filtered})
 
     def _photos(self, split: str) -> Files:
         """The photographs of one part."""

@@ -44,7 +44,7 @@ class Files:
 
     def read(self, index: int, short: int | None = None) -> Picture:
         """The picture; see `read_picture`."""
-        return read_picture(self.path(index))
+        return read_picture(self.path(index), short=short)
 
     def name(self, index: int) -> str:
         """Its path below its folder without the ending, in one piece; without a folder its stem."""

@@ -98,7 +98,7 @@ class UnpairedFolders(Folders):
     def build(self, split: str) -> PictureSource:
         """The pictures of one part; raises `DataError` as `verify` does."""
         groups = {field: {field: pictures} for field, pictures in self._pictures(split).items()}
-        return PictureSource(groups, self.geometry(split), self.filtered)
+        return self.source(split, groups)
 
     def _pictures(self, split: str) -> Mapping[str, Files]:
         chosen: dict[str, Files] = {}
@@ -132,7 +132,7 @@ class PairedFolders(Folders):
 
     def build(self, split: str) -> PictureSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
-        return PictureSource({"pair": self._pictures(split)}, self.geometry(split), self.filtered)
+        return self.source(split, {"pair": self._pictures(split)})
 
     def _pictures(self, split: str) -> Mapping[str, Files]:
         listed = self._listed(split)

@@ -96,7 +96,7 @@ class ListedPictures(HeldOut):
         self.check_split(split)
         pictures = self._pictures(split, self._tables())
         groups = {group: {field: pictures[field] for field in fields} for group, fields in self._fields.items()}
-        return PictureSource(groups, self.geometry(split), self.filtered)
+        return self.source(split, groups)
 
     @property
     def _fields(self) -> Mapping[str, tuple[str, ...]]:

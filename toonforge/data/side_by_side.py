@@ -64,7 +64,7 @@ class SideBySide(HeldOut):
         """The pairs of one part; raises `DataError` as `verify` does."""
         whole = Whole(self._files(split))
         parts = {field: Part(whole, n, len(self.fields), self.layout) for n, field in enumerate(self.fields)}
-        return PictureSource({"pair": parts}, self.geometry(split), self.filtered)
+        return self.source(split, {"pair": parts})
 
     def _files(self, split: str) -> Files:
         listed = list_folder("data.folder", Path(self.folder).expanduser())

@@ -69,7 +69,7 @@ class PhotoCartoon(PictureSet):
             for field, pictures in self._chosen(split).items()
         }
         groups = {field: {field: pictures} for field, pictures in files.items()}
-        return PictureSource(groups, self.geometry(split), self.filtered)
+        return self.source(split, groups)
 
     def _chosen(self, split: str) -> dict[str, list[Sample]]:
         if split not in ("train", "validation"):
