@@ -1,0 +1,93 @@
+"""`toonforge data pair`: two folders brought together by file name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toonforge.cli.data.common import force_option, link_option, run, workers_option
+
+if TYPE_CHECKING:
+    from toonforge.prepare.task import Progress
+    from toonforge.prepare.work import Report
+
+
+@click.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder to write to; FIRST-SECOND-pairs, beside FIRST, when left out.",
+)
+@click.option(
+    "--side-by-side",
+    is_flag=True,
+    help="One PNG a pair, FIRST on the left, SECOND on the right and scaled to FIRST's size.",
+)
+@click.option(
+    "--strip",
+    multiple=True,
+    metavar="ENDING",
+    help="An ending of names that does not count; may be repeated. Example: --strip _photo --strip _cartoon",
+)
+@click.option("--ignore-case", is_flag=True, help="Take Beach.jpg and beach.png for one name.")
+@link_option
+@workers_option
+@force_option
+def command(
+    first: Path,
+    second: Path,
+    out: Path | None,
+    side_by_side: bool,
+    strip: tuple[str, ...],
+    ignore_case: bool,
+    link: bool,
+    workers: int | None,
+    force: bool,
+) -> int:
+    """Bring the pictures of two folders together that have one name, their endings aside.
+
+    Writes OUT/FIRST's name and OUT/SECOND's name with the same names in both, for the data set 'paired-folders', or
+    one file a pair with --side-by-side, for 'side-by-side' and pix2pix code. Files without a match, pictures that
+    cannot be read and pairs of different aspect are left out; manifest.csv says which and why.
+
+    \b
+    Examples:
+      toonforge data pair photos cartoons
+      toonforge data pair photos cartoons -o pairs --side-by-side
+      toonforge data pair shots drawings --strip _shot --strip _drawing --link
+    """
+    from toonforge.prepare.matching import labels
+    from toonforge.prepare.pair import pair
+    from toonforge.prepare.sources import beside
+
+    if side_by_side and link:
+        raise click.UsageError("--side-by-side makes new files; --link has nothing to link")
+    there = out or beside(first, "pairs").with_name("-".join((*labels((first, second)), "pairs")))
+    reports: list[Report] = []
+
+    def call(progress: Progress) -> Report:
+        report = pair(
+            first,
+            second,
+            there,
+            side_by_side=side_by_side,
+            strip=strip,
+            ignore_case=ignore_case,
+            link=link,
+            workers=workers,
+            force=force,
+            progress=progress,
+        )
+        reports.append(report)
+        return report
+
+    code = run(call)
+    for report in reports:
+        pairs = len({row.source for row in report.rows if row.action == "written"})
+        click.echo(f"pairs: {pairs:,}")
+    return code

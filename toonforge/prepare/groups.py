@@ -1,0 +1,153 @@
+"""Files that are worked on together: as one source for the engine, done again when any of them has changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from toonforge.errors import UnreadableImage
+from toonforge.prepare import manifest, out_folder
+from toonforge.prepare.copying import place
+from toonforge.prepare.manifest import Row
+from toonforge.prepare.matching import AMBIGUOUS, UNMATCHED, Matching
+from toonforge.prepare.task import UNREADABLE, Outcome, Source
+
+MATCHED, PART = "matched", "part"
+"""The columns by which the rows of a group are compared with what there is now."""
+
+
+@attrs.frozen
+class Group(Source):
+    """One file, or one with the files of its name in other folders.
+
+    Attributes:
+        others: the other files.
+        matched: names, sizes and times of the others, for the manifest; "" where there are none.
+        part: "train", "validation" or "test"; "" where nothing is parted.
+        left_out: action and reason of a file that has no group; None for the others.
+    """
+
+    others: tuple[Source, ...] = ()
+    matched: str = ""
+    part: str = ""
+    left_out: tuple[str, str] | None = None
+
+    @property
+    def files(self) -> tuple[Source, ...]:
+        """All files."""
+        return (self, *self.others)
+
+    def holds(self, row: Row) -> bool:
+        """Whether a row of an earlier call was made of these files, for this part."""
+        for column, now in ((MATCHED, self.matched), (PART, self.part)):
+            if column in row.figures and str(row.figures[column]) != manifest.text(now):
+                return False
+        action, reason = self.left_out or ("", "")
+        return (row.action, row.reason) == (action, manifest.text(reason)) or (
+            not action and row.action not in (UNMATCHED, AMBIGUOUS)
+        )
+
+
+def groups(matching: Matching) -> tuple[Group, ...]:
+    """Every item as a group, and every file without one as a group that says why."""
+    items = (
+        Group(first.name, first.path, others=tuple(others), matched="; ".join(map(_state, others)))
+        for first, *others in (item.files for item in matching.items)
+    )
+    singles = (Group(one.file.name, one.file.path, left_out=(one.action, one.reason)) for one in matching.singles)
+    return (*items, *singles)
+
+
+def forget(
+    verb: str,
+    folder: Path,
+    sources: Sequence[Group],
+    out: Path,
+    settings: Mapping[str, object],
+    columns: Sequence[str],
+) -> tuple[Row, ...]:
+    """Drop the rows of groups that have changed in what the engine does not look at, with their outputs.
+
+    The engine compares the first file of a group. What is dropped here it then does again.
+
+    Args:
+        verb, folder, out, settings: as `work` takes them.
+        sources: all groups that there are now.
+        columns: the verb's own.
+
+    Returns:
+        The rows that were dropped.
+
+    Raises:
+        DataError: as `work` raises it.
+    """
+    table = out / manifest.CSV
+    if not table.is_file():
+        return ()
+    now = {group.name: group for group in sources}
+    with out_folder.alone(out), out_folder.writing(out):
+        before = out_folder.begun(out, verb)
+        if before is not None:
+            out_folder.refuse_changed(out, before, out_folder.plain(settings), Path(os.path.abspath(folder)))
+        rows, _ = manifest.read(table, columns)
+        changed = {row.source for row in rows if row.source in now and not now[row.source].holds(row)}
+        kept = [row for row in rows if row.source not in changed]
+        dropped = tuple(row for row in rows if row.source in changed)
+        if dropped:
+            out_folder.remove(out, {row.output for row in dropped} - {row.output for row in kept} - {""})
+            manifest.write(table, kept, columns)
+    return dropped
+
+
+def place_all(group: Group, targets: Sequence[str], out: Path, link: bool) -> Outcome | None:
+    """Put every file of a group at its target below OUT, or none of them.
+
+    Returns:
+        None, or what is wrong with the first file that cannot be read.
+    """
+    placed: list[Path] = []
+    for file, target in zip(group.files, targets):
+        try:
+            place(file.path, out / target, link)
+        except BaseException as error:
+            for path in placed:
+                path.unlink(missing_ok=True)
+            if isinstance(error, UnreadableImage):
+                return unreadable(group, file, error)
+            raise
+        placed.append(out / target)
+    return None
+
+
+def unreadable(group: Group, file: Source, error: UnreadableImage) -> Outcome:
+    """The outcome of a group with a file that cannot be read; says which it is where it is not the first."""
+    reason = error.reason if file is group else f"{file.name}: {error.reason}"
+    return Outcome(action=UNREADABLE, reason=reason)
+
+
+def columns_for(labels: Sequence[str]) -> tuple[str, ...]:
+    """A column for each folder, of its name; where that is taken, with "_picture" after it."""
+    taken = {*manifest.COLUMNS, MATCHED, PART}
+    columns: list[str] = []
+    for label in labels:
+        while label in taken:
+            label += "_picture"
+        taken.add(label)
+        columns.append(label)
+    return tuple(columns)
+
+
+def output_name(name: str) -> str:
+    """What a file is called below OUT: its name, without backslashes, which stand for bytes that are no text."""
+    return name.replace("\\", "%5C")
+
+
+def _state(file: Source) -> str:
+    try:
+        found = os.stat(file.path)
+    except OSError:
+        return f"{file.name} (not there)"
+    return f"{file.name} ({found.st_size} bytes, {found.st_mtime_ns})"
