@@ -1,0 +1,113 @@
+"""`toonforge data inspect`: look through folders of pictures before training on them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toonforge.cli.data.common import force_option, run, workers_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from toonforge.prepare.inspect import Inspection
+    from toonforge.prepare.inspect_finding import Finding
+    from toonforge.prepare.work import Progress
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to; FOLDER-inspection when left out."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Short side below which pictures are called small: that of training. 256 when left out.",
+)
+@workers_option
+@force_option
+def command(folders: tuple[Path, ...], out: Path | None, size: int | None, workers: int | None, force: bool) -> int:
+    """Look through folders of pictures: what would training suffer from?
+
+    Counts formats, sizes and tones; finds damaged, grey, blurred and letterboxed pictures and duplicates; and, of two
+    folders or more, says where they differ in ways that are no style. Writes a page, report.html, a contact sheet and
+    the figures of every picture, manifest.csv. Run again, it measures only what has changed.
+
+    \b
+    Examples:
+      toonforge data inspect photos
+      toonforge data inspect data/photo data/cartoon -o inspection
+      toonforge data inspect photos --size 128
+    """
+    from toonforge.prepare.inspect import SIZE, inspect
+
+    found: list[Inspection] = []
+
+    def call(progress: Progress) -> Inspection:
+        found.append(inspect(folders, out, size=size or SIZE, workers=workers, force=force, progress=progress))
+        return found[-1]
+
+    code = run(call)
+    if found[-1].findings:
+        show(found[-1])
+    return code
+
+
+COLOURS = {"mend": "red", "look at": "yellow", "fine": "green"}
+
+
+def show(inspection: Inspection) -> None:
+    """Print the folders' figures and the findings on stdout, and where the page is."""
+    from rich.console import Console
+
+    from toonforge.cli.text import width
+    from toonforge.data.reading import shown
+
+    console = Console(file=sys.stdout, width=width(), highlight=False)
+    click.echo("")
+    console.print(_table(inspection))
+    click.echo("")
+    fine = 0
+    for finding in inspection.findings:
+        if finding.severity == "fine":
+            fine += 1
+        else:
+            click.echo(_line(finding, len(inspection.labels) > 1))
+    click.echo(click.style(f"{'fine':<9}", fg=COLOURS["fine"]) + f"{fine} other things that were looked for")
+    click.echo("")
+    commands = dict.fromkeys(finding.command for finding in inspection.findings if finding.command)
+    for number, words in enumerate(commands):
+        click.echo(f"{'' if number else 'helps:':<15}{click.style(words, fg='green')}")
+    for what, path in (("report", inspection.page), ("contact sheet", inspection.sheet)):
+        click.echo(f"{what + ':':<15}{shown(path)}")
+
+
+def _line(finding: Finding, several: bool) -> str:
+    from toonforge.cli.text import hanging
+    from toonforge.prepare.inspect_finding import printable
+
+    head = click.style(f"{finding.severity:<9}", fg=COLOURS[finding.severity], bold=True)
+    where = f"{', '.join(finding.folders)}: " if several and not finding.names_folders else ""
+    return hanging(printable(where + finding.title), head, " " * 9)
+
+
+def _table(inspection: Inspection) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from toonforge.prepare.inspect_finding import printable
+
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
+    grid.add_column("")
+    for label in inspection.labels:
+        grid.add_column(Text(printable(label)), justify="right", overflow="fold")
+    for line in inspection.table:
+        if line.brief:
+            grid.add_row(Text(line.label, style="dim"), *(Text(cell) for cell in line.cells))
+    return grid
