@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -29,9 +29,16 @@ class Batch:
     parts: list[dict[str, Tensor]]
     skipped: dict[str, str]
 
-    def pinned(self) -> Batch:
+    def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, from where copies to a GPU need not be waited for."""
-        return Batch([{key: value.pin_memory() for key, value in part.items()} for part in self.parts], self.skipped)
+        return self._each(Tensor.pin_memory)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device; from page-locked memory, without waiting for the copy."""
+        return self._each(lambda value: value.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch([{key: change(value) for key, value in part.items()} for part in self.parts], self.skipped)
 
 
 class TrainLoader:
@@ -47,7 +54,8 @@ class TrainLoader:
         start_step, total_steps: the first step, and the one after the last.
         rank, processes: which process this is, and of how many.
         parts: how many parts a batch is cut into.
-        workers: processes that load pictures in the background; 0 loads here, when asked for the next batch.
+        workers: processes that load pictures in the background, for as long as batches are asked for; 0 loads here,
+            when asked for the next batch.
         pin_memory: hand out page-locked tensors; wants a GPU.
 
     Raises:
@@ -82,7 +90,9 @@ class TrainLoader:
                 raise DataError(Problem(message=f"the data set has no {group!r} pictures to train on"))
         self.steps = range(start_step, total_steps)
         self.steps_per_epoch = steps_per_epoch(source.sizes, batch_size)
-        self._samples = _Steps(source, Order(source.sizes, batch_size, seed), rank, processes, parts)
+        order = Order(source.sizes, batch_size, seed)
+        # Workers hand their batches over through shared memory, from where a thread of the loader copies them.
+        self._samples = _Steps(source, order, rank, processes, parts, pin_memory and not workers)
         self._workers, self._pin_memory = workers, pin_memory
 
     def __len__(self) -> int:
@@ -93,7 +103,7 @@ class TrainLoader:
         for result in self._background() if self._workers and self.steps else here:
             if isinstance(result, DataError):
                 raise result
-            yield result.pinned() if self._pin_memory else result
+            yield result
 
     def _background(self) -> Iterator[Batch | DataError]:
         return iter(
@@ -102,6 +112,7 @@ class TrainLoader:
                 batch_size=None,
                 sampler=self.steps,
                 num_workers=self._workers,
+                pin_memory=self._pin_memory,
                 collate_fn=_as_is,
                 worker_init_fn=_ignore_interrupts,
                 # A generator of its own: otherwise starting the workers would advance torch's global random state.
@@ -123,8 +134,10 @@ def _ignore_interrupts(worker: int) -> None:
 class _Steps(Dataset["Batch | DataError"]):
     """Maps a step's number to its batch. Errors are returned, since a worker's own lose their fields on the way."""
 
-    def __init__(self, source: ImageSource, order: Order, rank: int, processes: int, parts: int) -> None:
-        self.source, self.order = source, order
+    def __init__(
+        self, source: ImageSource, order: Order, rank: int, processes: int, parts: int, pin_memory: bool
+    ) -> None:
+        self.source, self.order, self.pin_memory = source, order, pin_memory
         self.rank, self.parts = rank, parts
         self.share = order.batch_size // (parts * processes)
         self.stride = order.batch_size // parts
@@ -141,7 +154,7 @@ class _Steps(Dataset["Batch | DataError"]):
 
     def _part(self, first: int, skipped: dict[str, str]) -> dict[str, Tensor]:
         samples = [self._sample(number, skipped) for number in range(first, first + self.share)]
-        return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
+        return {key: _stacked([sample[key] for sample in samples], self.pin_memory) for key in samples[0]}
 
     def _sample(self, number: int, skipped: dict[str, str]) -> dict[str, Tensor]:
         fields: dict[str, Tensor] = {}
@@ -175,3 +188,16 @@ class _Steps(Dataset["Batch | DataError"]):
                 expected="at least one",
             )
         )
+
+
+def _stacked(pictures: list[Tensor], pin_memory: bool) -> Tensor:
+    """One tensor of all, each copied once; colours that lie together, as decoders leave them, stay so."""
+    first = pictures[0]
+    together = first.dim() == 3 and first.stride(0) == 1
+    batch = torch.empty(
+        (len(pictures), *first.shape),
+        dtype=first.dtype,
+        memory_format=torch.channels_last if together else torch.contiguous_format,
+        pin_memory=pin_memory,
+    )
+    return torch.stack(pictures, out=batch)
