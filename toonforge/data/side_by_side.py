@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +12,7 @@ from toonforge.data.files import Files
 from toonforge.data.held_out import HeldOut
 from toonforge.data.listing import list_folder
 from toonforge.data.picture_source import PictureSource
-from toonforge.data.reading import MAX_ASPECT, read_picture
+from toonforge.data.reading import MAX_ASPECT, read_picture, shown
 from toonforge.errors import DataError, FieldError, Problem, UnreadableImage
 from toonforge.names import is_identifier
 
@@ -132,8 +133,8 @@ class Part:
         return self.whole.files.name(self._at(index))
 
     def where(self, index: int) -> str:
-        """The file, and which picture of it."""
-        return f"{self.whole.files.where(self._at(index))} ({self._which})"
+        """The file, as an absolute path, and which picture of it."""
+        return f"{shown(os.path.abspath(self.whole.files.path(self._at(index))))} ({self._which})"
 
     def version(self, index: int) -> str:
         """The file's version, and which picture of it."""

@@ -147,7 +147,8 @@ def _join(sides: Sequence[Picture], path: Path) -> None:
 
     height, width = sides[0].shape[:2]
     joined = np.concatenate([scale(side, height, width) for side in sides], axis=1)
-    save_picture(Image.fromarray(joined), path, format="PNG")
+    # Level 4 takes half the time of the default, 6, for files of the same size.
+    save_picture(Image.fromarray(joined), path, format="PNG", compress_level=4)
 
 
 def _nothing_matches(names: Sequence[str], labels: Sequence[str]) -> Problem:
