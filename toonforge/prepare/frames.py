@@ -1,0 +1,263 @@
+"""`toonforge data frames`: pictures out of films, the sharpest of each scene or one every so many seconds.
+
+Three passes, each begun again where it was stopped: every film is read once without decoding it; to find scenes, it is
+decoded in pieces and a few figures of each frame are kept; and the frames that are wanted are decoded and written.
+What the first two found out stays in the hidden folders OUT/.films and OUT/.scenes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from toonforge.errors import DataError, Problem
+from toonforge.extras import need
+from toonforge.prepare import manifest, out_folder
+from toonforge.prepare.film_finding import find_films
+from toonforge.prepare.frames_plan import Choice, Piece, Wanted, in_pieces, pieces, wanted
+from toonforge.prepare.frames_tasks import (
+    FORMATS,
+    REMARKS,
+    Measuring,
+    Surveying,
+    Writing,
+    figures_file,
+    load_figures,
+    load_survey,
+)
+from toonforge.prepare.scenes import THRESHOLD
+from toonforge.prepare.sources import with_targets
+from toonforge.prepare.task import FAILED, UNREADABLE, Outcome, Progress, Source, Task
+from toonforge.prepare.work import Report, Row, work
+
+FILMS, SCENES = ".films", ".scenes"
+"""Folders in OUT for what was found out about films and their pieces."""
+
+MEASURES = 1
+"""Counted up when what is kept there means something else."""
+
+
+def frames(
+    films: Path | Sequence[Path],
+    out: Path,
+    *,
+    every: float | None = None,
+    per_scene: int = 1,
+    threshold: float = THRESHOLD,
+    begin: float = 0.0,
+    end: float | None = None,
+    size: int | None = None,
+    format: str = "jpg",
+    most: int | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Take pictures out of films.
+
+    A frame comes out upright, with square pixels and 8 bits a colour; HDR is not tone-mapped. Near-black frames are
+    left out. A film that cannot be read is "unreadable" in the manifest, one that is torn off gives what is there.
+
+    Args:
+        films: files, and folders in which films are looked for.
+        out: gets FILM/000012.480s.jpg (the time in seconds) for each frame. Further films may be added by later calls.
+        every: seconds from one frame to the next; None for the sharpest frames of each scene.
+        per_scene: how many of each scene, evenly spaced.
+        threshold: times that a frame changes more than its neighbours, to be a cut; higher finds fewer scenes.
+        begin, end: seconds between which frames are taken.
+        size: pixels to which the short side is scaled down; never up, and not at all when left out.
+        format: "jpg" (quality 95, colours at full size) or "png". Frames have been through a lossy compression already,
+            so JPEG costs little: it differs less from the frame than the frame does from what was filmed.
+        most: how many frames of one film at most, evenly spaced among those that would be taken.
+        workers, force, progress: as `toonforge.prepare.work.work` takes them.
+
+    Raises:
+        DataError: there is no film, a value is out of its range, or OUT cannot be used.
+        ToonforgeError: PyAV is not installed.
+    """
+    given = [films] if isinstance(films, Path) else [*films]
+    choice = Choice(every=every, per_scene=per_scene, threshold=threshold, begin=begin, end=end, most=most)
+    _check(choice, size, format)
+    need("av", "films need")
+    root, found = find_films(given)
+    call = _Call(root, _source(given), out, workers, force, progress)
+    settings = {**attrs.asdict(choice), "size": size, "format": format, "below": str(root)}
+    _refuse(given, call.source, out, settings, force)
+
+    sources = _with_earlier(found, root, out)
+    surveyed = call.work(FILMS, sources, Surveying())
+    if surveyed.stopped:
+        return attrs.evolve(surveyed, out=out, rows=(), counts={})
+    told = {row.source: row for row in surveyed.rows}
+    said = {name: _said(row) for name, row in told.items() if _said(row)}
+    parts: dict[str, list[Piece]] = {}
+    for source in sources:
+        if told[source.name].action == "read":
+            film = load_survey(out / FILMS / told[source.name].output)
+            first, last = choice.times(film)
+            parts[source.name] = [
+                piece
+                for piece in pieces(source.name, film)
+                if film.seconds(piece.first) <= last and (piece.end is None or film.seconds(piece.end) >= first)
+            ]
+    paths = {source.name: source.path for source in sources}
+    cut = [Source(piece.name, paths[name]) for name, theirs in parts.items() for piece in theirs]
+    films_of = {piece.name: name for name, theirs in parts.items() for piece in theirs}
+    if every is None and cut:
+        by_name = {piece.name: piece for theirs in parts.values() for piece in theirs}
+        measured = call.work(SCENES, cut, Measuring(surveys=out / FILMS, films=films_of, parts=by_name))
+        if measured.stopped:
+            return attrs.evolve(measured, out=out, rows=(), counts={})
+        said.update(_not_measured(measured.rows, films_of))
+    planned: dict[str, tuple[Wanted, ...]] = {}
+    for name, theirs in parts.items():
+        if not {FAILED, UNREADABLE} & said.get(name, {}).keys():
+            try:
+                planned.update(_plan(name, theirs, out, choice))
+            except _NoFrame as error:
+                said[name] = {**said.get(name, {}), error.action: str(error)}
+    writing = Writing(
+        surveys=out / FILMS,
+        films=films_of,
+        folders={source.name: source.target for source in with_targets(sources, "")},
+        frames=planned,
+        said=said,
+        format=format,
+        size=size,
+    )
+    todo = [*(Source(name, paths[name]) for name in said), *(one for one in cut if one.name in planned)]
+    return call.work("", todo, writing, settings)
+
+
+@attrs.frozen
+class _Call:
+    """What the passes of one call have in common."""
+
+    root: Path
+    source: Path
+    out: Path
+    workers: int | None
+    force: bool
+    progress: Progress | None
+
+    def work(
+        self, below: str, sources: Sequence[Source], task: Task, settings: Mapping[str, object] | None = None
+    ) -> Report:
+        """One pass, in a hidden folder where `settings` are left out: then it depends on nothing but the films."""
+        force, what, out = self.force, below.removeprefix(".") or "frames", self.out / below
+        if settings is None:
+            settings = {"below": str(self.root), "measures": MEASURES}
+            before = _begun(out, what)
+            force = force and before is not None and before["settings"] != settings
+        progress = self.progress if not below or self.progress is None else _Quiet(self.progress)
+        return work(
+            what, self.source, sources, task, out, settings, workers=self.workers, force=force, progress=progress
+        )
+
+
+@attrs.define
+class _Quiet:
+    """Progress of a pass that says nothing where nothing is left to do."""
+
+    progress: Progress
+
+    def begin(self, what: str, total: int, done: int) -> None:
+        if done < total:
+            self.progress.begin(what, total, done)
+
+    def advance(self, outcome: Outcome) -> None:
+        self.progress.advance(outcome)
+
+
+class _NoFrame(Exception):
+    """A film of which nothing is taken: the action in the manifest, and why."""
+
+    def __init__(self, action: str, reason: str) -> None:
+        super().__init__(reason)
+        self.action = action
+
+
+def _plan(name: str, parts: Sequence[Piece], out: Path, choice: Choice) -> Mapping[str, tuple[Wanted, ...]]:
+    film = load_survey(out / FILMS / figures_file(name))
+    figures = None
+    if choice.every is None:
+        figures = load_figures([out / SCENES / figures_file(piece.name) for piece in parts])
+        if parts and not len(figures.time):
+            raise _NoFrame(UNREADABLE, "no frame of it can be decoded")
+    found = in_pieces(wanted(film, figures, choice), parts)
+    if not found:
+        raise _NoFrame("skipped", f"it lasts {film.duration:.1f} seconds, and none is wanted of them")
+    return found
+
+
+def _said(row: Row) -> Mapping[str, str]:
+    """What there is to say of a film as a whole: action -> reason."""
+    if row.action != "read":
+        return {row.action: row.reason}
+    return {action: str(row.figures[action]) for action in REMARKS if row.figures[action]}
+
+
+def _not_measured(rows: Iterable[Row], films_of: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
+    return {films_of[row.source]: {row.action: row.reason} for row in rows if row.action != "measured"}
+
+
+def _source(given: Sequence[Path]) -> Path:
+    """What the manifest calls the source: the folder or the file. Of several, the first; `below` holds them all."""
+    return given[0]
+
+
+def _with_earlier(found: Sequence[Source], root: Path, out: Path) -> list[Source]:
+    """The films, and those of earlier calls that are still there: a film that is not named again is not gone."""
+    rows, _ = manifest.read(out / FILMS / manifest.CSV, Surveying.columns)
+    named = {source.name for source in found}
+    earlier = [Source(row.source, root / row.source) for row in rows if row.source not in named]
+    return sorted([*found, *(source for source in earlier if source.path.is_file())], key=lambda source: source.name)
+
+
+def _check(choice: Choice, size: int | None, format: str) -> None:
+    """Raise `DataError` for values out of their range."""
+    later = f"more than {choice.begin:g} seconds"
+    problems = [
+        Problem(message="out of range", key=key, found=str(value), expected=expected)
+        for key, value, expected, right in (
+            ("every", choice.every, "seconds, more than 0", choice.every is None or 0 < choice.every < float("inf")),
+            ("per scene", choice.per_scene, "1 or more", choice.per_scene >= 1),
+            ("threshold", choice.threshold, "more than 1", choice.threshold > 1),
+            ("from", choice.begin, "0 seconds or more", choice.begin >= 0),
+            (
+                "until",
+                choice.end,
+                later,
+                choice.end is None or choice.end > choice.begin,
+            ),
+            ("size", size, "16 pixels or more", size is None or size >= 16),
+            ("format", format, " or ".join(FORMATS), format in FORMATS),
+            ("max", choice.most, "1 or more", choice.most is None or choice.most >= 1),
+        )
+        if not right
+    ]
+    if choice.every is not None and (choice.per_scene, choice.threshold) != (1, THRESHOLD):
+        hint = "leave one or the other out"
+        problems.append(Problem(message="scenes are not looked for where a frame is taken every so often", hint=hint))
+    if problems:
+        raise DataError(*problems)
+
+
+def _refuse(given: Sequence[Path], source: Path, out: Path, settings: Mapping[str, object], force: bool) -> None:
+    """Raise `DataError` before hours of work where the last pass would not begin."""
+    for path in given:
+        out_folder.refuse_overlap(path, out)
+    before = _begun(out, "frames")
+    if before is not None and not force:
+        out_folder.refuse_changed(out, before, out_folder.plain(settings), Path(os.path.abspath(source)))
+
+
+def _begun(out: Path, verb: str) -> Mapping[str, Any] | None:
+    if not out.is_dir():
+        return None
+    with out_folder.writing(out):
+        return out_folder.begun(out, verb)
