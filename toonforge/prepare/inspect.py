@@ -20,7 +20,7 @@ from toonforge.prepare.inspect_judge import judge, readable
 from toonforge.prepare.inspect_measure import Measure
 from toonforge.prepare.inspect_page import draw_page
 from toonforge.prepare.inspect_same import same_pictures
-from toonforge.prepare.inspect_sheet import Band, draw_sheet
+from toonforge.prepare.inspect_sheet import HEADINGS, Band, draw_sheet
 from toonforge.prepare.inspect_spread import spreads
 from toonforge.prepare.inspect_table import Line, make_table
 from toonforge.prepare.inspect_thumbs import make_thumbs
@@ -164,8 +164,8 @@ def _report(
     galleries = [band for folder in folders for band in _galleries(folder, len(folders))]
     shown_with = [
         Band(
-            title=finding.title,
-            note=" and ".join(finding.folders) if len(folders) > 1 else "",
+            title=f"{' and '.join(finding.folders)}: {HEADINGS.get(finding.kind, finding.kind)}",
+            note=some(len(finding.lines), "group" if len(finding.groups[0]) > 1 else "picture"),
             groups=finding.groups,
         )
         for finding in findings

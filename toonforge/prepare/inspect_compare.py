@@ -41,7 +41,7 @@ def counts(folders: Sequence[Folder]) -> Finding:
     most, least = max(folders, key=len), min(folders, key=len)
     times = len(most) / len(least)
     if times < TIMES:
-        return _fine("imbalance-count", folders, f"like many pictures: {_each(folders, lambda f: f'{len(f):,}')}")
+        return _fine("imbalance-count", folders, f"about as many pictures: {_each(folders, lambda f: f'{len(f):,}')}")
     return Finding(
         severity=LOOK,
         kind="imbalance-count",
@@ -83,7 +83,7 @@ def brightness(folders: Sequence[Folder]) -> Finding:
             advice=f"Add dark pictures to {lacking[0].label}, or leave them out of {alone[0].label}: manifest.csv has "
             "the brightness of each, by which to sort.",
         )
-    return _fine("imbalance-brightness", folders, f"like bright: {told}")
+    return _fine("imbalance-brightness", folders, f"about as bright: {told}")
 
 
 def sizes(folders: Sequence[Folder]) -> Finding:
@@ -95,7 +95,7 @@ def sizes(folders: Sequence[Folder]) -> Finding:
     told = _each(folders, lambda f: f"{medians[f.label]:.0f} pixels")
     times = medians[large.label] / medians[small.label]
     if times < LARGER:
-        return _fine("imbalance-size", folders, f"like large, by the median short side: {told}")
+        return _fine("imbalance-size", folders, f"about as large, by the median short side: {told}")
     return Finding(
         severity=LOOK,
         kind="imbalance-size",
@@ -116,7 +116,7 @@ def shapes(folders: Sequence[Folder]) -> Finding:
     wide, tall = max(folders, key=lambda f: medians[f.label]), min(folders, key=lambda f: medians[f.label])
     told = _each(folders, lambda f: f"{medians[f.label]:.2f}")
     if medians[wide.label] / medians[tall.label] < WIDER:
-        return _fine("imbalance-aspect", folders, f"like wide, by the median of width ÷ height: {told}")
+        return _fine("imbalance-aspect", folders, f"about as wide, by the median of width ÷ height: {told}")
     return Finding(
         severity=LOOK,
         kind="imbalance-aspect",
@@ -124,7 +124,7 @@ def shapes(folders: Sequence[Folder]) -> Finding:
         title=f"pictures of {wide.label} are wider than those of {tall.label}",
         text=f"Median of width ÷ height: {told}. Squares are cut out of them, so from wide pictures come their sides, "
         "from tall ones their tops and bottoms: one sees more sky, the other more walls.",
-        advice="Choose pictures of like shapes, or cut them to one shape beforehand.",
+        advice="Choose pictures of similar shapes, or cut them to one shape beforehand.",
     )
 
 

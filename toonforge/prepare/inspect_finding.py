@@ -67,13 +67,17 @@ class Finding:
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The worst first; within one severity in the order given. What is said of several folders alike is said once."""
+    """The worst first; of one severity, kinds in the order in which they came up.
+
+    What is said of several folders alike is said once.
+    """
     said: dict[Finding, tuple[str, ...]] = {}
     for finding in findings:
         alike = attrs.evolve(finding, folders=())
         said[alike] = tuple(dict.fromkeys([*said.get(alike, ()), *finding.folders]))
     merged = [attrs.evolve(finding, folders=folders) for finding, folders in said.items()]
-    return tuple(sorted(merged, key=lambda finding: SEVERITIES.index(finding.severity)))
+    kinds = list(dict.fromkeys(finding.kind for finding in merged))
+    return tuple(sorted(merged, key=lambda f: (SEVERITIES.index(f.severity), kinds.index(f.kind))))
 
 
 def singles(shots: Iterable[Shot]) -> tuple[Group, ...]:

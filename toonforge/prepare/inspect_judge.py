@@ -60,7 +60,9 @@ def readable(folder: Folder) -> Iterator[Finding]:
             folders=(folder.label,),
             title=f"{some(len(dangling), 'link')} {'leads' if len(dangling) == 1 else 'lead'} nowhere",
             text="The file was moved or removed, or is on a disk that is not mounted.",
-            advice="Bring it back, or remove the link." if len(dangling) == 1 else "Bring them back, or remove the links.",
+            advice="Bring it back, or remove the link."
+            if len(dangling) == 1
+            else "Bring them back, or remove the links.",
             lines=folder.beside.dangling,
         )
 
@@ -82,17 +84,17 @@ def count(folder: Folder) -> Finding:
 def marked(folder: Folder, limits: Limits) -> Mapping[str, npt.NDArray[np.bool_]]:
     """Kind of trouble -> which pictures have it: those that `toonforge data filter` would put aside.
 
-    What is empty is grey, dark and blurred too, but that is not the point: it is called empty alone.
+    What is empty or black is grey and blurred too, but that is not the point: it is not called so.
     """
     numbers = folder.numbers
-    empty = numbers["contrast"] < limits.min_contrast
+    empty, black = numbers["contrast"] < limits.min_contrast, numbers["brightness"] < limits.min_brightness
     return {
         "small": folder.short_side < limits.min_side,
         "long": folder.length > limits.max_aspect,
         "empty": empty,
-        "black": (numbers["brightness"] < limits.min_brightness) & ~empty,
-        "grey": (numbers["colour_spread"] < limits.min_colour) & ~empty,
-        "blurred": (numbers["sharpness"] < limits.min_sharpness) & ~empty,
+        "black": black & ~empty,
+        "grey": (numbers["colour_spread"] < limits.min_colour) & ~empty & ~black,
+        "blurred": (numbers["sharpness"] < limits.min_sharpness) & ~empty & ~black,
         "bars": numbers["bars"] > 0,
     }
 

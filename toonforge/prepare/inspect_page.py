@@ -94,7 +94,7 @@ def _finding(finding: Finding, shots: Mapping[str, Mapping[str, Any]]) -> Mappin
         "folders": [] if finding.names_folders else [printable(label) for label in finding.folders],
         "groups": _groups(finding.groups, shots),
         "lines": [printable(line) for line in lines],
-        "summary": "which one" if len(finding.lines) == 1 else f"which {len(finding.lines):,}",
+        "summary": "which one" if len(finding.lines) == 1 else "which ones",
         "more": f"{len(finding.lines) - LISTED:,}" if len(finding.lines) > LISTED else "",
     }
 

@@ -121,7 +121,7 @@ def _by_digest(folder: Folder) -> Mapping[str, Same]:
 
 
 def _near(folder: Folder) -> list[Same]:
-    """Groups of pictures that are near each other but not the same file, the largest picture of each first."""
+    """Groups of pictures that are near each other but not the same file, the one that `dedupe` keeps of each first."""
     import numpy as np
 
     chosen, hashes = _hashes(folder)
@@ -129,7 +129,7 @@ def _near(folder: Folder) -> list[Same]:
         return []
     areas = folder.numbers["width"][chosen] * folder.numbers["height"][chosen]
     rank = np.empty(len(chosen), np.int64)
-    rank[np.lexsort((chosen, -areas))] = np.arange(len(chosen))
+    rank[np.lexsort((chosen, -folder.numbers["sharpness"][chosen], -areas))] = np.arange(len(chosen))
     found: defaultdict[int, list[str]] = defaultdict(list)
     for place, kept in enumerate(keepers(hashes, rank, DISTANCE).kept.tolist()):
         if kept != place:

@@ -17,11 +17,22 @@ if TYPE_CHECKING:
 CELL = (176, 132)
 """Room for a picture, in pixels."""
 COLUMNS = 8
-GAP, MARGIN, LABEL, CAPTION, HEADING, BAND_GAP = 10, 28, 13, 13, 20, 30
-WELL = (239, 237, 231)
+GAP, MARGIN, LABEL, CAPTION, HEADING, BAND_GAP = 10, 28, 13, 13, 20, 18
+WELL, RULE = (239, 237, 231), (208, 204, 194)
 TIE = (196, 112, 24)
-_HEADING_ROOM = 34
+HEADINGS = {
+    "black": "nearly black",
+    "bars": "bars, frames",
+    "duplicates": "copies",
+    "duplicates-between": "in both",
+    "near-duplicates-between": "nearly in both",
+    "pair-aspects": "pairs of two shapes",
+}
+"""What bands of findings are called, by their kind; the others by the kind itself."""
+_HEADING_ROOM = 44
 _ROW_ROOM = CELL[1] + 2 * 17 + 14
+_NARROWEST = 2
+"""Columns that a band takes at least, for its heading."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,40 +44,92 @@ class Band:
     groups: tuple[Group, ...]
 
 
+@attrs.frozen(kw_only=True)
+class _Laid:
+    """A band in its place: rows of pictures, each with whether it is tied to the next; in columns from `first` on."""
+
+    band: Band
+    rows: list[list[tuple[Shot, bool]]]
+    first: int
+    columns: int
+
+
 def draw_sheet(title: str, bands: Sequence[Band], thumbs: Mapping[str, Image.Image]) -> Image.Image:
-    """Draw the sheet: dark on light, RGB. Pictures without a small copy are left out, and bands without any."""
+    """Draw the sheet: dark on light, RGB. Pictures without a small copy are left out, and bands without any.
+
+    Bands of few pictures stand beside each other where they fit; pictures of one group stay in one row.
+    """
     from PIL import Image, ImageDraw
 
-    laid = [(band, cells) for band in bands if (cells := _cells(band.groups, thumbs))]
-    rows = sum(-(-len(cells) // COLUMNS) for _, cells in laid)
-    width = 2 * MARGIN + COLUMNS * (CELL[0] + GAP) - GAP
-    height = 2 * MARGIN + 40 + len(laid) * (_HEADING_ROOM + BAND_GAP) - BAND_GAP * bool(laid) + rows * _ROW_ROOM
-    sheet = Image.new("RGB", (width, height), PAPER)
+    shelves = _shelves(bands, thumbs)
+    heights = [_HEADING_ROOM + max(len(laid.rows) for laid in shelf) * _ROW_ROOM for shelf in shelves]
+    width = 2 * MARGIN + _span(COLUMNS)
+    sheet = Image.new("RGB", (width, 2 * MARGIN + 52 + sum(heights) + BAND_GAP * len(shelves)), PAPER)
     draw = ImageDraw.Draw(sheet)
     write(draw, (MARGIN, MARGIN), title, 26, INK, width - 2 * MARGIN)
-    y = MARGIN + 40 + 12
-    for band, cells in laid:
-        end = write(draw, (MARGIN, y), band.title, HEADING, INK, width - 2 * MARGIN)
-        write(draw, (end + 14, y + 6), band.note, CAPTION, FAINT, width - MARGIN - end - 14)
-        y += _HEADING_ROOM
-        for start in range(0, len(cells), COLUMNS):
-            row = cells[start : start + COLUMNS]
-            for place, (shot, tied) in enumerate(row):
-                _draw_cell(sheet, draw, (MARGIN + place * (CELL[0] + GAP), y), shot, thumbs[shot.source])
-                if tied and place + 1 < len(row):
-                    _draw_tie(draw, (MARGIN + (place + 1) * (CELL[0] + GAP) - GAP, y + CELL[1] // 2))
-            y += _ROW_ROOM
-        y += BAND_GAP
+    y = MARGIN + 52
+    for shelf, height in zip(shelves, heights):
+        for laid in shelf:
+            _draw_band(sheet, draw, (MARGIN + laid.first * (CELL[0] + GAP), y), laid, thumbs)
+        y += height + BAND_GAP
     return sheet
 
 
-def _cells(groups: Sequence[Group], thumbs: Mapping[str, Image.Image]) -> list[tuple[Shot, bool]]:
-    """Pictures in their order, and whether each is tied to the next."""
-    cells: list[tuple[Shot, bool]] = []
+def _shelves(bands: Sequence[Band], thumbs: Mapping[str, Image.Image]) -> list[list[_Laid]]:
+    """Bands in their order, on shelves of `COLUMNS`."""
+    shelves: list[list[_Laid]] = []
+    free = 0
+    for band in bands:
+        groups = [there for group in band.groups if (there := [shot for shot in group if shot.source in thumbs])]
+        if not groups:
+            continue
+        columns = min(COLUMNS, max(_NARROWEST, sum(map(len, groups))))
+        if columns > free:
+            shelves.append([])
+            free = COLUMNS
+        shelves[-1].append(_Laid(band=band, rows=_rows(groups, columns), first=COLUMNS - free, columns=columns))
+        free -= columns
+    return shelves
+
+
+def _rows(groups: Sequence[Sequence[Shot]], columns: int) -> list[list[tuple[Shot, bool]]]:
+    """The pictures in rows; a group begins a new one rather than being broken, unless it is longer than any row."""
+    rows: list[list[tuple[Shot, bool]]] = [[]]
     for group in groups:
-        there = [shot for shot in group if shot.source in thumbs]
-        cells += [(shot, number + 1 < len(there)) for number, shot in enumerate(there)]
-    return cells
+        if rows[-1] and len(rows[-1]) + min(len(group), columns) > columns:
+            rows.append([])
+        for number, shot in enumerate(group, start=1):
+            if len(rows[-1]) == columns:
+                rows.append([])
+            rows[-1].append((shot, number < len(group)))
+    return rows
+
+
+def _span(columns: int) -> int:
+    """Pixels that columns take."""
+    return columns * (CELL[0] + GAP) - GAP
+
+
+def _draw_band(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    laid: _Laid,
+    thumbs: Mapping[str, Image.Image],
+) -> None:
+    x, y = corner
+    room = _span(laid.columns)
+    draw.line((x, y, x + room - 1, y), fill=RULE)
+    end = write(draw, (x, y + 8), laid.band.title, HEADING, INK, room) + 12
+    if end < x + room:
+        write(draw, (end, y + 14), laid.band.note, CAPTION, FAINT, x + room - end)
+    for number, row in enumerate(laid.rows):
+        top = y + _HEADING_ROOM + number * _ROW_ROOM
+        for place, (shot, tied) in enumerate(row):
+            left = x + place * (CELL[0] + GAP)
+            _draw_cell(sheet, draw, (left, top), shot, thumbs[shot.source])
+            if tied and place + 1 < len(row):
+                _draw_tie(draw, (left + CELL[0], top + CELL[1] // 2))
 
 
 def _draw_cell(
@@ -120,11 +183,14 @@ def _shorten(text: str, font: Any, room: int, keep_end: bool) -> str:
     return "…" + text if keep_end else text + "…"
 
 
+_PLAIN = str.maketrans({"×": "x", "÷": "/", "–": "-", "—": "-", "≈": "~"})
+
+
 def _drawable(text: str, font: Any) -> str:
     """The text in letters that the font has: without accents where it lacks them, "?" where it lacks the letter."""
     absent = bytes(font.getmask("\uffff"))
     drawn = []
-    for char in text:
+    for char in text.translate(_PLAIN):
         if bytes(font.getmask(char)) != absent:
             drawn.append(char)
         elif not unicodedata.combining(char):

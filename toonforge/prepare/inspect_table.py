@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 MODES = {
     "1": "black and white",
     "L": "grey",
-    "LA": "grey, transparency",
+    "LA": "grey with transparency",
     "P": "palette",
-    "PA": "palette, transparency",
-    "RGBA": "RGB, transparency",
-    "I;16": "grey, 16 bits",
-    "I;16B": "grey, 16 bits",
-    "I": "grey, 32 bits",
+    "PA": "palette with transparency",
+    "RGBA": "RGB with transparency",
+    "I;16": "16-bit grey",
+    "I;16B": "16-bit grey",
+    "I": "32-bit grey",
     "YCbCr": "YCbCr",
 }
 """What Pillow's modes are called here; the others are called what Pillow calls them."""
