@@ -1,0 +1,250 @@
+"""`toonforge data dedupe`: what it keeps and puts aside, that it loses and changes nothing, and what it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from tests.scenes import Picture, photo
+from toonforge.cli import main
+from toonforge.errors import DataError
+from toonforge.prepare.dedupe import dedupe
+from toonforge.prepare.work import Row
+
+
+def write(picture: Picture, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+    return path
+
+
+def half(picture: Picture) -> Picture:
+    return np.asarray(Image.fromarray(picture).resize((picture.shape[1] // 2, picture.shape[0] // 2)))
+
+
+def soft(picture: Picture) -> Picture:
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(2)))
+
+
+def tree(folder: Path) -> dict[str, tuple[str, int]]:
+    """Every file below a folder but the manifest: its bytes' digest and its time."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "manifest" not in path.name)
+    return {
+        path.relative_to(folder).as_posix(): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in files
+    }
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six scenes, two of them several times, four flat pictures and one file that is no picture."""
+    folder = tmp_path / "photos"
+    for seed in range(6):
+        write(photo(seed), folder / f"scene{seed}.png")
+    write(half(photo(1)), folder / "copies" / "half.png")
+    write(soft(photo(1)), folder / "copies" / "soft 😀.png")
+    write((photo(2) * 0.8).astype(np.uint8), folder / "copies" / "darker.JPG")
+    write(np.ascontiguousarray(photo(3)[:, ::-1]), folder / "mirrored.png")
+    for number, level in enumerate((0, 0, 90, 255)):
+        write(np.full((300, 400, 3), level, np.uint8), folder / f"flat{number}.png")
+    (folder / "text.jpg").write_text("no picture")
+    return folder
+
+
+def by_source(rows: tuple[Row, ...]) -> dict[str, Row]:
+    return {row.source: row for row in rows}
+
+
+def test_every_picture_lands_in_one_place_and_no_source_changes(photos: Path, tmp_path: Path) -> None:
+    before = tree(photos)
+    report = dedupe(photos, tmp_path / "out")
+    assert tree(photos) == before
+    assert [row.source for row in report.rows] == sorted(before)
+    placed = {row.output: before[row.source] for row in report.rows if row.output}
+    there = tree(tmp_path / "out")
+    assert (there.pop("duplicates.jpg"), there)[1] == placed
+    assert report.counts == {"kept": 11, "aside": 3, "unreadable": 1}
+
+
+def test_the_best_is_kept_and_the_others_say_what_they_are_near(photos: Path, tmp_path: Path) -> None:
+    rows = by_source(dedupe(photos, tmp_path / "out").rows)
+    for name, original in (("half.png", 1), ("soft 😀.png", 1), ("darker.JPG", 2)):
+        row = rows[f"copies/{name}"]
+        distance = row.figures["distance"]
+        assert (row.action, row.output) == ("aside", f"aside/near-duplicate/copies/{name}")
+        assert row.reason == f"near-duplicate of scene{original}.png, distance {distance}"
+        assert row.figures["duplicate_of"] == f"scene{original}.png" and 0 <= int(distance) <= 6
+        kept = rows[f"scene{original}.png"]
+        assert (int(str(row.figures["hash"]), 16) ^ int(str(kept.figures["hash"]), 16)).bit_count() == distance
+    assert all(rows[f"scene{seed}.png"].action == "kept" for seed in range(6))
+
+
+def test_flat_pictures_are_no_duplicates_of_each_other(photos: Path, tmp_path: Path) -> None:
+    rows = by_source(dedupe(photos, tmp_path / "out", distance=12).rows)
+    for number in range(4):
+        row = rows[f"flat{number}.png"]
+        assert (row.action, row.reason, row.figures["hash"]) == ("kept", "too even to be compared", "")
+
+
+def test_mirrored_pictures_count_where_asked(photos: Path, tmp_path: Path) -> None:
+    assert by_source(dedupe(photos, tmp_path / "one").rows)["mirrored.png"].action == "kept"
+    rows = by_source(dedupe(photos, tmp_path / "two", mirrored=True).rows)
+    assert rows["scene3.png"].reason == "near-duplicate of mirrored.png, mirrored, distance 0"  # first by name
+
+
+def test_larger_then_sharper_then_first_by_name(tmp_path: Path) -> None:
+    def best(*pictures: Picture) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, picture in zip("abc", pictures):
+            write(picture, folder / f"{name}.png")
+        (kept,) = (row.source for row in dedupe(folder, f"{folder}-out").rows if row.action == "kept")
+        return kept
+
+    assert best(half(photo()), soft(photo()), half(soft(photo()))) == "b.png"
+    assert best(soft(photo()), photo()) == "b.png"
+    assert best(photo(), photo(), photo()) == "a.png"
+
+
+def test_a_second_pass_over_what_was_kept_finds_nothing(photos: Path, tmp_path: Path) -> None:
+    for distance in (0, 6, 12):
+        first = tmp_path / f"first{distance}"
+        dedupe(photos, first, distance=distance, mirrored=True)
+        again = dedupe(first / "kept", tmp_path / f"second{distance}", distance=distance, mirrored=True)
+        assert again.counts.keys() == {"kept"}
+        assert tree(first / "kept") == tree(again.out / "kept")
+
+
+def test_workers_and_the_order_of_files_change_nothing(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(4):  # more than are done without processes
+        write(half(photo(seed)), photos / f"half{seed}.png")
+    plain = dedupe(photos, tmp_path / "one", workers=1)
+    many = dedupe(photos, tmp_path / "two", workers=3)
+    from toonforge.prepare import dedupe as module
+
+    listed = module.pictures_below
+    monkeypatch.setattr(module, "pictures_below", lambda folder: tuple(random.Random(7).sample(listed(folder), 19)))
+    shuffled = dedupe(photos, tmp_path / "three")
+    assert plain.rows == many.rows == shuffled.rows
+    assert tree(plain.out) | many_sheet(many.out) == tree(many.out)
+
+
+def many_sheet(out: Path) -> dict[str, tuple[str, int]]:
+    return {name: what for name, what in tree(out).items() if name == "duplicates.jpg"}
+
+
+def test_again_does_nothing_and_more_pictures_are_compared_with_all(photos: Path, tmp_path: Path) -> None:
+    first = dedupe(photos, tmp_path / "out")
+    written = tree(tmp_path / "out")
+    assert dedupe(photos, tmp_path / "out").rows == first.rows
+    assert tree(tmp_path / "out") == written
+    write(np.asarray(Image.fromarray(photo(4)).resize((768, 576))), photos / "larger.png")
+    (photos / "scene1.png").unlink()
+    rows = by_source(dedupe(photos, tmp_path / "out").rows)
+    assert rows["scene4.png"].output == "aside/near-duplicate/scene4.png"  # it was kept before
+    assert rows["copies/soft 😀.png"].output == "kept/copies/soft 😀.png"  # what it was a duplicate of has gone
+    assert rows["copies/half.png"].figures["duplicate_of"] == "copies/soft 😀.png"
+    there = set(tree(tmp_path / "out")) - {"duplicates.jpg"}
+    assert there == {row.output for row in rows.values() if row.output}
+    fresh = dedupe(photos, tmp_path / "fresh")
+    assert by_source(fresh.rows) == rows
+
+
+def test_stopped_in_the_second_pass_it_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toonforge.prepare import dedupe as module
+
+    expected = dedupe(photos, tmp_path / "whole")
+    place, placed = module.place, []
+
+    def stopping(source: Path, target: Path, link: bool) -> None:
+        if "aside" in target.parts and len(placed) == 1:
+            raise KeyboardInterrupt
+        placed.extend([target] if "aside" in target.parts else [])
+        place(source, target, link)
+
+    monkeypatch.setattr(module, "place", stopping)
+    assert dedupe(photos, tmp_path / "out").stopped
+    monkeypatch.setattr(module, "place", place)
+    report = dedupe(photos, tmp_path / "out")
+    assert not report.stopped and report.rows == expected.rows
+    assert tree(tmp_path / "out").keys() == tree(tmp_path / "whole").keys()
+
+
+def test_several_folders_are_compared_with_each_other(tmp_path: Path) -> None:
+    write(photo(), tmp_path / "flickr" / "photos" / "a.png")
+    write(half(photo()), tmp_path / "own" / "photos" / "a.png")
+    write(photo(1), tmp_path / "own" / "photos" / "b.png")
+    report = dedupe([tmp_path / "flickr" / "photos", tmp_path / "own" / "photos"], tmp_path / "out")
+    assert {row.source: row.output for row in report.rows} == {
+        "flickr-photos/a.png": "kept/flickr-photos/a.png",
+        "own-photos/a.png": "aside/near-duplicate/own-photos/a.png",
+        "own-photos/b.png": "kept/own-photos/b.png",
+    }
+    with pytest.raises(DataError, match="sources"):
+        dedupe(tmp_path / "flickr" / "photos", tmp_path / "out")
+
+
+def test_without_duplicates_there_is_no_sheet(tmp_path: Path) -> None:
+    for seed in range(3):
+        write(photo(seed), tmp_path / "in" / f"{seed}.png")
+    write(half(photo()), tmp_path / "in" / "half.png")
+    assert (dedupe(tmp_path / "in", tmp_path / "out").out / "duplicates.jpg").is_file()
+    (tmp_path / "in" / "half.png").unlink()
+    assert not (dedupe(tmp_path / "in", tmp_path / "out").out / "duplicates.jpg").exists()
+
+
+def test_the_sheet_is_cut_where_there_are_many_groups_and_long_ones(tmp_path: Path) -> None:
+    from toonforge.prepare.duplicates_sheet import Member, draw_sheet
+
+    path = write(photo(), tmp_path / "a.png")
+
+    def member(name: str, distance: int) -> Member:
+        return Member(name=name, path=path, size="384x288", distance=distance)
+
+    groups = [(member(f"{i}.png", 0), tuple(member(f"{i}-{j}.png", j) for j in range(i % 9 + 1))) for i in range(90)]
+    draw_sheet(groups, tmp_path / "sheet.jpg")
+    draw_sheet(groups[:1], tmp_path / "small.jpg")
+    with Image.open(tmp_path / "sheet.jpg") as sheet, Image.open(tmp_path / "small.jpg") as small:
+        assert sheet.width < 2000 and small.height < sheet.height < 4000
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("distance", [-1, 13])
+def test_a_distance_out_of_range_is_refused(photos: Path, tmp_path: Path, distance: int) -> None:
+    with pytest.raises(DataError, match="0 to 12"):
+        dedupe(photos, tmp_path / "out", distance=distance)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_that_overlap_are_refused(photos: Path, tmp_path: Path) -> None:
+    for folders in ([photos, photos], [photos, photos / "copies"], [photos / "copies", photos], []):
+        with pytest.raises(DataError):
+            dedupe(folders, tmp_path / "out")
+    write(photo(), tmp_path / "more" / "a.png")
+    for out in (tmp_path / "more" / "out", photos / "out", tmp_path):
+        with pytest.raises(DataError, match="the folder to write to"):
+            dedupe([photos, tmp_path / "more"], out)
+
+
+def test_the_command_tells_where_the_groups_are_drawn(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "dedupe", str(photos), "--distance", "4"]) == 0
+    told = capsys.readouterr().out
+    assert "15 pictures" in told and "near-duplicate of scene1.png" in told
+    assert "photos-deduped/duplicates.jpg" in told
+    assert main(["data", "dedupe", str(photos), "--distance", "6"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main(["data", "dedupe", str(photos), "--distance", "6", "--force"]) == 0
+
+
+def test_several_folders_need_a_place_to_write_to(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "dedupe", str(photos), str(photos / "copies")]) == 2
+    error = capsys.readouterr().err
+    assert "-o" in error and "Traceback" not in error

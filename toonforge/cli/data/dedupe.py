@@ -1,0 +1,64 @@
+"""`toonforge data dedupe`: near-duplicates, put aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toonforge.cli.data.common import force_option, link_option, out_option, run, workers_option
+from toonforge.errors import DataError, Problem
+
+
+@click.command()
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@out_option("deduped")
+@click.option(
+    "--distance",
+    type=click.IntRange(0, 12),
+    default=6,
+    show_default=True,
+    help="Bits of 64 by which near-duplicates differ at most: 2 finds copies of other size or quality, 6 also slight"
+    " crops and brighter ones, 10 more of those and, now and then, different pictures.",
+)
+@click.option("--mirrored", is_flag=True, help="Pictures mirrored left to right are near-duplicates too.")
+@link_option
+@workers_option
+@force_option
+def command(
+    sources: tuple[Path, ...],
+    out: Path | None,
+    distance: int,
+    mirrored: bool,
+    link: bool,
+    workers: int | None,
+    force: bool,
+) -> int:
+    """Sort out near-duplicates.
+
+    Pictures of SOURCE that look alike are grouped by a perceptual hash. The largest of each group (of equally large
+    ones the sharpest) is copied into OUT/kept, the others into OUT/aside; OUT/duplicates.jpg shows the groups. With
+    several folders, their pictures are compared with each other too; OUT must be given then.
+
+    The hash does not see colour: the same drawing in other colours counts as a near-duplicate.
+
+    \b
+    Examples:
+      toonforge data dedupe photos
+      toonforge data dedupe photos --distance 2 --link
+      toonforge data dedupe flickr wikimedia own-photos -o photos
+      toonforge data dedupe film-frames --distance 10 --mirrored
+    """
+    from toonforge.data.reading import shown
+    from toonforge.prepare.dedupe import SHEET, dedupe
+    from toonforge.prepare.sources import beside
+
+    if out is None and len(sources) > 1:
+        raise DataError(Problem(message="several folders are given", expected="-o, the folder to write to"))
+    there = out or beside(sources[0], "deduped")
+    options: Any = {"distance": distance, "mirrored": mirrored, "link": link, "workers": workers, "force": force}
+    code = run(lambda progress: dedupe(sources, there, progress=progress, **options))
+    if code == 0 and (there / SHEET).exists():
+        click.echo(f"the groups: {shown(there / SHEET)}")
+    return code

@@ -1,0 +1,135 @@
+"""Pictures that training suffers from, put aside: `toonforge data filter`."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from toonforge.data.reading import read_picture
+from toonforge.errors import DataError, Problem
+from toonforge.extras import need
+from toonforge.prepare.bars import Bars, letterbox
+from toonforge.prepare.copying import place, write_whole
+from toonforge.prepare.judging import Limits, Look, faults
+from toonforge.prepare.measures import FIGURES, face_ratio, measured
+from toonforge.prepare.sources import pictures_below
+from toonforge.prepare.task import Outcome, Progress, Source
+from toonforge.prepare.work import Report, work
+
+if TYPE_CHECKING:
+    from toonforge.data.faces import FaceFinder
+    from toonforge.data.transforms import Picture
+
+ASIDE, CROP, KEEP = "aside", "crop", "keep"
+LETTERBOXES = (ASIDE, CROP, KEEP)
+"""What may become of pictures with bars: put aside, kept without the bars, kept with them."""
+
+
+@attrs.frozen(kw_only=True)
+class Sort:
+    """A task of the engine: measures one picture, judges it, and puts it into its place.
+
+    Attributes:
+        limits: what it must be like.
+        letterbox: one of `LETTERBOXES`.
+        link: hard links in place of copies.
+    """
+
+    limits: Limits
+    letterbox: str
+    link: bool
+
+    columns: ClassVar[tuple[str, ...]] = ("width", "height", *FIGURES, "bars", "face")
+
+    def __call__(self, source: Source, out: Path) -> Outcome:
+        """OUT/kept/NAME, or OUT/aside/FAULT/NAME. Raises `UnreadableImage`."""
+        whole = read_picture(source.path)
+        bars = letterbox(whole)
+        picture = bars.cut(whole)  # black bars would make a picture dark
+        shape = (picture if self.letterbox == CROP else whole).shape
+        face = face_ratio(picture, _finder()) if self.limits.faces else ""
+        look = Look(
+            height=shape[0],
+            width=shape[1],
+            bars=round(bars.share(whole), 4),
+            face=round(face, 4) if isinstance(face, float) else face,
+            **measured(picture),
+        )
+        found = faults(look, self.limits, letterboxed=self.letterbox == ASIDE and bool(bars))
+        figures = attrs.asdict(look)
+        if found:
+            output = f"aside/{found[0].name}/{source.name}"
+            place(source.path, out / output, self.link)
+            return Outcome(action="aside", output=output, reason="; ".join(map(str, found)), figures=figures)
+        output = f"kept/{source.name}"
+        if bars and self.letterbox == CROP:
+            return Outcome(action="cropped", output=output, reason=_save(bars, picture, out / output), figures=figures)
+        place(source.path, out / output, self.link)
+        return Outcome(action="kept", output=output, figures=figures)
+
+
+def filter_pictures(
+    source: str | Path,
+    out: str | Path,
+    *,
+    limits: Limits | None = None,
+    letterbox: str = ASIDE,
+    link: bool = False,
+    workers: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Copy the pictures of a folder into OUT/kept, and those with faults into OUT/aside/FAULT.
+
+    Args:
+        source: the folder; it is only read.
+        out: a folder of this function's own.
+        limits: what a picture must be like; see there for what is taken when left out.
+        letterbox: what becomes of pictures with bars: "aside", "crop" (kept without the bars, saved anew) or "keep".
+        link: hard links in place of copies, where possible.
+        workers, force, progress: as `toonforge.prepare.work.work` takes them.
+
+    Raises:
+        DataError: a folder cannot be used, or `letterbox` is none of the three.
+        ToonforgeError: faces are asked for, and OpenCV is missing.
+    """
+    if letterbox not in LETTERBOXES:
+        raise DataError(Problem(message="what to do with bars?", found=letterbox, expected=", ".join(LETTERBOXES)))
+    limits = limits or Limits()
+    if limits.faces:
+        need("cv2", "finding faces needs", ", or leave out the limits of faces")
+        _finder()  # better missed here than in every process
+    source, out = Path(source), Path(out)
+    settings = {**attrs.asdict(limits), "letterbox": letterbox, "link": link}
+    task = Sort(limits=limits, letterbox=letterbox, link=link)
+    return work(
+        "filter", source, pictures_below(source), task, out, settings, workers=workers, force=force, progress=progress
+    )
+
+
+def _save(bars: Bars, picture: Picture, path: Path) -> str:
+    """Save a picture that had bars, and tell what was done: JPEG with little loss, all other formats without any."""
+    from PIL import Image
+
+    format = Image.registered_extensions()[path.suffix.lower()]
+    exact: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format, **exact.get(format, {}))
+    write_whole(path, file.getvalue())
+    sides = [f"{side} {width}" for side, width in attrs.asdict(bars).items() if width]
+    return f"bars cut off, in pixels: {', '.join(sides)}"
+
+
+@lru_cache(1)
+def _finder() -> FaceFinder:
+    """One a process."""
+    import cv2
+
+    from toonforge.data.faces import FaceFinder
+
+    cv2.setNumThreads(1)  # the processes share the cores already
+    return FaceFinder()
