@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from typing import Any
 
 import attrs
@@ -153,20 +152,29 @@ class _Steps(Dataset["Batch | DataError"]):
         return Batch(parts, skipped)
 
     def _part(self, first: int, skipped: dict[str, str]) -> dict[str, Tensor]:
-        samples = [self._sample(number, skipped) for number in range(first, first + self.share)]
-        return {key: _stacked([sample[key] for sample in samples], self.pin_memory) for key in samples[0]}
+        """Samples from number `first` on; each is copied to its place while it still lies in the processor's cache."""
+        batch: dict[str, Tensor] = {}
+        for at in range(self.share):
+            for key, value in self._sample(first + at, skipped).items():
+                if at == 0:
+                    batch[key] = _room(value, self.share, self.pin_memory)
+                _put(value, batch[key], at)
+        return batch
 
     def _sample(self, number: int, skipped: dict[str, str]) -> dict[str, Tensor]:
         fields: dict[str, Tensor] = {}
         for group, draw in self.order.draws(number).items():
-            for index in chain((draw.index,), self.order.replacements(group, number)):
-                item = self._item(group, index, draw, skipped)
-                if item is not None:
-                    fields.update(item)
-                    break
-            else:
-                raise self._none_left(group, skipped)
+            item = self._item(group, draw.index, draw, skipped)
+            fields.update(self._instead(group, number, draw, skipped) if item is None else item)
         return fields
+
+    def _instead(self, group: str, number: int, draw: Draw, skipped: dict[str, str]) -> Mapping[str, Tensor]:
+        """The next readable item, in the place of one that is not."""
+        for index in self.order.replacements(group, number):
+            item = self._item(group, index, draw, skipped)
+            if item is not None:
+                return item
+        raise self._none_left(group, skipped)
 
     def _item(self, group: str, index: int, draw: Draw, skipped: dict[str, str]) -> Mapping[str, Tensor] | None:
         """The item, or None for one that is unreadable: now, or when it was tried before."""
@@ -190,14 +198,19 @@ class _Steps(Dataset["Batch | DataError"]):
         )
 
 
-def _stacked(pictures: list[Tensor], pin_memory: bool) -> Tensor:
-    """One tensor of all, each copied once; colours that lie together, as decoders leave them, stay so."""
-    first = pictures[0]
+def _room(first: Tensor, count: int, pin_memory: bool) -> Tensor:
+    """Memory for `count` tensors like the first; colours that lie together, as decoders leave them, stay so."""
     together = first.dim() == 3 and first.stride(0) == 1
-    batch = torch.empty(
-        (len(pictures), *first.shape),
+    return torch.empty(
+        (count, *first.shape),
         dtype=first.dtype,
         memory_format=torch.channels_last if together else torch.contiguous_format,
         pin_memory=pin_memory,
     )
-    return torch.stack(pictures, out=batch)
+
+
+def _put(value: Tensor, batch: Tensor, at: int) -> None:
+    place = batch.select(0, at)
+    if value.shape != place.shape:  # copying would repeat what is too small
+        raise ValueError(f"the data set yields {tuple(value.shape)} and {tuple(place.shape)} for one field")
+    place.copy_(value)
