@@ -10,7 +10,6 @@ from typing import ClassVar
 import attrs
 
 from toonforge.data.reading import read_picture, shown
-from toonforge.data.transforms import scale_short_side
 from toonforge.errors import DataError, Problem
 from toonforge.prepare import out_folder
 from toonforge.prepare.copying import place
@@ -18,7 +17,7 @@ from toonforge.prepare.duplicates_sheet import Member, draw_sheet
 from toonforge.prepare.hashes import hashed, hashed_mirrored
 from toonforge.prepare.keepers import keepers
 from toonforge.prepare.matching import labels
-from toonforge.prepare.measures import STANDARD, sharpness
+from toonforge.prepare.measures import sharpness, standard
 from toonforge.prepare.near import FARTHEST
 from toonforge.prepare.sources import pictures_below
 from toonforge.prepare.task import Outcome, Progress, Source
@@ -56,7 +55,7 @@ class Hash:
     def __call__(self, source: Source, out: Path) -> Outcome:
         """OUT/kept/NAME and its figures. Raises `UnreadableImage`."""
         picture = read_picture(source.path)
-        small = scale_short_side(picture, STANDARD)
+        small = standard(picture)
         figures = {
             "width": picture.shape[1],
             "height": picture.shape[0],

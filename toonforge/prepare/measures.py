@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from toonforge.data.transforms import scale, scale_short_side, scaled_size
+from toonforge.data.transforms import scale, scaled_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,9 +33,21 @@ FIGURES = ("brightness", "contrast", "colourfulness", "colour_spread", "sharpnes
 
 def measured(picture: Picture) -> dict[str, float]:
     """All `FIGURES` of a picture, rounded to four significant digits."""
-    small = scale_short_side(picture, STANDARD)
+    small = standard(picture)
     functions = (brightness, contrast, colourfulness, colour_spread, sharpness)
     return {name: float(f"{function(small):.4g}") for name, function in zip(FIGURES, functions)}
+
+
+def standard(picture: Picture) -> Picture:
+    """The picture with a short side of `STANDARD` pixels: bicubic, after averaging where it is far larger."""
+    import numpy as np
+    from PIL import Image
+
+    height, width = scaled_size(picture.shape[0], picture.shape[1], STANDARD)
+    if picture.shape[:2] == (height, width):
+        return picture
+    shrunk = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.asarray(shrunk)
 
 
 def brightness(picture: Picture) -> float:
@@ -96,7 +108,7 @@ def sharpness(picture: Picture) -> float:
 
     In levels of 255, squared; 0 for a flat picture. Its scale depends on the content: compare pictures of one kind.
     """
-    luma = _luma(scale_short_side(picture, STANDARD))
+    luma = _luma(standard(picture))
     inner = luma[1:-1, 1:-1]
     return float((luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner).var())
 
