@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toonforge.components import Dataset, Loss, Metric, Op, Optimizer, OtherNetwork, Schedule
-from toonforge.data import CartoonizedFolder, ListedPictures, PairedFolders, SideBySide, Synthetic, UnpairedFolders
+from toonforge.data import (
+    CartoonizedFolder,
+    ListedPictures,
+    PairedFolders,
+    SideBySide,
+    Synthetic,
+    UnpairedFolders,
+    WebDataset,
+)
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
 from toonforge.metrics import FID, KID, ClassifierGap, CosineDissimilarity, Fourier, PixelL1, WeightedFID
 from toonforge.nn.features import VGG19, EfficientNetLite0
@@ -33,7 +41,7 @@ def toonforge_losses() -> Mapping[str, type[Loss]]:
 
 @hookimpl
 def toonforge_datasets() -> Mapping[str, type[Dataset]]:
-    """Pictures of the user's own, in folders and lists, and pictures made up."""
+    """Pictures of the user's own, in folders, lists and shards, and pictures made up."""
     return {
         "cartoonized-folder": CartoonizedFolder,
         "listed": ListedPictures,
@@ -41,6 +49,7 @@ def toonforge_datasets() -> Mapping[str, type[Dataset]]:
         "side-by-side": SideBySide,
         "synthetic": Synthetic,
         "unpaired-folders": UnpairedFolders,
+        "webdataset": WebDataset,
     }
 
 

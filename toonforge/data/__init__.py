@@ -14,6 +14,7 @@ from toonforge.data.reading import SUFFIXES, is_picture_name, list_pictures, rea
 from toonforge.data.side_by_side import SideBySide
 from toonforge.data.synthetic import Synthetic
 from toonforge.data.transforms import Crop, Geometry, normalised, scale_short_side, to_tensor
+from toonforge.data.webdataset import WebDataset
 
 __all__ = [
     "UnpairedFolders",
@@ -21,6 +22,7 @@ __all__ = [
     "CartoonizedFolder",
     "SideBySide",
     "ListedPictures",
+    "WebDataset",
     "Synthetic",
     "PictureSet",
     "HeldOut",
