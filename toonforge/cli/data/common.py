@@ -1,0 +1,121 @@
+"""What the verbs of `toonforge data` share: options, how a verb is run, and the summary of what it did.
+
+A verb's command parses, calls its function of the library inside `run`, and returns what that returns:
+
+    @click.command()
+    @click.argument("source", type=click.Path(path_type=Path))
+    @out_option("cartoonized")
+    @workers_option
+    @force_option
+    def command(source: Path, out: Path | None, workers: int | None, force: bool) -> int:
+        from toonforge.prepare.cartoonize import cartoonize
+
+        there = out or beside(source, "cartoonized")
+        return run(lambda progress: cartoonize(source, there, workers=workers, force=force, progress=progress))
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from toonforge.prepare.work import Progress, Report, Row
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXAMPLES = 3
+"""Files that the summary names of each action that has reasons."""
+
+
+def out_option(suffix: str) -> Callable[[Command], Command]:
+    """`-o/--out`, None when left out: the folder `toonforge.prepare.sources.beside(source, suffix)`."""
+    text = f"Folder to write to; SOURCE-{suffix}, beside SOURCE, when left out."
+    return click.option("-o", "--out", type=click.Path(path_type=Path), help=text)
+
+
+def workers_option(command: Command) -> Command:
+    """`--workers`, None when left out."""
+    text = "Processes at work at once; one a processor when left out."
+    return click.option("--workers", type=click.IntRange(min=1), metavar="N", help=text)(command)
+
+
+def force_option(command: Command) -> Command:
+    """`--force`."""
+    text = "Begin anew, also with other settings: what this command wrote there before is removed."
+    return click.option("--force", is_flag=True, help=text)(command)
+
+
+def link_option(command: Command) -> Command:
+    """`--link`."""
+    text = "Hard links in place of copies, where the disk allows it: no room taken, but editing one edits both."
+    return click.option("--link", is_flag=True, help=text)(command)
+
+
+def run(call: Callable[[Progress], Report], noun: str = "picture") -> int:
+    """Run a verb with its progress shown, print the summary, return the exit code.
+
+    0: done. 1: something failed that should not have. 2: nothing was readable. 130: stopped.
+
+    Args:
+        call: the verb's function, given where progress goes.
+        noun: what the manifest has a row of, in the singular.
+    """
+    from toonforge.cli.data.bar import Bar
+
+    with Bar(noun) as bar:
+        report = call(bar)
+    show(report, noun)
+    if report.stopped:
+        click.echo(f"go on with: {click.style(again(), fg='green', bold=True)}", err=True)
+        return 130
+    if report.counts.get("failed"):
+        return 1
+    return 2 if report.rows and report.counts.get("unreadable") == len(report.rows) else 0
+
+
+def again() -> str:
+    """The command that was given, to go on with: without --force, which would begin anew."""
+    given = click.get_current_context().find_root().obj or []
+    return shlex.join(["toonforge", *(word for word in given if word != "--force")])
+
+
+def show(report: Report, noun: str = "picture") -> None:
+    """Print how many there are of each action, why, and where the manifest is."""
+    total = len(report.rows)
+    count = f"{total:,} {noun}{'s' * (total != 1)}"
+    if report.stopped:
+        click.echo(click.style("stopped", fg="yellow", bold=True) + f" after {count}; {report.left:,} left", err=True)
+    else:
+        click.echo(f"{click.style(count, bold=True)} in {_shown(report.out)}")
+    size = max(map(len, report.counts), default=0)
+    digits = max((len(f"{number:,}") for number in report.counts.values()), default=0)
+    for action, number in report.counts.items():
+        colour = {"unreadable": "yellow", "failed": "red"}.get(action)
+        click.echo(f"  {click.style(f'{action:<{size}}', fg=colour)}  {number:>{digits},}")
+        rows = [row for row in report.rows if row.action == action and row.reason]
+        for row in rows[:EXAMPLES]:
+            click.echo(_example(row, size + digits + 6))
+        if len(rows) > EXAMPLES:
+            click.echo(" " * (size + digits + 6) + f"and {len(rows) - EXAMPLES:,} more")
+    if total:
+        click.echo(f"what became of each: {_shown(report.out / 'manifest.csv')}")
+    if report.counts.get("failed"):
+        click.echo("What failed is tried again when the same command is run again.", err=True)
+
+
+def _example(row: Row, indent: int) -> str:
+    from toonforge.cli.text import hanging
+
+    words = f"{' '.join(row.source.split())}: {row.reason}"
+    return hanging(words, " " * indent, " " * (indent + 2))
+
+
+def _shown(path: Path) -> str:
+    from toonforge.data.reading import shown
+
+    return shown(path)
