@@ -88,7 +88,7 @@ def inspect(
         raise DataError(Problem(message="no folder to look through", expected="one folder of pictures, or several"))
     if size < 1:
         raise DataError(Problem(message="pictures have a size", key="size", found=str(size), expected="1 or more"))
-    names = labels(paths)
+    names = tuple(map(shown, labels(paths)))
     there = Path(out) if out is not None else default_out(paths)
     prefixes = [f"{name}/" if len(paths) > 1 else "" for name in names]
     sources: list[Source] = []
@@ -104,10 +104,10 @@ def inspect(
             folder_of(label, path, prefix, look_beside(path), [row for row in rows if row.source.startswith(prefix)])
             for label, path, prefix in zip(names, paths, prefixes)
         ]
-        made.append(_report(found, files, there, size))
+        made.append(_report(found, files, there, size, progress))
         return ()
 
-    settings = {"folders": {name: str(path.resolve()) for name, path in zip(names, paths)}}
+    settings = {"folders": {name: shown(path.resolve()) for name, path in zip(names, paths)}}
     done = work(
         "inspect",
         paths[0],
@@ -148,7 +148,7 @@ _LONGEST = 80
 
 
 def _report(
-    folders: Sequence[Folder], files: dict[str, Path], out: Path, size: int
+    folders: Sequence[Folder], files: dict[str, Path], out: Path, size: int, progress: Progress | None = None
 ) -> tuple[tuple[Finding, ...], tuple[Line, ...]]:
     """Judge, and write the page and the sheet."""
     limits = Limits(min_side=size)
@@ -172,7 +172,7 @@ def _report(
         if finding.groups
     ]
     wanted = [shot.source for band in (*galleries, *shown_with) for group in band.groups for shot in group]
-    thumbs = make_thumbs(files, wanted)
+    thumbs = make_thumbs(files, wanted, progress)
     title = " and ".join(printable(folder.label) for folder in folders)
     save_picture(
         draw_sheet(title, [*galleries, *shown_with], thumbs), out / SHEET, format="JPEG", quality=88, optimize=True

@@ -80,8 +80,8 @@ def brightness(folders: Sequence[Folder]) -> Finding:
             title=f"{alone[0].label} has dark pictures, {lacking[0].label} has hardly any",
             text=f"Mean brightness, 0 to 1: {told}. What is dark in one then has nothing to become in the other, and "
             "comes out worse and blurred.",
-            advice=f"Add dark pictures to {lacking[0].label}, or leave them out of {alone[0].label}: manifest.csv has "
-            "the brightness of each, by which to sort.",
+            advice=f"Add dark pictures to {lacking[0].label}, or put them aside in {alone[0].label}:",
+            command=command("filter", alone[0], options=f"--min-brightness {DARK:g}"),
         )
     return _fine("imbalance-brightness", folders, f"about as bright: {told}")
 

@@ -59,6 +59,8 @@ class Measure:
         whole = read_picture(source.path)
         height, width = whole.shape[:2]
         bars = letterbox(whole)
+        small = scale_short_side(whole, STANDARD)
+        inner = scale_short_side(bars.cut(whole), STANDARD) if bars else small  # black bars would make it dark
         try:
             header, digest = _header(source.path), _digest(source.path)
         except OSError as error:  # it has gone meanwhile
@@ -69,10 +71,10 @@ class Measure:
                 **header,
                 "width": width,
                 "height": height,
-                **measured(bars.cut(whole)),  # black bars would make a picture dark
+                **measured(inner),
                 "bars": round(bars.share(whole), 4),
                 "digest": digest,
-                "hash": hashed(scale_short_side(whole, STANDARD)),
+                "hash": hashed(small),
             },
         )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toonforge.data.reading import read_picture
 from toonforge.errors import UnreadableImage
+from toonforge.prepare.task import Outcome, Progress
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 SIDE = 224
 """The longer side of a small copy, in pixels: sharp at half of it on a screen of double density."""
 QUALITY = 74
-_AT_ONCE = 2  # each may hold a picture of the largest size that is read
 
 
-def make_thumbs(paths: Mapping[str, Path], wanted: Iterable[str]) -> dict[str, Image.Image]:
+def make_thumbs(
+    paths: Mapping[str, Path], wanted: Iterable[str], progress: Progress | None = None
+) -> dict[str, Image.Image]:
     """Source -> its small copy. A file that has gone or changed for the worse since it was measured is left out."""
     sources = list(dict.fromkeys(source for source in wanted if source in paths))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        made = pool.map(lambda source: _thumb(paths[source]), sources)
-        return {source: thumb for source, thumb in zip(sources, made) if thumb is not None}
+    if progress is not None:
+        progress.begin("draw the report", len(sources), 0)
+    thumbs: dict[str, Image.Image] = {}
+    for source in sources:
+        if (thumb := _thumb(paths[source])) is not None:
+            thumbs[source] = thumb
+        if progress is not None:
+            progress.advance(Outcome(action="drawn"))
+    return thumbs
 
 
 def _thumb(path: Path) -> Image.Image | None:
