@@ -271,6 +271,7 @@ def test_faces_without_opencv_are_refused_before_anything_is_written(
 def test_the_command_writes_beside_and_tells_what_it_did(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "filter", str(photos)]) == 0
     told = capsys.readouterr().out
+    assert "aside, each by its gravest fault: gray 2, " in told
     assert "12 pictures" in told and "kept" in told and "aside" in told and "manifest.csv" in told
     assert (photos.parent / "photos-filtered" / "kept" / "good.png").is_file()
 

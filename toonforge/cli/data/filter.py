@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from toonforge.cli.data.common import force_option, link_option, out_option, run, workers_option
 from toonforge.prepare.judging import Limits
+
+if TYPE_CHECKING:
+    from toonforge.prepare.work import Progress, Report
 
 
 def limit_options(command: Any) -> Any:
@@ -59,7 +63,8 @@ def command(
     dark, gray (or toned, like sepia), blurred, letterbox (bars or a frame), and, where asked for, no-face, small-face
     and large-face. OUT/manifest.csv has every figure of every picture. A limit of 0 is switched off.
 
-    Faces are frontal ones, as OpenCV's cascade finds them: it misses some, and many of drawn ones.
+    Faces are frontal ones, as OpenCV's cascade finds them: it misses some, drawn ones above all, and takes a few other
+    things for faces.
 
     \b
     Examples:
@@ -74,4 +79,14 @@ def command(
     there = out or beside(source, "filtered")
     chosen = Limits(**limits | ({"min_colour": 0.0} if keep_gray else {}))
     options: Any = {"limits": chosen, "letterbox": letterbox, "link": link, "workers": workers, "force": force}
-    return run(lambda progress: filter_pictures(source, there, progress=progress, **options))
+    reports: list[Report] = []
+
+    def call(progress: Progress) -> Report:
+        reports.append(filter_pictures(source, there, progress=progress, **options))
+        return reports[0]
+
+    code = run(call)
+    if tally := Counter(row.output.split("/")[1] for row in reports[0].rows if row.action == "aside"):
+        each = (f"{fault} {count:,}" for fault, count in tally.most_common())
+        click.echo(f"aside, each by its gravest fault: {', '.join(each)}")
+    return code
