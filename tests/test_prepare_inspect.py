@@ -345,7 +345,11 @@ def test_pairs_are_recognised_and_like_pictures_in_them_expected(tmp_path: Path)
         save((tmp_path / "cartoon" / file.name).with_suffix(".png"), gray(np.asarray(Image.open(file))) // 2 + 90)
     inspection = two(tmp_path, photo, tmp_path / "cartoon")
     (told,) = [finding for finding in inspection.findings if finding.kind == "pairs"]
-    assert told.severity == FINE and "all 4 names match" in told.title and "paired-folders" in told.text
+    assert (
+        told.severity == FINE
+        and "all 4 names match, and their shapes agree" in told.title
+        and "paired-folders" in told.text
+    )
     assert not {"near-duplicates-between", "pair-aspects"} & kinds(inspection)
 
 

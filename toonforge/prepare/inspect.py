@@ -173,7 +173,8 @@ def _report(
     ]
     wanted = [shot.source for band in (*galleries, *shown_with) for group in band.groups for shot in group]
     thumbs = make_thumbs(files, wanted, progress)
-    title = " and ".join(printable(folder.label) for folder in folders)
+    *first, last = (printable(folder.label) for folder in folders)
+    title = f"{', '.join(first)} and {last}" if first else last
     save_picture(
         draw_sheet(title, [*galleries, *shown_with], thumbs), out / SHEET, format="JPEG", quality=88, optimize=True
     )

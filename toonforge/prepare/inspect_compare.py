@@ -167,7 +167,8 @@ def pairs(one: Folder, other: Folder) -> Iterator[Finding]:
             severity=FINE,
             kind="pairs",
             folders=labels,
-            title=f"{one.label} and {other.label} look like pairs: all {len(both):,} names match",
+            title=f"{one.label} and {other.label} look like pairs: all {len(both):,} names match"
+            + (", and their shapes agree" if not differing else ""),
             text='They can be trained as pairs: type = "paired-folders".',
         )
         return

@@ -47,8 +47,8 @@ def readable(folder: Folder) -> Iterator[Finding]:
             folders=(folder.label,),
             title=f"{len(damaged):,} of {some(len(folder.files), 'picture file')} cannot be read",
             text="Training leaves them out. Damaged files are often what an interrupted download or copy left.",
-            advice="Fetch them again, or leave them out:",
-            command=command("filter", folder),
+            advice="Fetch them again, or leave them out:" if len(folder) else "Fetch them again.",
+            command=command("filter", folder) if len(folder) else "",
             lines=tuple(f"{folder.bare(name)}: {reason}" for name, reason in damaged),
         )
     else:

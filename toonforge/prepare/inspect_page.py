@@ -56,8 +56,9 @@ def draw_page(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     shots = {source: _shot(thumb) for source, thumb in thumbs.items()}
-    bad = [_finding(finding, shots) for finding in findings if finding.severity != FINE]
-    good = [_finding(finding, shots) for finding in findings if finding.severity == FINE]
+    alone = len(folders) == 1
+    bad = [_finding(finding, shots, alone) for finding in findings if finding.severity != FINE]
+    good = [_finding(finding, shots, alone) for finding in findings if finding.severity == FINE]
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         title=title,
         subtitle=subtitle,
@@ -82,7 +83,7 @@ def headline(findings: Sequence[Finding]) -> str:
     return "Findings: " + (", ".join(parts) or "nothing to mend, nothing to look at")
 
 
-def _finding(finding: Finding, shots: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+def _finding(finding: Finding, shots: Mapping[str, Mapping[str, Any]], alone: bool) -> Mapping[str, Any]:
     lines = finding.lines[:LISTED]
     return {
         "severity": finding.severity,
@@ -91,7 +92,7 @@ def _finding(finding: Finding, shots: Mapping[str, Mapping[str, Any]]) -> Mappin
         "text": printable(finding.text),
         "advice": printable(finding.advice),
         "command": finding.command,
-        "folders": [] if finding.names_folders else [printable(label) for label in finding.folders],
+        "folders": [] if alone or finding.names_folders else [printable(label) for label in finding.folders],
         "groups": _groups(finding.groups, shots),
         "lines": [printable(line) for line in lines],
         "summary": "which one" if len(finding.lines) == 1 else "which ones",

@@ -68,6 +68,8 @@ def draw_sheet(title: str, bands: Sequence[Band], thumbs: Mapping[str, Image.Ima
     draw = ImageDraw.Draw(sheet)
     write(draw, (MARGIN, MARGIN), title, 26, INK, width - 2 * MARGIN)
     y = MARGIN + 52
+    if not shelves:
+        write(draw, (MARGIN, y - 12), "no picture could be read", LABEL, FAINT, width - 2 * MARGIN)
     for shelf, height in zip(shelves, heights):
         for laid in shelf:
             _draw_band(sheet, draw, (MARGIN + laid.first * (CELL[0] + GAP), y), laid, thumbs)

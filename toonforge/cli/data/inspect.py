@@ -69,8 +69,9 @@ def show(inspection: Inspection) -> None:
     from toonforge.data.reading import shown
 
     console = Console(file=sys.stdout, width=width(), highlight=False)
-    click.echo("")
-    console.print(_table(inspection))
+    for columns in _chunks(inspection, width()):
+        click.echo("")
+        console.print(_table(inspection, columns))
     click.echo("")
     fine = 0
     for finding in inspection.findings:
@@ -78,7 +79,10 @@ def show(inspection: Inspection) -> None:
             fine += 1
         else:
             click.echo(_line(finding, len(inspection.labels) > 1))
-    click.echo(click.style(f"{'fine':<9}", fg=COLOURS["fine"]) + f"{fine} other things that were looked for")
+    click.echo(
+        click.style(f"{'fine':<9}", fg=COLOURS["fine"])
+        + f"{fine} {'other ' * (fine < len(inspection.findings))}things that were looked for"
+    )
     click.echo("")
     commands = dict.fromkeys(finding.command for finding in inspection.findings if finding.command)
     for number, words in enumerate(commands):
@@ -96,7 +100,26 @@ def _line(finding: Finding, several: bool) -> str:
     return hanging(printable(where + finding.title), head, " " * 9)
 
 
-def _table(inspection: Inspection) -> RenderableType:
+def _chunks(inspection: Inspection, room: int) -> list[list[int]]:
+    """Which folders stand beside each other: as many as there is room for."""
+    brief = [line for line in inspection.table if line.brief]
+    used = first = max(len(line.label) for line in brief)
+    chunks: list[list[int]] = [[]]
+    for index, label in enumerate(inspection.labels):
+        needed = 3 + max(min(len(label), _LABEL), *(len(line.cells[index]) for line in brief))
+        if chunks[-1] and used + needed > room:
+            chunks.append([])
+            used = first
+        chunks[-1].append(index)
+        used += needed
+    return chunks
+
+
+_LABEL = 24
+"""Characters of a folder's name on one line of the table's head."""
+
+
+def _table(inspection: Inspection, columns: list[int]) -> RenderableType:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -105,9 +128,10 @@ def _table(inspection: Inspection) -> RenderableType:
 
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
     grid.add_column("")
-    for label in inspection.labels:
-        grid.add_column(Text(printable(label)), justify="right", overflow="fold")
+    for index in columns:
+        label = Text(printable(inspection.labels[index]))
+        grid.add_column(label, justify="right", overflow="fold", max_width=_LABEL)
     for line in inspection.table:
         if line.brief:
-            grid.add_row(Text(line.label, style="dim"), *(Text(cell) for cell in line.cells))
+            grid.add_row(Text(line.label, style="dim"), *(Text(line.cells[index]) for index in columns))
     return grid
