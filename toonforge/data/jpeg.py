@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 START = b"\xff\xd8\xff"
 """What JPEG files begin with."""
 
+MAX_PASSES = 200
+"""Files that come in more passes over the picture are refused: of a few bytes each, they keep a processor for hours."""
+
 _PLAIN = frozenset((0xC4, 0xDB, 0xDD, 0xFE, 0xE0, *range(0xE3, 0xED), 0xEE, 0xEF))
 """Segments that do not concern the pixels, or concern them in one way only: tables, comments, applications' own."""
 
@@ -60,6 +63,11 @@ def reduction(height: int, width: int, short: int | None) -> int:
     return next(factor for factor in (8, 4, 2, 1) if room >= factor or factor == 1)
 
 
+def passes(data: bytes) -> int:
+    """In how many passes over the picture its pixels are written: one, or some ten where it is progressive."""
+    return data.count(b"\xff\xda")
+
+
 @cache
 def _library() -> Any:
     try:
@@ -83,6 +91,8 @@ def _header(data: bytes) -> tuple[int, int, bool]:
         if marker in (0xC0, 0xC2) and size is None:  # the frame: baseline or progressive
             if data[at + 4] != 8 or data[at + 9] not in (1, 3):
                 raise ValueError("not 8 bits of grey or of three colours")
+            if marker == 0xC2 and passes(data) > MAX_PASSES:
+                raise ValueError("many passes")
             size = (data[at + 5] << 8 | data[at + 6], data[at + 7] << 8 | data[at + 8])
         elif marker == 0xDA and size is not None and min(size) > 0:  # the pixels
             return *size, bare

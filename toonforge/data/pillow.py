@@ -33,6 +33,9 @@ _KINDS = {
 }
 """Kind of picture -> the module of Pillow that reads it."""
 
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+_MAX_TILE = 2**26
+
 
 def read_any(file: IO[bytes], short: int | None, check: Callable[[int, int], None]) -> Picture:
     """The upright picture as (height, width, 3) RGB.
@@ -50,6 +53,7 @@ def read_any(file: IO[bytes], short: int | None, check: Callable[[int, int], Non
 
     with opened(file) as image:
         check(*image.size)
+        _check_tiles(image)
         if short is not None:
             image.draft(None, (short, short))
         image.load()
@@ -63,12 +67,13 @@ def opened(file: IO[bytes]) -> Iterator[Image.Image]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(file, formats=_kinds()) as image:
+        with Image.open(file, formats=kinds()) as image:
             yield image
 
 
 @cache
-def _kinds() -> tuple[str, ...]:
+def kinds() -> tuple[str, ...]:
+    """The kinds of picture that the installed Pillow reads, of those that are read at all."""
     from PIL import Image
 
     for module in _KINDS.values():
@@ -77,6 +82,14 @@ def _kinds() -> tuple[str, ...]:
         except ImportError:  # AVIF, before Pillow 11.3
             continue
     return tuple(kind for kind in _KINDS if kind in Image.OPEN)
+
+
+def _check_tiles(image: Image.Image) -> None:
+    """A TIFF file may say that its tiles are far larger than the picture; memory for one is taken all the same."""
+    tags = getattr(image, "tag_v2", {})
+    width, height = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_HEIGHT, 0)
+    if width * height > _MAX_TILE:
+        raise ValueError(f"tiles of {width}x{height} are more than {_MAX_TILE:,} pixels")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -91,7 +104,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         transparent = straight if straight.mode == "RGBA" else straight.convert("RGBA")
         white = Image.new("RGBA", transparent.size, "white")
         return Image.alpha_composite(white, transparent).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from toonforge.data.jpeg import START, read_jpeg
-from toonforge.data.pillow import read_any
+from toonforge.data.jpeg import MAX_PASSES, START, passes, read_jpeg
+from toonforge.data.pillow import kinds, read_any
 from toonforge.errors import DataError, Problem, UnreadableImage
 
 if TYPE_CHECKING:
@@ -90,11 +90,15 @@ def read_picture(
 
 
 class _Refused(Exception):
-    """Too large or too narrow."""
+    """The reason why a file is not decoded."""
 
 
 def _decoded(data: bytes, file: IO[bytes], short: int | None, check: Callable[[int, int], None]) -> Picture:
-    picture = read_jpeg(data, short, check) if data.startswith(START) else None
+    if not data.startswith(START):
+        return read_any(file, short, check)
+    picture = read_jpeg(data, short, check)
+    if picture is None and passes(data) > MAX_PASSES:
+        raise _Refused(f"it comes in more than {MAX_PASSES} passes")
     return read_any(file, short, check) if picture is None else picture
 
 
@@ -105,7 +109,7 @@ def _why_no_picture(source: str | os.PathLike[str] | bytes) -> str:
         with open(source, "rb") as file:
             start, size = file.read(12), os.stat(source).st_size
     kind = _UNKNOWN.get(start[4:12])
-    if kind is not None:
+    if kind is not None and kind not in kinds():
         return f"a picture of the kind {kind}, which this version of Pillow does not read"
     return f"no picture of a known kind ({size:,} bytes)" if size else "the file is empty"
 
