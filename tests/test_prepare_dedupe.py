@@ -180,7 +180,9 @@ def test_several_folders_are_compared_with_each_other(tmp_path: Path) -> None:
     write(photo(), tmp_path / "flickr" / "photos" / "a.png")
     write(half(photo()), tmp_path / "own" / "photos" / "a.png")
     write(photo(1), tmp_path / "own" / "photos" / "b.png")
-    report = dedupe([tmp_path / "flickr" / "photos", tmp_path / "own" / "photos"], tmp_path / "out")
+    folders = [tmp_path / "flickr" / "photos", tmp_path / "own" / "photos"]
+    report = dedupe(folders, tmp_path / "out")
+    assert dedupe(folders[::-1], tmp_path / "out").rows == report.rows
     assert {row.source: row.output for row in report.rows} == {
         "flickr-photos/a.png": "kept/flickr-photos/a.png",
         "own-photos/a.png": "aside/near-duplicate/own-photos/a.png",

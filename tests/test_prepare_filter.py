@@ -82,7 +82,7 @@ def test_each_fault_is_found_and_told_with_its_figures(photos: Path, tmp_path: P
         row = rows[f"bad/{name}.png"]
         assert (row.action, row.output) == ("aside", f"aside/{name}/bad/{name}.png")
         assert row.reason.startswith(f"{name}: ") and any(char.isdigit() for char in row.reason)
-    assert rows["bad/small.png"].reason.startswith("small: 200x150 pixels, a side less than 256")
+    assert rows["bad/small.png"].reason.startswith("small: 200x150 pixels, short side less than 256")
     assert rows["bad/letterbox.png"].figures["bars"] == pytest.approx(80 / 368, abs=1e-4)
     both = rows["two.webp"].reason
     assert "gray: colour spread 0" in both and "; blurred: sharpness " in both and "less than 40" in both
@@ -252,6 +252,11 @@ def test_switching_a_limit_off_takes_its_fault_away_and_no_other(look: Look, lim
 def test_a_limit_out_of_range_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(DataError, match="out of range"):
         Limits(**values)  # type: ignore[arg-type]
+
+
+def test_limits_that_no_face_can_meet_are_refused() -> None:
+    with pytest.raises(DataError, match=r"0\.5 and 0\.3"):
+        Limits(min_face=0.5, max_face=0.3)
 
 
 def test_an_unknown_way_with_bars_is_refused(photos: Path, tmp_path: Path) -> None:

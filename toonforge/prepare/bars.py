@@ -2,7 +2,7 @@
 
 Many pictures have flat borders that are no bars: a night sky, the white paper under a drawing. Bars differ from them at
 their inner edges, which are straight and nearly as long as the side, and they come in pairs: above and below, or left
-and right. So a single bar, such as a caption below a picture, is not found.
+and right. So a single bar, such as a caption below a picture, is not found; neither is one that has text in it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,11 @@ def _pair(lines: Picture) -> tuple[int, int]:
     """Widths of the bar along the first lines and of that along the last; both or none."""
     import numpy as np
 
-    (first, edge), (last, other) = _bar(lines), _bar(lines[::-1])
-    if min(edge, other) < WEAKEST or edge + other < 2 * EDGE or first + last >= len(lines):
+    first, edge = _bar(lines)
+    if not first:
+        return 0, 0
+    last, other = _bar(lines[::-1])
+    if not last or edge + other < 2 * EDGE or first + last >= len(lines):
         return 0, 0
     if np.abs(np.median(lines[0], axis=0) - np.median(lines[-1], axis=0)).max() > UNLIKE:
         return 0, 0

@@ -96,7 +96,8 @@ def dedupe(
     Raises:
         DataError: a folder cannot be used, is given twice or lies in another, or the distance is out of range.
     """
-    folders = [Path(source)] if isinstance(source, str | os.PathLike) else [Path(folder) for folder in source]
+    given = [source] if isinstance(source, str | os.PathLike) else source
+    folders = sorted(map(Path, given), key=os.path.abspath)  # whatever order they are given in
     out = Path(out)
     if not 0 <= distance <= FARTHEST:
         expected = f"0 to {FARTHEST}: beyond it different pictures would be near"

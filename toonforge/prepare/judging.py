@@ -24,7 +24,7 @@ class Limits:
     of 256.
 
     Raises:
-        DataError: a limit is out of its range.
+        DataError: a limit is out of its range, or two contradict each other.
     """
 
     min_side: int = _limit(256, "Short side in pixels: smaller pictures would be enlarged for training.")
@@ -47,6 +47,9 @@ class Limits:
             for field in attrs.fields(type(self))
             if not 0 <= (value := getattr(self, field.name)) <= (field.metadata["most"] or float("inf"))
         ]
+        if 0 < self.max_face < self.min_face:
+            found = f"{self.min_face:g} and {self.max_face:g}"
+            problems.append(Problem(message="no face can be both", key="min_face, max_face", found=found))
         if problems:
             raise DataError(*problems)
 
@@ -94,7 +97,7 @@ def faults(look: Look, limits: Limits, *, letterboxed: bool) -> tuple[Fault, ...
 def _faults(look: Look, limits: Limits, letterboxed: bool) -> Iterator[Fault]:
     short, long = sorted((look.width, look.height))
     if short < limits.min_side:
-        yield Fault("small", f"{look.width}x{look.height} pixels, a side less than {limits.min_side}")
+        yield Fault("small", f"{look.width}x{look.height} pixels, short side less than {limits.min_side}")
     if limits.max_aspect and long > limits.max_aspect * short:
         yield Fault("long", f"{look.width}x{look.height} pixels, aspect more than {limits.max_aspect:g}")
     if look.brightness < limits.min_brightness:
