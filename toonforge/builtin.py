@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from toonforge.components import Dataset, Loss, Metric, Op, Optimizer, OtherNetwork, Schedule
 from toonforge.data import (
     CartoonizedFolder,
+    HuggingFace,
     ListedPictures,
     PairedFolders,
     SideBySide,
@@ -41,9 +42,10 @@ def toonforge_losses() -> Mapping[str, type[Loss]]:
 
 @hookimpl
 def toonforge_datasets() -> Mapping[str, type[Dataset]]:
-    """Pictures of the user's own, in folders, lists and shards, and pictures made up."""
+    """Pictures of the user's own, in folders, lists, tables and shards, and pictures made up."""
     return {
         "cartoonized-folder": CartoonizedFolder,
+        "hugging-face": HuggingFace,
         "listed": ListedPictures,
         "paired-folders": PairedFolders,
         "side-by-side": SideBySide,

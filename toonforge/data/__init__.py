@@ -6,6 +6,7 @@ from toonforge.data.edge_smoothing import smooth_edges
 from toonforge.data.files import Files
 from toonforge.data.folders import PairedFolders, UnpairedFolders
 from toonforge.data.held_out import HeldOut
+from toonforge.data.hugging_face import HuggingFace
 from toonforge.data.listed import ListedPictures
 from toonforge.data.picture_set import PictureSet
 from toonforge.data.picture_source import PictureSource
@@ -23,6 +24,7 @@ __all__ = [
     "SideBySide",
     "ListedPictures",
     "WebDataset",
+    "HuggingFace",
     "Synthetic",
     "PictureSet",
     "HeldOut",

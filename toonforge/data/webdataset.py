@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toonforge.components import Shape, component, param
 from toonforge.data.held_out import HeldOut
+from toonforge.data.reading import shown
 from toonforge.data.shard_samples import samples
 from toonforge.errors import DataError, FieldError, Problem
 from toonforge.names import is_identifier
@@ -75,6 +77,8 @@ class WebDataset(HeldOut):
                 problems.extend(problem for problem in error.problems if problem not in problems)
         if problems:
             raise DataError(*problems)
+        if self.validation_shards is not None:
+            self._check_apart()
 
     def build(self, split: str) -> PictureSource:
         """The pictures of one part; raises `DataError` as `verify` does."""
@@ -113,6 +117,22 @@ class WebDataset(HeldOut):
         count = f"{len(first)} sample{'s' * (len(first) > 1)}"
         chosen = self.choose(split, first, key=key, what=count, validation=validation)
         return {field: pictures.only(chosen) for field, pictures in found.items()}
+
+    def _check_apart(self) -> None:
+        """Raise `DataError` where a shard is for training and for validation."""
+        parts = ("train", "validation")
+        for group in self._fields:
+            first = [next(iter(self._pictures(part)[group].values())) for part in parts]
+            files = [{os.path.realpath(shard.path) for shard in pictures.members.shards} for pictures in first]
+            if both := sorted(files[0] & files[1]):
+                raise DataError(
+                    Problem(
+                        message=f"{len(both)} shard{'s are' if len(both) > 1 else ' is'} for training and validation",
+                        key="data.validation_shards",
+                        found=shown(both[0]),
+                        expected="shards that none of the patterns in data.shards names",
+                    )
+                )
 
     def _check_shards(self, key: str, shards: Patterns | Mapping[str, Patterns]) -> None:
         if not isinstance(shards, Mapping):
