@@ -223,8 +223,8 @@ limits = st.builds(
     min_sharpness=st.floats(0, 500),
     min_brightness=st.floats(0, 1),
     min_contrast=st.floats(0, 0.5),
-    min_face=st.floats(0, 1),
-    max_face=st.floats(0, 1),
+    min_face=st.floats(0, 0.5),
+    max_face=st.one_of(st.just(0.0), st.floats(0.5, 1)),
 )
 
 
