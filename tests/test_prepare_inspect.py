@@ -526,7 +526,7 @@ def test_another_size_judges_anew_without_measuring(tmp_path: Path) -> None:
     folder = fill(tmp_path / "photo", 3)
     assert "small" not in kinds(inspect(folder, tmp_path / "out"))
     heard = Heard()
-    found = finding(inspect(folder, tmp_path / "out", size=512, progress=heard), "small")
+    found = finding(inspect(folder, tmp_path / "out", min_side=512, progress=heard), "small")
     assert heard.actions["measured"] == 0 and len(found.lines) == 3 and found.command.endswith("--min-side 512")
 
 
@@ -539,10 +539,9 @@ def test_a_folder_in_which_nothing_can_be_read_has_a_page(tmp_path: Path) -> Non
     assert main(["data", "inspect", str(tmp_path / "bad"), "-o", str(tmp_path / "out")]) == 2
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_a_size_that_is_none_is_refused(tmp_path: Path, size: int) -> None:
+def test_a_size_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        inspect(fill(tmp_path / "photo", 1), tmp_path / "out", size=size)
+        inspect(fill(tmp_path / "photo", 1), tmp_path / "out", min_side=0)
 
 
 def test_no_folder_is_refused(tmp_path: Path) -> None:
@@ -562,7 +561,8 @@ def test_no_folder_is_refused(tmp_path: Path) -> None:
         (["photo", "cartoon", "-o", "cartoon/out"], "lies in"),
         (["photo", "-o", "."], "holds the folder"),
         (["photo", "-o", "full"], "did not write"),
-        (["photo", "--size", "0"], "--size"),
+        (["photo", "--min-side", "0"], "--min-side"),
+        (["photo", "."], "lies in another"),
         ([], "FOLDER"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import attrs
@@ -32,7 +33,7 @@ from toonforge.prepare.task import Progress, Source
 from toonforge.prepare.work import Report, Row, work
 
 PAGE, SHEET = "report.html", "contact-sheet.jpg"
-SIZE = Limits().min_side
+MIN_SIDE = Limits().min_side
 """Short side, in pixels, below which pictures are called small: what most recipes train at."""
 
 SAMPLE, ALL_SAMPLES, ENDS = 16, 96, 8
@@ -62,7 +63,7 @@ def inspect(
     folders: Sequence[str | Path] | str | Path,
     out: str | Path | None = None,
     *,
-    size: int = SIZE,
+    min_side: int = MIN_SIDE,
     workers: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -75,20 +76,22 @@ def inspect(
     Args:
         folders: to look through; only read. Several are compared, such as photographs and cartoons.
         out: where to write; a folder beside the first one, named after all, when left out.
-        size: short side in pixels below which pictures are called small: that of training.
+        min_side: short side in pixels below which pictures are called small: that of training.
         workers: processes at most; one a processor when left out.
         force: begin anew where OUT was begun with other folders.
         progress: is told how far it is.
 
     Raises:
-        DataError: a folder is missing, is a file, holds no pictures, or is given twice; OUT cannot be used.
+        DataError: a folder is missing, is a file, holds no pictures, is given twice or lies in another; or OUT cannot
+            be used.
     """
     paths = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
     if not paths:
         raise DataError(Problem(message="no folder to look through", expected="one folder of pictures, or several"))
-    if size < 1:
-        raise DataError(Problem(message="pictures have a size", key="size", found=str(size), expected="1 or more"))
+    if min_side < 1:
+        raise DataError(Problem(message="out of range", key="min_side", found=str(min_side), expected="1 or more"))
     names = tuple(map(shown, labels(paths)))
+    _refuse_nested(paths)
     there = Path(out) if out is not None else default_out(paths)
     prefixes = [f"{name}/" if len(paths) > 1 else "" for name in names]
     sources: list[Source] = []
@@ -104,7 +107,7 @@ def inspect(
             folder_of(label, path, prefix, look_beside(path), [row for row in rows if row.source.startswith(prefix)])
             for label, path, prefix in zip(names, paths, prefixes)
         ]
-        made.append(_report(found, files, there, size, progress))
+        made.append(_report(found, files, there, min_side, progress))
         return ()
 
     settings = {"folders": {name: shown(path.resolve()) for name, path in zip(names, paths)}}
@@ -131,6 +134,14 @@ def inspect(
     )
 
 
+def _refuse_nested(folders: Sequence[Path]) -> None:
+    """Raise `DataError` where a folder lies in another: every picture of it would be said to be in both."""
+    for one, other in permutations(folders, 2):
+        if other.resolve() in one.resolve().parents:
+            found = f"{shown(one)} lies in {shown(other)}"
+            raise DataError(Problem(message="a folder lies in another that is looked through too", found=found))
+
+
 def default_out(folders: Sequence[Path]) -> Path:
     """Beside the first folder: "photo-inspection", "photo-cartoon-inspection"."""
     first = folders[0].resolve()
@@ -148,10 +159,10 @@ _LONGEST = 80
 
 
 def _report(
-    folders: Sequence[Folder], files: dict[str, Path], out: Path, size: int, progress: Progress | None = None
+    folders: Sequence[Folder], files: dict[str, Path], out: Path, min_side: int, progress: Progress | None = None
 ) -> tuple[tuple[Finding, ...], tuple[Line, ...]]:
     """Judge, and write the page and the sheet."""
-    limits = Limits(min_side=size)
+    limits = Limits(min_side=min_side)
     findings = ordered(
         [
             *(finding for folder in folders for finding in readable(folder)),

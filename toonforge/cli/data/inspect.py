@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to; FOLDER-inspection when left out."
 )
 @click.option(
-    "--size",
+    "--min-side",
     type=click.IntRange(min=1),
-    metavar="PIXELS",
-    help="Short side below which pictures are called small: that of training. 256 when left out.",
+    default=256,
+    show_default=True,
+    help="Short side, in pixels, below which pictures are called small: that of training.",
 )
 @workers_option
 @force_option
-def command(folders: tuple[Path, ...], out: Path | None, size: int | None, workers: int | None, force: bool) -> int:
+def command(folders: tuple[Path, ...], out: Path | None, min_side: int, workers: int | None, force: bool) -> int:
     """Look through folders of pictures: what would training suffer from?
 
     Counts formats, sizes and tones; finds damaged, grey, blurred and letterboxed pictures and duplicates; and, of two
@@ -42,14 +43,14 @@ def command(folders: tuple[Path, ...], out: Path | None, size: int | None, worke
     Examples:
       toonforge data inspect photos
       toonforge data inspect data/photo data/cartoon -o inspection
-      toonforge data inspect photos --size 128
+      toonforge data inspect photos --min-side 128
     """
-    from toonforge.prepare.inspect import SIZE, inspect
+    from toonforge.prepare.inspect import inspect
 
     found: list[Inspection] = []
 
     def call(progress: Progress) -> Inspection:
-        found.append(inspect(folders, out, size=size or SIZE, workers=workers, force=force, progress=progress))
+        found.append(inspect(folders, out, min_side=min_side, workers=workers, force=force, progress=progress))
         return found[-1]
 
     code = run(call)
