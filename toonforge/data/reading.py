@@ -85,7 +85,9 @@ def read_picture(
     except _Refused as refused:
         reason, cause = str(refused), None
     except Exception as error:  # damaged files make decoders raise nearly anything: struct, zlib, type errors
-        reason, cause = str(error) or type(error).__name__, error
+        reason, cause = str(error), error
+        if " " not in reason:  # a number, or a key
+            reason = f"damaged ({type(error).__name__} {reason})"
     raise UnreadableImage(name or ("a picture" if isinstance(source, bytes) else shown(source)), reason) from cause
 
 
