@@ -23,6 +23,8 @@ from tests.scenes import barred, gray, scene
 from toonforge.cli import main
 from toonforge.errors import DataError
 from toonforge.prepare.bars import Bars
+from toonforge.prepare.dedupe import dedupe
+from toonforge.prepare.filter import filter_pictures
 from toonforge.prepare.inspect import Inspection, default_out, inspect
 from toonforge.prepare.inspect_finding import FINE, LOOK, MEND, Finding, Shot, ordered, printable
 from toonforge.prepare.inspect_sheet import COLUMNS, Band, _shelves
@@ -206,6 +208,25 @@ def test_a_trouble_is_found_named_and_nothing_else_is(clean: tuple[Path, Path], 
     assert kinds(inspection) == {kind}
     assert all(any(path.name in line for line in finding(inspection, kind).lines) for path in made)
     assert html.escape(made[0].name) in inspection.page.read_text("utf-8")
+
+
+def test_the_verbs_it_advises_put_aside_what_it_found(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "photo", 6, first=3)
+    makers = (make_small, make_long, make_empty, make_black, make_grey, make_blurred, make_bars, make_copy, make_near)
+    made = [path.name for make in makers for path in make(folder)]
+    shutil.copy(folder / "deep-copy.jpg", folder / "another-copy.jpg")
+    inspection = inspect(folder, tmp_path / "out")
+    faulty = ("small", "long", "empty", "black", "grey", "blurred", "bars")
+    found = {line.partition(":")[0] for kind in faulty for line in finding(inspection, kind).lines}
+    filtered = filter_pictures(folder, tmp_path / "filtered")
+    assert found == {row.source for row in filtered.rows if row.action == "aside"} == set(made[:7])
+    groups = [
+        line.split(", ") for kind in ("duplicates", "near-duplicates") for line in finding(inspection, kind).lines
+    ]
+    deduped = dedupe(folder, tmp_path / "deduped")
+    aside = {row.source for row in deduped.rows if row.action == "aside"}
+    assert sum(len(group) - 1 for group in groups) == len(aside) == 3
+    assert aside <= {name for group in groups for name in group}
 
 
 def test_all_dark_few_and_without_a_licence_is_said(tmp_path: Path) -> None:
