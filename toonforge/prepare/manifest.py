@@ -71,8 +71,9 @@ def row_of(source: str, outcome: Outcome, size: int, modified: int, columns: Seq
 def is_below(output: str) -> bool:
     """Whether an output column names a file below OUT, and nothing else: no absolute path, no `..`."""
     path = PurePosixPath(output)
-    plain = bool(output) and "\0" not in output and "\\" not in output and str(path) == output
-    return plain and not path.is_absolute() and not re.match("[A-Za-z]:", output) and not {"..", "."} & {*path.parts}
+    if not output or "\0" in output or str(path) != output or path.is_absolute() or {"..", "."} & {*path.parts}:
+        return False
+    return os.sep == "/" or not re.search(r"[\\:]", output)
 
 
 def text(figure: Figure) -> str:
