@@ -177,9 +177,12 @@ def _row(cells: Mapping[str, str], columns: Sequence[str]) -> Row | None:
 def lines(rows: Iterable[Row], columns: Sequence[str]) -> str:
     """Rows as text."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    plain = csv.writer(stream, lineterminator="\n")
+    quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
         own = (text(row.figures.get(name, "")) for name in columns)
+        # A lone "\r", which a file's name may hold, ends a row unless it is quoted.
+        writer = quoting if "\r" in row.source + row.output else plain
         writer.writerow([row.source, row.action, row.output, row.reason, row.bytes, row.modified, *own])
     return stream.getvalue()
 
