@@ -89,7 +89,7 @@ class ShardPictures:
     def name(self, index: int) -> str:
         """Its sample's key in one piece: "night/0001" -> "night--0001"."""
         key = self.members.keys[int(self.rows[index])]
-        return "--".join(part for part in key.split("/") if part not in ("", "."))
+        return "--".join(part for part in key.split("/") if part not in ("", ".", ".."))
 
     def where(self, index: int) -> str:
         """The tar file and the member in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -147,7 +148,9 @@ def _members(file: _Headers, notes: list[str]) -> Iterator[tarfile.TarInfo]:
             try:
                 member = tar.next()
             except _DAMAGE as error:
-                notes.append(f"it is damaged before byte {tar.offset:,} ({error}); what follows is left out")
+                cut = "it ends early; download it again"
+                damaged = f"it is damaged before byte {tar.offset:,} ({error}); what follows is left out"
+                notes.append(cut if tar.offset > end else damaged)
                 return
             if member is None:
                 break
@@ -169,7 +172,16 @@ def _members(file: _Headers, notes: list[str]) -> Iterator[tarfile.TarInfo]:
 
 
 class _Headers(io.BufferedReader):
-    """A tar file of which only headers are read, so that none can ask for all memory."""
+    """A tar file of which only headers are read, so that none can ask for all memory or lead nowhere."""
+
+    def seek(self, target: int, whence: int = 0, /) -> int:
+        """As any file's."""
+        try:
+            return super().seek(target, whence)
+        except (OSError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            raise tarfile.ReadError(f"a header leads to byte {target:,}") from error
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As any file's."""
