@@ -36,11 +36,21 @@ def command_line() -> str:
     context = click.Context(toonforge, info_name="toonforge", **settings)
     parts = [HEAD, f"```text\n{toonforge.get_help(context).rstrip()}\n```\n"]
     for verb in VERBS:
-        command = toonforge.get_command(context, verb)
-        assert command is not None
-        inner = click.Context(command, info_name=verb, parent=context, terminal_width=100, max_content_width=100)
-        parts.append(f"## {verb}\n\n```text\n{command.get_help(inner).rstrip()}\n```\n")
+        parts += verb_pages(toonforge, verb, context, "##")
     return "\n".join(parts)
+
+
+def verb_pages(group: click.Group, verb: str, above: click.Context, mark: str) -> list[str]:
+    """A verb's help under a heading, then that of the verbs below it."""
+    command = group.get_command(above, verb)
+    assert command is not None
+    context = click.Context(command, info_name=verb, parent=above, terminal_width=100, max_content_width=100)
+    title = context.command_path.removeprefix("toonforge ")
+    pages = [f"{mark} {title}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"]
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            pages += verb_pages(command, below, context, f"{mark}#")
+    return pages
 
 
 def fields_table(cls: Any) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from toonforge.cli import faults, main
+from toonforge.cli.group import toonforge
 from toonforge.components import KINDS
 from toonforge.errors import Location, Problem, RecipeError
 
@@ -235,14 +238,33 @@ def test_a_fault_of_ours_is_one_line_with_its_traceback_in_a_file(
     assert "Traceback (most recent call last)" in err
 
 
-def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    from toonforge.cli.group import VERBS
+def verbs(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every verb as one types it, those below a group too."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from verbs(command, (*above, name))
+        else:
+            yield (*above, name), command
 
-    for verb in VERBS:
-        code, out, _ = run(capsys, verb, "--help")
-        assert code == 0
-        assert f"  toonforge {verb}" in out or verb == "plugins"
-        assert "Examples:" in out
+
+VERBS = dict(verbs(toonforge))
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    code, out, _ = run(capsys, *words, "--help")
+    assert code == 0
+    assert f"  toonforge {' '.join(words)}" in out or words == ("plugins",)
+    assert "Examples:" in out
+    options = [option for option in VERBS[words].params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_verbs_below_others_are_among_them() -> None:
+    assert {("data", "cartoonize"), ("data", "smooth-edges"), ("run",)} <= VERBS.keys()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from toonforge.cli.group import VERBS, toonforge
+from toonforge.cli.group import toonforge
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -68,14 +68,29 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_commands_in_the_docs_parse(page: str, line: str) -> None:
     words = shlex.split(line, comments=True)
-    words = words[words.index("toonforge") + 1 :]
-    if not words or words[0].startswith("-"):
-        return
-    assert words[0] in VERBS, line
-    context = click.Context(toonforge)
-    command = toonforge.get_command(context, words[0])
-    assert command is not None
-    command.make_context(words[0], words[1:], parent=context)
+    check(words[words.index("toonforge") + 1 :], line)
+
+
+def check(words: list[str], line: str) -> None:
+    """Raise where a verb, one below it, an option or a value is not known."""
+    command: click.Command = toonforge
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name, *words = words
+        assert name in command.list_commands(context), line
+        found = command.get_command(context, name)
+        assert found is not None
+        command = found
+        if isinstance(command, click.Group):
+            context = click.Context(command, info_name=name, parent=context)
+        else:
+            command.make_context(name, words, parent=context)
+
+
+@pytest.mark.parametrize("line", ["data cartonize photos", "data cartoonize photos --stile x", "data filter", "lst"])
+def test_commands_that_do_not_parse_are_found(line: str) -> None:
+    with pytest.raises((AssertionError, click.UsageError)):
+        check(shlex.split(line), line)
 
 
 def test_examples_that_change_a_value_check() -> None:
