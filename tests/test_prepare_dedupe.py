@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_workers_and_the_order_of_files_change_nothing(
         write(half(photo(seed)), photos / f"half{seed}.png")
     plain = dedupe(photos, tmp_path / "one", workers=1)
     many = dedupe(photos, tmp_path / "two", workers=3)
-    from toonforge.prepare import dedupe as module
+    module = sys.modules["toonforge.prepare.dedupe"]
 
     listed = module.pictures_below
     monkeypatch.setattr(module, "pictures_below", lambda folder: tuple(random.Random(7).sample(listed(folder), 19)))
@@ -157,7 +158,7 @@ def test_again_does_nothing_and_more_pictures_are_compared_with_all(photos: Path
 
 
 def test_stopped_in_the_second_pass_it_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from toonforge.prepare import dedupe as module
+    module = sys.modules["toonforge.prepare.dedupe"]
 
     expected = dedupe(photos, tmp_path / "whole")
     place, placed = module.place, []
@@ -202,7 +203,7 @@ def test_without_duplicates_there_is_no_sheet(tmp_path: Path) -> None:
 
 
 def test_the_sheet_is_cut_where_there_are_many_groups_and_long_ones(tmp_path: Path) -> None:
-    from toonforge.prepare.duplicates_sheet import Member, draw_sheet
+    from toonforge.prepare.duplicates.sheet import Member, draw_sheet
 
     path = write(photo(), tmp_path / "a.png")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,7 +184,7 @@ def test_faces_are_looked_for_only_where_asked(photos: Path, tmp_path: Path, mon
     monkeypatch.setattr(
         "toonforge.data.faces.FaceFinder", lambda: lambda picture: sides.get(picture.shape[1]), raising=True
     )
-    from toonforge.prepare import filter as module
+    module = sys.modules["toonforge.prepare.filter"]
 
     module._finder.cache_clear()
     try:

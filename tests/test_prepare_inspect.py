@@ -26,8 +26,8 @@ from toonforge.prepare.bars import Bars
 from toonforge.prepare.dedupe import dedupe
 from toonforge.prepare.filter import filter_pictures
 from toonforge.prepare.inspect import Inspection, default_out, inspect
-from toonforge.prepare.inspect_finding import FINE, LOOK, MEND, Finding, Shot, ordered, printable
-from toonforge.prepare.inspect_sheet import COLUMNS, Band, _shelves
+from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, Finding, Shot, ordered, printable
+from toonforge.prepare.inspection.sheet import COLUMNS, Band, _shelves
 from toonforge.prepare.task import Outcome
 
 

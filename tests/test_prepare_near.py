@@ -12,9 +12,9 @@ from PIL import Image, ImageOps
 
 from tests.scenes import jpeg, scene
 from toonforge.data.transforms import scale_short_side
-from toonforge.prepare.hashes import hashed, hashed_mirrored
-from toonforge.prepare.keepers import keepers
-from toonforge.prepare.near import FARTHEST, near_pairs, popcount
+from toonforge.prepare.duplicates.hashes import hashed, hashed_mirrored
+from toonforge.prepare.duplicates.keepers import keepers
+from toonforge.prepare.duplicates.near import FARTHEST, near_pairs, popcount
 
 
 def bits(one: str, other: str) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from toonforge.data.lettering import shorten
+
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont
@@ -161,7 +163,7 @@ def _draw_label(
         draw.line([(x, middle), (tip, middle)], fill=ink, width=max(1, (high - low) // 6))
         draw.polygon([(tip + head, middle), (tip - head / 2, middle - head), (tip - head / 2, middle + head)], fill=ink)
         x, room = x + advance, room - advance
-    draw.text((x, y), _shorten(label, font, room), font=font, fill=ink)
+    draw.text((x, y), shorten(label, font, room), font=font, fill=ink)
 
 
 def _arrow(font: Any) -> tuple[int, int, int]:
@@ -176,15 +178,6 @@ def _label_width(label: str, font: Any) -> int:
     arrow = _arrow(font)[2] if text != label else 0
     length: float = font.getlength(text.strip())
     return arrow + math.ceil(length)
-
-
-def _shorten(text: str, font: Any, room: int) -> str:
-    """The text, cut with an ellipsis where it is wider than `room` pixels."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "…") > room:
-        text = text[:-1]
-    return text + "…"
 
 
 def _label_font(cell: tuple[int, int]) -> Any:

@@ -13,12 +13,12 @@ from toonforge.data.reading import read_picture, shown
 from toonforge.errors import DataError, Problem
 from toonforge.prepare import out_folder
 from toonforge.prepare.copying import place
-from toonforge.prepare.duplicates_sheet import Member, draw_sheet
-from toonforge.prepare.hashes import hashed, hashed_mirrored
-from toonforge.prepare.keepers import keepers
+from toonforge.prepare.duplicates.hashes import hashed, hashed_mirrored
+from toonforge.prepare.duplicates.keepers import keepers
+from toonforge.prepare.duplicates.near import FARTHEST
+from toonforge.prepare.duplicates.sheet import Member, draw_sheet
 from toonforge.prepare.matching import labels
 from toonforge.prepare.measures import sharpness, standard
-from toonforge.prepare.near import FARTHEST
 from toonforge.prepare.sources import pictures_below
 from toonforge.prepare.task import Outcome, Progress, Source
 from toonforge.prepare.work import Report, Row, work

@@ -12,19 +12,19 @@ import attrs
 from toonforge.data.reading import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import save_picture, write_atomic
-from toonforge.prepare.inspect_compare import compare
-from toonforge.prepare.inspect_figures import Folder, folder_of
-from toonforge.prepare.inspect_files import judge_files
-from toonforge.prepare.inspect_finding import Finding, ordered, printable, singles, some
-from toonforge.prepare.inspect_folder import look_beside
-from toonforge.prepare.inspect_judge import judge, readable
-from toonforge.prepare.inspect_measure import Measure
-from toonforge.prepare.inspect_page import draw_page
-from toonforge.prepare.inspect_same import same_pictures
-from toonforge.prepare.inspect_sheet import HEADINGS, Band, draw_sheet
-from toonforge.prepare.inspect_spread import spreads
-from toonforge.prepare.inspect_table import Line, make_table
-from toonforge.prepare.inspect_thumbs import make_thumbs
+from toonforge.prepare.inspection.compare import compare
+from toonforge.prepare.inspection.figures import Folder, folder_of
+from toonforge.prepare.inspection.files import judge_files
+from toonforge.prepare.inspection.finding import Finding, ordered, printable, singles, some
+from toonforge.prepare.inspection.folder import look_beside
+from toonforge.prepare.inspection.judge import judge, readable
+from toonforge.prepare.inspection.measure import Measure
+from toonforge.prepare.inspection.page import draw_page
+from toonforge.prepare.inspection.same import same_pictures
+from toonforge.prepare.inspection.sheet import HEADINGS, Band, draw_sheet
+from toonforge.prepare.inspection.spread import spreads
+from toonforge.prepare.inspection.table import Line, make_table
+from toonforge.prepare.inspection.thumbs import make_thumbs
 from toonforge.prepare.judging import Limits
 from toonforge.prepare.matching import labels
 from toonforge.prepare.out_folder import refuse_overlap

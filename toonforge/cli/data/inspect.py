@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from toonforge.prepare.inspect import Inspection
-    from toonforge.prepare.inspect_finding import Finding
+    from toonforge.prepare.inspection.finding import Finding
     from toonforge.prepare.work import Progress
 
 
@@ -94,7 +94,7 @@ def show(inspection: Inspection) -> None:
 
 def _line(finding: Finding, several: bool) -> str:
     from toonforge.cli.text import hanging
-    from toonforge.prepare.inspect_finding import printable
+    from toonforge.prepare.inspection.finding import printable
 
     head = click.style(f"{finding.severity:<9}", fg=COLOURS[finding.severity], bold=True)
     where = f"{', '.join(finding.folders)}: " if several and not finding.names_folders else ""
@@ -125,7 +125,7 @@ def _table(inspection: Inspection, columns: list[int]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from toonforge.prepare.inspect_finding import printable
+    from toonforge.prepare.inspection.finding import printable
 
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
     grid.add_column("")

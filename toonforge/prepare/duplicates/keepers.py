@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.prepare.near import near_pairs
+from toonforge.prepare.duplicates.near import near_pairs
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from toonforge.prepare.near import Hashes
+    from toonforge.prepare.duplicates.near import Hashes
 
     Indices = npt.NDArray[np.int64]
 

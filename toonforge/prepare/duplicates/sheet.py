@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from toonforge.data.grid import FAINT, INK, PAPER
+from toonforge.data.lettering import write
 from toonforge.data.reading import read_picture
 from toonforge.errors import UnreadableImage
 from toonforge.prepare.copying import write_whole
-from toonforge.prepare.inspect_sheet import write
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw

@@ -1,0 +1,1 @@
+"""Near-duplicates: hashes, which of them are near each other, which picture of a group is kept, the groups drawn."""

@@ -1,0 +1,1 @@
+"""What `inspect` finds out about folders of pictures, and how it shows it."""
