@@ -78,6 +78,55 @@ def test_workers_change_nothing(source: PictureSource) -> None:
     assert torch.equal(torch.get_rng_state(), before), "loading must leave the global random state alone"
 
 
+class Fixed:
+    """A source of one group of given tensors."""
+
+    def __init__(self, *values: torch.Tensor) -> None:
+        self.values = values
+        self.sizes = {"photo": len(values)}
+
+    def item(self, group: str, index: int, rng: object) -> dict[str, torch.Tensor]:
+        return {"photo": self.values[index]}
+
+    def name(self, group: str, index: int) -> str:
+        return str(index)
+
+
+@pytest.mark.parametrize(
+    ("like", "strides"),
+    [
+        (torch.zeros(5, 4, 3, dtype=torch.uint8).permute(2, 0, 1), (60, 1, 12, 3)),
+        (torch.zeros(3, 5, 4, dtype=torch.uint8), (60, 20, 4, 1)),
+        (torch.zeros(3, 5, 4), (60, 20, 4, 1)),
+        (torch.zeros(7, 5), (35, 5, 1)),
+        (torch.zeros(()), (1,)),
+    ],
+    ids=["colours together", "planes", "floats", "tables", "numbers"],
+)
+def test_a_batch_lies_in_memory_as_its_items_do(like: torch.Tensor, strides: tuple[int, ...]) -> None:
+    values = [like + number for number in range(4)]
+    (batch,) = TrainLoader(Fixed(*values), seed=0, batch_size=4, total_steps=1)
+    stacked = batch.parts[0]["photo"]
+    assert stacked.stride() == strides and stacked.dtype == like.dtype
+    order = Order({"photo": 4}, 4, 0)
+    assert torch.equal(stacked, torch.stack([values[order.draws(number)["photo"].index] for number in range(4)]))
+
+
+def test_a_batch_is_no_part_of_the_pictures_it_was_made_of(source: PictureSource) -> None:
+    whole = batches(source)
+    for batch in whole:
+        for part in batch.parts:
+            for value in part.values():
+                value.zero_()
+    assert not same(batches(source), whole)
+
+
+def test_items_of_other_sizes_are_an_error_not_repeated() -> None:
+    uneven = Fixed(torch.zeros(3, 4, 4), torch.zeros(1, 4, 4))
+    with pytest.raises(ValueError, match="for one field"):
+        list(TrainLoader(uneven, seed=0, batch_size=2, total_steps=1))
+
+
 def test_another_seed_gives_other_batches(source: PictureSource) -> None:
     assert not same(batches(source), batches(source, seed=4))
 

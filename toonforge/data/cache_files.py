@@ -104,34 +104,35 @@ class CachedFiles:
         if self._full:
             return
         try:
-            if self._left < picture.nbytes:
-                self._left = self._make_room()
-                self._full = self._left < picture.nbytes
+            size = picture.nbytes + _HEAD.size
+            if self._left < size:
+                self._left = self._make_room(size)
+                self._full = self._left < size
             if not self._full:
                 path, digest = self._place(key)
                 pixels = np.ascontiguousarray(picture)
                 head = _HEAD.pack(_FORMAT, digest, *pixels.shape[:2], _checksum(pixels.reshape(-1)))
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 _write(path, head, pixels.data)
-                self._left -= pixels.nbytes
+                self._left -= size
         except OSError as error:
             LOG.info("no more pictures are kept in %s: %s", shown(self.folder), error)
             self._full = True
 
     def _place(self, key: str) -> tuple[str, bytes]:
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         name = digest.hex()
         return f"{self.folder}/{name[:2]}/{name[2:]}", digest
 
-    def _make_room(self) -> int:
+    def _make_room(self, needed: int) -> int:
         """Delete what was not used for longest, if need be; returns how many bytes may be written before the next look.
 
-        Other processes write meanwhile, so that is a small part of the room.
+        Other processes write meanwhile, so that is a small part of the room, or what is `needed` now.
         """
         files = sorted(self._listed())
         held = sum(size for _, size, _ in files)
         room = min(self.room, held + shutil.disk_usage(self.folder).free - _SPARE)
-        share = self.room // 64
+        share = max(needed, self.room // 64)
         for used, size, path in files:
             if held + share <= room or used >= self._began:
                 break
@@ -186,4 +187,4 @@ def _checksum(content: Picture) -> int:
 
     words = content.size // 8 * 8
     total = int(np.add.reduce(content[:words].view(np.uint64))) + int(content[words:].sum())
-    return total % 2**64
+    return (total + 1) % 2**64  # all zeros is what a torn file ends with
