@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from toonforge.data.cache_files import CachedFiles, disk_room
+from toonforge.data.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture
@@ -96,7 +97,6 @@ class OnDisk:
 
     def __init__(self, settings: str, folder: Path | None = None, room: int | None = None) -> None:
         import toonforge
-        from toonforge.data.cache_folder import cache_folder
 
         self._settings = f"{toonforge.__version__}|{settings}"
         folder = cache_folder() / "pictures" if folder is None else folder
