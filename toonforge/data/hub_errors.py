@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import urllib.request
@@ -64,7 +65,7 @@ def explained(error: Exception, place: str, *, split: str, key: str, hub: bool) 
         return _error(message, "data.path", "HF_HUB_OFFLINE is set", _OFFLINE)
     if isinstance(error, ConnectionError):
         return _unreachable(place, text)
-    if isinstance(error, ValueError) and "split" in text.lower():
+    if isinstance(error, ValueError) and re.search("split|instruction", text, re.IGNORECASE):
         return _error(f"{place} has no split {split!r}", key, text)
     if isinstance(error, ValueError) and "config" in text.lower():
         return _error(f"{place} has no such configuration, or one must be named", "data.name", text)

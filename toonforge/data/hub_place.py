@@ -105,8 +105,9 @@ class Place:
         if local is None:
             return datasets.load_dataset(self.path, self.name, revision=self.revision, split=split)
         if not local.is_dir():
-            files = [glob.escape(file) for file in self.parquet]
-            return datasets.load_dataset("parquet", data_files=files, split=split)
+            # As a folder's files, not as load_dataset("parquet", …): that tells a server on the internet of each use.
+            folder, files = os.path.dirname(self.parquet[0]), [glob.escape(file) for file in self.parquet]
+            return datasets.load_dataset(folder, data_files={"train": files}, split=split)
         if (local / _SAVED_SPLIT).is_file():
             return datasets.load_from_disk(str(local))
         if (local / _SAVED).is_file():
