@@ -1,7 +1,7 @@
 """Opens films and decodes them from any position on. Needs PyAV, ffmpeg's libraries for Python.
 
 A position is a frame's time stamp in the film's own unit, so that every frame is found again exactly, whatever the
-frame rate does. Files that keep no trustworthy time stamps (AVI, bare streams) count their frames instead.
+frame rate does. Of files that keep no trustworthy time stamps (AVI, MPEG, bare streams) frames are counted instead.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ FORMATS = (
 )
 """What ffmpeg may take a file for. Pictures and texts are no films; playlists would lead to other files and hosts."""
 
-UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu")
-"""Formats without time stamps of their own, or with those of B-frames in the wrong place."""
+UNTIMED = ("avi", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu")
+"""Formats without a time stamp for each frame, or with those of B-frames in the wrong place."""
 
 HDR = {16: "PQ", 18: "HLG"}
 """Transfer functions of high dynamic range (H.273, table 3)."""

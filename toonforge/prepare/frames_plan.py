@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.prepare.scenes import Figures, choose, find_scenes
+from toonforge.prepare.frame_figures import REACH, Figures
+from toonforge.prepare.scenes import choose, find_scenes
 
 if TYPE_CHECKING:
     from toonforge.prepare.film import Survey
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 PIECE = 30.0
 """Seconds of film that are worked on at once, at least: few enough that a stop loses little."""
 
-LEAD = 0.5
-"""Seconds by which what is measured of a piece lies behind where its decoding begins: a cut is seen in comparison with
-the frames around it. Decoding so begins at a frame where it can, and no frame before that is decoded twice."""
+LEAD = REACH
+"""Seconds by which what is measured of a piece lies behind where its decoding begins: cuts and dissolves are seen in
+comparison with the frames around them. So decoding begins where it can, and nothing before that is decoded twice."""
 
 DARK = 0.04
 """Brightness, 0 to 1, below which a frame shows nothing."""

@@ -20,8 +20,8 @@ from toonforge.files import save_picture
 from toonforge.prepare.copying import write_whole
 from toonforge.prepare.film import Survey, frames_from, survey
 from toonforge.prepare.film_picture import to_picture
+from toonforge.prepare.frame_figures import Figures, measure
 from toonforge.prepare.frames_plan import LEAD, Piece, Wanted, why_dark
-from toonforge.prepare.scenes import Figures, measure
 from toonforge.prepare.task import Figure, Outcome, Source
 
 if TYPE_CHECKING:
