@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
 
@@ -22,3 +25,14 @@ def _a_plugin_that_is_known_but_not_installed(monkeypatch: pytest.MonkeyPatch) -
     from toonforge.plugins import loader
 
     monkeypatch.setattr(loader, "KNOWN_PLUGINS", {**loader.KNOWN_PLUGINS, "absent": "toonforge-absent"})
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_cache_folder_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is left in the user's own, and nothing found there."""
+    before = os.environ.get("TOONFORGE_CACHE")
+    os.environ["TOONFORGE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("TOONFORGE_CACHE")
+    if before is not None:
+        os.environ["TOONFORGE_CACHE"] = before
