@@ -26,7 +26,7 @@ HEAD = """# The command line
 Generated from the help texts by `python docs/generate.py`.
 
 Exit codes: 0 done; 2 a mistake that you can mend, told with what to do; 1 a fault of toonforge's; 130 stopped with
-Ctrl-C after a checkpoint was saved.
+Ctrl-C, after a checkpoint was saved, or with all that was done kept.
 """
 
 

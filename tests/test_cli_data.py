@@ -140,8 +140,10 @@ def test_ctrl_c_stops_tells_how_to_go_on_and_loses_nothing(tmp_path: Path, numbe
     while not table.is_file() or table.read_text("utf-8").count("\n") < 9:
         assert started.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
-    os.killpg(started.pid, number)  # as a terminal does: the workers get it too
     began = time.monotonic()
+    started.send_signal(number)
+    time.sleep(0.1)
+    os.killpg(started.pid, number)  # as a terminal does: the workers get it too; both, as `timeout` does it
     out, err = started.communicate(timeout=30)
     assert started.returncode == 130 and time.monotonic() - began < 10
     assert out.count("written") == 1 and "Traceback" not in err and "KeyboardInterrupt" not in err

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+MOMENT = 0.5
+"""Seconds within which further signals belong to the same request: `timeout` sends two by itself."""
 
 
 class Stop:
@@ -19,6 +23,7 @@ class Stop:
     def __init__(self) -> None:
         self.asked = False
         self._at_once = False
+        self._first = 0.0
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -30,6 +35,8 @@ class Stop:
         try:
             yield
         finally:
+            if self.asked:
+                time.sleep(max(0.0, self._first + MOMENT - time.monotonic()))
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -45,7 +52,8 @@ class Stop:
             self._at_once = False
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        if not self.asked:
+            self.asked, self._first = True, time.monotonic()
         if self._at_once:
             self._at_once = False
             raise KeyboardInterrupt

@@ -80,16 +80,17 @@ def _rate(rate: float, noun: str) -> str:
 
 def _live(noun: str) -> Live:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("[yellow]{task.fields[trouble]}"),
-        console=Console(file=sys.stderr),
-        transient=True,
-        expand=True,
-    )
+    console = Console(file=sys.stderr)
+    # Room for the "^C" that a terminal writes where the cursor is: it would open a line that stays behind.
+    console.width = max(console.width - 3, 20)
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn()]
+    if console.width >= _WIDE:
+        columns.append(TextColumn("{task.fields[rate]}"))
+    columns += [TimeRemainingColumn(compact=True), TextColumn("left"), TextColumn("[yellow]{task.fields[trouble]}")]
+    return Progress(*columns, console=console, transient=True, expand=True)
+
+
+_WIDE = 75
+"""Columns of a terminal that the speed has room on."""
