@@ -77,7 +77,7 @@ class ListedPictures(HeldOut):
         super().verify()
         problems: list[Problem] = []
         tables = self._tables()
-        for split in self.splits:
+        for split in self._splits(tables):
             try:
                 for field, pictures in self._pictures(split, tables).items():
                     self._look_for(field, pictures)
@@ -85,6 +85,21 @@ class ListedPictures(HeldOut):
                 problems.extend(problem for problem in error.problems if problem not in problems)
         if problems:
             raise DataError(*problems)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The parts that the column of parts names, or those that the shares make.
+
+        Raises:
+            DataError: the list cannot be read.
+        """
+        return super().splits if self.part_column is None else self._splits(self._tables())
+
+    def _splits(self, tables: Mapping[str, Table]) -> tuple[str, ...]:
+        parts = [table.parts for table in tables.values() if table.parts is not None]
+        if not parts:
+            return super().splits
+        return SPLITS if all((part == SPLITS.index("test")).any() for part in parts) else SPLITS[:2]
 
     def check_split(self, split: str) -> None:
         """As every data set's; a column of parts may hold any of them."""
