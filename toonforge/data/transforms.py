@@ -152,5 +152,5 @@ def normalised(pictures: torch.Tensor) -> torch.Tensor:
 
     if pictures.is_floating_point():
         return pictures
-    # In the order that networks' own values have: pictures come with their colours together, as they are decoded.
-    return pictures.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+    # Colour by colour, as networks' own values lie; pictures come with their colours together, as they are decoded.
+    return pictures.contiguous().to(torch.float32).div_(127.5).sub_(1)
