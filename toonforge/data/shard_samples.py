@@ -66,7 +66,7 @@ def _members(shards: tuple[Shard, ...], key: str, fields: Fields) -> Mapping[str
     def keys() -> Iterator[str]:
         for number, (shard, index) in enumerate(zip(shards, indexes(shards, key))):
             for note in index.notes:
-                LOG.warning("%s: %s", shown(shard.path), note)
+                LOG.warning("%s: the shard %s: %s", key, shown(shard.path), note)
             found = [_found(index, endings) for _, endings in fields]
             rows = np.flatnonzero(np.logical_and.reduce([ending >= 0 for ending, _ in found]))
             seen.add(index, [ending for ending, _ in found])
@@ -78,7 +78,7 @@ def _members(shards: tuple[Shard, ...], key: str, fields: Fields) -> Mapping[str
     if not len(texts):
         raise seen.nothing(key, len(shards))
     for note in seen.notes():
-        LOG.warning("%s", note)
+        LOG.warning("%s: %s", key, note)
     shard = places[0].shard()
     return {
         field: Members(shards=shards, endings=endings, keys=texts, shard=shard, **place.arrays())
