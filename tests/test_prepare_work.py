@@ -435,6 +435,12 @@ def test_a_strangers_folder_or_file_is_refused(pictures: Path) -> None:
     save(out / "mine.png")
     for force in (False, True):
         refused("did not write", lambda force=force: run(pictures, out, force=force))  # type: ignore[misc]
+    for hidden in (".git", ".x.partial"):
+        (pictures.parent / "hidden" / hidden).mkdir(parents=True)
+        refused("did not write", lambda: run(pictures, pictures.parent / "hidden"))
+        (pictures.parent / "hidden" / hidden).rmdir()
+    (pictures.parent / "hidden/.DS_Store").write_bytes(b"")
+    assert run(pictures, pictures.parent / "hidden").counts == {"kept": 8}
     (out / manifest.JSON).write_text("{", "utf-8")
     refused("cannot be read", lambda: run(pictures, out, force=True))
     (out / manifest.JSON).write_text('{"format": 1, "verb": "other", "settings": {}}', "utf-8")

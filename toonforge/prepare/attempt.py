@@ -28,7 +28,7 @@ def attempt(task: Task, source: Source, out: Path) -> Found:
     except ToonforgeError as error:
         return error
     except OSError as error:
-        if error.filename is not None and os.fspath(error.filename) == os.fspath(source.path):
+        if error.filename in (source.path, os.fspath(source.path)):
             return (Outcome(action=UNREADABLE, reason=error.strerror or str(error)),)
         if error.errno in _OF_THIS_NAME:
             return (Outcome(action=FAILED, reason=f"cannot be written: {error.strerror}"),)

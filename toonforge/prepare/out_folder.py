@@ -18,6 +18,9 @@ from toonforge.prepare.manifest import CSV, JSON, is_below
 from toonforge.prepare.task import Source
 
 FORMAT = 1
+_NOTHING = (".DS_Store", f".{JSON}.partial")
+"""What an empty folder may hold: what macOS leaves where one has looked, and what we left when we were killed."""
+
 _ANEW = "--force begins anew (it removes what this verb wrote there); or give another folder with -o"
 
 
@@ -93,7 +96,7 @@ def begun(out: Path, verb: str) -> Mapping[str, Any] | None:
         DataError: it holds something that this verb did not write.
     """
     file = out / JSON
-    strangers = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith("."))
+    strangers = sorted(entry.name for entry in out.iterdir() if entry.name not in _NOTHING)
     if not strangers:
         return None
     if JSON not in strangers:
