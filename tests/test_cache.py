@@ -239,6 +239,14 @@ def test_memory_keeps_the_first_that_fit() -> None:
     assert made == [0, 1, 2, 3, 2, 3]
 
 
+def test_of_a_larger_picture_only_the_part_is_kept() -> None:
+    kept, whole = InMemory(), gradient(40, 60)
+    kept(KEY, str, lambda: whole[:20])
+    part = kept(KEY, str, gradient)
+    np.testing.assert_array_equal(part, whole[:20])
+    assert part.base is None
+
+
 def test_workers_share_the_room_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = InMemory(room=8 * gradient().nbytes)
     monkeypatch.setattr("torch.utils.data.get_worker_info", lambda: type("Worker", (), {"num_workers": 4}))

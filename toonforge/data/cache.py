@@ -76,7 +76,7 @@ class InMemory:
             picture = make()
             if self.held + picture.nbytes <= self.room // _sharers():
                 self.held += picture.nbytes
-                self._pictures[key] = picture
+                self._pictures[key] = picture.copy()  # itself may be a part of a larger picture, which would stay too
         return picture
 
 
