@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from toonforge.data.cache_files import CachedFiles, disk_room
 from toonforge.data.cache_folder import cache_folder
+from toonforge.data.opencv import opencv
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture
@@ -105,13 +106,18 @@ class OnDisk:
     def __call__(self, key: Key, version: Callable[[], str], make: Callable[[], Picture]) -> Picture:
         """See `Cache`."""
         before = version()
-        text = f"{before}|{key[2]}|{self._settings}"
+        text = f"{before}|{_filters(key[2])}|{self._settings}"
         picture = self._files.get(text)
         if picture is None:
             picture = make()
             if version() == before:  # a file that was changed while it was read may have been either
                 self._files.put(text, picture)
         return picture
+
+
+def _filters(steps: Steps) -> str:
+    """What the filtered pictures depend on beside the picture."""
+    return f"{steps} by OpenCV {opencv().__version__}" if steps else ""
 
 
 def _sharers() -> int:
