@@ -72,7 +72,7 @@ def passes(data: bytes) -> int:
 def _library() -> Any:
     try:
         import simplejpeg
-    except ImportError:
+    except (ImportError, ValueError):  # not there, or built for another numpy
         return None
     return simplejpeg
 
