@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ FORMAT = 1
 _ARRAYS = ("letters", "key_ends", "member_ends", "ending", "offset", "size")
 _THREADS = 8
 _AT_ONCE = 64
+_PATIENCE = 10.0
 _NAMED = 5
 
 
@@ -66,9 +68,15 @@ def indexes(shards: Sequence[Shard], key: str) -> Iterator[ShardIndex]:
             return error
 
     problems: list[Problem] = []
+    told = time.monotonic()
     with ThreadPoolExecutor(_THREADS) as pool:
         for start in range(0, len(shards), _AT_ONCE):  # a few at a time: all at once would fill memory twice
-            for result in pool.map(one, shards[start : start + _AT_ONCE]):
+            for number, result in enumerate(pool.map(one, shards[start : start + _AT_ONCE]), start):
+                if time.monotonic() - told > _PATIENCE:
+                    LOG.warning(
+                        "%s: the headers of %d of %d shards are read, once for all runs", key, number, len(shards)
+                    )
+                    told = time.monotonic()
                 if isinstance(result, DataError):
                     problems.extend(result.problems)
                 elif not problems:
