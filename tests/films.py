@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 BITS = 16
-"""Frame numbers are burnt in as so many black and white squares along the top."""
+"""Frame numbers are burnt in as so many black and white squares along the top, in Gray code: one changes at a time."""
 
 HEIGHT, WIDTH = 120, 160
 
@@ -54,16 +54,20 @@ def numbered(pictures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The pictures with their positions burnt in."""
     for number, picture in enumerate(pictures):
         marked, side = picture.copy(), picture.shape[1] // BITS
+        code = number ^ number >> 1
         for bit in range(BITS):
-            marked[:side, bit * side : (bit + 1) * side] = 255 * (number >> bit & 1)
+            marked[:side, bit * side : (bit + 1) * side] = 255 * (code >> bit & 1)
         yield marked
 
 
 def number_of(picture: np.ndarray) -> int:
     """The number burnt into a picture, whatever its size."""
     side = picture.shape[1] / BITS
-    middles = [picture[round(side / 2), round((bit + 0.5) * side)].mean() for bit in range(BITS)]
-    return sum(1 << bit for bit, brightness in enumerate(middles) if brightness > 127)
+    code = 0
+    for bit in reversed(range(BITS)):
+        white = picture[round(side / 2), round((bit + 0.5) * side)].mean() > 127
+        code |= (white ^ (code >> (bit + 1) & 1)) << bit
+    return code
 
 
 def film(

@@ -100,12 +100,11 @@ def _seen(frames: Iterable[tuple[int, float, Picture]]) -> Iterator[_Seen]:
 
     before = None
     for position, time, picture in frames:
-        image = Image.fromarray(picture)
-        thumbnail = np.asarray(image.resize(THUMBNAIL, Image.Resampling.BOX))
+        thumbnail = np.asarray(Image.fromarray(picture).resize(THUMBNAIL, Image.Resampling.BOX))
         small = thumbnail.astype(np.float32)
         change = 0.0 if before is None else float(np.abs(small - before).mean())
         before = small
-        coarse = np.asarray(image.resize(COARSE, Image.Resampling.BOX), np.float32)
+        coarse = np.asarray(Image.fromarray(thumbnail).resize(COARSE, Image.Resampling.BOX), np.float32)
         yield _Seen(position, time, change, sharpness(picture), brightness(thumbnail), coarse)
 
 

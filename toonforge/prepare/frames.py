@@ -34,8 +34,8 @@ from toonforge.prepare.sources import with_targets
 from toonforge.prepare.task import FAILED, UNREADABLE, Outcome, Progress, Source, Task
 from toonforge.prepare.work import Report, Row, work
 
-FILMS, SCENES = ".films", ".scenes"
-"""Folders in OUT for what was found out about films and their pieces."""
+FRAMES, FILMS, SCENES = "frames", ".films", ".scenes"
+"""The verb, and folders in OUT for what was found out about films and their pieces."""
 
 MEASURES = 1
 """Counted up when what is kept there means something else."""
@@ -86,7 +86,7 @@ def frames(
     root, found = find_films(given)
     call = _Call(root, _source(given), out, workers, force, progress)
     settings = {**attrs.asdict(choice), "size": size, "format": format, "below": str(root)}
-    _refuse(given, call.source, out, settings, force)
+    _begin(given, call, settings)
 
     sources = _with_earlier(found, root, out)
     surveyed = call.work(FILMS, sources, Surveying())
@@ -148,15 +148,29 @@ class _Call:
         self, below: str, sources: Sequence[Source], task: Task, settings: Mapping[str, object] | None = None
     ) -> Report:
         """One pass, in a hidden folder where `settings` are left out: then it depends on nothing but the films."""
-        force, what, out = self.force, below.removeprefix(".") or "frames", self.out / below
+        what, out, force = below.removeprefix(".") or FRAMES, self.out / below, False
         if settings is None:
             settings = {"below": str(self.root), "measures": MEASURES}
             before = _begun(out, what)
-            force = force and before is not None and before["settings"] != settings
+            force = self.force and before is not None and before["settings"] != settings
         progress = self.progress if not below or self.progress is None else _Quiet(self.progress)
         return work(
-            what, self.source, sources, task, out, settings, workers=self.workers, force=force, progress=progress
+            what,
+            self.source,
+            sources,
+            task,
+            out,
+            settings,
+            workers=self.workers,
+            force=force,
+            progress=progress,
+            finish=_heed if below else None,
         )
+
+
+def _heed(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Changes nothing; but a stop that is asked for at the very end of a pass is heeded before this is called."""
+    return ()
 
 
 @attrs.define
@@ -247,13 +261,21 @@ def _check(choice: Choice, size: int | None, format: str) -> None:
         raise DataError(*problems)
 
 
-def _refuse(given: Sequence[Path], source: Path, out: Path, settings: Mapping[str, object], force: bool) -> None:
-    """Raise `DataError` before hours of work where the last pass would not begin."""
+def _begin(given: Sequence[Path], call: _Call, settings: Mapping[str, object]) -> None:
+    """Make OUT fit for the last pass, or refuse it, before hours of work on the first two."""
     for path in given:
-        out_folder.refuse_overlap(path, out)
-    before = _begun(out, "frames")
-    if before is not None and not force:
-        out_folder.refuse_changed(out, before, out_folder.plain(settings), Path(os.path.abspath(source)))
+        out_folder.refuse_overlap(path, call.out)
+    plain, source = out_folder.plain(settings), Path(os.path.abspath(call.source))
+    with out_folder.alone(call.out), out_folder.writing(call.out):
+        before = out_folder.begun(call.out, FRAMES)
+        if before is not None and not call.force:
+            out_folder.refuse_changed(call.out, before, plain, source)
+            return
+        if before is not None:
+            table = call.out / manifest.CSV
+            out_folder.remove(call.out, manifest.outputs_named(table))
+            manifest.write(table, (), Writing.columns)
+        out_folder.write_begun(call.out, FRAMES, plain, source)
 
 
 def _begun(out: Path, verb: str) -> Mapping[str, Any] | None:

@@ -68,9 +68,13 @@ class Surveying:
         return Outcome(action="read", output=output, figures=film.remarks)
 
 
-@lru_cache(maxsize=8)
 def load_survey(file: Path) -> Survey:
-    """A survey that `Surveying` wrote."""
+    """A survey that `Surveying` wrote; kept for the next pieces of the film."""
+    return _load_survey(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _load_survey(file: Path, written: int) -> Survey:
     data = _read(file)
     facts = json.loads(str(data["facts"]))
     return Survey(

@@ -37,8 +37,8 @@ NEIGHBOURS, NEAR = 2, 0.5
 Where there are none, nothing moves."""
 
 RISE, LONGEST = 1.03, 2.0
-"""Times that a figure rises or falls over two frames, at the least, as long as a dissolve or a fade goes on, and for how
-many seconds this is followed."""
+"""Times that a figure rises or falls over two frames, at the least, as long as a dissolve or a fade goes on. It is
+followed for so many seconds."""
 
 BLACK = 0.01
 """Brightness, 0 to 1, below which a film has faded to black."""
@@ -155,7 +155,7 @@ def choose(figures: Figures, scene: Scene, count: int) -> list[int]:
     found: list[int] = []
     for part in range(count):
         wanted = begin + length * (part + 0.5) / count
-        around = min(AROUND, length / count / 2)
+        around = min(AROUND, 0.4 * length / count)
         near = np.flatnonzero(np.abs(times - wanted) <= around)
         if not len(near):
             near = np.array([np.abs(times - wanted).argmin()])

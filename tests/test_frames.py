@@ -1,0 +1,310 @@
+"""`toonforge data frames`: which frames come out, whatever stops it, and what it says of films that are none."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import films, pictures
+from toonforge.cli import main
+from toonforge.errors import DataError
+from toonforge.prepare import work as engine
+from toonforge.prepare.frames import frames
+from toonforge.prepare.task import Outcome
+from toonforge.prepare.work import Report, Row
+
+FPS = 8
+LENGTHS = (160, 120, 200, 88, 240, 152)
+"""Frames of the scenes of a film of 2 minutes: 5 pieces of 30 seconds, with key frames every 5."""
+
+ENDS = np.cumsum(LENGTHS)
+
+SMALL = {"preset": "ultrafast", "crf": "26", "bf": "2"}
+"""So small a film is worked on in one process, which is quicker to start."""
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of six scenes, in a folder of its own."""
+    shots = [picture for seed, length in enumerate(LENGTHS) for picture in films.scene(seed, length, speed=0.2)]
+    return films.film(tmp_path_factory.mktemp("long") / "long.mkv", shots, fps=FPS, gop_size=40, options=SMALL)
+
+
+def short(path: Path, scenes: int = 2, seed: int = 0) -> Path:
+    """A film of a few seconds."""
+    return films.film(path, [picture for i in range(scenes) for picture in films.scene(seed + i, 40)])
+
+
+def written(report: Report) -> list[Row]:
+    return [row for row in report.rows if row.action == "written"]
+
+
+def number(report: Report, row: Row) -> int:
+    return films.number_of(np.asarray(Image.open(report.out / row.output)))
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def content(out: Path) -> dict[str, bytes]:
+    files = (path for path in out.rglob("*") if path.is_file() and path.suffix in (".jpg", ".png", ".csv"))
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("per_scene", [1, 3])
+def test_each_scene_gives_its_frames_and_the_manifest_says_which(long: Path, tmp_path: Path, per_scene: int) -> None:
+    report = frames(long, tmp_path / "out", per_scene=per_scene)
+    assert report.counts == {"written": per_scene * len(LENGTHS)}
+    for row in written(report):
+        shown, scene = number(report, row), int(row.figures["scene"])
+        assert ENDS[scene - 1] - LENGTHS[scene - 1] <= shown < ENDS[scene - 1]
+        assert float(row.figures["time"]) == pytest.approx(shown / FPS, abs=1e-3)
+        assert row.output == f"long/{shown / FPS:010.3f}s.jpg" and row.figures["film"] == "long.mkv"
+        assert re.fullmatch(r"long\.mkv#t=\d\d:\d\d:\d\d\.\d\d\d", row.source)
+    scenes = [int(row.figures["scene"]) for row in written(report)]
+    assert sorted(scenes) == [scene + 1 for scene in range(len(LENGTHS)) for _ in range(per_scene)]
+    assert {row["output"] for row in table(report.out)} == {
+        path.relative_to(report.out).as_posix() for path in report.out.rglob("*.jpg")
+    }
+
+
+@pytest.mark.parametrize("every", [0.4, 1, 7.3])
+def test_every_so_many_seconds_gives_the_nearest_frames(long: Path, tmp_path: Path, every: float) -> None:
+    report = frames(long, tmp_path / "out", every=every)
+    duration = (ENDS[-1] - 1) / FPS
+    wanted = [i * every for i in range(int(duration / every + 1e-9) + 1)]
+    times = [float(row.figures["time"]) for row in written(report)]
+    assert len(times) == len(wanted) and np.abs(np.subtract(times, wanted)).max() <= 0.5 / FPS + 1e-3
+    assert [number(report, row) for row in written(report)] == [round(t * FPS) for t in times]
+
+
+def test_with_a_variable_frame_rate_the_nearest_frames_are_taken(tmp_path: Path) -> None:
+    times = np.cumsum([0, *np.random.default_rng(1).choice([20, 40, 130, 500], 59)])
+    path = films.film(tmp_path / "a.mkv", films.scene(0, 60), times=times.tolist())
+    report = frames(path, tmp_path / "out", every=0.5)
+    shown = [number(report, row) for row in written(report)]
+    wanted = np.arange(0, times[-1] / 1000, 0.5)
+    assert shown == sorted({int(np.abs(times / 1000 - w).argmin()) for w in wanted})
+    assert [float(row.figures["time"]) for row in written(report)] == pytest.approx(times[shown] / 1000)
+
+
+def test_a_dissolve_and_a_fade_are_kept_out(tmp_path: Path) -> None:
+    shots = [films.scene(i, 75, 288, 512, speed=1) for i in range(3)]
+    last = films.fade_out(shots[2], 15)
+    path = films.film(
+        tmp_path / "a.mp4", [*films.dissolve(shots[0], shots[1], 25), *last, *[np.zeros_like(last[0])] * 25]
+    )
+    report = frames(path, tmp_path / "out", per_scene=2)
+    shown = sorted(number(report, row) for row in written(report))
+    assert len(shown) == 6 and not any(50 <= i < 75 or i >= 185 for i in shown)
+    dark = [row for row in report.rows if row.action == "skipped"]
+    assert dark and all(row.reason.startswith("dark at ") and not row.output for row in dark)
+
+
+def test_run_again_does_nothing(long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = frames(long, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in first.out.rglob("*.jpg")}
+
+    def fail(*_: object) -> None:
+        raise AssertionError("a film was opened")
+
+    monkeypatch.setattr("toonforge.prepare.film.opened", fail)
+    again = frames(long, tmp_path / "out")
+    assert again.rows == first.rows
+    assert {path: path.stat().st_mtime_ns for path in first.out.rglob("*.jpg")} == before
+
+
+def test_one_process_and_several_give_the_same(long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames(long, tmp_path / "one", workers=1)
+    monkeypatch.setattr(engine, "FEW", 0)
+    frames(long, tmp_path / "two", workers=2)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+class Stop:
+    """Progress that presses Ctrl-C when so many pieces are done."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def begin(self, what: str, total: int, done: int) -> None:
+        pass
+
+    def advance(self, outcome: Outcome) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("after", [1, 3, 5, 7])
+def test_stopped_and_gone_on_is_as_if_never_stopped(long: Path, tmp_path: Path, after: int) -> None:
+    stopped = frames(long, tmp_path / "stopped", per_scene=2, workers=1, progress=Stop(after))
+    assert stopped.stopped and stopped.out == tmp_path / "stopped"
+    frames(long, tmp_path / "stopped", per_scene=2)
+    frames(long, tmp_path / "whole", per_scene=2)
+    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_killed_half_way_and_run_again(long: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "toonforge", "data", "frames", str(long), "-o", str(out), "--every", "0.5"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        while not any(out.glob("long/*.jpg")) and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "go on with:" in told or number == signal.SIGKILL
+    frames(long, out, every=0.5)
+    frames(long, tmp_path / "whole", every=0.5)
+    assert content(out) == content(tmp_path / "whole")
+    assert not [*out.rglob(".*.partial")]
+
+
+def test_films_are_found_in_folders_and_told_apart(tmp_path: Path) -> None:
+    films_ = tmp_path / "films"
+    for name in ("a.mp4", "a.mkv", "Summer 🌊/B.MKV", ".hidden.mp4"):
+        short(films_ / name, scenes=1)
+    pictures.save(films_ / "cover.jpg")
+    (films_ / "loop").symlink_to(films_)
+    report = frames(films_, tmp_path / "out")
+    assert {row.output.rsplit("/", 1)[0] for row in written(report)} == {"a.mp4", "a.mkv", "Summer 🌊/B"}
+    assert {row.figures["film"] for row in report.rows} == {"a.mp4", "a.mkv", "Summer 🌊/B.MKV"}
+
+
+def test_films_of_earlier_calls_stay_and_those_that_are_gone_leave(tmp_path: Path) -> None:
+    one, two, out = short(tmp_path / "one.mp4"), short(tmp_path / "two.mp4", seed=5), tmp_path / "out"
+    first = frames(one, out)
+    both = frames(two, out)
+    assert {row.figures["film"] for row in both.rows} == {"one.mp4", "two.mp4"}
+    assert written(first) == [row for row in written(both) if row.figures["film"] == "one.mp4"]
+    one.unlink()
+    left = frames(two, out)
+    assert {row.figures["film"] for row in left.rows} == {"two.mp4"}
+    assert not (out / "one").exists() and (out / "two").exists()
+
+
+def test_a_changed_film_is_done_again(tmp_path: Path) -> None:
+    path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
+    frames(path, out)
+    short(path, scenes=3, seed=7)
+    frames(path, out)
+    frames(path, tmp_path / "new")
+    assert content(out) == content(tmp_path / "new")
+
+
+def test_other_settings_are_refused_or_begin_anew(tmp_path: Path) -> None:
+    path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
+    frames(path, out)
+    with pytest.raises(DataError, match="per_scene"):
+        frames(path, out, per_scene=2)
+    frames(path, out, per_scene=2, format="png", force=True)
+    frames(path, tmp_path / "new", per_scene=2, format="png")
+    assert content(out) == content(tmp_path / "new") and not [*out.rglob("*.jpg")]
+
+
+def test_size_scales_down_and_never_up(tmp_path: Path) -> None:
+    path = short(tmp_path / "a.mp4")
+    for size, expected in ((60, (80, 60)), (500, (160, 120))):
+        report = frames(path, tmp_path / str(size), size=size, format="png")
+        for row in written(report):
+            assert Image.open(report.out / row.output).size == expected
+
+
+def test_max_spreads_what_is_left_and_from_and_until_limit_it(long: Path, tmp_path: Path) -> None:
+    few = written(frames(long, tmp_path / "few", every=1, most=4))
+    times = [float(row.figures["time"]) for row in few]
+    assert len(times) == 4 and min(np.diff(times)) > 25
+    part = frames(long, tmp_path / "part", begin=40, end=62)
+    assert all(40 <= float(row.figures["time"]) <= 62 for row in written(part)) and len(written(part)) == 2
+    none = frames(long, tmp_path / "none", begin=500)
+    assert none.counts == {"skipped": 1} and "119.9 seconds" in none.rows[0].reason
+
+
+def test_bad_films_are_recorded_and_the_others_done(long: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    short(folder / "good.mp4")
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "text.mov").write_text("Once upon a time " * 50)
+    pictures.save(tmp_path / "p.png").rename(folder / "picture.webm")
+    (folder / "nowhere.mkv").symlink_to(tmp_path / "absent")
+    (folder / "torn.mkv").write_bytes(long.read_bytes()[: long.stat().st_size // 2])
+    report = frames(folder, tmp_path / "out")
+    assert report.counts["unreadable"] == 4 and report.counts["truncated"] == 1
+    reasons = {row.source: row.reason for row in report.rows if row.reason}
+    assert reasons.keys() == {"empty.mp4", "text.mov", "picture.webm", "nowhere.mkv", "torn.mkv"}
+    assert "ends after" in reasons["torn.mkv"] and reasons["empty.mp4"] == "the file is empty"
+    assert {row.figures["film"] for row in written(report)} == {"good.mp4", "torn.mkv"}
+    (folder / "text.mov").unlink()
+    short(folder / "text.mov", seed=3)
+    assert frames(folder, tmp_path / "out").counts["unreadable"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"every": 0}, "every"),
+        ({"every": float("nan")}, "every"),
+        ({"per_scene": 0}, "per scene"),
+        ({"threshold": 1}, "threshold"),
+        ({"begin": -1}, "from"),
+        ({"begin": 5, "end": 5}, "until"),
+        ({"size": 3}, "size"),
+        ({"format": "gif"}, "jpg or png"),
+        ({"most": 0}, "max"),
+        ({"every": 1, "per_scene": 2}, "scenes are not looked for"),
+    ],
+)
+def test_values_out_of_range_are_refused(tmp_path: Path, given: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        frames(tmp_path / "a.mp4", tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_out_must_be_a_folder_of_its_own(tmp_path: Path) -> None:
+    path = short(tmp_path / "films/a.mp4")
+    pictures.save(tmp_path / "mine/b.png")
+    for films_, out in (
+        (path.parent, path.parent / "out"),
+        (path, path.parent),
+        (path, tmp_path),
+        (path, tmp_path / "mine"),
+    ):
+        with pytest.raises(DataError):
+            frames(films_, out)
+    assert [*(tmp_path / "mine").iterdir()] == [tmp_path / "mine/b.png"] and [*path.parent.iterdir()] == [path]
+    assert frames(path, path.parent / "out").counts == {"written": 2}
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = short(tmp_path / "holiday.mp4")
+    assert main(["data", "frames", str(path), "--from", "0:00:01", "--until", "0:03"]) == 0
+    out = capsys.readouterr().out
+    assert "2 frames in" in out and "holiday-frames/manifest.csv" in out
+    assert all(1 <= float(row["time"]) <= 3 for row in table(tmp_path / "holiday-frames"))
+    for words, told in (
+        (["absent.mp4"], "is not there"),
+        ([str(tmp_path / "holiday-frames")], "there are no films"),
+        ([str(path), "--from", "soon"], "write seconds"),
+        ([str(path), "--every", "-1"], "every"),
+        ([], "FILM"),
+    ):
+        assert main(["data", "frames", *words]) == 2
+        err = capsys.readouterr().err
+        assert told in err and "Traceback" not in err
+    (tmp_path / "bad.mp4").write_bytes(b"no film")
+    assert main(["data", "frames", str(tmp_path / "bad.mp4")]) == 2
+    assert "unreadable" in capsys.readouterr().out
