@@ -32,6 +32,7 @@ MAY_CHANGE = (
     "train.metrics",
     "train.log",
     "train.workers",
+    "data.cache",
     "translations",
     "metrics",
 )

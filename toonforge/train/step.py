@@ -111,12 +111,8 @@ class Training:
     def _seed_call(self, part: int, text: str) -> None:
         seed_call(self.recipe.train.seed, self.now, part, self.rank, text)
 
-    def _ready(self, value: Tensor, dtype: torch.dtype) -> Tensor:
-        """A field of a batch as the networks take it; bytes are a quarter of what floats would be to copy."""
-        return normalised(value.to(self.device, non_blocking=True)).to(dtype)
-
     def step(self, step: int, parts: Sequence[Mapping[str, Tensor]]) -> None:
-        """Run the phases that are active at `step` over the parts of this process's batch.
+        """Run the phases that are active at `step` over the parts of this process's batch, which are on its device.
 
         Afterwards `losses`, `totals` and `finite` hold the step's values on the device, unread.
         """
@@ -124,7 +120,7 @@ class Training:
         seed_step(self.recipe.train.seed, step, self.rank)
         dtype = DTYPES[self.recipe.train.precision]
         batch = [
-            Part({key: self._ready(value, dtype) for key, value in fields.items()}, index)
+            Part({key: normalised(value).to(dtype) for key, value in fields.items()}, index)
             for index, fields in enumerate(parts)
         ]
         active = [phase for phase in self.phases if phase.active(step)]

@@ -14,6 +14,7 @@ import torch
 from toonforge import events, registries
 from toonforge.components import Count
 from toonforge.data.loader import TrainLoader
+from toonforge.data.prefetch import on_device
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
@@ -191,7 +192,7 @@ class Trainer:
             pin_memory=self.accelerator.device.type == "cuda",
         )
         saved = self.done
-        for batch in loader:
+        for batch in on_device(loader, self.accelerator.device):
             for path, reason in batch.skipped.items():
                 self._skip(path, reason)
             self.training.step(self.done, batch.parts)
