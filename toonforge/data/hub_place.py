@@ -118,5 +118,8 @@ class Place:
         return datasets.load_dataset(str(local), self.name, split=split)
 
 
-def _error(message: str, key: str, **about: str | None) -> DataError:
-    return DataError(Problem(message=message, key=f"data.{key.removeprefix('data.')}", **about))
+def _error(
+    message: str, key: str, *, found: str | None = None, expected: str | None = None, hint: str | None = None
+) -> DataError:
+    key = f"data.{key.removeprefix('data.')}"
+    return DataError(Problem(message=message, key=key, found=found, expected=expected, hint=hint))

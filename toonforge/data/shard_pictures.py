@@ -44,7 +44,7 @@ class Members:
     endings: tuple[str, ...]
     keys: Texts
     shard: npt.NDArray[np.int32]
-    ending: npt.NDArray[np.uint8]
+    ending: npt.NDArray[np.int16]
     offset: npt.NDArray[np.int64]
     size: npt.NDArray[np.int64]
 

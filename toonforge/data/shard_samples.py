@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toonforge.data.pictures import Texts
 from toonforge.data.reading import shown
@@ -72,7 +72,7 @@ def _members(shards: tuple[Shard, ...], key: str, fields: Fields) -> Mapping[str
             seen.add(index, [ending for ending, _ in found])
             for (ending, member), place in zip(found, places):
                 place.add(number, ending[rows], index.offset[member[rows]], index.size[member[rows]])
-            yield from map(index.key, rows)
+            yield from map(index.key, rows.tolist())
 
     texts = Texts(keys())
     if not len(texts):
@@ -91,9 +91,9 @@ class _Places:
 
     def __init__(self) -> None:
         self.counts: list[tuple[int, int]] = []
-        self.parts: dict[str, list[npt.NDArray[np.int64]]] = {"ending": [], "offset": [], "size": []}
+        self.parts: dict[str, list[npt.NDArray[Any]]] = {"ending": [], "offset": [], "size": []}
 
-    def add(self, shard: int, *arrays: npt.NDArray[np.int64]) -> None:
+    def add(self, shard: int, *arrays: npt.NDArray[Any]) -> None:
         self.counts.append((shard, len(arrays[0])))
         for part, array in zip(self.parts.values(), arrays):
             part.append(array)
@@ -104,7 +104,7 @@ class _Places:
         numbers, counts = zip(*self.counts)
         return np.repeat(np.array(numbers, np.int32), counts)
 
-    def arrays(self) -> dict[str, npt.NDArray[np.int64]]:
+    def arrays(self) -> dict[str, Any]:
         import numpy as np
 
         return {name: np.concatenate(self.parts.pop(name)) for name in tuple(self.parts)}
@@ -151,7 +151,7 @@ class _Seen:
                 rows = np.flatnonzero(numbers == why)
                 if len(rows):
                     self.left_out[_shown(endings), why] += len(rows)
-                    self.first.setdefault((_shown(endings), why), index.key(rows[0]))
+                    self.first.setdefault((_shown(endings), why), index.key(int(rows[0])))
 
     def notes(self) -> Iterator[str]:
         """A sentence for each reason why samples are left out."""

@@ -154,7 +154,7 @@ def _members(file: _Headers, notes: list[str]) -> Iterator[tarfile.TarInfo]:
                 return
             if member is None:
                 break
-            tar.members.clear()  # they would take 1 kB each
+            tar.members.clear()  # type: ignore[attr-defined]  # they would take 1 kB each
             if member.size < 0 or tar.offset <= last:
                 notes.append(f"it is damaged at byte {member.offset:,}; what follows is left out")
                 return
