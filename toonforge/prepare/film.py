@@ -101,7 +101,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with file:
         try:
             options = {"format_whitelist": FORMATS}
-            container = av.open(file, "r", options=options, metadata_errors="replace", buffer_size=2**18)
+            container = av.open(file, "r", options=options, buffer_size=2**18, **_lenient(av.__version__))
         except (av.FFmpegError, OSError, ValueError):
             raise UnreadableImage(shown(path), _why_no_film(path)) from None
         with container:
@@ -230,9 +230,14 @@ def _remarks(stream: VideoStream) -> Mapping[str, str]:
         found["converted"] = f"HDR ({curve}), taken to 8 bits without tone mapping: its colours come out flat"
     elif bits > 8:
         found["converted"] = f"from {bits} bits a colour to 8"
-    if context.field_order > PROGRESSIVE:
+    if getattr(context, "field_order", PROGRESSIVE) > PROGRESSIVE:  # PyAV before 18 does not tell
         found["interlaced"] = "what moves has combed edges; deinterlace it first, with ffmpeg's filter bwdif"
     return found
+
+
+def _lenient(version: str) -> Mapping[str, Any]:
+    """Arguments for titles that are no UTF-8, which PyAV 19 reads by itself."""
+    return {"metadata_errors": "replace"} if int(version.split(".")[0]) < 19 else {}
 
 
 def _why_no_film(path: Path) -> str:
