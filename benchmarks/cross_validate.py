@@ -24,7 +24,7 @@ import torch
 
 import toonforge
 from toonforge.components import ImageSource, changed
-from toonforge.data.cartoonize import cartoonize
+from toonforge.data.filters.cartoonize import cartoonize
 from toonforge.metrics.extractor import Extractor
 from toonforge.recipe import load
 from toonforge.train.trainer import train

@@ -32,8 +32,9 @@ from PIL import Image
 from toonforge_samples.credits import samples
 from torch.utils.data import DataLoader, Dataset
 
-from toonforge.data import Files, Geometry, PictureSource, jpeg, normalised, read_picture
+from toonforge.data import Files, Geometry, PictureSource, normalised, read_picture
 from toonforge.data.loader import TrainLoader
+from toonforge.data.reading import jpeg
 from toonforge.data.transforms import scale, scale_fast
 
 LOAD_SIZE, IMAGE_SIZE = 286, 256

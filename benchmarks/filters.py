@@ -10,8 +10,8 @@ import time
 from toonforge_samples.credits import samples
 
 from toonforge.data import read_picture, scale_short_side
-from toonforge.data.filters import FILTERS
-from toonforge.data.opencv import opencv
+from toonforge.data.filters.fields import FILTERS
+from toonforge.data.filters.opencv import opencv
 
 PICTURES, REPEATS, SIDE = 16, 5, 256
 

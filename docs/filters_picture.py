@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from toonforge.data.cartoonize import STYLES
-from toonforge.data.edge_smoothing import smooth_edges
+from toonforge.data.filters.cartoonize import STYLES
+from toonforge.data.filters.edge_smoothing import smooth_edges
 
 TARGET = Path(__file__).parent / "images" / "filters.jpg"
 PHOTOS = ("train/photo/cat-closeup.jpg", "train/photo/neuschwanstein-castle.jpg")

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import attrs
 
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
 from toonforge.prepare.copying import place, write_whole
 from toonforge.prepare.task import Outcome, Source

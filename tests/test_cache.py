@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.pictures import fill, gradient, save
-from toonforge.data import UnpairedFolders, cache_files, files
-from toonforge.data.cache import InMemory, OnDisk, make_cache
-from toonforge.data.cache_files import CachedFiles, disk_room
+from toonforge.data import UnpairedFolders, files
+from toonforge.data.cache import files as cache_files
+from toonforge.data.cache.files import CachedFiles, disk_room
+from toonforge.data.cache.kinds import InMemory, OnDisk, make_cache
 from toonforge.data.loader import TrainLoader
 from toonforge.errors import DataError
 from toonforge.recipe.expr import Expr
@@ -88,7 +89,7 @@ WRITERS = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from toonforge.data.cache_files import CachedFiles
+from toonforge.data.cache.files import CachedFiles
 kept = CachedFiles(Path(sys.argv[1]), 10**9)
 until, rounds, hits = time.time() + float(sys.argv[2]), 0, 0
 while time.time() < until:

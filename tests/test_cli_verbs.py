@@ -86,8 +86,8 @@ def test_show_prints_a_recipe_that_reads_back(capsys: pytest.CaptureFixture[str]
 
 
 def test_show_explains_picture_filters_and_lists_their_styles(capsys: pytest.CaptureFixture[str]) -> None:
-    from toonforge.data.cartoonize import ABOUT_STYLES
-    from toonforge.data.filters import FILTERS
+    from toonforge.data.filters.cartoonize import ABOUT_STYLES
+    from toonforge.data.filters.fields import FILTERS
 
     for name, styles in FILTERS.items():
         code, out, _ = run(capsys, "show", name)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import attrs
 
-from toonforge.data.cartoonize import STYLES
-from toonforge.data.filters import FILTERS
+from toonforge.data.filters.cartoonize import STYLES
+from toonforge.data.filters.fields import FILTERS
 from toonforge.recipe import load
 
 ROOT = Path(__file__).parent.parent

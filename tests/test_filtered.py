@@ -21,7 +21,7 @@ from toonforge.data import (
     cartoonize,
     smooth_edges,
 )
-from toonforge.data.filters import FILTERS
+from toonforge.data.filters.fields import FILTERS
 from toonforge.data.transforms import to_tensor
 from toonforge.errors import DataError, FieldError, RecipeError, ToonforgeError
 from toonforge.recipe import dump, load

@@ -27,8 +27,8 @@ from tests.pictures import fill, gradient
 from tests.test_loader import batches, same
 from tests.test_processes import ROOT
 from toonforge.data import HuggingFace
-from toonforge.data.columns import row_names
-from toonforge.data.rows import Rows
+from toonforge.data.hugging_face.columns import row_names
+from toonforge.data.hugging_face.rows import Rows
 from toonforge.errors import DataError, FieldError, ToonforgeError, UnreadableImage
 from toonforge.testing import DatasetSuite
 
@@ -370,7 +370,7 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toonforge.data.hub_place.check_reachable", lambda name: None)
+    monkeypatch.setattr("toonforge.data.hugging_face.place.check_reachable", lambda name: None)
 
 
 def test_names_on_the_hub_are_loaded_as_they_are_given(
@@ -452,7 +452,7 @@ def test_local_sets_ask_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_neither_checking_nor_loading_needs_torch(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet")
-    code = "import sys\nfrom toonforge.data.hugging_face import HuggingFace\n"
+    code = "import sys\nfrom toonforge.data.hugging_face.component import HuggingFace\n"
     code += f"data = HuggingFace(path={str(tmp_path)!r}, fields={PAIR!r})\n"
     code += "assert 'datasets' not in sys.modules and 'pyarrow' not in sys.modules\ndata.verify()\n"
     code += "assert 'torch' not in sys.modules and 'datasets' not in sys.modules"

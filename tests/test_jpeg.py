@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from toonforge.data import jpeg, read_picture
+from toonforge.data import read_picture
+from toonforge.data.reading import jpeg
 from toonforge.errors import UnreadableImage
 
 ORIENTATION = 0x0112

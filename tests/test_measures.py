@@ -180,7 +180,7 @@ def test_flat_borders_of_a_scene_are_no_bars(make) -> None:  # type: ignore[no-u
 def test_the_sample_pictures_have_no_bars_and_nearly_all_have_colour() -> None:
     from importlib.resources import files
 
-    from toonforge.data.reading import list_pictures, read_picture
+    from toonforge.data.reading.picture import list_pictures, read_picture
 
     pictures = [read_picture(path) for path in list_pictures(str(files("toonforge_samples") / "pictures"))]
     assert len(pictures) > 100

@@ -14,7 +14,7 @@ from tests.pictures import fill, gradient, save
 from toonforge.data import PairedFolders, read_picture, scale_short_side
 from toonforge.data import cartoonize as cartoon_of
 from toonforge.data import smooth_edges as smoothed
-from toonforge.data.cartoonize import STYLES
+from toonforge.data.filters.cartoonize import STYLES
 from toonforge.errors import DataError, ToonforgeError
 from toonforge.prepare.cartoonize import Cartoonize, cartoonize
 from toonforge.prepare.smooth_edges import smooth_edges

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from tests.scenes import Picture, barred, gray, photo, sepia
 from toonforge.cli import main
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, ToonforgeError
 from toonforge.prepare.bars import Bars, letterbox
 from toonforge.prepare.filter import filter_pictures

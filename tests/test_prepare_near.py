@@ -169,7 +169,7 @@ def test_the_hash_is_that_of_imagehash() -> None:
 
     from scipy.fftpack import dct
 
-    from toonforge.data.reading import list_pictures, read_picture
+    from toonforge.data.reading.picture import list_pictures, read_picture
 
     for path in list_pictures(Path(str(files("toonforge_samples") / "pictures")))[::5]:
         picture = read_picture(path)

@@ -19,7 +19,7 @@ from PIL import Image
 from tests.pictures import fill, gradient, save
 from toonforge.cli import main
 from toonforge.data import ListedPictures, PairedFolders, SideBySide
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError
 from toonforge.prepare.matching import labels, match, plain
 from toonforge.prepare.pair import pair

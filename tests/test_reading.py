@@ -18,8 +18,10 @@ from PIL import Image
 
 from tests.hostile_pictures import HOSTILE, chunk, png
 from tests.pictures import gradient, save
-from toonforge.data import SUFFIXES, jpeg, list_pictures, read_picture, reading
-from toonforge.data.pillow import kinds
+from toonforge.data import SUFFIXES, list_pictures, read_picture
+from toonforge.data.reading import jpeg
+from toonforge.data.reading import picture as reading
+from toonforge.data.reading.pillow import kinds
 from toonforge.errors import DataError, UnreadableImage
 
 PICTURE = gradient()

@@ -11,7 +11,7 @@ import torch
 from tests.pictures import save
 from toonforge.components import Narrows
 from toonforge.data import PairedFolders, Synthetic, UnpairedFolders, files
-from toonforge.data.filters import FILTERS
+from toonforge.data.filters.fields import FILTERS
 from toonforge.data.used import only_used
 from toonforge.recipe.expr import Expr
 

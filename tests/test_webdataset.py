@@ -26,11 +26,11 @@ from PIL import Image
 from tests.pictures import gradient
 from tests.test_loader import batches, same
 from toonforge.data import WebDataset
-from toonforge.data.shard_cache import Shard, indexes
-from toonforge.data.shard_files import expand, shard_files
-from toonforge.data.shard_pictures import ShardPictures, _opened
-from toonforge.data.shard_samples import samples
-from toonforge.data.shards import ShardIndex, read_index, sample_and_ending
+from toonforge.data.webdataset.cache import Shard, indexes
+from toonforge.data.webdataset.files import expand, shard_files
+from toonforge.data.webdataset.pictures import ShardPictures, _opened
+from toonforge.data.webdataset.samples import samples
+from toonforge.data.webdataset.shards import ShardIndex, read_index, sample_and_ending
 from toonforge.errors import DataError, FieldError, UnreadableImage
 from toonforge.testing import DatasetSuite
 
@@ -246,7 +246,7 @@ def test_an_index_is_made_once_and_not_beside_the_shards(
     first = indexed(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.tar"]
     assert [file.suffix for file in (cache / "shards").iterdir()] == [".index"]
-    monkeypatch.setattr("toonforge.data.shard_cache.read_index", refuse)
+    monkeypatch.setattr("toonforge.data.webdataset.cache.read_index", refuse)
     assert held(indexed(path), path) == held(first, path)
     assert indexed(path).notes == first.notes and indexed(path).endings == first.endings
 

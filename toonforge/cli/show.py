@@ -17,7 +17,7 @@ from toonforge import registries
 from toonforge.cli.list import kinds
 from toonforge.cli.text import echo, hanging, heading, table
 from toonforge.components import Component, Count, FieldInfo, fields_of
-from toonforge.data.filters import ABOUT, FILTERS, PLAIN
+from toonforge.data.filters.fields import ABOUT, FILTERS, PLAIN
 from toonforge.errors import Problem, UnknownNameError
 from toonforge.names import close_matches, did_you_mean
 from toonforge.recipe.expr import Expr, Network

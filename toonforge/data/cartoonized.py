@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Shape, component, param
-from toonforge.data.cartoonize import STYLES
+from toonforge.data.filters.cartoonize import STYLES
 from toonforge.data.held_out import HeldOut
 from toonforge.data.listing import list_folder
 from toonforge.data.picture_source import PictureSource

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toonforge.data.pictures import Texts
-from toonforge.data.reading import picture_names, read_picture, shown
+from toonforge.data.reading.picture import picture_names, read_picture, shown
 
 if TYPE_CHECKING:
     from toonforge.data.pictures import Indices

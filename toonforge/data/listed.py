@@ -10,7 +10,7 @@ from toonforge.components import Shape, component, param
 from toonforge.data.files import Files, item_name
 from toonforge.data.held_out import HeldOut
 from toonforge.data.picture_source import PictureSource
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
 from toonforge.data.tables import PLAIN_COLUMN, Table, Wanted, read_table
 from toonforge.errors import DataError, FieldError, Problem

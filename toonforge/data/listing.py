@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from toonforge.data.files import Files
-from toonforge.data.reading import SUFFIXES, shown
+from toonforge.data.reading.picture import SUFFIXES, shown
 from toonforge.errors import DataError, Problem
 
 if TYPE_CHECKING:

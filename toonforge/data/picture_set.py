@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Dataset, Shape, component, param
-from toonforge.data.filters import read_filtered
+from toonforge.data.filters.fields import read_filtered
 from toonforge.data.picture_source import PictureSource
 from toonforge.data.transforms import Geometry, default_load_size
 from toonforge.errors import FieldError

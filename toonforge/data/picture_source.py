@@ -8,11 +8,11 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
-from toonforge.data.cache import Cache, Kind, Steps, make_cache
+from toonforge.data.cache.kinds import Cache, Kind, Steps, make_cache
 from toonforge.data.files import Files
-from toonforge.data.filters import FILTERS, read_filtered
-from toonforge.data.opencv import opencv
-from toonforge.data.reading import shown
+from toonforge.data.filters.fields import FILTERS, read_filtered
+from toonforge.data.filters.opencv import opencv
+from toonforge.data.reading.picture import shown
 from toonforge.data.transforms import Geometry, scale_fast, to_tensor
 from toonforge.errors import UnreadableImage
 
@@ -36,7 +36,7 @@ class PictureSource:
             field's names are the items'.
         geometry: how they are scaled and cut.
         filtered: further field -> how a picture filter makes it of the scaled pictures of a field before it.
-        cache: where scaled and filtered pictures are kept; see `toonforge.data.cache`.
+        cache: where scaled and filtered pictures are kept; see `toonforge.data.cache.kinds`.
         reduced: decode at reduced scale where the format allows; see `read_picture`.
 
     Raises:

@@ -12,7 +12,7 @@ from toonforge.data.files import Files
 from toonforge.data.held_out import HeldOut
 from toonforge.data.listing import list_folder
 from toonforge.data.picture_source import PictureSource
-from toonforge.data.reading import MAX_ASPECT, read_picture, shown
+from toonforge.data.reading.picture import MAX_ASPECT, read_picture, shown
 from toonforge.errors import DataError, FieldError, Problem, UnreadableImage
 from toonforge.names import is_identifier
 

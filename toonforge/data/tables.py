@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 import attrs
 
 from toonforge.data.pictures import Texts
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
 from toonforge.errors import DataError, Location, Problem
 from toonforge.names import did_you_mean

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import attrs
 
-from toonforge.data.cartoonize import DEFAULT_STYLE, STYLES
 from toonforge.data.files import item_name
+from toonforge.data.filters.cartoonize import DEFAULT_STYLE, STYLES
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
 from toonforge.names import did_you_mean
@@ -60,7 +60,7 @@ def cartoonize(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Make a cartoon of every picture in a folder: `toonforge.data.cartoonize` of each, with the same name.
+    """Make a cartoon of every picture in a folder: `toonforge.data.filters.cartoonize` of each, with the same name.
 
     Args:
         source: the folder; it is only read.

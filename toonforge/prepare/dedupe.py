@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from toonforge.data.reading import read_picture, shown
+from toonforge.data.reading.picture import read_picture, shown
 from toonforge.errors import DataError, Problem
 from toonforge.prepare import out_folder
 from toonforge.prepare.copying import place

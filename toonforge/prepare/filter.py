@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
 from toonforge.prepare.bars import Bars, letterbox

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import save_picture, write_atomic
 from toonforge.prepare.inspection.compare import compare

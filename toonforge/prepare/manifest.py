@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import attrs
 
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import write_atomic
 from toonforge.prepare.task import Figure, Outcome

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from toonforge.data.files import item_name
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.prepare.sources import pictures_below
 from toonforge.prepare.task import Source

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem, ToonforgeError
 from toonforge.files import write_atomic
 from toonforge.prepare.copying import is_partial

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from toonforge.data.picture_source import ASPECT_TOLERANCE
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.data.transforms import scale
 from toonforge.errors import DataError, Problem, UnreadableImage
 from toonforge.files import save_picture

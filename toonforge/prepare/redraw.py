@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
 from toonforge.prepare.copying import write_whole
 from toonforge.prepare.sources import pictures_below, with_targets

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import attrs
 
-from toonforge.data.edge_smoothing import smooth_edges as smoothed
+from toonforge.data.filters.edge_smoothing import smooth_edges as smoothed
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
 from toonforge.prepare.redraw import SIZE, redraw, sources_for

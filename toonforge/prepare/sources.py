@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import attrs
 
 from toonforge.data.listing import list_folder
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.prepare.task import Source
 

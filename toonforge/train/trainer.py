@@ -14,8 +14,8 @@ import torch
 from toonforge import events, registries
 from toonforge.components import Count
 from toonforge.data.loader import TrainLoader
-from toonforge.data.prefetch import on_device
 from toonforge.data.order import steps_per_epoch
+from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.graph import Graph

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from toonforge.data.reading import SUFFIXES, list_pictures, read_picture
+from toonforge.data.reading.picture import SUFFIXES, list_pictures, read_picture
 from toonforge.errors import Problem, RunError, UnreadableImage
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import click
 
 from toonforge.cli.data.common import force_option, out_option, run, workers_option
 from toonforge.cli.data.redrawing import format_option, size_of, size_options
-from toonforge.data.cartoonize import DEFAULT_STYLE, STYLES
+from toonforge.data.filters.cartoonize import DEFAULT_STYLE, STYLES
 
 
 @click.command()

@@ -116,6 +116,6 @@ def _example(row: Row, indent: int) -> str:
 
 
 def _shown(path: Path) -> str:
-    from toonforge.data.reading import shown
+    from toonforge.data.reading.picture import shown
 
     return shown(path)

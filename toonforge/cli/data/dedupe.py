@@ -50,7 +50,7 @@ def command(
       toonforge data dedupe flickr wikimedia own-photos -o photos
       toonforge data dedupe film-frames --distance 10 --mirrored
     """
-    from toonforge.data.reading import shown
+    from toonforge.data.reading.picture import shown
     from toonforge.prepare.dedupe import SHEET, dedupe
     from toonforge.prepare.sources import beside
 

@@ -67,7 +67,7 @@ def show(inspection: Inspection) -> None:
     from rich.console import Console
 
     from toonforge.cli.text import width
-    from toonforge.data.reading import shown
+    from toonforge.data.reading.picture import shown
 
     console = Console(file=sys.stdout, width=width(), highlight=False)
     for columns in _chunks(inspection, width()):

@@ -96,7 +96,7 @@ def _beside(sources: tuple[Path, ...]) -> Path:
 
 def _tell(report: SplitReport, list_only: bool) -> None:
     """How many are in each part, what changed its part, and how to train from a list."""
-    from toonforge.data.reading import shown
+    from toonforge.data.reading.picture import shown
 
     click.echo("parts: " + ", ".join(f"{part} {number:,}" for part, number in report.parts.items()))
     if report.moved:

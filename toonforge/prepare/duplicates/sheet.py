@@ -14,7 +14,7 @@ import attrs
 
 from toonforge.data.grid import FAINT, INK, PAPER
 from toonforge.data.lettering import write
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.errors import UnreadableImage
 from toonforge.prepare.copying import write_whole
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from toonforge.data.files import item_name
-from toonforge.data.reading import SUFFIXES, is_picture_name, shown
+from toonforge.data.reading.picture import SUFFIXES, is_picture_name, shown
 
 LICENCE_NAMES = ("license", "licence", "copying", "credits", "attribution", "readme")
 """Files and folders whose names begin so, in any case, may say whose pictures these are."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from toonforge.data.reading import read_picture
+from toonforge.data.reading.picture import read_picture
 from toonforge.data.transforms import scale_short_side
 from toonforge.prepare.copying import unreadable
 from toonforge.prepare.inspection.figures import MEASURED, NUMBERS, PRINTS, WORDS
