@@ -23,6 +23,9 @@ players do."""
 STRANGE_PIXELS = 4.0
 """Pixels wider or taller than this, in heights or widths, are taken for a mistake in the file and for square."""
 
+BILINEAR, BICUBIC, AREA, EXACT = 0x2, 0x4, 0x20, 0x2000 | 0x4000 | 0x40000
+"""Methods of libswscale, and its flags for colours at full size and exact rounding, which PyAV names from 18 on."""
+
 
 def to_picture(frame: av.VideoFrame, pixel: Fraction | None, short: int | None = None, fast: bool = False) -> Picture:
     """The frame as (height, width, 3) RGB, 0 to 255.
@@ -36,15 +39,14 @@ def to_picture(frame: av.VideoFrame, pixel: Fraction | None, short: int | None =
         fast: bilinear in place of bicubic colours, for measuring.
     """
     import numpy as np
-    from av.video.reformatter import ColorRange, Interpolation
+    from av.video.reformatter import ColorRange
 
     height, width = _size(frame, pixel)
     if short is not None and short < min(height, width):
         height, width = scaled_size(height, width, short)
-    scaled = (height, width) != (frame.height, frame.width)
+    smaller = height * width < frame.height * frame.width
     # Area averaging is the one method of ffmpeg's that does not alias, however much smaller the picture becomes.
-    method = Interpolation.AREA if scaled else Interpolation.BILINEAR if fast else Interpolation.BICUBIC
-    exact = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+    method = AREA if smaller else BILINEAR if fast else BICUBIC
     see_through = any(part.is_alpha for part in frame.format.components)
     hd = frame.height > HD_HEIGHT or frame.width >= HD_WIDTH
     array: Any = frame.reformat(
@@ -53,7 +55,7 @@ def to_picture(frame: av.VideoFrame, pixel: Fraction | None, short: int | None =
         format="rgba" if see_through else "rgb24",
         src_colorspace=("ITU709" if hd else "ITU601") if frame.colorspace == UNKNOWN else None,
         dst_color_range=ColorRange.JPEG,
-        interpolation=method if fast else method | exact,
+        interpolation=method if fast else method | EXACT,
         threads=1,
     ).to_ndarray()
     picture: Picture = _on_white(array) if see_through else array
