@@ -1,0 +1,1 @@
+"""Picture files of every common kind, read into one form."""
