@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import UnreadableImage
 from toonforge.extras import need
 

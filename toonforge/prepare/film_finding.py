@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.prepare.sources import sources_of
 from toonforge.prepare.task import Source

@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import attrs
 
-from toonforge.data.reading import shown
+from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import save_picture
 from toonforge.prepare.copying import write_whole
