@@ -18,7 +18,7 @@ from toonforge_samples.credits import samples
 from toonforge.data import read_picture
 from toonforge.prepare.duplicates.hashes import hashed
 from toonforge.prepare.duplicates.near import near_pairs
-from toonforge.prepare.measures import standard
+from toonforge.prepare.quality.measures import standard
 
 LIMITS = (0, 2, 4, 6, 8, 10, 12)
 

@@ -14,8 +14,8 @@ import attrs
 
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
-from toonforge.prepare.copying import place, write_whole
-from toonforge.prepare.task import Outcome, Source
+from toonforge.prepare.engine.copying import place, write_whole
+from toonforge.prepare.engine.task import Outcome, Source
 
 
 @attrs.frozen(kw_only=True)

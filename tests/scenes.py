@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from toonforge.prepare.bars import Bars
+from toonforge.prepare.quality.bars import Bars
 
 Picture = np.ndarray
 

@@ -16,7 +16,7 @@ from tests.pictures import fill, save
 from toonforge.cli import main
 from toonforge.cli.data import VERBS
 from toonforge.cli.data.bar import Bar
-from toonforge.prepare.task import Outcome
+from toonforge.prepare.engine.task import Outcome
 
 ROOT = Path(__file__).parent.parent
 
@@ -117,7 +117,7 @@ def test_what_breaks_at_one_file_is_code_1_and_told(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("toonforge.prepare.redraw.write_whole", broken)
+    monkeypatch.setattr("toonforge.prepare.verbs.redraw.write_whole", broken)
     code, out, err = run(capsys, "cartoonize", "photos")
     assert code == 1 and "RuntimeError: a bug" in out and "tried again" in err
 

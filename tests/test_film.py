@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests import films, pictures
 from toonforge.errors import UnreadableImage
-from toonforge.prepare.film import frames_from, opened, survey
-from toonforge.prepare.film_picture import to_picture
+from toonforge.prepare.films.film import frames_from, opened, survey
+from toonforge.prepare.films.picture import to_picture
 
 FRAMES = 90
 KINDS = {

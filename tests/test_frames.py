@@ -18,10 +18,10 @@ from PIL import Image
 from tests import films, pictures
 from toonforge.cli import main
 from toonforge.errors import DataError
-from toonforge.prepare import work as engine
-from toonforge.prepare.frames import frames
-from toonforge.prepare.task import Outcome
-from toonforge.prepare.work import Report, Row
+from toonforge.prepare.engine import work as engine
+from toonforge.prepare.engine.task import Outcome
+from toonforge.prepare.engine.work import Report, Row
+from toonforge.prepare.verbs.frames import frames
 
 FPS = 8
 LENGTHS = (160, 120, 200, 88, 240, 152)
@@ -120,7 +120,7 @@ def test_run_again_does_nothing(long: Path, tmp_path: Path, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise AssertionError("a film was opened")
 
-    monkeypatch.setattr("toonforge.prepare.film.opened", fail)
+    monkeypatch.setattr("toonforge.prepare.films.film.opened", fail)
     again = frames(long, tmp_path / "out")
     assert again.rows == first.rows
     assert {path: path.stat().st_mtime_ns for path in first.out.rglob("*.jpg")} == before

@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 
 from tests.scenes import Picture, barred, gray, jpeg, scene, sepia
 from toonforge.data.transforms import scale_short_side
-from toonforge.prepare.bars import Bars, letterbox
-from toonforge.prepare.measures import (
+from toonforge.prepare.quality.bars import Bars, letterbox
+from toonforge.prepare.quality.measures import (
     FIGURES,
     brightness,
     colour_spread,

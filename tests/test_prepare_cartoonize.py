@@ -16,8 +16,8 @@ from toonforge.data import cartoonize as cartoon_of
 from toonforge.data import smooth_edges as smoothed
 from toonforge.data.filters.cartoonize import STYLES
 from toonforge.errors import DataError, ToonforgeError
-from toonforge.prepare.cartoonize import Cartoonize, cartoonize
-from toonforge.prepare.smooth_edges import smooth_edges
+from toonforge.prepare.verbs.cartoonize import Cartoonize, cartoonize
+from toonforge.prepare.verbs.smooth_edges import smooth_edges
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from tests.pictures import save
 from toonforge.errors import UnreadableImage
-from toonforge.prepare.copying import is_partial, place, write_whole
+from toonforge.prepare.engine.copying import is_partial, place, write_whole
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from PIL import Image, ImageFilter
 from tests.scenes import Picture, photo
 from toonforge.cli import main
 from toonforge.errors import DataError
-from toonforge.prepare.dedupe import dedupe
-from toonforge.prepare.work import Row
+from toonforge.prepare.engine.work import Row
+from toonforge.prepare.verbs.dedupe import dedupe
 
 
 def write(picture: Picture, path: Path) -> Path:
@@ -127,7 +127,7 @@ def test_workers_and_the_order_of_files_change_nothing(
         write(half(photo(seed)), photos / f"half{seed}.png")
     plain = dedupe(photos, tmp_path / "one", workers=1)
     many = dedupe(photos, tmp_path / "two", workers=3)
-    module = sys.modules["toonforge.prepare.dedupe"]
+    module = sys.modules["toonforge.prepare.verbs.dedupe"]
 
     listed = module.pictures_below
     monkeypatch.setattr(module, "pictures_below", lambda folder: tuple(random.Random(7).sample(listed(folder), 19)))
@@ -158,7 +158,7 @@ def test_again_does_nothing_and_more_pictures_are_compared_with_all(photos: Path
 
 
 def test_stopped_in_the_second_pass_it_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["toonforge.prepare.dedupe"]
+    module = sys.modules["toonforge.prepare.verbs.dedupe"]
 
     expected = dedupe(photos, tmp_path / "whole")
     place, placed = module.place, []

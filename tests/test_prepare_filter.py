@@ -20,9 +20,9 @@ from tests.scenes import Picture, barred, gray, photo, sepia
 from toonforge.cli import main
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, ToonforgeError
-from toonforge.prepare.bars import Bars, letterbox
-from toonforge.prepare.filter import filter_pictures
-from toonforge.prepare.judging import Limits, Look, faults
+from toonforge.prepare.quality.bars import Bars, letterbox
+from toonforge.prepare.quality.judging import Limits, Look, faults
+from toonforge.prepare.verbs.filter import filter_pictures
 
 BARS = Bars(top=40, bottom=40)
 BAD: dict[str, Callable[[Picture], Picture]] = {
@@ -184,7 +184,7 @@ def test_faces_are_looked_for_only_where_asked(photos: Path, tmp_path: Path, mon
     monkeypatch.setattr(
         "toonforge.data.faces.FaceFinder", lambda: lambda picture: sides.get(picture.shape[1]), raising=True
     )
-    module = sys.modules["toonforge.prepare.filter"]
+    module = sys.modules["toonforge.prepare.verbs.filter"]
 
     module._finder.cache_clear()
     try:

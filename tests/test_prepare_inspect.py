@@ -22,13 +22,13 @@ from PIL import Image, ImageFilter
 from tests.scenes import barred, gray, scene
 from toonforge.cli import main
 from toonforge.errors import DataError
-from toonforge.prepare.bars import Bars
-from toonforge.prepare.dedupe import dedupe
-from toonforge.prepare.filter import filter_pictures
-from toonforge.prepare.inspect import Inspection, default_out, inspect
+from toonforge.prepare.engine.task import Outcome
 from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, Finding, Shot, ordered, printable
 from toonforge.prepare.inspection.sheet import COLUMNS, Band, _shelves
-from toonforge.prepare.task import Outcome
+from toonforge.prepare.quality.bars import Bars
+from toonforge.prepare.verbs.dedupe import dedupe
+from toonforge.prepare.verbs.filter import filter_pictures
+from toonforge.prepare.verbs.inspect import Inspection, default_out, inspect
 
 
 def save(path: Path, picture: np.ndarray, **options: object) -> Path:
@@ -675,7 +675,7 @@ def test_neither_the_help_nor_the_library_loads_what_it_does_not_need(tmp_path: 
         "import sys\n"
         "import toonforge.cli.data.inspect\n"
         "assert not {'torch', 'numpy', 'PIL', 'jinja2', 'rich', 'cv2'} & set(sys.modules), 'help'\n"
-        "from toonforge.prepare.inspect import inspect\n"
+        "from toonforge.prepare.verbs.inspect import inspect\n"
         "inspect(sys.argv[1], sys.argv[2])\n"
         "assert not {'torch', 'cv2'} & set(sys.modules), 'library'\n"
     )

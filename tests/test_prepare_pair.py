@@ -21,8 +21,8 @@ from toonforge.cli import main
 from toonforge.data import ListedPictures, PairedFolders, SideBySide
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError
-from toonforge.prepare.matching import labels, match, plain
-from toonforge.prepare.pair import pair
+from toonforge.prepare.pairing.matching import labels, match, plain
+from toonforge.prepare.verbs.pair import pair
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from toonforge.cli import main
 from toonforge.data import ListedPictures, PairedFolders, UnpairedFolders
 from toonforge.data.split import SPLITS
 from toonforge.errors import DataError
-from toonforge.prepare.split import parsed_shares, split
+from toonforge.prepare.verbs.split import parsed_shares, split
 
 
 class Count:

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from tests.pictures import fill, save
 from tests.prepare_task import Copy
 from toonforge.errors import DataError
-from toonforge.prepare import manifest
-from toonforge.prepare import work as engine
-from toonforge.prepare.manifest import Row
-from toonforge.prepare.sources import beside, pictures_below, with_targets
-from toonforge.prepare.task import Outcome, Source
-from toonforge.prepare.work import Report, work
+from toonforge.prepare.engine import manifest
+from toonforge.prepare.engine import work as engine
+from toonforge.prepare.engine.manifest import Row
+from toonforge.prepare.engine.sources import beside, pictures_below, with_targets
+from toonforge.prepare.engine.task import Outcome, Source
+from toonforge.prepare.engine.work import Report, work
 
 ROOT = Path(__file__).parent.parent
 
@@ -141,8 +141,8 @@ KILLED = """
 import sys
 from pathlib import Path
 from tests.prepare_task import Copy
-from toonforge.prepare import work as engine
-from toonforge.prepare.sources import pictures_below
+from toonforge.prepare.engine import work as engine
+from toonforge.prepare.engine.sources import pictures_below
 
 if __name__ == "__main__":
     engine.FEW = int(sys.argv[2])
@@ -303,8 +303,8 @@ def test_workers_that_die_one_after_the_other_end_the_work(pictures: Path) -> No
 UNGUARDED = """
 from pathlib import Path
 from tests.prepare_task import Copy
-from toonforge.prepare import work as engine
-from toonforge.prepare.sources import pictures_below
+from toonforge.prepare.engine import work as engine
+from toonforge.prepare.engine.sources import pictures_below
 
 engine.FEW = -1
 pictures = Path({pictures!r})

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import films
-from toonforge.prepare.frame_figures import REACH, Figures, measure
-from toonforge.prepare.scenes import AWAY, SHORTEST, Scene, choose, find_scenes
+from toonforge.prepare.films.figures import REACH, Figures, measure
+from toonforge.prepare.films.scenes import AWAY, SHORTEST, Scene, choose, find_scenes
 
 FPS = 25
 

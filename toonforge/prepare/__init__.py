@@ -4,16 +4,22 @@ Each function is a verb. It reads folders, changes nothing in them, and writes i
 manifest.csv that says what became of every file and why. Called again, it goes on where it was stopped.
 """
 
-from toonforge.prepare.cartoonize import cartoonize
-from toonforge.prepare.dedupe import dedupe
-from toonforge.prepare.filter import filter_pictures
-from toonforge.prepare.frames import frames
-from toonforge.prepare.inspect import inspect
-from toonforge.prepare.pair import pair
-from toonforge.prepare.smooth_edges import smooth_edges
-from toonforge.prepare.split import split
-from toonforge.prepare.task import Outcome, Progress
-from toonforge.prepare.work import Report, Row
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toonforge.prepare.engine.task import Outcome, Progress
+    from toonforge.prepare.engine.work import Report, Row
+    from toonforge.prepare.verbs.cartoonize import cartoonize
+    from toonforge.prepare.verbs.dedupe import dedupe
+    from toonforge.prepare.verbs.filter import filter_pictures
+    from toonforge.prepare.verbs.frames import frames
+    from toonforge.prepare.verbs.inspect import inspect
+    from toonforge.prepare.verbs.pair import pair
+    from toonforge.prepare.verbs.smooth_edges import smooth_edges
+    from toonforge.prepare.verbs.split import split
 
 __all__ = [
     "inspect",
@@ -29,3 +35,18 @@ __all__ = [
     "Outcome",
     "Progress",
 ]
+
+_LIE_IN = {"filter_pictures": "verbs.filter", "Report": "engine.work", "Row": "engine.work"} | dict.fromkeys(
+    ("Outcome", "Progress"), "engine.task"
+)
+"""Names that are not in the module of their verb. Each is imported when it is asked for: one verb needs few others."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LIE_IN.get(name, f'verbs.{name}')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

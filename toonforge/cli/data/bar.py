@@ -12,14 +12,14 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress as Live
 
-    from toonforge.prepare.task import Outcome
+    from toonforge.prepare.engine.task import Outcome
 
 QUIET = 5.0
 """Seconds between two plain lines."""
 
 
 class Bar:
-    """Progress on stderr, as `toonforge.prepare.task.Progress` describes.
+    """Progress on stderr, as `toonforge.prepare.engine.task.Progress` describes.
 
     Args:
         noun: what is counted, in the singular.

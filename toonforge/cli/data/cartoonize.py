@@ -51,8 +51,8 @@ def command(
       toonforge data cartoonize photos --style classic --style soft -o cartoons
       toonforge data cartoonize photos --full-size --format jpg
     """
-    from toonforge.prepare.cartoonize import cartoonize
-    from toonforge.prepare.sources import beside
+    from toonforge.prepare.engine.sources import beside
+    from toonforge.prepare.verbs.cartoonize import cartoonize
 
     there, short = out or beside(source, "cartoonized"), size_of(size, full_size)
     return run(

@@ -8,7 +8,7 @@ A verb's command parses, calls its function of the library inside `run`, and ret
     @workers_option
     @force_option
     def command(source: Path, out: Path | None, workers: int | None, force: bool) -> int:
-        from toonforge.prepare.cartoonize import cartoonize
+        from toonforge.prepare.verbs.cartoonize import cartoonize
 
         there = out or beside(source, "cartoonized")
         return run(lambda progress: cartoonize(source, there, workers=workers, force=force, progress=progress))
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from toonforge.prepare.work import Progress, Report, Row
+    from toonforge.prepare.engine.work import Progress, Report, Row
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,7 +33,7 @@ EXAMPLES = 3
 
 
 def out_option(suffix: str) -> Callable[[Command], Command]:
-    """`-o/--out`, None when left out: the folder `toonforge.prepare.sources.beside(source, suffix)`."""
+    """`-o/--out`, None when left out: the folder `toonforge.prepare.engine.sources.beside(source, suffix)`."""
     text = f"Folder to write to; SOURCE-{suffix}, beside SOURCE, when left out."
     return click.option("-o", "--out", type=click.Path(path_type=Path), help=text)
 

@@ -51,8 +51,8 @@ def command(
       toonforge data dedupe film-frames --distance 10 --mirrored
     """
     from toonforge.data.reading.picture import shown
-    from toonforge.prepare.dedupe import SHEET, dedupe
-    from toonforge.prepare.sources import beside
+    from toonforge.prepare.engine.sources import beside
+    from toonforge.prepare.verbs.dedupe import SHEET, dedupe
 
     if out is None and len(sources) > 1:
         raise DataError(Problem(message="several folders are given", expected="-o, the folder to write to"))

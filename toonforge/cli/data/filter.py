@@ -10,10 +10,10 @@ import attrs
 import click
 
 from toonforge.cli.data.common import force_option, link_option, out_option, run, workers_option
-from toonforge.prepare.judging import Limits
+from toonforge.prepare.quality.judging import Limits
 
 if TYPE_CHECKING:
-    from toonforge.prepare.work import Progress, Report
+    from toonforge.prepare.engine.work import Progress, Report
 
 
 def limit_options(command: Any) -> Any:
@@ -73,8 +73,8 @@ def command(
       toonforge data filter drawings --keep-gray --min-side 200 -o good-drawings
       toonforge data filter portraits --min-face 0.4 --link
     """
-    from toonforge.prepare.filter import filter_pictures
-    from toonforge.prepare.sources import beside
+    from toonforge.prepare.engine.sources import beside
+    from toonforge.prepare.verbs.filter import filter_pictures
 
     there = out or beside(source, "filtered")
     chosen = Limits(**limits | ({"min_colour": 0.0} if keep_gray else {}))

@@ -84,8 +84,8 @@ def command(
       toonforge data frames film.mkv --every 2 --from 1:30 --until 1:20:00
     """
     from toonforge.cli.data.bar import Bar
-    from toonforge.prepare.frames import frames
-    from toonforge.prepare.sources import beside
+    from toonforge.prepare.engine.sources import beside
+    from toonforge.prepare.verbs.frames import frames
 
     # Films are worked on in pieces: those are what there is progress of, and frames are what comes out.
     with Bar("piece") as bar:

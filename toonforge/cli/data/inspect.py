@@ -13,9 +13,9 @@ from toonforge.cli.data.common import force_option, run, workers_option
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from toonforge.prepare.inspect import Inspection
+    from toonforge.prepare.engine.work import Progress
     from toonforge.prepare.inspection.finding import Finding
-    from toonforge.prepare.work import Progress
+    from toonforge.prepare.verbs.inspect import Inspection
 
 
 @click.command()
@@ -45,7 +45,7 @@ def command(folders: tuple[Path, ...], out: Path | None, min_side: int, workers:
       toonforge data inspect data/photo data/cartoon -o inspection
       toonforge data inspect photos --min-side 128
     """
-    from toonforge.prepare.inspect import inspect
+    from toonforge.prepare.verbs.inspect import inspect
 
     found: list[Inspection] = []
 

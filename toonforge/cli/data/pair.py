@@ -10,8 +10,8 @@ import click
 from toonforge.cli.data.common import force_option, link_option, run, workers_option
 
 if TYPE_CHECKING:
-    from toonforge.prepare.task import Progress
-    from toonforge.prepare.work import Report
+    from toonforge.prepare.engine.task import Progress
+    from toonforge.prepare.engine.work import Report
 
 
 @click.command()
@@ -61,9 +61,9 @@ def command(
       toonforge data pair photos cartoons -o pairs --side-by-side
       toonforge data pair shots drawings --strip _shot --strip _drawing --link
     """
-    from toonforge.prepare.matching import labels
-    from toonforge.prepare.pair import pair
-    from toonforge.prepare.sources import beside
+    from toonforge.prepare.engine.sources import beside
+    from toonforge.prepare.pairing.matching import labels
+    from toonforge.prepare.verbs.pair import pair
 
     if side_by_side and link:
         raise click.UsageError("--side-by-side makes new files; --link has nothing to link")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from toonforge.cli.data.common import Command
-from toonforge.prepare.redraw import FORMATS, SIZE
+from toonforge.prepare.verbs.redraw import FORMATS, SIZE
 
 
 def size_options(command: Command) -> Command:

@@ -12,8 +12,8 @@ import click
 from toonforge.cli.data.common import force_option, link_option, run, workers_option
 
 if TYPE_CHECKING:
-    from toonforge.prepare.split import SplitReport
-    from toonforge.prepare.task import Progress
+    from toonforge.prepare.engine.task import Progress
+    from toonforge.prepare.verbs.split import SplitReport
 
 
 @click.command()
@@ -59,7 +59,7 @@ def command(
       toonforge data split pairs/photo pairs/cartoon -o parted
       toonforge data split photos --list-only
     """
-    from toonforge.prepare.split import split
+    from toonforge.prepare.verbs.split import split
 
     there = out or _beside(sources)
     reports: list[SplitReport] = []
@@ -86,8 +86,8 @@ def command(
 
 
 def _beside(sources: tuple[Path, ...]) -> Path:
-    from toonforge.prepare.matching import labels
-    from toonforge.prepare.sources import beside
+    from toonforge.prepare.engine.sources import beside
+    from toonforge.prepare.pairing.matching import labels
 
     if len(sources) == 1:
         return beside(sources[0], "split")

@@ -16,7 +16,7 @@ from toonforge.data.grid import FAINT, INK, PAPER
 from toonforge.data.lettering import write
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import UnreadableImage
-from toonforge.prepare.copying import write_whole
+from toonforge.prepare.engine.copying import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw

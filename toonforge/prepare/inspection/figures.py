@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from toonforge.prepare.engine.manifest import Row
+from toonforge.prepare.engine.task import FAILED, UNREADABLE
 from toonforge.prepare.inspection.finding import Shot
 from toonforge.prepare.inspection.folder import Beside
-from toonforge.prepare.manifest import Row
-from toonforge.prepare.task import FAILED, UNREADABLE
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ import attrs
 
 from toonforge.prepare.inspection.figures import Folder
 from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, SHOWN, Finding, printable, singles, some
-from toonforge.prepare.judging import Limits
+from toonforge.prepare.quality.judging import Limits
 
 if TYPE_CHECKING:
     import numpy as np

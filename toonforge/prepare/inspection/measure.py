@@ -12,9 +12,9 @@ import attrs
 
 from toonforge.data.reading.picture import read_picture
 from toonforge.data.transforms import scale_short_side
-from toonforge.prepare.copying import unreadable
+from toonforge.prepare.engine.copying import unreadable
+from toonforge.prepare.engine.task import Outcome, Source
 from toonforge.prepare.inspection.figures import MEASURED, NUMBERS, PRINTS, WORDS
-from toonforge.prepare.task import Outcome, Source
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -52,9 +52,9 @@ class Measure:
 
     def __call__(self, source: Source, out: Path) -> Outcome:
         """The figures of a file; writes nothing. Raises `UnreadableImage`."""
-        from toonforge.prepare.bars import letterbox
         from toonforge.prepare.duplicates.hashes import hashed
-        from toonforge.prepare.measures import STANDARD, measured
+        from toonforge.prepare.quality.bars import letterbox
+        from toonforge.prepare.quality.measures import STANDARD, measured
 
         whole = read_picture(source.path)
         height, width = whole.shape[:2]

@@ -8,13 +8,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from toonforge.data.files import item_name
-from toonforge.prepare.dedupe import DISTANCE
 from toonforge.prepare.duplicates.keepers import keepers
 from toonforge.prepare.duplicates.near import near_pairs
 from toonforge.prepare.inspection.compare import share_names
 from toonforge.prepare.inspection.figures import Folder
 from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, Finding, Group, Shot, some
 from toonforge.prepare.inspection.judge import command, fine, percent, shape
+from toonforge.prepare.verbs.dedupe import DISTANCE
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ import attrs
 from toonforge.prepare.inspection.figures import Folder
 from toonforge.prepare.inspection.finding import printable
 from toonforge.prepare.inspection.judge import DARK, percent
-from toonforge.prepare.judging import Limits
+from toonforge.prepare.quality.judging import Limits
 
 if TYPE_CHECKING:
     from toonforge.prepare.inspection.figures import Column

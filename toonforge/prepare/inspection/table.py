@@ -11,7 +11,7 @@ import attrs
 from toonforge.prepare.inspection.figures import Folder
 from toonforge.prepare.inspection.finding import printable
 from toonforge.prepare.inspection.judge import DARK, LIGHT, marked, percent
-from toonforge.prepare.judging import Limits
+from toonforge.prepare.quality.judging import Limits
 
 if TYPE_CHECKING:
     import numpy as np

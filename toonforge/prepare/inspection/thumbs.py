@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import UnreadableImage
-from toonforge.prepare.task import Outcome, Progress
+from toonforge.prepare.engine.task import Outcome, Progress
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -13,9 +13,9 @@ from typing import Any
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem, ToonforgeError
 from toonforge.files import write_atomic
-from toonforge.prepare.copying import is_partial
-from toonforge.prepare.manifest import CSV, JSON, is_below
-from toonforge.prepare.task import Source
+from toonforge.prepare.engine.copying import is_partial
+from toonforge.prepare.engine.manifest import CSV, JSON, is_below
+from toonforge.prepare.engine.task import Source
 
 FORMAT = 1
 _NOTHING = (".DS_Store", f".{JSON}.partial")

@@ -11,17 +11,17 @@ import attrs
 
 from toonforge.data.reading.picture import read_picture, shown
 from toonforge.errors import DataError, Problem
-from toonforge.prepare import out_folder
-from toonforge.prepare.copying import place
 from toonforge.prepare.duplicates.hashes import hashed, hashed_mirrored
 from toonforge.prepare.duplicates.keepers import keepers
 from toonforge.prepare.duplicates.near import FARTHEST
 from toonforge.prepare.duplicates.sheet import Member, draw_sheet
-from toonforge.prepare.matching import labels
-from toonforge.prepare.measures import sharpness, standard
-from toonforge.prepare.sources import pictures_below
-from toonforge.prepare.task import Outcome, Progress, Source
-from toonforge.prepare.work import Report, Row, work
+from toonforge.prepare.engine import out_folder
+from toonforge.prepare.engine.copying import place
+from toonforge.prepare.engine.sources import pictures_below
+from toonforge.prepare.engine.task import Outcome, Progress, Source
+from toonforge.prepare.engine.work import Report, Row, work
+from toonforge.prepare.pairing.matching import labels
+from toonforge.prepare.quality.measures import sharpness, standard
 
 DISTANCE = 6
 """Bits of 64 by which near-duplicates may differ.
@@ -91,7 +91,7 @@ def dedupe(
         distance: bits by which hashes of near-duplicates differ at most, 0 to 12.
         mirrored: pictures mirrored left to right are near-duplicates too.
         link: hard links in place of copies, where possible.
-        workers, force, progress: as `toonforge.prepare.work.work` takes them.
+        workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
         DataError: a folder cannot be used, is given twice or lies in another, or the distance is out of range.

@@ -12,6 +12,10 @@ import attrs
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import save_picture, write_atomic
+from toonforge.prepare.engine.out_folder import refuse_overlap
+from toonforge.prepare.engine.sources import pictures_below
+from toonforge.prepare.engine.task import Progress, Source
+from toonforge.prepare.engine.work import Report, Row, work
 from toonforge.prepare.inspection.compare import compare
 from toonforge.prepare.inspection.figures import Folder, folder_of
 from toonforge.prepare.inspection.files import judge_files
@@ -25,12 +29,8 @@ from toonforge.prepare.inspection.sheet import HEADINGS, Band, draw_sheet
 from toonforge.prepare.inspection.spread import spreads
 from toonforge.prepare.inspection.table import Line, make_table
 from toonforge.prepare.inspection.thumbs import make_thumbs
-from toonforge.prepare.judging import Limits
-from toonforge.prepare.matching import labels
-from toonforge.prepare.out_folder import refuse_overlap
-from toonforge.prepare.sources import pictures_below
-from toonforge.prepare.task import Progress, Source
-from toonforge.prepare.work import Report, Row, work
+from toonforge.prepare.pairing.matching import labels
+from toonforge.prepare.quality.judging import Limits
 
 PAGE, SHEET = "report.html", "contact-sheet.jpg"
 MIN_SIDE = Limits().min_side

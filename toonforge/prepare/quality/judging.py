@@ -17,7 +17,7 @@ def _limit(default: float, help: str, most: float | None = None) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What a picture must be like; figures as in `toonforge.prepare.measures`. 0 switches a limit off.
+    """What a picture must be like; figures as in `toonforge.prepare.quality.measures`. 0 switches a limit off.
 
     On the sample pictures, 128 of which none is bad, the defaults put two aside: both are nearly grey. `min_colour`
     finds every grey one and nine in ten toned like sepia; `min_sharpness` 19 in 20 photographs blurred by 1.5 pixels

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import attrs
 
-from toonforge.prepare.manifest import Row
-from toonforge.prepare.task import FAILED, UNREADABLE, Source
+from toonforge.prepare.engine.manifest import Row
+from toonforge.prepare.engine.task import FAILED, UNREADABLE, Source
 
 AGAIN = (UNREADABLE, FAILED)
 """Actions that are tried again: what was wrong may be mended, without the file itself having changed."""

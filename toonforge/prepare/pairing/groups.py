@@ -9,11 +9,11 @@ from pathlib import Path
 import attrs
 
 from toonforge.errors import UnreadableImage
-from toonforge.prepare import manifest, out_folder
-from toonforge.prepare.copying import place
-from toonforge.prepare.manifest import Row
-from toonforge.prepare.matching import AMBIGUOUS, UNMATCHED, Matching
-from toonforge.prepare.task import UNREADABLE, Outcome, Source
+from toonforge.prepare.engine import manifest, out_folder
+from toonforge.prepare.engine.copying import place
+from toonforge.prepare.engine.manifest import Row
+from toonforge.prepare.engine.task import UNREADABLE, Outcome, Source
+from toonforge.prepare.pairing.matching import AMBIGUOUS, UNMATCHED, Matching
 
 MATCHED, PART = "matched", "part"
 """The columns by which the rows of a group are compared with what there is now."""

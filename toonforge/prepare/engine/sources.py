@@ -14,7 +14,7 @@ import attrs
 from toonforge.data.listing import list_folder
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
-from toonforge.prepare.task import Source
+from toonforge.prepare.engine.task import Source
 
 
 def pictures_below(folder: str | Path) -> tuple[Source, ...]:

@@ -14,9 +14,9 @@ from toonforge.data.filters.cartoonize import DEFAULT_STYLE, STYLES
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
 from toonforge.names import did_you_mean
-from toonforge.prepare.redraw import SIZE, redraw, sources_for
-from toonforge.prepare.task import Outcome, Progress, Source
-from toonforge.prepare.work import Report, work
+from toonforge.prepare.engine.task import Outcome, Progress, Source
+from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.verbs.redraw import SIZE, redraw, sources_for
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +26,7 @@ class Cartoonize:
     Attributes:
         styles: of `toonforge.data.STYLES`, each once.
         seed: another seed draws other styles.
-        size, format: as `toonforge.prepare.redraw.redraw` takes them.
+        size, format: as `toonforge.prepare.verbs.redraw.redraw` takes them.
     """
 
     styles: tuple[str, ...]
@@ -69,7 +69,7 @@ def cartoonize(
         seed: of that drawing.
         size: short side, in pixels, that larger pictures are scaled down to first; None keeps their size.
         format: "png", "jpg" or "webp" (without loss).
-        workers, force, progress: as `toonforge.prepare.work.work` takes them.
+        workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
         DataError: a folder cannot be used, or a style, the size or the format will not do.

@@ -12,13 +12,13 @@ import attrs
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
-from toonforge.prepare.bars import Bars, letterbox
-from toonforge.prepare.copying import place, write_whole
-from toonforge.prepare.judging import Limits, Look, faults
-from toonforge.prepare.measures import FIGURES, face_ratio, measured
-from toonforge.prepare.sources import pictures_below
-from toonforge.prepare.task import Outcome, Progress, Source
-from toonforge.prepare.work import Report, work
+from toonforge.prepare.engine.copying import place, write_whole
+from toonforge.prepare.engine.sources import pictures_below
+from toonforge.prepare.engine.task import Outcome, Progress, Source
+from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.quality.bars import Bars, letterbox
+from toonforge.prepare.quality.judging import Limits, Look, faults
+from toonforge.prepare.quality.measures import FIGURES, face_ratio, measured
 
 if TYPE_CHECKING:
     from toonforge.data.faces import FaceFinder
@@ -91,7 +91,7 @@ def filter_pictures(
         limits: what a picture must be like; see there for what is taken when left out.
         letterbox: what becomes of pictures with bars: "aside", "crop" (kept without the bars, saved anew) or "keep".
         link: hard links in place of copies, where possible.
-        workers, force, progress: as `toonforge.prepare.work.work` takes them.
+        workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
         DataError: a folder cannot be used, or `letterbox` is none of the three.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
-from toonforge.prepare.sources import sources_of
-from toonforge.prepare.task import Source
+from toonforge.prepare.engine.sources import sources_of
+from toonforge.prepare.engine.task import Source
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ogv", ".ogm", ".mpg", ".mpeg", ".vob", ".ts", ".m2ts", ".mts"),

@@ -14,9 +14,13 @@ import attrs
 from toonforge.data.files import item_name
 from toonforge.data.split import SPLITS, parts_of
 from toonforge.errors import DataError, Problem, UnreadableImage
-from toonforge.prepare import manifest
-from toonforge.prepare.copying import unreadable as cannot_read
-from toonforge.prepare.groups import (
+from toonforge.prepare.engine import manifest
+from toonforge.prepare.engine.copying import unreadable as cannot_read
+from toonforge.prepare.engine.out_folder import refuse_overlap
+from toonforge.prepare.engine.sources import pictures_below
+from toonforge.prepare.engine.task import Outcome, Progress, Source, Task
+from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.pairing.groups import (
     MATCHED,
     PART,
     Group,
@@ -27,11 +31,7 @@ from toonforge.prepare.groups import (
     place_all,
     unreadable,
 )
-from toonforge.prepare.matching import match
-from toonforge.prepare.out_folder import refuse_overlap
-from toonforge.prepare.sources import pictures_below
-from toonforge.prepare.task import Outcome, Progress, Source, Task
-from toonforge.prepare.work import Report, work
+from toonforge.prepare.pairing.matching import match
 
 SHARES = "60/20/20"
 """Training, validation and test pictures in a hundred."""

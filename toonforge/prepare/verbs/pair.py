@@ -13,7 +13,10 @@ from toonforge.data.reading.picture import read_picture
 from toonforge.data.transforms import scale
 from toonforge.errors import DataError, Problem, UnreadableImage
 from toonforge.files import save_picture
-from toonforge.prepare.groups import (
+from toonforge.prepare.engine.out_folder import refuse_overlap
+from toonforge.prepare.engine.task import Outcome, Progress, Source, Task
+from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.pairing.groups import (
     MATCHED,
     Group,
     columns_for,
@@ -23,10 +26,7 @@ from toonforge.prepare.groups import (
     place_all,
     unreadable,
 )
-from toonforge.prepare.matching import match, plain
-from toonforge.prepare.out_folder import refuse_overlap
-from toonforge.prepare.task import Outcome, Progress, Source, Task
-from toonforge.prepare.work import Report, work
+from toonforge.prepare.pairing.matching import match, plain
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.prepare.frame_figures import REACH, Figures
-from toonforge.prepare.scenes import choose, find_scenes
+from toonforge.prepare.films.figures import REACH, Figures
+from toonforge.prepare.films.scenes import choose, find_scenes
 
 if TYPE_CHECKING:
-    from toonforge.prepare.film import Survey
+    from toonforge.prepare.films.film import Survey
 
 PIECE = 30.0
 """Seconds of film that are worked on at once, at least: few enough that a stop loses little."""
@@ -56,7 +56,7 @@ class Wanted:
 
 @attrs.frozen(kw_only=True)
 class Choice:
-    """How frames are chosen; as `toonforge.prepare.frames` takes it."""
+    """How frames are chosen; as `toonforge.prepare.verbs.frames` takes it."""
 
     every: float | None
     per_scene: int

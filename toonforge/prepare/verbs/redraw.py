@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
-from toonforge.prepare.copying import write_whole
-from toonforge.prepare.sources import pictures_below, with_targets
-from toonforge.prepare.task import Outcome, Source
+from toonforge.prepare.engine.copying import write_whole
+from toonforge.prepare.engine.sources import pictures_below, with_targets
+from toonforge.prepare.engine.task import Outcome, Source
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture

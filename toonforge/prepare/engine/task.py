@@ -27,7 +27,7 @@ class Source:
             file's name holds.
         path: where it lies.
         target: the posix path below OUT that the verb wants its picture at, where that follows from the whole listing
-            (`toonforge.prepare.sources.with_targets`); "" where the task decides.
+            (`toonforge.prepare.engine.sources.with_targets`); "" where the task decides.
     """
 
     name: str

@@ -16,10 +16,14 @@ import attrs
 
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
-from toonforge.prepare import manifest, out_folder
-from toonforge.prepare.film_finding import find_films
-from toonforge.prepare.frames_plan import Choice, Piece, Wanted, in_pieces, pieces, wanted
-from toonforge.prepare.frames_tasks import (
+from toonforge.prepare.engine import manifest, out_folder
+from toonforge.prepare.engine.sources import with_targets
+from toonforge.prepare.engine.task import FAILED, UNREADABLE, Outcome, Progress, Source, Task
+from toonforge.prepare.engine.work import Report, Row, work
+from toonforge.prepare.films.finding import find_films
+from toonforge.prepare.films.plan import Choice, Piece, Wanted, in_pieces, pieces, wanted
+from toonforge.prepare.films.scenes import THRESHOLD
+from toonforge.prepare.films.tasks import (
     FORMATS,
     REMARKS,
     Measuring,
@@ -29,10 +33,6 @@ from toonforge.prepare.frames_tasks import (
     load_figures,
     load_survey,
 )
-from toonforge.prepare.scenes import THRESHOLD
-from toonforge.prepare.sources import with_targets
-from toonforge.prepare.task import FAILED, UNREADABLE, Outcome, Progress, Source, Task
-from toonforge.prepare.work import Report, Row, work
 
 FRAMES, FILMS, SCENES = "frames", ".films", ".scenes"
 """The verb, and folders in OUT for what was found out about films and their pieces."""
@@ -73,7 +73,7 @@ def frames(
         format: "jpg" (quality 95, colours at full size) or "png". Frames have been through a lossy compression already,
             so JPEG costs little: it differs less from the frame than the frame does from what was filmed.
         most: how many frames of one film at most, evenly spaced among those that would be taken.
-        workers, force, progress: as `toonforge.prepare.work.work` takes them.
+        workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
         DataError: there is no film, a value is out of its range, or OUT cannot be used.

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import attrs
 
-from toonforge.prepare import manifest, out_folder
-from toonforge.prepare.attempt import Found, attempt
-from toonforge.prepare.manifest import Journal, Row
-from toonforge.prepare.plan import Plan, make_plan
-from toonforge.prepare.stop import Stop
-from toonforge.prepare.task import FAILED, UNREADABLE, Figure, Outcome, Progress, Source, Task
-from toonforge.prepare.workers import processors, work_in_processes
+from toonforge.prepare.engine import manifest, out_folder
+from toonforge.prepare.engine.attempt import Found, attempt
+from toonforge.prepare.engine.manifest import Journal, Row
+from toonforge.prepare.engine.plan import Plan, make_plan
+from toonforge.prepare.engine.stop import Stop
+from toonforge.prepare.engine.task import FAILED, UNREADABLE, Figure, Outcome, Progress, Source, Task
+from toonforge.prepare.engine.workers import processors, work_in_processes
 
 FEW, SMALL = 16, 8 << 20
 """So few files of so few bytes in all are done before a process would have started."""

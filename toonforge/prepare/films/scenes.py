@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.prepare.frame_figures import TINY, Figures
+from toonforge.prepare.films.figures import TINY, Figures
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,12 +17,12 @@ import attrs
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import save_picture
-from toonforge.prepare.copying import write_whole
-from toonforge.prepare.film import Survey, frames_from, survey
-from toonforge.prepare.film_picture import to_picture
-from toonforge.prepare.frame_figures import Figures, measure
-from toonforge.prepare.frames_plan import LEAD, Piece, Wanted, why_dark
-from toonforge.prepare.task import Figure, Outcome, Source
+from toonforge.prepare.engine.copying import write_whole
+from toonforge.prepare.engine.task import Figure, Outcome, Source
+from toonforge.prepare.films.figures import Figures, measure
+from toonforge.prepare.films.film import Survey, frames_from, survey
+from toonforge.prepare.films.picture import to_picture
+from toonforge.prepare.films.plan import LEAD, Piece, Wanted, why_dark
 
 if TYPE_CHECKING:
     import av
@@ -111,7 +111,7 @@ class Measuring:
 
 
 def _small_pictures(path: Path, film: Survey, piece: Piece) -> Iterator[tuple[int, float, Picture]]:
-    from toonforge.prepare.measures import STANDARD
+    from toonforge.prepare.quality.measures import STANDARD
 
     end = float("inf") if piece.end is None else film.seconds(piece.end) + 2 * LEAD
     for position, frame in frames_from(path, film, piece.first):
@@ -168,7 +168,7 @@ class Writing:
     def _write(self, picture: Picture, out: Path, output: str, figures: dict[str, Figure]) -> Outcome:
         from PIL import Image
 
-        from toonforge.prepare.measures import brightness, sharpness
+        from toonforge.prepare.quality.measures import brightness, sharpness
 
         bright = brightness(picture)
         figures.update(sharpness=float(f"{sharpness(picture):.4g}"), brightness=float(f"{bright:.4g}"))

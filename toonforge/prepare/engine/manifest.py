@@ -16,7 +16,7 @@ import attrs
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import write_atomic
-from toonforge.prepare.task import Figure, Outcome
+from toonforge.prepare.engine.task import Figure, Outcome
 
 CSV, JSON = "manifest.csv", "manifest.json"
 """The two files of a manifest, directly in OUT."""

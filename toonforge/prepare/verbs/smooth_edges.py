@@ -11,9 +11,9 @@ import attrs
 from toonforge.data.filters.edge_smoothing import smooth_edges as smoothed
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
-from toonforge.prepare.redraw import SIZE, redraw, sources_for
-from toonforge.prepare.task import Outcome, Progress, Source
-from toonforge.prepare.work import Report, work
+from toonforge.prepare.engine.task import Outcome, Progress, Source
+from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.verbs.redraw import SIZE, redraw, sources_for
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +22,7 @@ class Smooth:
 
     Attributes:
         low, high, kernel: as `smooth_edges` takes them.
-        size, format: as `toonforge.prepare.redraw.redraw` takes them.
+        size, format: as `toonforge.prepare.verbs.redraw.redraw` takes them.
     """
 
     low: float
@@ -63,7 +63,7 @@ def smooth_edges(
         kernel: how far around an edge is blurred, in pixels, odd.
         size: short side, in pixels, that larger pictures are scaled down to first; None keeps their size.
         format: "png", "jpg" or "webp" (without loss).
-        workers, force, progress: as `toonforge.prepare.work.work` takes them.
+        workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
         DataError: a folder cannot be used, or a threshold, the kernel, the size or the format will not do.

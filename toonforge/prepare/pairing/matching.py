@@ -11,8 +11,8 @@ import attrs
 from toonforge.data.files import item_name
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
-from toonforge.prepare.sources import pictures_below
-from toonforge.prepare.task import Source
+from toonforge.prepare.engine.sources import pictures_below
+from toonforge.prepare.engine.task import Source
 
 UNMATCHED, AMBIGUOUS = "unmatched", "ambiguous"
 """Actions of files that belong to no item."""

@@ -3,7 +3,7 @@
 Every measure takes an RGB picture (height, width, 3) of uint8. None depends on how the picture is mirrored, and little
 on its size: what a measure needs at a standard size it brings there itself, so a picture that was scaled to a short
 side of `STANDARD` pixels before gives nearly the same figures much faster. `measured` does so.
-(Bars are in `toonforge.prepare.bars`, hashes in `toonforge.prepare.duplicates.hashes`.)
+(Bars are in `toonforge.prepare.quality.bars`, hashes in `toonforge.prepare.duplicates.hashes`.)
 """
 
 from __future__ import annotations

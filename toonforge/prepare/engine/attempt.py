@@ -8,8 +8,8 @@ import traceback
 from pathlib import Path
 
 from toonforge.errors import ToonforgeError, UnreadableImage
-from toonforge.prepare.out_folder import cannot_write
-from toonforge.prepare.task import FAILED, UNREADABLE, Outcome, Source, Task
+from toonforge.prepare.engine.out_folder import cannot_write
+from toonforge.prepare.engine.task import FAILED, UNREADABLE, Outcome, Source, Task
 
 Found = tuple[Outcome, ...] | ToonforgeError
 """What came of a file; or why the whole work cannot go on."""

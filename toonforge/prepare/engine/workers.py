@@ -20,9 +20,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from toonforge.errors import DataError, Problem
-from toonforge.prepare.attempt import Found, attempt
-from toonforge.prepare.stop import Stop
-from toonforge.prepare.task import FAILED, Outcome, Source, Task
+from toonforge.prepare.engine.attempt import Found, attempt
+from toonforge.prepare.engine.stop import Stop
+from toonforge.prepare.engine.task import FAILED, Outcome, Source, Task
 
 GRACE = 1.0
 """Seconds that files in work get to be done when a stop is asked for."""

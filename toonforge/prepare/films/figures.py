@@ -45,10 +45,10 @@ class Figures:
     """Of each frame of a film or of a piece of it, in order; arrays of one length.
 
     Attributes:
-        position: as `toonforge.prepare.film` numbers frames.
+        position: as `toonforge.prepare.films.film` numbers frames.
         time: seconds since the first frame.
         change: mean difference to the frame before, in levels of 255; 0 for the first.
-        sharpness: variance of the Laplacian, as `toonforge.prepare.measures.sharpness`.
+        sharpness: variance of the Laplacian, as `toonforge.prepare.quality.measures.sharpness`.
         brightness: mean luma, 0 to 1.
         blend: seconds before and after it, between which it is the middle of a dissolve or a fade; 0 if it is none.
     """
@@ -96,7 +96,7 @@ def _seen(frames: Iterable[tuple[int, float, Picture]]) -> Iterator[_Seen]:
     import numpy as np
     from PIL import Image
 
-    from toonforge.prepare.measures import brightness, sharpness
+    from toonforge.prepare.quality.measures import brightness, sharpness
 
     before = None
     for position, time, picture in frames:

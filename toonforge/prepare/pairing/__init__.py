@@ -1,0 +1,1 @@
+"""Files of several folders brought together by name."""

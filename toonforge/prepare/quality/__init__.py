@@ -1,0 +1,1 @@
+"""Figures of one picture, and what is wrong with it by them."""
