@@ -97,3 +97,10 @@ def test_the_recipe_of_pairs_checks(tmp_path: Path) -> None:
     (text,) = re.findall(r"^```toml\n(.*?)```", PAGE, re.M | re.S)
     (tmp_path / "pairs.toml").write_text(text, "utf-8")
     assert load(tmp_path / "pairs.toml").data.groups() == {"pair": dict.fromkeys(("photo", "cartoon"), (3, 256, 256))}
+
+
+def test_the_python_of_the_page_runs(folder: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)```", PAGE, re.M | re.S)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    counts, aside, *_ = done.stdout.splitlines()
+    assert (counts, aside) == ("{'kept': 12}", "[]")
