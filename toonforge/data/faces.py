@@ -25,12 +25,17 @@ PROTOCOL = f"largest frontal face by OpenCV's Haar cascade, searched at {SEARCHE
 class FaceFinder:
     """Finds the largest frontal face. Deterministic.
 
+    Args:
+        otherwise: what to do in place of installing OpenCV, for the message: ', or crop = "none"'.
+
     Raises:
         ToonforgeError: OpenCV is missing, or is one that ships no cascades.
     """
 
-    def __init__(self) -> None:
-        cv2 = _opencv()
+    def __init__(self, otherwise: str = "") -> None:
+        need_opencv(otherwise)
+        import cv2
+
         path = Path(getattr(getattr(cv2, "data", None), "haarcascades", "")) / CASCADE
         if not path.is_file():
             raise ToonforgeError(
@@ -38,14 +43,15 @@ class FaceFinder:
                     message="this OpenCV ships no Haar cascades, which find faces",
                     found=f"OpenCV {cv2.__version__}",
                     expected="version 4",
-                    hint="pip install 'toonforge[filters]', or crop = \"none\" where pictures show a face and no more",
+                    hint=f"pip install 'toonforge[filters]'{otherwise}",
                 )
             )
         self._cascade: Any = cv2.CascadeClassifier(str(path))
 
     def __call__(self, picture: npt.NDArray[np.uint8]) -> Box | None:
         """The face in an RGB picture (height, width, 3), or None."""
-        cv2 = _opencv()
+        import cv2
+
         height, width = picture.shape[:2]
         scale = SEARCHED / min(height, width)
         gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -59,13 +65,6 @@ class FaceFinder:
         return box if box[2] > box[0] and box[3] > box[1] else None
 
 
-def need_opencv() -> None:
-    """Raise `ToonforgeError` where what finds faces is not installed."""
-    need("cv2", "finding faces needs", ', or crop = "none" where pictures show a face and no more')
-
-
-def _opencv() -> Any:
-    need_opencv()
-    import cv2
-
-    return cv2
+def need_opencv(otherwise: str = "") -> None:
+    """Raise `ToonforgeError` where what finds faces is not installed; `otherwise` as `FaceFinder` takes it."""
+    need("cv2", "finding faces needs", otherwise)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import torch
 
 
+OTHERWISE = ', or crop = "none" where pictures show a face and no more'
+"""What to do in place of installing what finds faces."""
+
+
 @component
 class ClassifierGap(PairMetric):
     """Mean absolute difference of a classifier's probabilities on `input` and on `target`; 0 where it sees no change.
@@ -67,7 +71,7 @@ class ClassifierGap(PairMetric):
         need("onnxruntime", "classifiers in ONNX files need")
         model_file(self.model)
         if self.crop == "face":
-            need_opencv()
+            need_opencv(OTHERWISE)
 
     def protocol(self) -> str:
         """Model and the hash of its file, crop, resize."""
@@ -91,7 +95,7 @@ class ClassifierGap(PairMetric):
             "probabilities" if packaged else self.outputs,
             self.size,
         )
-        return BuiltClassifierGap(classifier, FaceFinder() if self.crop == "face" else None)
+        return BuiltClassifierGap(classifier, FaceFinder(OTHERWISE) if self.crop == "face" else None)
 
 
 class BuiltClassifierGap:

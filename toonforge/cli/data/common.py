@@ -56,7 +56,7 @@ def link_option(command: Command) -> Command:
     return click.option("--link", is_flag=True, help=text)(command)
 
 
-def run(call: Callable[[Progress], Report], noun: str = "picture") -> int:
+def run(call: Callable[[Progress], Report], noun: str = "picture", piece: str | None = None) -> int:
     """Run a verb with its progress shown, print the summary, return the exit code.
 
     0: done. 1: something failed that should not have. 2: nothing was readable. 130: stopped.
@@ -64,10 +64,11 @@ def run(call: Callable[[Progress], Report], noun: str = "picture") -> int:
     Args:
         call: the verb's function, given where progress goes.
         noun: what the manifest has a row of, in the singular.
+        piece: what there is progress of, where that is something else.
     """
     from toonforge.cli.data.bar import Bar
 
-    with Bar(noun) as bar:
+    with Bar(piece or noun) as bar:
         report = call(bar)
     show(report, noun)
     if report.stopped:

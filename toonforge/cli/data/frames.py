@@ -83,13 +83,11 @@ def command(
       toonforge data frames films/ --per-scene 3 --size 512
       toonforge data frames film.mkv --every 2 --from 1:30 --until 1:20:00
     """
-    from toonforge.cli.data.bar import Bar
     from toonforge.prepare.engine.sources import beside
     from toonforge.prepare.verbs.frames import frames
 
-    # Films are worked on in pieces: those are what there is progress of, and frames are what comes out.
-    with Bar("piece") as bar:
-        report = frames(
+    return run(
+        lambda bar: frames(
             films,
             out or beside(films[0] if films[0].is_dir() else films[0].with_suffix(""), "frames"),
             every=every,
@@ -103,5 +101,7 @@ def command(
             workers=workers,
             force=force,
             progress=bar,
-        )
-    return run(lambda _: report, "frame")
+        ),
+        "frame",
+        "piece",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import attrs
 
@@ -58,11 +58,11 @@ class Task(Protocol):
     It writes what it makes so that it is whole or not there (`copying.place`, `copying.write_whole`,
     `files.save_picture`), and gives the same for the same file whichever process it runs in.
 
-    Attributes:
-        columns: names of all figures.
     """
 
-    columns: ClassVar[tuple[str, ...]]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all figures; a class attribute will do."""
 
     def __call__(self, source: Source, out: Path) -> Outcome | Sequence[Outcome]:
         """Work on one file; several outcomes are several rows of the manifest (a film's frames), at least one.

@@ -14,7 +14,7 @@ from toonforge.data.transforms import scale
 from toonforge.errors import DataError, Problem, UnreadableImage
 from toonforge.files import save_picture
 from toonforge.prepare.engine.out_folder import refuse_overlap
-from toonforge.prepare.engine.task import Outcome, Progress, Source, Task
+from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
 from toonforge.prepare.pairing.groups import (
     MATCHED,
@@ -86,9 +86,7 @@ def pair(
     }
     if not force:
         forget("pair", first, found, out, settings, own)
-    return work(
-        "pair", first, found, cast("Task", task), out, settings, workers=workers, force=force, progress=progress
-    )
+    return work("pair", first, found, task, out, settings, workers=workers, force=force, progress=progress)
 
 
 @attrs.frozen(kw_only=True)

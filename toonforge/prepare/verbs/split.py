@@ -18,7 +18,7 @@ from toonforge.prepare.engine import manifest
 from toonforge.prepare.engine.copying import unreadable as cannot_read
 from toonforge.prepare.engine.out_folder import refuse_overlap
 from toonforge.prepare.engine.sources import pictures_below
-from toonforge.prepare.engine.task import Outcome, Progress, Source, Task
+from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
 from toonforge.prepare.pairing.groups import (
     MATCHED,
@@ -118,7 +118,7 @@ def split(
         "split",
         folders[0],
         parted,
-        cast("Task", task),
+        task,
         out,
         settings,
         workers=workers,
