@@ -24,8 +24,8 @@ def replacing(path: Path) -> Iterator[TextIO]:
 
     Line ends are written as given.
     """
-    temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    temporary = _partial(path)
+    with temporary.open("x", encoding="utf-8", newline="") as file:
         yield file
     sync(temporary)
     temporary.replace(path)
@@ -33,12 +33,31 @@ def replacing(path: Path) -> Iterator[TextIO]:
 
 
 def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
-    """Save a picture so that it is whole or not there; its folder is made. `options`: as Pillow's `save` takes them."""
+    """Save a picture so that it is whole or not there; its folder is made.
+
+    Args:
+        options: as Pillow's `save` takes them; the format is that of the path's ending where it is left out.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    picture.save(temporary, **options)
+    temporary = _partial(path)
+    with temporary.open("xb") as file:
+        picture.save(file, **({} if "format" in options else {"format": _format_of(path)}), **options)
     temporary.replace(path)
     return path
+
+
+def _format_of(path: Path) -> str:
+    from PIL import Image
+
+    Image.init()
+    return Image.EXTENSION[path.suffix.lower()]
+
+
+def _partial(path: Path) -> Path:
+    """Where a file is written until it is whole. What is left there is removed: it might be a link to elsewhere."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.unlink(missing_ok=True)
+    return temporary
 
 
 def sync(path: Path) -> None:

@@ -24,7 +24,7 @@ def write_data_list(path: Path, parts: Mapping[str, ImageSource], fields: Mappin
     """
     columns = dict.fromkeys(field for source in parts.values() for field in _columns(source, fields))
     with replacing(path) as file:
-        writer = csv.DictWriter(file, ["part", *columns], restval="", lineterminator="\n")
+        writer = csv.DictWriter(file, ["part", *columns], restval="", lineterminator="\r\n")
         writer.writeheader()
         for part, source in parts.items():
             for group, size in source.sizes.items():

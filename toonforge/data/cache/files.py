@@ -92,7 +92,8 @@ class CachedFiles:
                 content = np.empty(status.st_size, np.uint8)
                 content = content[: file.readinto(content.data)]
             if status.st_mtime < self._began:
-                os.utime(path)  # used in this run
+                with suppress(OSError):  # another user's file
+                    os.utime(path)  # used in this run
         except OSError:
             return None
         return _unpacked(content, digest)
