@@ -23,12 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.pictures import fill, gradient
+from tests.pictures import fill, gradient, save
 from tests.test_loader import batches, same
 from tests.test_processes import ROOT
 from toonforge.data import HuggingFace
 from toonforge.data.hugging_face.columns import row_names
 from toonforge.data.hugging_face.rows import Rows
+from toonforge.data.pictures import Texts
 from toonforge.errors import DataError, FieldError, ToonforgeError, UnreadableImage
 from toonforge.testing import DatasetSuite
 
@@ -448,6 +449,32 @@ def test_local_sets_ask_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(every_name(settings(parquet(tmp_path / "tables/a.parquet")))) == 9
     settings(tmp_path / "tables").build("train")
     settings(tmp_path / "pictures", fields={"photo": "image"}).build("train")
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_local_sets_show_no_bars_and_the_hubs_are_left_on(
+    tmp_path: Path, disabled: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "pictures", 30)  # so many are counted while they are found
+    (datasets.disable_progress_bars if disabled else datasets.enable_progress_bars)()
+    try:
+        settings(tmp_path / "pictures", fields={"photo": "image"}).build("train")
+        assert datasets.are_progress_bars_disabled() == disabled
+    finally:
+        datasets.enable_progress_bars()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_picture_in_a_file_has_one_version_wherever_the_run_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png")
+    table = datasets.Dataset.from_dict({"photo": [{"bytes": None, "path": path} for path in ("a.png", "gone.png")]})
+    rows = Rows(table, ("photo",), Texts("ab"), "set")
+    monkeypatch.chdir(tmp_path)
+    status = os.stat("a.png")
+    assert rows.version(0) == f"{tmp_path / 'a.png'}:{status.st_size}:{status.st_mtime_ns}"
+    assert rows.version(1) == str(tmp_path / "gone.png")
 
 
 def test_neither_checking_nor_loading_needs_torch(tmp_path: Path) -> None:

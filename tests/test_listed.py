@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
+import re
 import tracemalloc
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -225,7 +227,7 @@ BAD = [
     ("photo,drawing\nx.png,y.png\nx.png\n", {}, r"t.csv:3: the row does not fit the header\n.*1 cell\n.*2 cells"),
     ('photo,drawing\nx.png,"y.png\n', {}, r"t.csv:2: the table cannot be read: unexpected end of data"),
     ("", {}, r"data.file: the table .* is empty"),
-    ("photo,drawing\n", {}, r"too few pictures to hold some out"),
+    ("photo,drawing\n", {}, r"lists no pictures"),
     (
         "photo,drawing,part\nx,y,trian\n",
         {"part_column": "part"},
@@ -253,6 +255,58 @@ def test_several_bad_rows_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         listed(file).verify()
     assert [str(problem.where).rpartition(":")[2] for problem in caught.value.problems] == ["2", "3", "4", "5", "6"]
+
+
+def test_where_no_row_has_a_wanted_value_those_that_there_are_are_told(tmp_path: Path) -> None:
+    fill(tmp_path, 4)
+    rows = [(f"picture{n:02d}.png", "kept" if n % 2 else "aside", str(n)) for n in range(4)]
+    file = table(tmp_path / "manifest.csv", ("output", "action", "number"), [*rows, ("", "unreadable", "9")])
+    cases: list[tuple[dict[str, str], str]] = [
+        ({"action": "keep"}, r"data.where.action: no row of .* has 'keep' in .*\n.*'aside', 'kept'.*\n.*'kept'"),
+        ({"number": "x"}, r"data.where.number: .*\n.*'0', '1', '2', '3', '9'$"),
+        ({"action": "kept", "number": "0"}, r"data.where: no row .* 'kept' in .* and '0' in .*\n.*each in other rows"),
+        ({"action": "unreadable"}, r"data.fields.photo: no row of .* has 'output' filled\n.*1 row, each"),
+    ]
+    for where, message in cases:
+        with pytest.raises(DataError, match=message) as caught:
+            listed(file, fields={"photo": "output"}, where=where).verify()
+        assert len(caught.value.problems) == 1
+
+
+def test_what_a_verb_has_read_is_looked_for_in_its_folder(tmp_path: Path) -> None:
+    fill(tmp_path / "films" / "photos", 9)
+    for name, start in (("kept", ""), ("pairs", "photos/")):
+        rows = [(f"{start}picture{n:02d}.png",) for n in range(9)]
+        file = table(tmp_path / name / "manifest.csv", ("source",), rows)
+        (tmp_path / name / "manifest.json").write_text(json.dumps({"source": str(tmp_path / "films" / "photos")}))
+        folder = tmp_path / "films" if start else tmp_path / "films" / "photos"
+        with pytest.raises(DataError, match="are not there") as caught:
+            listed(file, fields={"photo": "source"}).verify()
+        (problem,) = caught.value.problems  # once, though each part misses its own
+        assert problem.hint is not None and f'folders = {{ photo = "{folder}" }}' in problem.hint
+        listed(file, fields={"photo": "source"}, folders={"photo": str(folder)}).verify()
+    for broken in ("", "[]", '{"source": 3}', '{"source": "nowhere"}'):
+        (tmp_path / "kept" / "manifest.json").write_text(broken)
+        with pytest.raises(DataError) as caught:
+            listed(tmp_path / "kept" / "manifest.csv", fields={"photo": "source"}).verify()
+        assert caught.value.problems[0].hint is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell"),
+    [
+        ("webdataset", "photos-000.tar: night/0001.jpg"),
+        ("side-by-side", "/data/both/1.png (1 of 2 across)"),
+        ("hugging-face", "/data/set, train, row 7, pair.photo"),
+    ],
+)
+def test_the_data_csv_of_pictures_that_are_no_files_is_recognised(tmp_path: Path, kind: str, cell: str) -> None:
+    file = table(tmp_path / "data.csv", ("part", "photo"), [("train", cell), ("validation", cell)])
+    with pytest.raises(
+        DataError, match=rf"data.csv names no files\n[^\n]*{re.escape(cell)}\n.*\n.*\"{kind}\""
+    ) as caught:
+        listed(file, fields={"photo": "photo"}, part_column="part").verify()
+    assert len(caught.value.problems) == 1
 
 
 def test_a_list_that_is_no_text_or_not_there_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -16,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.hostile_pictures import HOSTILE, chunk, png
+from tests.hostile_pictures import HOSTILE, bmp, chunk, gif, png
 from tests.pictures import gradient, save
 from toonforge.data import SUFFIXES, list_pictures, read_picture
 from toonforge.data.reading import jpeg
 from toonforge.data.reading import picture as reading
+from toonforge.data.reading.header import picture_size
 from toonforge.data.reading.pillow import kinds
 from toonforge.errors import DataError, UnreadableImage
 
@@ -211,6 +213,50 @@ def test_what_is_refused_for_its_size_is_refused_before_it_is_decoded(
         read_picture(content)
 
 
+@pytest.mark.parametrize("content", [png(30_000, 30_000), gif(30_000, 30_000, 9, 9), bmp(30_000, 30_000)])
+def test_what_pillow_refuses_for_its_size_is_refused_in_the_same_words(content: bytes) -> None:
+    with pytest.raises(UnreadableImage, match=r"30000x30000 is more than 178,956,970 pixels$"):
+        read_picture(content)
+
+
+def test_a_frame_larger_than_its_picture_is_refused_in_plain_words() -> None:
+    with pytest.raises(UnreadableImage, match=r"it holds more than 178,956,970 pixels$"):
+        read_picture(gif(1, 1, 65_535, 65_535))
+
+
+def test_one_byte_is_one_byte() -> None:
+    for content, size in ((b"x", "1 byte"), (b"xy", "2 bytes")):
+        with pytest.raises(UnreadableImage, match=rf"\({size}\)"):
+            read_picture(content)
+
+
+def test_what_the_system_says_comes_without_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x.png"))
+
+    save(tmp_path / "x.png")
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(UnreadableImage, match=r"x.png: Permission denied$"):
+        read_picture(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_header_tells_the_size_of_the_upright_picture(tmp_path: Path, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"exif": exif} if kind in ("JPEG", "PNG", "WEBP") else {}
+    for how in ({}, options):
+        Image.fromarray(gradient(20, 30)).save(tmp_path / "x", kind, **how)
+        height, width = read_picture(tmp_path / "x").shape[:2]
+        assert picture_size(tmp_path / "x") == (width, height)
+
+
+def test_what_has_no_header_has_no_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "text.png").write_text("no picture")
+    assert [picture_size(tmp_path / name) for name in ("pipe.png", "text.png", "absent.png")] == [None] * 3
+
+
 def noise(ending: str, **options: Any) -> bytes:
     file = io.BytesIO()
     values = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
@@ -301,8 +347,8 @@ def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
     (inside / "dangling.png").symlink_to(tmp_path / "nowhere.png")
     found = [path.relative_to(inside).as_posix() for path in list_pictures(inside)]
     assert found == ["dangling.png", "deep/y.png", "link/x.png", "self.png"]
-    for name in ("dangling.png", "self.png"):
-        with pytest.raises(UnreadableImage):
+    for name, reason in (("dangling.png", "a link that leads nowhere"), ("self.png", "a link that leads in a circle")):
+        with pytest.raises(UnreadableImage, match=f"{reason}$"):
             read_picture(inside / name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from toonforge.components import Shape, component, param
 from toonforge.data.files import Files, item_name
 from toonforge.data.held_out import HeldOut
+from toonforge.data.not_there import not_there
 from toonforge.data.picture_source import PictureSource
 from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
@@ -75,16 +77,17 @@ class ListedPictures(HeldOut):
         Only some of the files are looked for, and none is decoded.
         """
         super().verify()
-        problems: list[Problem] = []
+        problems: dict[tuple[str, str | None], Problem] = {}
         tables = self._tables()
         for split in self._splits(tables):
             try:
                 for field, pictures in self._pictures(split, tables).items():
                     self._look_for(field, pictures)
             except DataError as error:
-                problems.extend(problem for problem in error.problems if problem not in problems)
+                for problem in error.problems:  # each part finds the same one, in other rows
+                    problems.setdefault((problem.message, problem.key), problem)
         if problems:
-            raise DataError(*problems)
+            raise DataError(*problems.values())
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -168,16 +171,10 @@ class ListedPictures(HeldOut):
     def _look_for(self, field: str, pictures: Files) -> None:
         """Raise `DataError` where none of some pictures is there."""
         step = max(1, len(pictures) // _LOOKED_FOR)
-        paths = [Path(pictures.path(index)) for index in range(0, len(pictures), step)]
-        if not any(path.exists() for path in paths):
-            raise DataError(
-                Problem(
-                    message=f"the pictures that {shown(self._file)} names are not there",
-                    key=f"data.fields.{field}",
-                    found=f"no {shown(paths[0])}",
-                    expected=f"whole paths, or paths relative to {shown(self._folder(field))}",
-                )
-            )
+        some = range(0, len(pictures), step)
+        if not any(os.path.exists(pictures.path(index)) for index in some):
+            cells = [pictures.paths[index] for index in some]
+            raise DataError(not_there(self._file, field, self._folder(field), cells))
 
     def _folder(self, field: str) -> Path:
         """What the paths of a field are relative to."""

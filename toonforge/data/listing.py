@@ -111,7 +111,7 @@ def _unmatched(listed: Mapping[str, Listed]) -> DataError:
         if missing := sorted(everything - counts[field].keys()):
             problems.append(
                 Problem(
-                    message=f"{len(missing)} of {len(everything)} pairs have no picture in {shown(side.folder)}",
+                    message=f"{len(missing)} of {len(everything)} names have no picture in {shown(side.folder)}",
                     key=side.key,
                     found=f"no {_some(missing)}",
                     expected="files of the same names in every folder; their endings may differ",

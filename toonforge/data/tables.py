@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import attrs
 
+from toonforge.data.no_rows import Seen, nothing_left
 from toonforge.data.pictures import Texts
 from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
@@ -71,11 +72,12 @@ def read_table(path: Path, wanted: Wanted) -> Table:
     Rows where a wanted column, or the column of the part, is empty are left out.
 
     Raises:
-        DataError: the file is missing or no text, a column is missing, or a row is not in order; says on which line.
+        DataError: the file is missing or no text, a column is missing, no row is left, or a row is not in order; says
+            on which line.
     """
     import numpy as np
 
-    parts = array("B")
+    parts, seen = array("B"), Seen()
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             rows = _rows(path, file)
@@ -83,7 +85,7 @@ def read_table(path: Path, wanted: Wanted) -> Table:
             if header is None:
                 raise DataError(Problem(message=f"the table {shown(path)} is empty", key="data.file"))
             places = _places(path, header, wanted)
-            texts = Texts(_cells(path, rows, wanted, places, parts))
+            texts = Texts(_cells(path, rows, wanted, places, parts, seen))
     except OSError as error:
         there = path.exists()
         raise DataError(
@@ -95,6 +97,8 @@ def read_table(path: Path, wanted: Wanted) -> Table:
                 hint=None if there or path.is_absolute() else f"it is looked for in {shown(Path.cwd())}",
             )
         ) from error
+    if not len(texts):
+        raise DataError(*nothing_left(path, wanted, seen))
     numbers = np.arange(0, len(texts), len(wanted.columns))
     return Table(
         columns={column: texts.only(numbers + n) for n, column in enumerate(wanted.columns)},
@@ -155,15 +159,16 @@ def _places(path: Path, header: Row, wanted: Wanted) -> Mapping[str, int]:
 
 
 def _cells(
-    path: Path, rows: Iterable[Row], wanted: Wanted, places: Mapping[str, int], parts: array[int]
+    path: Path, rows: Iterable[Row], wanted: Wanted, places: Mapping[str, int], parts: array[int], seen: Seen
 ) -> Iterator[str]:
-    """The wanted cells of one row after the other; `parts` grows by one a row."""
+    """The wanted cells of one row after the other; `parts` grows by one a row, and `seen` counts all."""
     problems: list[Problem] = []
     count = places[""]
     columns = [places[column] for column in wanted.columns]
-    conditions = [(places[column], value) for column, value in wanted.where.items()]
+    conditions = [(column, places[column], value) for column, value in wanted.where.items()]
     part_at = None if wanted.part_column is None else places[wanted.part_column]
     for line, cells in rows:
+        seen.rows += 1
         if len(cells) != count:
             problems.append(
                 Problem(
@@ -173,7 +178,7 @@ def _cells(
                     expected=_cells_of(count),
                 )
             )
-        elif all(cells[at] == value for at, value in conditions) and all(cells[at] for at in columns):
+        elif seen.fits(cells, conditions) and all(cells[at] for at in columns):
             if part_at is None:
                 yield from (cells[at] for at in columns)
             elif (part := cells[part_at]) in SPLITS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +94,8 @@ class Place:
         if self.local is None:
             check_reachable(self.path)
         try:
-            return self._load(split, key)
+            with nullcontext() if self.local is None else _without_bars():
+                return self._load(split, key)
         except DataError:
             raise
         except Exception as error:  # of the library, of Arrow, of the network
@@ -116,6 +119,24 @@ class Place:
                 raise _error(f"{self.shown} has no split {split!r}", key, expected=", ".join(map(str, saved)))
             return saved[split]
         return datasets.load_dataset(str(local), self.name, split=split)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Without the library's progress bars: for files that lie here they only say "downloading" of what is copied.
+
+    Where the user's environment asks for bars, there are bars.
+    """
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if are_progress_bars_disabled() or "HF_DATASETS_DISABLE_PROGRESS_BARS" in os.environ:
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def _error(

@@ -61,14 +61,15 @@ class Rows:
         return f"{self.place}, row {self.rows[index]}, {'.'.join(self.column)}"
 
     def version(self, index: int) -> str:
-        """A digest of the picture's bytes; of a picture in a file its path, size and time of change."""
+        """A digest of the picture's bytes; of a picture in a file its absolute path, size and time of change."""
         data, path = self._cell(index)
         if data is not None:
             return hashlib.blake2b(data, digest_size=16).hexdigest()
+        path = os.path.abspath(path or "")
         try:
-            status = os.stat(path or "")
+            status = os.stat(path)
         except OSError:
-            return f"{shown(path or '')}"
+            return shown(path)
         return f"{path}:{status.st_size}:{status.st_mtime_ns}"
 
     def only(self, indices: Indices) -> Rows:

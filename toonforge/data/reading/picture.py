@@ -6,6 +6,7 @@ upright, on white. A file that cannot is an `UnreadableImage` with a reason, nev
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -60,7 +61,7 @@ def read_picture(
     Raises:
         UnreadableImage: for a file that is missing, no picture, damaged, too large or too narrow.
     """
-    from PIL import UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     def check(width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
@@ -80,12 +81,12 @@ def read_picture(
             return _decoded(data, io.BytesIO(data) if whole else io.BufferedReader(file), short, check)
     except UnidentifiedImageError:
         reason, cause = _why_no_picture(source), None
-    except FileNotFoundError:
-        reason, cause = "the file is missing, or a link that leads nowhere", None
     except _Refused as refused:
         reason, cause = str(refused), None
+    except Image.DecompressionBombError:  # of a part of the file, such as a frame
+        reason, cause = f"it holds more than {MAX_PIXELS:,} pixels", None
     except Exception as error:  # damaged files make decoders raise nearly anything: struct, zlib, type errors
-        reason, cause = str(error), error
+        reason, cause = why_not_opened(error) if isinstance(error, OSError) else str(error), error
         if " " not in reason:  # a number, or a key
             reason = f"damaged ({type(error).__name__} {reason})"
     raise UnreadableImage(name or ("a picture" if isinstance(source, bytes) else shown(source)), reason) from cause
@@ -104,6 +105,15 @@ def _decoded(data: bytes, file: IO[bytes], short: int | None, check: Callable[[i
     return read_any(file, short, check) if picture is None else picture
 
 
+def why_not_opened(error: OSError) -> str:
+    """Why the system, or a decoder, does not read a file."""
+    if error.errno == errno.ENOENT:
+        return "the file is missing, or a link that leads nowhere"
+    if error.errno == errno.ELOOP:
+        return "a link that leads in a circle"
+    return error.strerror or str(error)
+
+
 def _why_no_picture(source: str | os.PathLike[str] | bytes) -> str:
     if isinstance(source, bytes):
         start, size = source[:12], len(source)
@@ -113,7 +123,7 @@ def _why_no_picture(source: str | os.PathLike[str] | bytes) -> str:
     kind = _UNKNOWN.get(start[4:12])
     if kind is not None and kind not in kinds():
         return f"a picture of the kind {kind}, which this version of Pillow does not read"
-    return f"no picture of a known kind ({size:,} bytes)" if size else "the file is empty"
+    return f"no picture of a known kind ({size:,} byte{'s' * (size != 1)})" if size else "the file is empty"
 
 
 def shown(path: str | os.PathLike[str]) -> str:

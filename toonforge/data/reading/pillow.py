@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import IO, TYPE_CHECKING
@@ -51,7 +51,7 @@ def read_any(file: IO[bytes], short: int | None, check: Callable[[int, int], Non
     """
     import numpy as np
 
-    with opened(file) as image:
+    with opened(file, check) as image:
         check(*image.size)
         _check_tiles(image)
         if short is not None:
@@ -61,14 +61,37 @@ def read_any(file: IO[bytes], short: int | None, check: Callable[[int, int], Non
 
 
 @contextmanager
-def opened(file: IO[bytes]) -> Iterator[Image.Image]:
-    """A file opened by Pillow, not decoded yet. Warnings are silent: a file is read or refused."""
+def opened(file: IO[bytes], check: Callable[[int, int], None] | None = None) -> Iterator[Image.Image]:
+    """A file opened by Pillow, not decoded yet. Warnings are silent: a file is read or refused.
+
+    Where Pillow itself refuses it for its size, `check` is first told that size.
+    """
     from PIL import Image
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(file, formats=kinds()) as image:
+        try:
+            image = Image.open(file, formats=kinds())
+        except Image.DecompressionBombError:
+            if check is not None and (size := _size(file)) is not None:
+                check(*size)
+            raise
+        with image:
             yield image
+
+
+def _size(file: IO[bytes]) -> tuple[int, int] | None:
+    """The width and the height that the header of a file claims which `Image.open` refuses; None where none is told."""
+    from PIL import Image
+
+    for kind in kinds():
+        factory, accept = Image.OPEN[kind]
+        with suppress(Exception):  # of another kind
+            file.seek(0)
+            if accept is None or accept(file.read(16)) is True:
+                file.seek(0)
+                return factory(file, "").size
+    return None
 
 
 @cache
