@@ -27,7 +27,8 @@ def unpaired(root: Path, **settings: Any) -> UnpairedFolders:
 
 
 def paired(root: Path, **settings: Any) -> PairedFolders:
-    return PairedFolders(fields={"photo": str(root / "photo"), "anime": str(root / "anime")}, image_size=16, **settings)
+    fields = {"photo": str(root / "photo"), "anime": str(root / "anime")}
+    return PairedFolders(**{"fields": fields, "image_size": 16, **settings})
 
 
 @pytest.fixture
@@ -194,6 +195,27 @@ def test_the_sides_of_a_pair_may_differ_in_size_but_not_in_aspect(tmp_path: Path
         source.item("pair", 2, None)
 
 
+@pytest.mark.parametrize("size", [16, 32, 128, 256])
+def test_what_pair_takes_for_a_pair_is_one_at_any_size(tmp_path: Path, size: int) -> None:
+    for name in "abc":
+        save(tmp_path / f"photo/{name}.png", 400, 407)
+        save(tmp_path / f"anime/{name}.png", 400, 400)
+    source = paired(tmp_path, image_size=size, load_size=size).build("train")
+    item = source.item("pair", 0, None)
+    assert item["photo"].shape == item["anime"].shape == (3, size, size)
+
+
+def test_the_second_side_is_scaled_to_the_first(tmp_path: Path) -> None:
+    """With a short side of 30 pixels one side is 31 high, the other 30: wherever the cut is, both sides have it."""
+    for name in "abc":
+        save(tmp_path / f"photo/{name}.png", 62, 60)
+        save(tmp_path / f"anime/{name}.png", 60, 60)
+    source = paired(tmp_path, image_size=30, load_size=30).build("train")
+    for seed in range(6):
+        item = source.item("pair", 0, np.random.default_rng(seed))
+        assert item["photo"].shape == item["anime"].shape == (3, 30, 30)
+
+
 def test_pairs_that_lack_a_side_or_have_it_twice_are_named(tmp_path: Path) -> None:
     fill(tmp_path / "photo", 9)
     fill(tmp_path / "anime", 2)
@@ -202,7 +224,7 @@ def test_pairs_that_lack_a_side_or_have_it_twice_are_named(tmp_path: Path) -> No
     with pytest.raises(DataError) as caught:
         paired(tmp_path).verify()
     text = str(caught.value)
-    for words in ("'only here'", "have one name", "'picture00'", "7 of 10 pairs have no picture", "and 2 more"):
+    for words in ("'only here'", "have one name", "'picture00'", "7 of 10 names have no picture", "and 2 more"):
         assert words in text
 
 
@@ -307,3 +329,12 @@ def test_messages_name_the_key(folders: Path) -> None:
     with pytest.raises(DataError) as caught:
         unpaired(folders, validation_fields={"photo": "no", "anime": str(folders / "anime")}).verify()
     assert messages(caught.value) == ["data.validation_fields.photo: the folder no does not exist"]
+
+
+def test_checking_lists_each_folder_once(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toonforge.data import folders as module
+
+    original, asked = module.list_folder, []
+    monkeypatch.setattr(module, "list_folder", lambda key, folder: (asked.append(key), original(key, folder))[1])
+    unpaired(folders, test=0.2).verify()
+    assert asked == ["data.fields.photo", "data.fields.anime"]

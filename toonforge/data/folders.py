@@ -44,24 +44,30 @@ class Folders(HeldOut):
         """Raise `DataError` for folders that are missing, empty or too small to hold some out; decode nothing."""
         super().verify()
         problems: list[Problem] = []
+        listed: dict[bool, Mapping[str, Listed]] = {}  # a folder is listed once, whichever parts come out of it
         for split in self.splits:
             try:
-                self._pictures(split)
+                apart = self._apart(split)
+                if apart not in listed:
+                    listed[apart] = self._listed(split)
+                self._pictures(split, listed[apart])
             except DataError as error:
                 problems.extend(problem for problem in error.problems if problem not in problems)
         if problems:
             raise DataError(*problems)
 
-    def _pictures(self, split: str) -> Mapping[str, Files]:
-        """Field -> the pictures of one part, none empty."""
+    def _pictures(self, split: str, listed: Mapping[str, Listed]) -> Mapping[str, Files]:
+        """Field -> the pictures of one part, none empty. `listed`: what the folders for this part hold."""
         raise NotImplementedError
+
+    def _apart(self, split: str) -> bool:
+        """Whether this part has folders of its own."""
+        return split == "validation" and self.validation_fields is not None
 
     def _listed(self, split: str) -> dict[str, Listed]:
         """Field -> what its folder for this part holds, before anything is held out."""
         self.check_split(split)
-        folders = self.fields
-        if split == "validation" and self.validation_fields is not None:
-            folders = self.validation_fields
+        folders = (self.validation_fields if self._apart(split) else None) or self.fields
         problems: list[Problem] = []
         listed: dict[str, Listed] = {}
         for field, given in folders.items():
@@ -97,15 +103,15 @@ class UnpairedFolders(Folders):
 
     def build(self, split: str) -> PictureSource:
         """The pictures of one part; raises `DataError` as `verify` does."""
-        groups = {field: {field: pictures} for field, pictures in self._pictures(split).items()}
+        groups = {field: {field: pictures} for field, pictures in self._pictures(split, self._listed(split)).items()}
         return self.source(split, groups)
 
-    def _pictures(self, split: str) -> Mapping[str, Files]:
+    def _pictures(self, split: str, listed: Mapping[str, Listed]) -> Mapping[str, Files]:
         chosen: dict[str, Files] = {}
         problems: list[Problem] = []
-        for field, listed in self._listed(split).items():
+        for field, folder in listed.items():
             try:
-                chosen[field] = self._chosen(split, listed.pictures, listed.key, listed.what)
+                chosen[field] = self._chosen(split, folder.pictures, folder.key, folder.what)
             except DataError as error:
                 problems.extend(error.problems)
         if problems:
@@ -132,10 +138,9 @@ class PairedFolders(Folders):
 
     def build(self, split: str) -> PictureSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
-        return self.source(split, {"pair": self._pictures(split)})
+        return self.source(split, {"pair": self._pictures(split, self._listed(split))})
 
-    def _pictures(self, split: str) -> Mapping[str, Files]:
-        listed = self._listed(split)
+    def _pictures(self, split: str, listed: Mapping[str, Listed]) -> Mapping[str, Files]:
         what = f"{len(next(iter(listed.values())).pictures)} pairs"
         key = next(iter(listed.values())).key
         return {field: self._chosen(split, side, key, what) for field, side in matched(listed).items()}

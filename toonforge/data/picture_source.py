@@ -130,6 +130,7 @@ class PictureSource:
 
 def _check_pair(pictures: Pictures, picture: Picture, first_pictures: Pictures, first: Picture, index: int) -> None:
     aspects = [p.shape[1] / p.shape[0] for p in (picture, first)]
-    if abs(aspects[0] / aspects[1] - 1) > ASPECT_TOLERANCE:
+    rounding = 1 / min(*picture.shape[:2], *first.shape[:2])  # of lengths to whole pixels, when they were scaled
+    if abs(aspects[0] / aspects[1] - 1) > ASPECT_TOLERANCE + rounding:
         where, pair = pictures.where(index), first_pictures.where(index)
         raise UnreadableImage(where, f"its aspect is {aspects[0]:.2f}, that of its pair {pair} is {aspects[1]:.2f}")
