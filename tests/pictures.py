@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from toonforge.data.split import SPLITS, parts_of
 
 
 def gradient(height: int = 20, width: int = 30, seed: int = 0) -> np.ndarray:
@@ -27,3 +30,10 @@ def fill(folder: Path, count: int, prefix: str = "picture", ending: str = ".png"
     for number in range(count):
         save(folder / f"{prefix}{number:02d}{ending}", size, size + 8, seed=number)
     return folder
+
+
+def parted(names: Iterable[str], *, validation: float, test: float = 0.0, seed: int) -> Mapping[str, frozenset[str]]:
+    """Part -> its names, as `parts_of` parts them."""
+    names = list(names)
+    parts = parts_of(names, validation=validation, test=test, seed=seed).tolist()
+    return {part: frozenset(name for name, at in zip(names, parts) if at == n) for n, part in enumerate(SPLITS)}

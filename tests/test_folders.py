@@ -13,9 +13,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.pictures import fill, save
+from tests.pictures import fill, parted, save
 from toonforge.data import CartoonizedFolder, PairedFolders, UnpairedFolders
-from toonforge.data.split import SPLITS, parted
+from toonforge.data.split import SPLITS
 from toonforge.errors import DataError, FieldError, UnreadableImage
 from toonforge.recipe.expr import Expr
 from toonforge.testing import DatasetSuite

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.pictures import fill, gradient
+from tests.pictures import fill, gradient, parted
 from toonforge.data.files import Files, item_name
 from toonforge.data.pictures import Texts
-from toonforge.data.split import SPLITS, parted, parts_of
+from toonforge.data.split import SPLITS, parts_of
 from toonforge.errors import UnreadableImage
 
 texts = st.lists(st.text() | st.binary().map(os.fsdecode), max_size=30)

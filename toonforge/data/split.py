@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,13 +12,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 """The parts of a data set."""
-
-
-def parted(names: Iterable[str], *, validation: float, test: float = 0.0, seed: int) -> Mapping[str, frozenset[str]]:
-    """Part -> its names; no name is in two. See `parts_of`."""
-    names = list(names)
-    parts = parts_of(names, validation=validation, test=test, seed=seed).tolist()
-    return {part: frozenset(name for name, at in zip(names, parts) if at == n) for n, part in enumerate(SPLITS)}
 
 
 def parts_of(names: Iterable[str], *, validation: float, test: float = 0.0, seed: int) -> npt.NDArray[np.uint8]:
