@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,11 @@ KEY = ("photo", 0, ())
 
 def whole(folder: Path) -> list[Path]:
     return [path for path in folder.glob("??/*") if not path.name.endswith(".partial")]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_files, "_TOLD", set())
 
 
 @pytest.fixture
@@ -179,6 +185,44 @@ def test_a_disk_that_is_nearly_full_is_left_alone(tmp_path: Path, monkeypatch: p
     kept = CachedFiles(tmp_path, ROOM)
     kept.put("a", gradient())
     assert kept.get("a") is None
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_run_says_once_that_its_disk_is_nearly_full(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 10**8))
+    data = UnpairedFolders(fields={"photo": str(folder)}, image_size=32, cache="disk")
+    sources = [data.build(split) for split in data.splits]
+    assert len(warnings(caplog)) == 1  # before a worker could say so too
+    for source in sources:
+        source.item("photo", 0, None)
+    (said,) = warnings(caplog)
+    assert said.startswith("data.cache: no more pictures are kept in ")
+    assert said.endswith("pictures: less than 1 GB of its disk is free")
+
+
+@pytest.mark.usefixtures("roomy")
+def test_a_run_says_once_that_the_room_is_used_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        kept = CachedFiles(tmp_path, 5 * gradient().nbytes)
+        for number in range(9):
+            kept.put(str(number), gradient(seed=number))
+    (said,) = warnings(caplog)
+    assert said.endswith("they take 9e-06 GB, all that TOONFORGE_CACHE_GB allows")
+
+
+@pytest.mark.usefixtures("roomy")
+def test_of_background_workers_the_first_warns_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for worker in (1, 0):
+        monkeypatch.setattr("torch.utils.data.get_worker_info", lambda worker=worker: SimpleNamespace(id=worker))
+        CachedFiles(tmp_path, 1000).put("a", gradient(100, 100))
+        assert len(warnings(caplog)) == (worker == 0)
 
 
 def test_a_disk_that_fails_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

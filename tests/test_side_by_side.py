@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.pictures import gradient, save
-from toonforge.data import PairedFolders, SideBySide
+from toonforge.data import PairedFolders, SideBySide, halves
 from toonforge.data.files import Files
 from toonforge.data.side_by_side import Part, Whole
 from toonforge.errors import DataError, FieldError, UnreadableImage
@@ -147,6 +148,60 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path, settings: dict[str,
     with pytest.raises(FieldError) as caught:
         side_by_side(tmp_path, **settings)
     assert caught.value.field == field
+
+
+def files(folder: Path, sizes: list[tuple[int, int]]) -> SideBySide:
+    for number, (width, height) in enumerate(sizes):
+        save(folder / "both" / f"{number:02d}.png", height, width)
+    return side_by_side(folder)
+
+
+SINGLE = "look like single pictures"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "layout", "said"),
+    [
+        ([(64, 32)] * 9, "horizontal", None),
+        ([(80, 30)] * 9, "horizontal", None),  # two of 4:3
+        ([(64, 32)] * 6 + [(48, 32)] * 3, "horizontal", None),
+        (
+            [(48, 32)] * 9,
+            "horizontal",
+            f"9 of 9 files that were looked at {SINGLE}: one of 48x32 is cut into 2 of 24x32",
+        ),
+        ([(32, 18)] * 5 + [(18, 32)] * 4, "horizontal", f"9 of 9 files that were looked at {SINGLE}"),
+        ([(64, 32)] * 4 + [(48, 32)] * 30, "horizontal", SINGLE),
+        ([(64, 32)] * 8 + [(63, 32)], "horizontal", "1 of 9 files that were looked at cannot be cut into 2 equal"),
+        ([(32, 64)] * 9, "vertical", None),
+        ([(40, 60)] * 9, "vertical", None),  # two of 4:3
+        ([(60, 40)] * 9, "vertical", f"{SINGLE}: one of 60x40 is cut into 2 of 60x20"),
+    ],
+)
+def test_files_that_look_like_single_pictures_are_told(
+    tmp_path: Path, sizes: list[tuple[int, int]], layout: Any, said: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    attrs.evolve(files(tmp_path, sizes), layout=layout).verify()
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == (said is not None)
+    assert said is None or (said in messages[0] and messages[0].startswith("data.folder: "))
+
+
+def test_files_none_of_which_can_be_cut_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none of 9 files .* can be cut into 2 equal pictures") as caught:
+        files(tmp_path, [(63, 32)] * 9).verify()
+    (problem,) = caught.value.problems
+    assert (problem.key, problem.found) == ("data.folder", "63x32")
+
+
+def test_of_many_files_few_headers_are_read_and_damaged_ones_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = files(tmp_path, [(64, 32)] * 50)
+    seen: list[str] = []
+    monkeypatch.setattr(halves, "picture_size", lambda path: seen.append(path))
+    data.verify()
+    assert len(seen) == halves.LOOKED_AT and not caplog.records
 
 
 def test_a_folder_that_will_not_do_is_told_by_its_key(tmp_path: Path) -> None:

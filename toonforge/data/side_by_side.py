@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from toonforge.components import Shape, component, param
 from toonforge.data.files import Files
+from toonforge.data.halves import Layout, look_at
 from toonforge.data.held_out import HeldOut
-from toonforge.data.listing import list_folder
+from toonforge.data.listing import Listed, list_folder
 from toonforge.data.picture_source import PictureSource
 from toonforge.data.reading.picture import MAX_ASPECT, read_picture, shown
 from toonforge.errors import DataError, FieldError, Problem, UnreadableImage
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
     from toonforge.data.pictures import Indices
     from toonforge.data.transforms import Picture
 
-Layout = Literal["horizontal", "vertical"]
-
 
 @component
 class SideBySide(HeldOut):
     """Pairs in one folder: a file holds all pictures of a pair, of one size, next to each other.
 
-    `toonforge data pair --side-by-side` makes such files. A file whose width does not divide evenly is left out.
+    `toonforge data pair --side-by-side` makes such files. A file whose width does not divide evenly is left out, and
+    where most look like single pictures, a warning says so.
     """
 
     folder: str = param(doc="folder of the files (folders below it included); relative to the current directory")
@@ -50,7 +50,10 @@ class SideBySide(HeldOut):
         return self.with_filtered({"pair": dict.fromkeys(self.fields, self.picture_shape)})
 
     def verify(self) -> None:
-        """Raise `DataError` for a folder that is missing, empty or too small to hold some out; decode nothing."""
+        """Raise `DataError` for a folder that is missing, empty, too small to hold some out, or of other pictures.
+
+        Nothing is decoded; the headers of a few files tell their sizes.
+        """
         super().verify()
         problems: list[Problem] = []
         for split in self.splits:
@@ -60,6 +63,7 @@ class SideBySide(HeldOut):
                 problems.extend(problem for problem in error.problems if problem not in problems)
         if problems:
             raise DataError(*problems)
+        look_at(self._listed.pictures, len(self.fields), self.layout)
 
     def build(self, split: str) -> PictureSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
@@ -68,8 +72,12 @@ class SideBySide(HeldOut):
         return self.source(split, {"pair": parts})
 
     def _files(self, split: str) -> Files:
-        listed = list_folder("data.folder", Path(self.folder).expanduser())
+        listed = self._listed
         return listed.pictures.only(self.choose(split, listed.pictures, key="data.folder", what=listed.what))
+
+    @property
+    def _listed(self) -> Listed:
+        return list_folder("data.folder", Path(self.folder).expanduser())
 
 
 class Whole:
@@ -118,7 +126,10 @@ class Part:
         axis, side = (1, "width") if self.layout == "horizontal" else (0, "height")
         length, rest = divmod(whole.shape[axis], self.count)
         if rest or not length:
-            reason = f"its {side}, {whole.shape[axis]} pixels, cannot be cut into {self.count} equal pictures"
+            reason = (
+                f"its {side}, {whole.shape[axis]} pixels, cannot be cut into {self.count} equal pictures: "
+                f"cut it to a multiple of {self.count}"
+            )
             raise UnreadableImage(self.whole.files.where(at), reason)
         cut = slice(self.number * length, (self.number + 1) * length)
         picture = whole[:, cut] if axis else whole[cut]

@@ -30,6 +30,8 @@ _HEAD = struct.Struct("<8s16sIIQ")
 _FORMAT = b"toonpix1"
 _SPARE = 2**30
 _STALE = 3600
+_TOLD: set[Path] = set()
+"""Folders of which this process has said that they keep nothing more."""
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by toonforge, which makes again what is deleted here.\n"
 """Tells programs that make backups to leave the folder out (bford.info/cachedir)."""
 
@@ -54,7 +56,8 @@ class CachedFiles:
 
     A file is written under another name and renamed, so no reader finds half of it; a checksum finds what a machine
     that lost its power left. When the room is used up, the files that no run has used for longest are deleted, but
-    none that was used since this object was made: what is too large to keep is then kept in part.
+    none that was used since this object was made: what is too large to keep is then kept in part, and a warning says
+    so once.
 
     Args:
         folder: made where it is missing.
@@ -71,6 +74,8 @@ class CachedFiles:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _write(folder / "CACHEDIR.TAG", _TAG)
+            if shutil.disk_usage(folder).free < _SPARE:  # told here once, and not by each process that finds out
+                self._look(1)
         except OSError as error:
             raise DataError(
                 Problem(
@@ -107,8 +112,7 @@ class CachedFiles:
         try:
             size = picture.nbytes + _HEAD.size
             if self._left < size:
-                self._left = self._make_room(size)
-                self._full = self._left < size
+                self._look(size)
             if not self._full:
                 path, digest = self._place(key)
                 pixels = np.ascontiguousarray(picture)
@@ -117,8 +121,21 @@ class CachedFiles:
                 _write(path, head, pixels.data)
                 self._left -= size
         except OSError as error:
-            LOG.info("no more pictures are kept in %s: %s", shown(self.folder), error)
-            self._full = True
+            self._give_up(error.strerror or str(error))
+
+    def _look(self, needed: int) -> None:
+        """Find room for so many bytes, or give up."""
+        self._left = self._make_room(needed)
+        if self._left < needed:
+            disk = shutil.disk_usage(self.folder).free < _SPARE + needed
+            allowed = f"they take {self.room / 1e9:g} GB, all that TOONFORGE_CACHE_GB allows"
+            self._give_up(f"less than {_SPARE / 2**30:g} GB of its disk is free" if disk else allowed)
+
+    def _give_up(self, reason: str) -> None:
+        self._full = True
+        if self.folder not in _TOLD and _speaks():
+            _TOLD.add(self.folder)
+            LOG.warning("data.cache: no more pictures are kept in %s: %s", shown(self.folder), reason)
 
     def _place(self, key: str) -> tuple[str, bytes]:
         digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -154,6 +171,14 @@ class CachedFiles:
                         yield status.st_mtime, status.st_size, entry.path
                     elif status.st_mtime < time.time() - _STALE:
                         os.unlink(entry.path)
+
+
+def _speaks() -> bool:
+    """Whether this is the process, of the background workers of a run the first, that warns for all."""
+    from torch.utils.data import get_worker_info
+
+    worker = get_worker_info()
+    return worker is None or worker.id == 0
 
 
 def _write(path: str | os.PathLike[str], *parts: bytes | memoryview) -> None:
