@@ -13,8 +13,9 @@ from toonforge.files import replacing
 def write_data_list(path: Path, parts: Mapping[str, ImageSource], fields: Mapping[str, Sequence[str]]) -> None:
     """Write the list: one line an item, with its part and, for each field, where its picture lies.
 
-    The data set `listed` reads it: the same split for another run, whatever is added to the folders. Items of groups
-    that are drawn independently have lines of their own, and leave the fields of the others empty.
+    Where pictures are files of their own, the data set `listed` reads it: the same split for another run, whatever is
+    added to the folders. Items of groups that are drawn independently have lines of their own, and leave the fields of
+    the others empty.
 
     Args:
         path: of the file.
