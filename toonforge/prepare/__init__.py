@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toonforge.prepare.engine.task import Outcome, Progress
     from toonforge.prepare.engine.work import Report, Row
+    from toonforge.prepare.quality.judging import Limits
     from toonforge.prepare.verbs.cartoonize import cartoonize
     from toonforge.prepare.verbs.dedupe import dedupe
     from toonforge.prepare.verbs.filter import filter_pictures
@@ -30,15 +31,19 @@ __all__ = [
     "smooth_edges",
     "pair",
     "split",
+    "Limits",
     "Report",
     "Row",
     "Outcome",
     "Progress",
 ]
 
-_LIE_IN = {"filter_pictures": "verbs.filter", "Report": "engine.work", "Row": "engine.work"} | dict.fromkeys(
-    ("Outcome", "Progress"), "engine.task"
-)
+_LIE_IN = {
+    "filter_pictures": "verbs.filter",
+    "Limits": "quality.judging",
+    "Report": "engine.work",
+    "Row": "engine.work",
+} | dict.fromkeys(("Outcome", "Progress"), "engine.task")
 """Names that are not in the module of their verb. Each is imported when it is asked for: one verb needs few others."""
 
 

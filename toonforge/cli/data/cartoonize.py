@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from toonforge.cli.data.common import force_option, out_option, run, workers_option
+from toonforge.cli.data.common import force_option, out_option, prune_option, run, workers_option
 from toonforge.cli.data.redrawing import format_option, size_of, size_options
 from toonforge.data.filters.cartoonize import DEFAULT_STYLE, STYLES
 
@@ -28,6 +28,7 @@ from toonforge.data.filters.cartoonize import DEFAULT_STYLE, STYLES
 @format_option
 @workers_option
 @force_option
+@prune_option
 def command(
     source: Path,
     out: Path | None,
@@ -38,6 +39,7 @@ def command(
     format: str,
     workers: int | None,
     force: bool,
+    prune: bool,
 ) -> int:
     """Make a cartoon of every photograph in SOURCE with a picture filter.
 
@@ -65,6 +67,7 @@ def command(
             format=format,
             workers=workers,
             force=force,
+            prune=prune,
             progress=progress,
         )
     )

@@ -16,6 +16,7 @@ A verb's command parses, calls its function of the library inside `run`, and ret
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,12 @@ def force_option(command: Command) -> Command:
     return click.option("--force", is_flag=True, help=text)(command)
 
 
+def prune_option(command: Command) -> Command:
+    """`--prune`."""
+    text = "Remove what was made of files that are gone; it is kept otherwise."
+    return click.option("--prune", is_flag=True, help=text)(command)
+
+
 def link_option(command: Command) -> Command:
     """`--link`."""
     text = "Hard links in place of copies, where the disk allows it: no room taken, but editing one edits both."
@@ -63,20 +70,20 @@ def run(call: Callable[[Progress], Report], noun: str = "picture", piece: str | 
 
     Args:
         call: the verb's function, given where progress goes.
-        noun: what the manifest has a row of, in the singular.
+        noun: what is written, in the singular.
         piece: what there is progress of, where that is something else.
     """
     from toonforge.cli.data.bar import Bar
 
     with Bar(piece or noun) as bar:
         report = call(bar)
-    show(report, noun)
+    show(report, noun, piece or noun)
     if report.stopped:
         click.echo(f"go on with: {click.style(again(), fg='green', bold=True)}", err=True)
         return 130
     if report.counts.get("failed"):
         return 1
-    return 2 if report.rows and report.counts.get("unreadable") == len(report.rows) else 0
+    return 2 if report.total and report.counts.get("unreadable") == report.total else 0
 
 
 def again() -> str:
@@ -85,14 +92,15 @@ def again() -> str:
     return shlex.join(["toonforge", *(word for word in given if word != "--force")])
 
 
-def show(report: Report, noun: str = "picture") -> None:
-    """Print how many there are of each action, why, and where the manifest is."""
-    total = len(report.rows)
-    count = f"{total:,} {noun}{'s' * (total != 1)}"
+def show(report: Report, noun: str = "picture", piece: str = "picture") -> None:
+    """Print how many were written, how many there are of each action, why, and where the manifest is."""
     if report.stopped:
-        click.echo(click.style("stopped", fg="yellow", bold=True) + f" after {count}; {report.left:,} left", err=True)
+        how_far = f" after {report.total - report.left:,} of {_some(report.total, piece)}"
+        click.echo(click.style("stopped", fg="yellow", bold=True) + how_far, err=True)
+    elif report.written or not report.total:
+        click.echo(f"{click.style(_some(report.written, noun), bold=True)} in {_shown(report.out)}")
     else:
-        click.echo(f"{click.style(count, bold=True)} in {_shown(report.out)}")
+        click.echo(f"{click.style(_some(report.total, piece), bold=True)} looked at")
     size = max(map(len, report.counts), default=0)
     digits = max((len(f"{number:,}") for number in report.counts.values()), default=0)
     for action, number in report.counts.items():
@@ -103,7 +111,12 @@ def show(report: Report, noun: str = "picture") -> None:
             click.echo(_example(row, size + digits + 6))
         if len(rows) > EXAMPLES:
             click.echo(" " * (size + digits + 6) + f"and {len(rows) - EXAMPLES:,} more")
-    if total:
+    if report.gone:
+        are = "is of a file that is" if len(report.gone) == 1 else "are of files that are"
+        click.echo(f"{len(report.gone):,} {are} no longer there: kept; --prune removes what was made of them")
+    if report.changed:
+        click.echo(_changed(report.changed))
+    if report.rows:
         click.echo(f"what became of each: {_shown(report.out / 'manifest.csv')}")
     if report.counts.get("failed"):
         click.echo("What failed is tried again when the same command is run again.", err=True)
@@ -112,11 +125,22 @@ def show(report: Report, noun: str = "picture") -> None:
 def _example(row: Row, indent: int) -> str:
     from toonforge.cli.text import hanging
 
-    words = f"{' '.join(row.source.split())}: {row.reason}"
-    return hanging(words, " " * indent, " " * (indent + 2))
+    return hanging(f"{_shown(row.source)}: {row.reason}", " " * indent, " " * (indent + 2))
 
 
-def _shown(path: Path) -> str:
-    from toonforge.data.reading.picture import shown
+def _changed(outputs: tuple[str, ...]) -> str:
+    named = ", ".join(map(_shown, outputs[:EXAMPLES])) + (", …" if len(outputs) > EXAMPLES else "")
+    if len(outputs) == 1:
+        return f"1 output was changed since: {named}; kept; delete it to have it made again"
+    return f"{len(outputs):,} outputs were changed since: {named}; kept; delete them to have them made again"
 
-    return shown(path)
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def _shown(path: str | Path) -> str:
+    """As text on one line, that no terminal takes for commands."""
+    from toonforge.prepare.engine.manifest import one_line
+
+    return one_line(os.fspath(path))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from toonforge.cli.data.common import force_option, link_option, out_option, run, workers_option
+from toonforge.cli.data.common import force_option, link_option, out_option, prune_option, run, workers_option
 from toonforge.prepare.quality.judging import Limits
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def limit_options(command: Any) -> Any:
 @link_option
 @workers_option
 @force_option
+@prune_option
 def command(
     source: Path,
     out: Path | None,
@@ -55,6 +56,7 @@ def command(
     link: bool,
     workers: int | None,
     force: bool,
+    prune: bool,
     **limits: Any,
 ) -> int:
     """Sort out pictures that training suffers from.
@@ -73,16 +75,21 @@ def command(
       toonforge data filter drawings --keep-gray --min-side 200 -o good-drawings
       toonforge data filter portraits --min-face 0.4 --link
     """
-    from toonforge.prepare.engine.sources import beside
     from toonforge.prepare.verbs.filter import filter_pictures
 
-    there = out or beside(source, "filtered")
     chosen = Limits(**limits | ({"min_colour": 0.0} if keep_gray else {}))
-    options: Any = {"limits": chosen, "letterbox": letterbox, "link": link, "workers": workers, "force": force}
+    options: Any = {
+        "limits": chosen,
+        "letterbox": letterbox,
+        "link": link,
+        "workers": workers,
+        "force": force,
+        "prune": prune,
+    }
     reports: list[Report] = []
 
     def call(progress: Progress) -> Report:
-        reports.append(filter_pictures(source, there, progress=progress, **options))
+        reports.append(filter_pictures(source, out, progress=progress, **options))
         return reports[0]
 
     code = run(call)

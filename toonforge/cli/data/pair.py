@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toonforge.cli.data.common import force_option, link_option, run, workers_option
+from toonforge.cli.data.common import force_option, link_option, prune_option, run, workers_option
 
 if TYPE_CHECKING:
     from toonforge.prepare.engine.task import Progress
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @link_option
 @workers_option
 @force_option
+@prune_option
 def command(
     first: Path,
     second: Path,
@@ -48,6 +49,7 @@ def command(
     link: bool,
     workers: int | None,
     force: bool,
+    prune: bool,
 ) -> int:
     """Bring the pictures of two folders together that have one name, their endings aside.
 
@@ -61,33 +63,30 @@ def command(
       toonforge data pair photos cartoons -o pairs --side-by-side
       toonforge data pair shots drawings --strip _shot --strip _drawing --link
     """
-    from toonforge.prepare.engine.sources import beside
-    from toonforge.prepare.pairing.matching import labels
     from toonforge.prepare.verbs.pair import pair
 
     if side_by_side and link:
         raise click.UsageError("--side-by-side makes new files; --link has nothing to link")
-    there = out or beside(first, "pairs").with_name("-".join((*labels((first, second)), "pairs")))
     reports: list[Report] = []
 
     def call(progress: Progress) -> Report:
         report = pair(
             first,
             second,
-            there,
+            out,
             side_by_side=side_by_side,
             strip=strip,
             ignore_case=ignore_case,
             link=link,
             workers=workers,
             force=force,
+            prune=prune,
             progress=progress,
         )
         reports.append(report)
         return report
 
-    code = run(call)
+    code = run(call, piece="pair")
     for report in reports:
-        pairs = len({row.source for row in report.rows if row.action == "written"})
-        click.echo(f"pairs: {pairs:,}")
+        click.echo(f"pairs: {report.counts.get('written', 0):,}")
     return code

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from toonforge.cli.data.common import force_option, out_option, run, workers_option
+from toonforge.cli.data.common import force_option, out_option, prune_option, run, workers_option
 from toonforge.cli.data.redrawing import format_option, size_of, size_options
 
 
@@ -39,6 +39,7 @@ from toonforge.cli.data.redrawing import format_option, size_of, size_options
 @format_option
 @workers_option
 @force_option
+@prune_option
 def command(
     source: Path,
     out: Path | None,
@@ -50,6 +51,7 @@ def command(
     format: str,
     workers: int | None,
     force: bool,
+    prune: bool,
 ) -> int:
     """Blur every cartoon in SOURCE around its edges, and leave the rest of it as it is.
 
@@ -78,6 +80,7 @@ def command(
             format=format,
             workers=workers,
             force=force,
+            prune=prune,
             progress=progress,
         )
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toonforge.cli.data.common import force_option, link_option, run, workers_option
+from toonforge.cli.data.common import force_option, link_option, prune_option, run, workers_option
 
 if TYPE_CHECKING:
     from toonforge.prepare.engine.task import Progress
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @link_option
 @workers_option
 @force_option
+@prune_option
 def command(
     sources: tuple[Path, ...],
     out: Path | None,
@@ -42,6 +43,7 @@ def command(
     link: bool,
     workers: int | None,
     force: bool,
+    prune: bool,
 ) -> int:
     """Part the pictures of a folder into OUT/train, OUT/validation and OUT/test.
 
@@ -52,6 +54,8 @@ def command(
     Several folders are parted as one, matched by file name (endings aside): pictures of one name are in one part, in a
     folder for each SOURCE (OUT/train/photo, OUT/train/cartoon). Those without a match in every folder are left out.
 
+    Files are copied and not opened: filter first, where some may be damaged.
+
     \b
     Examples:
       toonforge data split photos
@@ -61,19 +65,19 @@ def command(
     """
     from toonforge.prepare.verbs.split import split
 
-    there = out or _beside(sources)
     reports: list[SplitReport] = []
 
     def call(progress: Progress) -> SplitReport:
         report = split(
             sources,
-            there,
+            out,
             shares,
             seed=seed,
             list_only=list_only,
             link=link,
             workers=workers,
             force=force,
+            prune=prune,
             progress=progress,
         )
         reports.append(report)
@@ -83,15 +87,6 @@ def command(
     for report in reports:
         _tell(report, list_only)
     return code
-
-
-def _beside(sources: tuple[Path, ...]) -> Path:
-    from toonforge.prepare.engine.sources import beside
-    from toonforge.prepare.pairing.matching import labels
-
-    if len(sources) == 1:
-        return beside(sources[0], "split")
-    return beside(sources[0], "split").with_name("-".join((*labels(sources), "split")))
 
 
 def _tell(report: SplitReport, list_only: bool) -> None:

@@ -21,7 +21,7 @@ from toonforge.prepare.engine.task import Figure, Outcome
 CSV, JSON = "manifest.csv", "manifest.json"
 """The two files of a manifest, directly in OUT."""
 
-COLUMNS = ("source", "action", "output", "reason", "bytes", "modified")
+COLUMNS = ("source", "action", "output", "reason", "bytes", "modified", "output_bytes")
 """What every verb writes; its own figures follow."""
 
 
@@ -34,6 +34,7 @@ class Row:
         action, output, reason: as in `Outcome`.
         bytes, modified: of the source when it was worked on: its size, and its time in nanoseconds; 0 where the
             system did not say.
+        output_bytes: size of all that was written for it, to tell when that is changed by someone else.
         figures: column -> value. Text that reads as a number is one, whether it was just made or read from the file;
             `str` gives the text.
     """
@@ -44,7 +45,17 @@ class Row:
     reason: str = ""
     bytes: int = 0
     modified: int = 0
+    output_bytes: int = 0
     figures: Mapping[str, Figure] = attrs.field(factory=dict)
+
+    def outputs(self, places: Sequence[str] = ()) -> tuple[str, ...]:
+        """What was written: posix paths below OUT.
+
+        Args:
+            places: columns that name outputs too.
+        """
+        named = dict.fromkeys((self.output, *(str(self.figures.get(column, "")) for column in places)))
+        return tuple(output for output in named if is_below(output))
 
 
 def row_of(source: str, outcome: Outcome, size: int, modified: int, columns: Sequence[str]) -> Row:
@@ -59,9 +70,9 @@ def row_of(source: str, outcome: Outcome, size: int, modified: int, columns: Seq
         raise ValueError(f"an output outside OUT: {outcome.output!r}")
     return Row(
         source=source,
-        action=_line(outcome.action),
+        action=one_line(outcome.action),
         output=outcome.output,
-        reason=_line(outcome.reason),
+        reason=one_line(outcome.reason),
         bytes=size,
         modified=modified,
         figures={name: parse(text(outcome.figures.get(name, ""))) for name in columns},
@@ -79,7 +90,7 @@ def is_below(output: str) -> bool:
 def text(figure: Figure) -> str:
     """A figure as it is written; NumPy's numbers like Python's."""
     if isinstance(figure, str):
-        return _line(figure)
+        return shown(figure)
     if isinstance(figure, bool):
         return "yes" if figure else "no"
     whole: object = figure
@@ -98,9 +109,12 @@ def parse(written: str) -> Figure:
     return written
 
 
-def _line(words: str) -> str:
-    """On one line and printable: whatever a decoder says."""
-    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", shown(words))
+def one_line(words: str) -> str:
+    r"""On one line and printable, whatever a decoder says and a file is called: a line's end comes out as ``\n``."""
+    return _ODD.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), shown(words))
+
+
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def read(path: Path, columns: Sequence[str]) -> tuple[tuple[Row, ...], bool]:
@@ -144,21 +158,20 @@ def read(path: Path, columns: Sequence[str]) -> tuple[tuple[Row, ...], bool]:
     return tuple(rows), whole
 
 
-def outputs_named(path: Path) -> tuple[str, ...]:
-    """Every output below OUT that a manifest names, whatever else is wrong with it."""
+def outputs_named(path: Path, places: Sequence[str] = ()) -> tuple[str, ...]:
+    """Every output below OUT that a manifest names, whatever else is wrong with it. `places`: as `Row.outputs`."""
     found: list[str] = []
     with suppress(OSError, csv.Error):
         content = path.read_bytes().decode("utf-8-sig", "replace")
         for cells in csv.DictReader(io.StringIO(content, newline="")):
-            output = cells.get("output")
-            if output and is_below(output):
-                found.append(output)
+            named = (cells.get(column) or "" for column in ("output", *places))
+            found += filter(is_below, named)
     return tuple(found)
 
 
 def _row(cells: Mapping[str, str], columns: Sequence[str]) -> Row | None:
     try:
-        size, modified = int(cells["bytes"]), int(cells["modified"])
+        size, modified, written = (int(cells[column]) for column in ("bytes", "modified", "output_bytes"))
     except ValueError:
         return None
     if not cells["source"] or (cells["output"] and not is_below(cells["output"])):
@@ -170,6 +183,7 @@ def _row(cells: Mapping[str, str], columns: Sequence[str]) -> Row | None:
         reason=cells["reason"],
         bytes=size,
         modified=modified,
+        output_bytes=written,
         figures={name: parse(cells[name]) for name in columns},
     )
 
@@ -180,10 +194,11 @@ def lines(rows: Iterable[Row], columns: Sequence[str]) -> str:
     plain = csv.writer(stream, lineterminator="\n")
     quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
-        own = (text(row.figures.get(name, "")) for name in columns)
+        own = [text(row.figures.get(name, "")) for name in columns]
+        sizes = (row.bytes, row.modified, row.output_bytes)
         # A lone "\r", which a file's name may hold, ends a row unless it is quoted.
-        writer = quoting if "\r" in row.source + row.output else plain
-        writer.writerow([row.source, row.action, row.output, row.reason, row.bytes, row.modified, *own])
+        writer = quoting if any("\r" in words for words in (row.source, row.output, *own)) else plain
+        writer.writerow([row.source, row.action, row.output, row.reason, *sizes, *own])
     return stream.getvalue()
 
 

@@ -14,7 +14,7 @@ from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem, ToonforgeError
 from toonforge.files import write_atomic
 from toonforge.prepare.engine.copying import is_partial
-from toonforge.prepare.engine.manifest import CSV, JSON, is_below
+from toonforge.prepare.engine.manifest import CSV, JSON, is_below, one_line
 from toonforge.prepare.engine.task import Source
 
 FORMAT = 1
@@ -100,7 +100,8 @@ def begun(out: Path, verb: str) -> Mapping[str, Any] | None:
     if not strangers:
         return None
     if JSON not in strangers:
-        raise _not_ours(out, f"{len(strangers)} entries, {shown(strangers[0])!r} among them, and no {JSON}")
+        others = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+        raise _not_ours(out, f"{one_line(strangers[0])}{others}, and no {JSON}")
     try:
         data = json.loads(file.read_bytes())
         if not isinstance(data, dict) or not isinstance(data.get("settings"), dict):
@@ -128,16 +129,14 @@ def refuse_changed(out: Path, before: Mapping[str, Any], settings: Mapping[str, 
     """Raise `DataError` where OUT was begun with other settings, or of another folder that is still there."""
     was = before["settings"]
     changed = [key for key in {**was, **settings} if was.get(key, _NONE) != settings.get(key, _NONE)]
-    now_and_then = [(key, _shown(settings, key), _shown(was, key)) for key in changed]
+    differences = [f"{key} was {_shown(was, key)}, and is {_shown(settings, key)} now" for key in changed]
     folder = before.get("source")
     if folder != str(source) and isinstance(folder, str) and os.path.isdir(folder):
-        now_and_then.append(("source", shown(source), shown(folder)))
-    if now_and_then:
+        differences.append(f"it was made of {shown(folder)}, and not of {shown(source)}")
+    if differences:
         raise DataError(
             Problem(
-                message=f"{shown(out)} was begun with other settings",
-                found="; ".join(f"{key} = {now}" for key, now, _ in now_and_then),
-                expected="; ".join(f"{key} = {then}" for key, _, then in now_and_then),
+                message=f"{shown(out)} was begun with other settings: {'; '.join(differences)}",
                 hint=_ANEW,
             )
         )
@@ -147,7 +146,13 @@ _NONE = object()
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return json.dumps(settings[key], ensure_ascii=False)[:200] if key in settings else "(not there)"
+    return json.dumps(settings[key], ensure_ascii=False)[:200] if key in settings else "not there"
+
+
+def places_of(before: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns that name outputs in a manifest of other settings."""
+    places = before.get("places")
+    return tuple(map(str, places)) if isinstance(places, list) else ()
 
 
 def plain(settings: Mapping[str, object]) -> Mapping[str, Any]:
@@ -157,9 +162,14 @@ def plain(settings: Mapping[str, object]) -> Mapping[str, Any]:
 
 
 def write_begun(
-    out: Path, verb: str, settings: Mapping[str, Any], source: Path, counts: Mapping[str, int] | None = None
+    out: Path,
+    verb: str,
+    settings: Mapping[str, Any],
+    source: Path,
+    counts: Mapping[str, int] | None = None,
+    places: Sequence[str] = (),
 ) -> None:
-    """Write manifest.json."""
+    """Write manifest.json. `places`: columns of the manifest that name outputs besides its `output`."""
     from toonforge import __version__
 
     data = {
@@ -168,6 +178,7 @@ def write_begun(
         "toonforge": __version__,
         "source": shown(source),
         "settings": settings,
+        "places": [*places],
         "counts": counts or {},
     }
     write_atomic(out / JSON, shown(json.dumps(data, indent=2, ensure_ascii=False)) + "\n")
@@ -186,6 +197,24 @@ def clean(out: Path) -> None:
                 raise _not_ours(out, f"{shown(link)} is a link to a folder elsewhere")
         for name in filter(is_partial, files):
             os.unlink(os.path.join(folder, name))
+
+
+def sweep(out: Path) -> None:
+    """Remove the parts of files that this call leaves behind, as far as possible."""
+    for folder, _, files in os.walk(out):
+        for name in filter(is_partial, files):
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, name))
+
+
+@contextmanager
+def swept(out: Path) -> Iterator[None]:
+    """Leave no parts of files behind where the work ends in an error. OUT is known to be ours."""
+    try:
+        yield
+    except BaseException:
+        sweep(out)
+        raise
 
 
 def remove(out: Path, outputs: Iterable[str]) -> None:

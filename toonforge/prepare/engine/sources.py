@@ -24,7 +24,10 @@ def pictures_below(folder: str | Path) -> tuple[Source, ...]:
         DataError: there is no such folder, it cannot be listed, or it holds no pictures.
     """
     root = Path(folder)
-    pictures = list_folder("SOURCE", root).pictures
+    try:
+        pictures = list_folder("", root).pictures
+    except DataError as error:  # no recipe's key: the message names the folder
+        raise DataError(*(attrs.evolve(problem, key=None) for problem in error.problems)) from None
     return sources_of(root, [Path(pictures.path(index)) for index in range(len(pictures))])
 
 

@@ -58,6 +58,8 @@ class Task(Protocol):
     It writes what it makes so that it is whole or not there (`copying.place`, `copying.write_whole`,
     `files.save_picture`), and gives the same for the same file whichever process it runs in.
 
+    It may have `places`: names of figures that are outputs too, posix paths below OUT, where one row stands for several
+    files.
     """
 
     @property

@@ -1,7 +1,7 @@
 """The engine under every verb: files through a task on all cores, stopped and begun again without losing anything.
 
 What a call did is in OUT/manifest.csv row by row. The next call leaves out what is done (same size, same time, output
-there), does what is new or changed, and forgets what has vanished, with the outputs that the verb wrote for it.
+there) and does what is new or changed. What was made of files that have vanished stays, unless it is to be pruned.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import attrs
 from toonforge.prepare.engine import manifest, out_folder
 from toonforge.prepare.engine.attempt import Found, attempt
 from toonforge.prepare.engine.manifest import Journal, Row
-from toonforge.prepare.engine.plan import Plan, make_plan
+from toonforge.prepare.engine.plan import Plan, Prune, give_way, make_plan, size_of
 from toonforge.prepare.engine.stop import Stop
 from toonforge.prepare.engine.task import FAILED, UNREADABLE, Figure, Outcome, Progress, Source, Task
 from toonforge.prepare.engine.workers import processors, work_in_processes
@@ -35,14 +35,22 @@ class Report:
         rows: of the manifest, those of earlier calls included, sorted by source.
         stopped: whether Ctrl-C or SIGTERM ended it before its end.
         counts: action -> how many rows, most first.
+        total: how many files there are to work on; of several that make one piece of work, that counts once.
         left: files that were not worked on, since it was stopped.
+        written: how many outputs the rows name.
+        gone: files of earlier calls that are not there any more; what was made of them is, with its rows.
+        changed: outputs whose size is not the one they were written with: someone else changed them. They stay.
     """
 
     out: Path
     rows: tuple[Row, ...]
     stopped: bool
     counts: Mapping[str, int]
+    total: int = 0
     left: int = 0
+    written: int = 0
+    gone: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 def work(
@@ -55,6 +63,7 @@ def work(
     *,
     workers: int | None = None,
     force: bool = False,
+    prune: Prune = True,
     progress: Progress | None = None,
     finish: Callable[[tuple[Row, ...]], Iterable[Row]] | None = None,
 ) -> Report:
@@ -69,48 +78,69 @@ def work(
         settings: all that the outputs depend on, as JSON can hold it.
         workers: processes at most; None for one a processor. Few small files are done without any.
         force: begin anew where OUT was begun with other settings: outputs that the manifest names are removed first.
+        prune: whether outputs of sources that are not given any more are removed, or a function that says of which
+            rows. Verbs leave that to the user: what was asked for once is not lost because a source is. Rows without
+            an output go in any case; so do those whose output is now another source's.
         progress: is told how far it is.
-        finish: second pass over all rows, sorted, once every file was worked on; its rows replace those of the same
-            sources, and outputs that no row names any more are removed. Called each time, also with the rows that it
-            has changed before, so what it does must depend on their figures alone; what it writes is written before
-            it returns. Not called when the work was stopped.
+        finish: second pass over all rows, sorted, those of sources that are gone included, once every file was worked
+            on; its rows replace those of the same sources, and outputs that no row names any more are removed. Called
+            each time, also with the rows that it has changed before, so what it does must depend on their figures
+            alone; what it writes is written before it returns. Not called when the work was stopped.
 
     Raises:
         DataError: OUT cannot be used or written, was begun with other settings, or is at work; a worker cannot start.
         ToonforgeError: as the task raises it.
     """
     stop = Stop()
+    places = _places(task)
     out_folder.refuse_overlap(source_folder, out, sources)
     with stop.caught(), out_folder.alone(out), out_folder.writing(out):
         try:
             with stop.at_once():
-                plan = _begin(verb, source_folder, sources, task, out, out_folder.plain(settings), force)
+                plan = _begin(verb, source_folder, sources, task, out, out_folder.plain(settings), force, prune)
         except KeyboardInterrupt:
-            return _report(out, (), True, len(sources))
+            return Report(out=out, rows=(), stopped=True, counts={}, total=len(sources), left=len(sources))
         if progress is not None:
             progress.begin(verb, len(sources), len(sources) - len(plan.todo))
         rows = [*plan.rows]
-        worked = 0
-        # Closed here and not by the collector: worker processes must be gone when an error leaves.
-        with closing(_work(plan, task, out, workers, stop, progress)) as work_done:
-            for new in work_done:
-                rows += new
-                worked += 1
-        rows.sort(key=lambda row: row.source)
-        left = len(plan.todo) - worked
-        if not left and finish is not None:
-            try:
-                with stop.at_once():
-                    changed = tuple(finish(tuple(rows)))
-            except KeyboardInterrupt:
-                return _report(out, rows, True, 0)
-            rows = _replaced(out, rows, changed)
-        if not left:
-            manifest.write(out / manifest.CSV, rows, task.columns)
-        report = _report(out, rows, bool(left), left)
-        out_folder.write_begun(
-            out, verb, out_folder.plain(settings), Path(os.path.abspath(source_folder)), report.counts
+        gone, stopped, worked = plan.gone, False, 0
+        with out_folder.swept(out):
+            # Closed here and not by the collector: worker processes must be gone when an error leaves.
+            with closing(_work(plan, task, out, workers, stop, progress)) as work_done:
+                for new in work_done:
+                    rows += new
+                    worked += 1
+            left = len(plan.todo) - worked
+            if not left:
+                gone = give_way(plan.gone, rows, places)
+            whole = sorted((*rows, *gone), key=lambda row: row.source)
+            if not left and finish is not None:
+                try:
+                    with stop.at_once():
+                        changed = tuple(finish(tuple(whole)))
+                    whole = _replaced(out, whole, changed, places)
+                except KeyboardInterrupt:
+                    stopped = True
+            if not left and not stopped:
+                out_folder.remove(out, _outputs(plan.gone, places) - _outputs(whole, places))
+                manifest.write(out / manifest.CSV, whole, task.columns)
+        report = Report(
+            out=out,
+            rows=tuple(whole),
+            stopped=stopped or bool(left),
+            counts=dict(Counter(row.action for row in whole).most_common()),
+            total=len(sources),
+            left=left,
+            written=len(_outputs(whole, places)),
+            gone=tuple(dict.fromkeys(row.source for row in gone)),
+            changed=plan.changed,
         )
+        if report.stopped:
+            out_folder.sweep(out)
+        if not stopped:
+            out_folder.write_begun(
+                out, verb, out_folder.plain(settings), Path(os.path.abspath(source_folder)), report.counts, places
+            )
         return report
 
 
@@ -122,25 +152,36 @@ def _begin(
     out: Path,
     settings: Mapping[str, object],
     force: bool,
+    prune: Prune,
 ) -> Plan:
     """Make OUT fit for the work: refused, begun anew or gone on with."""
     table, folder = out / manifest.CSV, Path(os.path.abspath(source_folder))
     before = out_folder.begun(out, verb)
     out_folder.clean(out)
-    if before is not None and force:
-        out_folder.remove(out, manifest.outputs_named(table))
-        manifest.write(table, (), task.columns)
-    elif before is not None:
-        out_folder.refuse_changed(out, before, settings, folder)
-    out_folder.write_begun(out, verb, settings, folder)
-    rows, whole = manifest.read(table, task.columns)
-    plan = make_plan(sources, rows, out)
-    if before is not None and not before.get("counts"):
-        plan = attrs.evolve(plan, risky=True)  # the call before did not come to its end: a file may have ended it
-    out_folder.remove(out, plan.stale)
-    if not whole or len(plan.rows) < len(rows):
-        manifest.write(table, plan.rows, task.columns)
+    with out_folder.swept(out):
+        if before is not None and force:
+            out_folder.remove(out, manifest.outputs_named(table, out_folder.places_of(before)))
+            manifest.write(table, (), task.columns)
+        elif before is not None:
+            out_folder.refuse_changed(out, before, settings, folder)
+        out_folder.write_begun(out, verb, settings, folder, places=_places(task))
+        rows, whole = manifest.read(table, task.columns)
+        plan = make_plan(sources, rows, out, _places(task), prune)
+        if before is not None and not before.get("counts"):
+            plan = attrs.evolve(plan, risky=True)  # the call before did not come to its end: a file may have ended it
+        out_folder.remove(out, plan.stale)
+        if not whole or len(plan.rows) + len(plan.gone) < len(rows):
+            manifest.write(table, (*plan.rows, *plan.gone), task.columns)
     return plan
+
+
+def _places(task: Task) -> tuple[str, ...]:
+    places: tuple[str, ...] = getattr(task, "places", ())
+    return places
+
+
+def _outputs(rows: Iterable[Row], places: Sequence[str]) -> set[str]:
+    return {output for row in rows for output in row.outputs(places)}
 
 
 def _work(
@@ -157,7 +198,8 @@ def _work(
             if not isinstance(outcomes, tuple):
                 raise outcomes
             size, modified = plan.stats[source.name]
-            rows = tuple(manifest.row_of(source.name, one, size, modified, task.columns) for one in outcomes)
+            made = (manifest.row_of(source.name, one, size, modified, task.columns) for one in outcomes)
+            rows = tuple(_weighed(out, row, _places(task)) for row in made)
             journal.append(rows)
             if progress is not None:
                 progress.advance(outcomes[0])
@@ -176,21 +218,22 @@ def _work_here(
         yield source, found
 
 
-def _replaced(out: Path, rows: Sequence[Row], changed: Sequence[Row]) -> list[Row]:
+def _weighed(out: Path, row: Row, places: Sequence[str]) -> Row:
+    """A row with the size of its outputs."""
+    return attrs.evolve(row, output_bytes=max(size_of(out, row.outputs(places)), 0))
+
+
+def _replaced(out: Path, rows: Sequence[Row], changed: Sequence[Row], places: Sequence[str]) -> list[Row]:
     """The rows with those of a second pass in place of the first's."""
+    before = {row.source: row for row in rows}
     theirs = {row.source for row in changed}
-    if unknown := theirs - {row.source for row in rows}:
+    if unknown := theirs - before.keys():
         raise ValueError(f"rows of no source: {', '.join(sorted(unknown))}")
-    kept = [*(row for row in rows if row.source not in theirs), *changed]
+    new = (row if row.output == before[row.source].output else _weighed(out, row, places) for row in changed)
+    kept = [*(row for row in rows if row.source not in theirs), *new]
     kept.sort(key=lambda row: row.source)
-    out_folder.remove(out, {row.output for row in rows} - {row.output for row in kept})
+    out_folder.remove(out, _outputs(rows, places) - _outputs(kept, places))
     return kept
-
-
-def _report(out: Path, rows: Iterable[Row], stopped: bool, left: int) -> Report:
-    rows = tuple(sorted(rows, key=lambda row: row.source))
-    counts = dict(Counter(row.action for row in rows).most_common())
-    return Report(out=out, rows=rows, stopped=stopped, counts=counts, left=left)
 
 
 __all__ = [

@@ -12,6 +12,7 @@ from toonforge.errors import UnreadableImage
 from toonforge.prepare.engine import manifest, out_folder
 from toonforge.prepare.engine.copying import place
 from toonforge.prepare.engine.manifest import Row
+from toonforge.prepare.engine.plan import is_there
 from toonforge.prepare.engine.task import UNREADABLE, Outcome, Source
 from toonforge.prepare.pairing.matching import AMBIGUOUS, UNMATCHED, Matching
 
@@ -40,13 +41,18 @@ class Group(Source):
         """All files."""
         return (self, *self.others)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether it is a file whose name no other folder has, or not every other one."""
+        return self.left_out is not None and self.left_out[0] == UNMATCHED
+
     def holds(self, row: Row) -> bool:
         """Whether a row of an earlier call was made of these files, for this part."""
         for column, now in ((MATCHED, self.matched), (PART, self.part)):
             if column in row.figures and str(row.figures[column]) != manifest.text(now):
                 return False
         action, reason = self.left_out or ("", "")
-        return (row.action, row.reason) == (action, manifest.text(reason)) or (
+        return (row.action, row.reason) == (action, manifest.one_line(reason)) or (
             not action and row.action not in (UNMATCHED, AMBIGUOUS)
         )
 
@@ -68,38 +74,46 @@ def forget(
     out: Path,
     settings: Mapping[str, object],
     columns: Sequence[str],
-) -> tuple[Row, ...]:
+    places: Sequence[str],
+    prune: bool,
+) -> tuple[tuple[Row, ...], tuple[Group, ...]]:
     """Drop the rows of groups that have changed in what the engine does not look at, with their outputs.
 
-    The engine compares the first file of a group. What is dropped here it then does again.
+    The engine compares the first file of a group. What is dropped here it then does again. A group that has lost one
+    of its files is as gone as one that has lost all: what was made of it stays, unless it is to be pruned.
 
     Args:
         verb, folder, out, settings: as `work` takes them.
         sources: all groups that there are now.
         columns: the verb's own.
+        places: those of them that name outputs.
+        prune: remove what was made of groups that have lost a file.
 
     Returns:
-        The rows that were dropped.
+        The rows that were dropped, and the groups without those that have lost a file and stay.
 
     Raises:
         DataError: as `work` raises it.
     """
     table = out / manifest.CSV
     if not table.is_file():
-        return ()
+        return (), tuple(sources)
     now = {group.name: group for group in sources}
     with out_folder.alone(out), out_folder.writing(out):
         before = out_folder.begun(out, verb)
         if before is not None:
             out_folder.refuse_changed(out, before, out_folder.plain(settings), Path(os.path.abspath(folder)))
         rows, _ = manifest.read(table, columns)
-        changed = {row.source for row in rows if row.source in now and not now[row.source].holds(row)}
+        known = [row for row in rows if row.source in now]
+        lost = {row.source for row in known if now[row.source].is_single and not prune and is_there(out, row, places)}
+        changed = {row.source for row in known if row.source not in lost and not now[row.source].holds(row)}
         kept = [row for row in rows if row.source not in changed]
         dropped = tuple(row for row in rows if row.source in changed)
         if dropped:
-            out_folder.remove(out, {row.output for row in dropped} - {row.output for row in kept} - {""})
+            named, still = ({output for row in some for output in row.outputs(places)} for some in (dropped, kept))
+            out_folder.remove(out, named - still)
             manifest.write(table, kept, columns)
-    return dropped
+    return dropped, tuple(group for group in sources if group.name not in lost)
 
 
 def place_all(group: Group, targets: Sequence[str], out: Path, link: bool) -> Outcome | None:

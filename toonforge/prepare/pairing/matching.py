@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import attrs
 
 from toonforge.data.files import item_name
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
-from toonforge.prepare.engine.sources import pictures_below
+from toonforge.prepare.engine.manifest import one_line
+from toonforge.prepare.engine.sources import beside, pictures_below
 from toonforge.prepare.engine.task import Source
 
 UNMATCHED, AMBIGUOUS = "unmatched", "ambiguous"
@@ -49,7 +50,7 @@ class Matching:
     singles: tuple[Single, ...]
 
 
-def match(folders: Sequence[Path], strip: Sequence[str] = (), ignore_case: bool = False) -> Matching:
+def match(folders: Sequence[str | Path], strip: Sequence[str] = (), ignore_case: bool = False) -> Matching:
     """Match the pictures of two folders or more by name.
 
     Args:
@@ -60,6 +61,7 @@ def match(folders: Sequence[Path], strip: Sequence[str] = (), ignore_case: bool 
     Raises:
         DataError: a folder is given twice, is missing, or holds no pictures.
     """
+    folders = [*map(Path, folders)]
     names = labels(folders)
     sides: list[dict[str, list[Source]]] = []
     for label, folder in zip(names, folders):
@@ -76,19 +78,36 @@ def match(folders: Sequence[Path], strip: Sequence[str] = (), ignore_case: bool 
         if all(len(files) == 1 for files in found):
             items.append(Item(name=name, files=tuple(file for (file,) in found)))
         else:
-            singles.extend(_singles(name, names, found))
+            singles.extend(_singles(names, found, strip))
     return Matching(labels=names, items=tuple(items), singles=tuple(singles))
 
 
-def _singles(name: str, names: Sequence[str], found: Sequence[Sequence[Source]]) -> Iterator[Single]:
+def _singles(names: Sequence[str], found: Sequence[Sequence[Source]], strip: Sequence[str]) -> Iterator[Single]:
     absent = [label for label, files in zip(names, found) if not files]
-    several = [label for label, files in zip(names, found) if len(files) > 1]
-    if absent:
-        action, reason = UNMATCHED, f"no picture named {shown(name)!r} in {' and '.join(absent)}"
-    else:
-        action, reason = AMBIGUOUS, f"several files are named {shown(name)!r} in {' and '.join(several)}"
-    for file in (file for files in found for file in files):
-        yield Single(file=file, action=action, reason=reason)
+    for label, files in zip(names, found):
+        for file in files:
+            if absent:
+                looked_for = one_line(readable_name(file.name.removeprefix(f"{label}/"), strip))
+                reason = f"no picture named '{looked_for}' in {' and '.join(absent)}"
+                yield Single(file=file, action=UNMATCHED, reason=reason)
+            else:
+                yield Single(file=file, action=AMBIGUOUS, reason=_ambiguous(found))
+
+
+def _ambiguous(found: Sequence[Sequence[Source]]) -> str:
+    """Which files have one name, and why."""
+    several = [[file.name for file in files] for files in found if len(files) > 1]
+    reason = "; ".join(f"{' and '.join(files)} have one name, their endings aside" for files in several)
+    stems = [{str(PurePosixPath(file).with_suffix("")) for file in files} for files in several]
+    if any(len(alike) > len({stem.replace("/", "--") for stem in alike}) for alike in stems):
+        reason += ": a folder's / counts as --, so one of them must be renamed"
+    return one_line(reason)
+
+
+def readable_name(path: str, strip: Sequence[str] = ()) -> str:
+    """What a file is matched by as one writes it: its path below its folder without ending and what is stripped."""
+    file = PurePosixPath(path)
+    return str(file.with_name(plain(file.stem, strip)))
 
 
 def plain(name: str, strip: Sequence[str]) -> str:
@@ -100,13 +119,23 @@ def plain(name: str, strip: Sequence[str]) -> str:
     return name
 
 
-def labels(folders: Sequence[Path]) -> tuple[str, ...]:
+def beside_all(folders: Sequence[str | Path], suffix: str) -> Path:
+    """The folder to write to when none is given, beside the first of several: "photos-toons-pairs".
+
+    Raises:
+        DataError: there is nothing beside it, or a folder is given twice.
+    """
+    first = beside(Path(folders[0]), suffix)
+    return first if len(folders) == 1 else first.with_name("-".join((*labels(folders), suffix)))
+
+
+def labels(folders: Sequence[str | Path]) -> tuple[str, ...]:
     """What to call each folder: its name, with those of the folders above it where names are the same.
 
     Raises:
         DataError: a folder is given twice.
     """
-    parts = [folder.expanduser().resolve().parts[1:] for folder in folders]
+    parts = [Path(folder).expanduser().resolve().parts[1:] for folder in folders]
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = tuple("-".join(part[-depth:]) or "root" for part in parts)
         if len({unicodedata.normalize("NFC", name).casefold() for name in names}) == len(names):

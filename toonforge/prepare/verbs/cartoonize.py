@@ -14,6 +14,7 @@ from toonforge.data.filters.cartoonize import DEFAULT_STYLE, STYLES
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
 from toonforge.names import did_you_mean
+from toonforge.prepare.engine.sources import beside
 from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
 from toonforge.prepare.verbs.redraw import SIZE, redraw, sources_for
@@ -50,7 +51,7 @@ class Cartoonize:
 
 def cartoonize(
     source: str | Path,
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     styles: str | Sequence[str] = DEFAULT_STYLE,
     seed: int = 0,
@@ -58,17 +59,19 @@ def cartoonize(
     format: str = "png",
     workers: int | None = None,
     force: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Make a cartoon of every picture in a folder: `toonforge.data.filters.cartoonize` of each, with the same name.
 
     Args:
         source: the folder; it is only read.
-        out: a folder of this function's own.
+        out: a folder of this function's own; one beside the source, "photos-cartoonized", when left out.
         styles: one of `toonforge.data.STYLES`, or several: each file's name and the seed then draw one of them.
         seed: of that drawing.
         size: short side, in pixels, that larger pictures are scaled down to first; None keeps their size.
         format: "png", "jpg" or "webp" (without loss).
+        prune: remove cartoons whose photographs are gone.
         workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
@@ -86,7 +89,8 @@ def cartoonize(
                 )
             )
     need("cv2", "picture filters need")
-    source, out = Path(source), Path(out)
+    source = Path(source)
+    out = beside(source, "cartoonized") if out is None else Path(out)
     task = Cartoonize(styles=chosen, seed=seed, size=size, format=format)
     return work(
         "cartoonize",
@@ -97,5 +101,6 @@ def cartoonize(
         attrs.asdict(task),
         workers=workers,
         force=force,
+        prune=prune,
         progress=progress,
     )

@@ -13,7 +13,7 @@ from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
 from toonforge.prepare.engine.copying import place, write_whole
-from toonforge.prepare.engine.sources import pictures_below
+from toonforge.prepare.engine.sources import beside, pictures_below
 from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
 from toonforge.prepare.quality.bars import Bars, letterbox
@@ -74,23 +74,25 @@ class Sort:
 
 def filter_pictures(
     source: str | Path,
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     limits: Limits | None = None,
     letterbox: str = ASIDE,
     link: bool = False,
     workers: int | None = None,
     force: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Copy the pictures of a folder into OUT/kept, and those with faults into OUT/aside/FAULT.
 
     Args:
         source: the folder; it is only read.
-        out: a folder of this function's own.
+        out: a folder of this function's own; one beside the source, "photos-filtered", when left out.
         limits: what a picture must be like; see there for what is taken when left out.
         letterbox: what becomes of pictures with bars: "aside", "crop" (kept without the bars, saved anew) or "keep".
         link: hard links in place of copies, where possible.
+        prune: remove pictures whose sources are gone.
         workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
@@ -103,11 +105,21 @@ def filter_pictures(
     if limits.faces:
         need("cv2", "finding faces needs", ", or leave out the limits of faces")
         _finder()  # better missed here than in every process
-    source, out = Path(source), Path(out)
+    source = Path(source)
+    out = beside(source, "filtered") if out is None else Path(out)
     settings = {**attrs.asdict(limits), "letterbox": letterbox, "link": link}
     task = Sort(limits=limits, letterbox=letterbox, link=link)
     return work(
-        "filter", source, pictures_below(source), task, out, settings, workers=workers, force=force, progress=progress
+        "filter",
+        source,
+        pictures_below(source),
+        task,
+        out,
+        settings,
+        workers=workers,
+        force=force,
+        prune=prune,
+        progress=progress,
     )
 
 

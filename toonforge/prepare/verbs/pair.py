@@ -26,7 +26,7 @@ from toonforge.prepare.pairing.groups import (
     place_all,
     unreadable,
 )
-from toonforge.prepare.pairing.matching import match, plain
+from toonforge.prepare.pairing.matching import beside_all, match, readable_name
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture
@@ -36,9 +36,9 @@ MISFIT = "misfit"
 
 
 def pair(
-    first: Path,
-    second: Path,
-    out: Path,
+    first: str | Path,
+    second: str | Path,
+    out: str | Path | None = None,
     *,
     side_by_side: bool = False,
     strip: Sequence[str] = (),
@@ -46,26 +46,32 @@ def pair(
     link: bool = False,
     workers: int | None = None,
     force: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Bring the pictures of two folders together that have one name, their endings aside.
 
     Both pictures of a pair are decoded, so that what is written can be trained on. Files without a match, several
     files of one name, unreadable pictures and aspects that differ by more than the data set `paired-folders` takes are
-    put down in the manifest with the reason.
+    put down in the manifest with the reason. A pair is one row there: `matched` says which file, of what size and time,
+    it was matched with.
 
     Args:
         first, second: the folders; pictures in folders below them match where those have the same names too.
-        out: gets a folder for each of the two, with equal names in both; or one file a pair.
+        out: gets a folder for each of the two, with equal names in both; or one file a pair. When left out, a folder
+            beside the first, "photos-cartoons-pairs".
         side_by_side: one PNG a pair, the first on the left; the second is scaled to its size, bicubic.
         strip: endings of names that do not count: "_photo", "_cartoon".
         ignore_case: "Beach" and "beach" are one name.
         link: hard links in place of copies; not with side_by_side.
+        prune: remove what was made of pairs one of whose files is gone, or both.
         workers, force, progress: as `work` takes them.
 
     Raises:
         DataError: a folder cannot be used, or no two files match.
     """
+    first, second = Path(first), Path(second)
+    out = beside_all((first, second), "pairs") if out is None else Path(out)
     matching = match((first, second), strip, ignore_case)
     if not matching.items:
         raise DataError(_nothing_matches([one.file.name for one in matching.singles], matching.labels))
@@ -85,8 +91,8 @@ def pair(
         "link": link,
     }
     if not force:
-        forget("pair", first, found, out, settings, own)
-    return work("pair", first, found, task, out, settings, workers=workers, force=force, progress=progress)
+        _, found = forget("pair", first, found, out, settings, own, columns, prune)
+    return work("pair", first, found, task, out, settings, workers=workers, force=force, prune=prune, progress=progress)
 
 
 @attrs.frozen(kw_only=True)
@@ -100,8 +106,13 @@ class Pairing:
     link: bool
     side_by_side: bool
 
-    def __call__(self, source: Source, out: Path) -> Outcome | Sequence[Outcome]:
-        """One outcome a file that is written: the first has the paths of both."""
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The columns that name what is written."""
+        return self.pictures
+
+    def __call__(self, source: Source, out: Path) -> Outcome:
+        """One outcome a pair."""
         group = cast("Group", source)
         if group.left_out is not None:
             action, reason = group.left_out
@@ -128,15 +139,11 @@ class Pairing:
         if (wrong := place_all(group, targets, out, self.link)) is not None:
             return attrs.evolve(wrong, figures=figures)
         paths = dict(zip(self.pictures, targets))
-        return (
-            Outcome(action="written", output=targets[0], figures={**figures, **paths}),
-            Outcome(action="written", output=targets[1], figures=figures),
-        )
+        return Outcome(action="written", output=targets[0], figures={**figures, **paths})
 
     def _name(self, group: Group) -> str:
         """The first's path below its folder, without the ending and what is stripped."""
-        path = PurePosixPath(group.name.removeprefix(f"{self.labels[0]}/"))
-        return str(path.with_name(plain(path.stem, self.strip)))
+        return readable_name(group.name.removeprefix(f"{self.labels[0]}/"), self.strip)
 
 
 def _join(sides: Sequence[Picture], path: Path) -> None:

@@ -11,6 +11,7 @@ import attrs
 from toonforge.data.filters.edge_smoothing import smooth_edges as smoothed
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
+from toonforge.prepare.engine.sources import beside
 from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
 from toonforge.prepare.verbs.redraw import SIZE, redraw, sources_for
@@ -43,7 +44,7 @@ class Smooth:
 
 def smooth_edges(
     source: str | Path,
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     low: float = 100,
     high: float = 200,
@@ -52,17 +53,19 @@ def smooth_edges(
     format: str = "png",
     workers: int | None = None,
     force: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Blur every picture of a folder around its edges: `toonforge.data.smooth_edges` of each, with the same name.
 
     Args:
         source: the folder; it is only read.
-        out: a folder of this function's own.
+        out: a folder of this function's own; one beside the source, "photos-smooth", when left out.
         low, high: thresholds of the edge detector's gradient, in levels of 255; `high` begins an edge, `low` ends it.
         kernel: how far around an edge is blurred, in pixels, odd.
         size: short side, in pixels, that larger pictures are scaled down to first; None keeps their size.
         format: "png", "jpg" or "webp" (without loss).
+        prune: remove companions whose cartoons are gone.
         workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
@@ -80,7 +83,8 @@ def smooth_edges(
             )
         )
     need("cv2", "picture filters need")
-    source, out = Path(source), Path(out)
+    source = Path(source)
+    out = beside(source, "smooth") if out is None else Path(out)
     task = Smooth(low=float(low), high=float(high), kernel=kernel, size=size, format=format)
     return work(
         "smooth-edges",
@@ -91,6 +95,7 @@ def smooth_edges(
         attrs.asdict(task),
         workers=workers,
         force=force,
+        prune=prune,
         progress=progress,
     )
 

@@ -19,7 +19,7 @@ from toonforge.prepare.engine.copying import unreadable as cannot_read
 from toonforge.prepare.engine.out_folder import refuse_overlap
 from toonforge.prepare.engine.sources import pictures_below
 from toonforge.prepare.engine.task import Outcome, Progress, Source
-from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.engine.work import Report, Row, work
 from toonforge.prepare.pairing.groups import (
     MATCHED,
     PART,
@@ -31,7 +31,7 @@ from toonforge.prepare.pairing.groups import (
     place_all,
     unreadable,
 )
-from toonforge.prepare.pairing.matching import match
+from toonforge.prepare.pairing.matching import beside_all, match
 
 SHARES = "60/20/20"
 """Training, validation and test pictures in a hundred."""
@@ -57,36 +57,43 @@ class SplitReport(Report):
 
 
 def split(
-    sources: Path | Sequence[Path],
-    out: Path,
-    shares: str = SHARES,
+    sources: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    shares: str | Sequence[float] = SHARES,
     *,
     seed: int = 0,
     list_only: bool = False,
     link: bool = False,
     workers: int | None = None,
     force: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> SplitReport:
     """Part the pictures of a folder, or of several folders matched by name.
 
     Which part a picture is in depends on its name, the shares and the seed: the data sets part the same folder alike
-    (`validation`, `test`, `split_seed`), and further pictures move none of the others.
+    (`validation`, `test`, `split_seed`), and further pictures move none of the others. Files are not opened:
+    `filter_pictures` before it, for what cannot be read.
 
     Args:
         sources: the folder, or folders. Of several, files of one name (their endings aside) are in one part, and those
             without a match in every folder are left out.
-        out: gets train/…, validation/… and test/…, with a folder for each source where there are several.
-        shares: of training, validation and test pictures, "60/20/20"; their sum is 100 or 1.
+        out: gets train/…, validation/… and test/…, with a folder for each source where there are several. When left
+            out, a folder beside the first source, "photos-split".
+        shares: of training, validation and test pictures, "60/20/20" or [60, 20, 20]; their sum is 100 or 1.
         seed: another seed, another split.
         list_only: write no pictures, only the manifest, from which the data set `listed` trains.
         link: hard links in place of copies.
+        prune: remove pictures whose sources are gone, one of them or all.
         workers, force, progress: as `work` takes them.
 
     Raises:
         DataError: the shares will not do, there are fewer names than parts, or a folder cannot be used.
     """
-    folders = [sources] if isinstance(sources, str | os.PathLike) else [*sources]
+    folders = [*map(Path, [sources] if isinstance(sources, str | os.PathLike) else sources)]
+    if not folders:
+        raise DataError(Problem(message="no folder is given", expected="one folder of pictures, or several"))
+    out = beside_all(folders, "split") if out is None else Path(out)
     numbers = parsed_shares(shares)
     _, validation, test = numbers
     labels: tuple[str, ...]
@@ -113,7 +120,10 @@ def split(
         "list_only": list_only,
         "link": link,
     }
-    dropped = () if force else forget("split", folders[0], parted, out, settings, own)
+    now = {group.name: group.part for group in parted}
+    dropped: tuple[Row, ...] = ()
+    if not force:
+        dropped, parted = forget("split", folders[0], parted, out, settings, own, task.places, prune)
     report = work(
         "split",
         folders[0],
@@ -123,9 +133,9 @@ def split(
         settings,
         workers=workers,
         force=force,
+        prune=prune,
         progress=progress,
     )
-    now = {group.name: group.part for group in parted}
     moved = {row.source: (str(row.figures[PART]), now[row.source]) for row in dropped}
     items = {row.source: str(row.figures[PART]) for row in report.rows if row.figures[PART]}
     return SplitReport(
@@ -145,8 +155,13 @@ class Parting:
     link: bool
     list_only: bool
 
-    def __call__(self, source: Source, out: Path) -> Outcome | Sequence[Outcome]:
-        """One outcome a file: the first has the paths of all."""
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The columns that name what is written; a list names the sources."""
+        return () if self.list_only else self.pictures
+
+    def __call__(self, source: Source, out: Path) -> Outcome:
+        """One outcome a group, with the paths of all its files."""
         group = cast("Group", source)
         if group.left_out is not None:
             action, reason = group.left_out
@@ -158,11 +173,7 @@ class Parting:
         if (wrong := place_all(group, targets, out, self.link)) is not None:
             return attrs.evolve(wrong, figures=figures)
         paths = dict(zip(self.pictures, targets))
-        first, *others = targets
-        return (
-            Outcome(action="written", output=first, figures={**figures, **paths}),
-            *(Outcome(action="written", output=other, figures=figures) for other in others),
-        )
+        return Outcome(action="written", output=targets[0], figures={**figures, **paths})
 
     def _listed(self, group: Group, out: Path, figures: Mapping[str, str]) -> Outcome:
         """Paths relative to OUT's own place, whichever links lead there."""
@@ -182,12 +193,13 @@ class Parting:
         return Outcome(action="listed", figures={**figures, **paths})
 
 
-def parsed_shares(text: str) -> tuple[float, float, float]:
-    """Shares of training, validation and test pictures, from "60/20/20" or "0.6/0.2/0.2".
+def parsed_shares(shares: str | Sequence[float]) -> tuple[float, float, float]:
+    """Shares of training, validation and test pictures, from "60/20/20", "0.6/0.2/0.2" or three numbers.
 
     Raises:
         DataError: there are not three numbers, their sum is neither 100 nor 1, or nothing is left for training.
     """
+    text = shares if isinstance(shares, str) else "/".join(map(str, shares))
     try:
         numbers = [Decimal(part.strip()) for part in text.split("/")]
         if len(numbers) != 3 or not all(number.is_finite() and number >= 0 for number in numbers):
@@ -207,7 +219,7 @@ def parsed_shares(text: str) -> tuple[float, float, float]:
 def _no_shares(found: str, expected: str) -> DataError:
     hint = "write 60/20/20, or 80/20/0 to do without test pictures"
     return DataError(
-        Problem(message="shares that will not do", key="--shares", found=found, expected=expected, hint=hint)
+        Problem(message="these shares will not do", key="shares", found=found, expected=expected, hint=hint)
     )
 
 
