@@ -110,7 +110,7 @@ def test_a_dissolve_and_a_fade_are_kept_out(tmp_path: Path) -> None:
     shown = sorted(number(report, row) for row in written(report))
     assert len(shown) == 6 and not any(50 <= i < 75 or i >= 185 for i in shown)
     dark = [row for row in report.rows if row.action == "skipped"]
-    assert dark and all(row.reason.startswith("dark at ") and not row.output for row in dark)
+    assert dark and all(row.reason.startswith("dark: ") and not row.output for row in dark)
 
 
 def test_run_again_does_nothing(long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from toonforge_samples.credits import samples
 
 from tests import films
 from toonforge.prepare.films.figures import REACH, Figures, measure
+from toonforge.prepare.films.film import frames_from, survey
+from toonforge.prepare.films.picture import to_picture
 from toonforge.prepare.films.scenes import AWAY, SHORTEST, Scene, choose, find_scenes
 
 FPS = 25
@@ -75,8 +80,87 @@ def test_a_flash_is_no_scene() -> None:
     pictures = films.scene(1, 80)
     pictures[40] = np.full_like(pictures[40], 255)
     scenes = find_scenes(figures_of(pictures))
-    assert all(scene.last - scene.first >= SHORTEST * FPS - 1 for scene in scenes)
-    assert not any(scene.first <= 40 <= scene.last for scene in scenes)
+    assert all(scene.short or scene.last - scene.first >= SHORTEST * FPS - 1 for scene in scenes)
+    assert [scene for scene in scenes if scene.short] == [Scene(40, 40, short=True)]
+
+
+def view(picture: Image.Image, motion: str, time: float) -> np.ndarray:
+    """What a camera sees of a picture that it zooms into by 4 % a second, or pans over."""
+    zoom, shift = (1.2 * 1.04**time, 0.0) if motion == "zoom" else (1.5, 40 * time)
+    width, height = picture.width / zoom, picture.height / zoom
+    left, top = (picture.width - width) / 2 + shift, (picture.height - height) / 2
+    box = (left, top, left + width, top + height)
+    return np.asarray(picture.resize((456, 256), Image.Resampling.BICUBIC, box))
+
+
+def shots(kind: str, motion: str, length: int, count: int, seed: int) -> list[list[np.ndarray]]:
+    """Photographs or drawings of the samples, each for so many frames."""
+    some = [sample for sample in samples() if (sample.kind == "photo") == (kind == "photo")]
+    chosen = np.random.default_rng(seed).permutation(len(some))[:count]
+    pictures = [Image.open(some[i].path).convert("RGB").resize((684, 384)) for i in chosen]
+    return [[view(picture, motion, i / FPS) for i in range(length)] for picture in pictures]
+
+
+def of_a_film(path: Path, pictures: Sequence[np.ndarray]) -> Figures:
+    """The figures of pictures that have been through a compression: it makes some frames softer than others."""
+    films.film(path, pictures, number=False, options={"preset": "veryfast", "crf": "24"})
+    film = survey(path)
+    return measure((p, film.seconds(p), to_picture(f, None, 256)) for p, f in frames_from(path, film, 0))
+
+
+def taken(figures: Figures) -> list[int]:
+    return [index for scene in find_scenes(figures) if not scene.short for index in choose(figures, scene, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "motion", "length"),
+    [
+        ("photo", "zoom", 62),
+        ("photo", "pan", 25),
+        ("photo", "pan", 12),
+        ("drawing", "zoom", 12),
+        ("drawing", "pan", 37),
+    ],
+)
+def test_of_every_shot_between_two_cuts_one_frame_is_taken(tmp_path: Path, kind: str, motion: str, length: int) -> None:
+    pictures = [picture for shot in shots(kind, motion, length, 6, seed=0) for picture in shot]
+    assert [index // length for index in taken(of_a_film(tmp_path / "a.mp4", pictures))] == [*range(6)]
+
+
+@pytest.mark.parametrize(("length", "dissolve"), [(37, 20), (25, 10), (75, 20)])
+def test_of_every_shot_between_two_dissolves_one_frame_is_taken(tmp_path: Path, length: int, dissolve: int) -> None:
+    given = shots("photo", "zoom", length + dissolve, 5, seed=1)
+    pictures = given[0]
+    for shot in given[1:]:
+        pictures = films.dissolve(pictures, shot, dissolve)
+    found = taken(of_a_film(tmp_path / "a.mp4", pictures))
+    assert [index // length for index in found] == [*range(5)]
+    assert all(index % length >= dissolve for index in found[1:])
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_no_shot_vanishes_whatever_looks_like_a_dissolve(data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(3, 40), min_size=1, max_size=6))
+    total = sum(lengths)
+    starts = np.cumsum([0, *lengths[:-1]])
+    change = np.full(total, 1.0, np.float32)
+    change[starts[1:]] = 60
+    width = st.sampled_from([0.0, 0.0, 0.2, 0.4, 0.6, 1.0])
+    figures = Figures(
+        position=np.arange(total),
+        time=np.arange(total) / FPS,
+        change=change,
+        sharpness=np.array(data.draw(st.lists(st.floats(1, 100), min_size=total, max_size=total)), np.float32),
+        brightness=np.full(total, 0.5, np.float32),
+        blend=np.array(data.draw(st.lists(width, min_size=total, max_size=total)), np.float32),
+    )
+    scenes = find_scenes(figures)
+    assert all(0 <= scene.first <= scene.last < total for scene in scenes)
+    assert all(a.last < b.first for a, b in itertools.pairwise(scenes))
+    if any(not scene.short for scene in scenes[1:]):
+        for first, end in itertools.pairwise([*starts, total]):
+            assert any(first <= scene.first and scene.last < end for scene in scenes)
 
 
 def test_a_film_shorter_than_any_scene_is_one() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from toonforge.prepare.films.figures import REACH, Figures
-from toonforge.prepare.films.scenes import choose, find_scenes
+from toonforge.prepare.films.scenes import SHORTEST, Scene, choose, find_scenes
 
 if TYPE_CHECKING:
     from toonforge.prepare.films.film import Survey
@@ -127,19 +127,33 @@ def _in_scenes(film: Survey, figures: Figures, choice: Choice) -> list[Wanted]:
     if not inside.any():
         return []
     kept = Figures(**{name: values[inside] for name, values in attrs.asdict(figures).items()})
-    found = []
-    for number, scene in enumerate(find_scenes(kept, choice.threshold), 1):
+    found: list[Wanted] = []
+    number = 0
+    for scene in find_scenes(kept, choice.threshold):
+        if scene.short:
+            found.append(_left_out(film, kept, scene))
+            continue
+        number += 1
         for index in choose(kept, scene, choice.per_scene):
             position = int(kept.position[index])
-            time = film.seconds(position)
-            reason = why_dark(time, float(kept.brightness[index]))
-            found.append(Wanted(position=position, time=time, scene=number, reason=reason))
+            reason = why_dark(float(kept.brightness[index]))
+            found.append(Wanted(position=position, time=film.seconds(position), scene=number, reason=reason))
     return found
 
 
-def why_dark(time: float, brightness: float) -> str:
+def _left_out(film: Survey, figures: Figures, scene: Scene) -> Wanted:
+    first, last = (int(figures.position[index]) for index in (scene.first, scene.last))
+    end = film.positions[min(int(film.positions.searchsorted(last, "right")), len(film.positions) - 1)]
+    reason = (
+        f"a scene too short: from {film.seconds(first):.2f} to {film.seconds(end):.2f} seconds, "
+        f"less than {SHORTEST} seconds"
+    )
+    return Wanted(position=first, time=film.seconds(first), reason=reason)
+
+
+def why_dark(brightness: float) -> str:
     """The reason not to take a frame that shows nothing; "" where it shows something."""
-    return f"dark at {time:.2f} seconds: brightness {brightness:.3f}, less than {DARK}" if brightness < DARK else ""
+    return f"dark: brightness {brightness:.3f}, less than {DARK}" if brightness < DARK else ""
 
 
 def in_pieces(frames: Sequence[Wanted], parts: Sequence[Piece]) -> Mapping[str, tuple[Wanted, ...]]:

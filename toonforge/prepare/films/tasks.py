@@ -158,7 +158,7 @@ class Writing:
             figures: dict[str, Figure] = {"film": name, "scene": one.scene or "", "time": round(one.time, 6)}
             frame = None if one.reason else decoded.at(one.position)
             if frame is None:
-                reason = one.reason or f"damaged at {one.time:.2f} seconds: it cannot be decoded"
+                reason = one.reason or "damaged: it cannot be decoded"
                 found.append(Outcome(action="skipped", reason=reason, figures=figures))
                 continue
             output = f"{self.folders[name]}/{one.time:010.3f}s.{self.format}"
@@ -172,7 +172,7 @@ class Writing:
 
         bright = brightness(picture)
         figures.update(sharpness=float(f"{sharpness(picture):.4g}"), brightness=float(f"{bright:.4g}"))
-        if reason := why_dark(float(figures["time"]), bright):
+        if reason := why_dark(bright):
             return Outcome(action="skipped", reason=reason, figures=figures)
         save_picture(Image.fromarray(picture), out / output, **FORMATS[self.format])
         return Outcome(action="written", output=output, figures=figures)
