@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import random
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from tests.scenes import Picture, photo
+from tests.scenes import Picture, gray, photo
 from toonforge.cli import main
 from toonforge.errors import DataError
+from toonforge.prepare.duplicates.preference import ranked
 from toonforge.prepare.engine.work import Row
+from toonforge.prepare.quality.outputs import warning
 from toonforge.prepare.verbs.dedupe import dedupe
 
 
@@ -98,17 +103,87 @@ def test_mirrored_pictures_count_where_asked(photos: Path, tmp_path: Path) -> No
     assert rows["scene3.png"].reason == "near-duplicate of mirrored.png, mirrored, distance 0"  # first by name
 
 
-def test_larger_then_sharper_then_first_by_name(tmp_path: Path) -> None:
-    def best(*pictures: Picture) -> str:
-        folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        for name, picture in zip("abc", pictures):
-            write(picture, folder / f"{name}.png")
-        (kept,) = (row.source for row in dedupe(folder, f"{folder}-out").rows if row.action == "kept")
-        return kept
+def best(folder: Path, *pictures: Picture) -> str:
+    """Which of the pictures is kept: a, b or c."""
+    for name, picture in zip("abc", pictures):
+        write(picture, folder / f"{name}.png")
+    (kept,) = (row.source for row in dedupe(folder, f"{folder}-out").rows if row.action == "kept")
+    return kept.removesuffix(".png")
 
-    assert best(half(photo()), soft(photo()), half(soft(photo()))) == "b.png"
-    assert best(soft(photo()), photo()) == "b.png"
-    assert best(photo(), photo(), photo()) == "a.png"
+
+def test_larger_then_sharper_then_first_by_name(tmp_path: Path) -> None:
+    assert best(tmp_path / "large", half(photo()), soft(photo()), half(soft(photo()))) == "b"
+    assert best(tmp_path / "sharp", soft(photo()), photo()) == "b"
+    assert best(tmp_path / "first", photo(), photo(), photo()) == "a"
+
+
+def test_of_nearly_equal_sizes_the_picture_with_colour_is_kept(tmp_path: Path) -> None:
+    tall, wide = photo().shape[:2]
+    smaller = np.asarray(Image.fromarray(photo()).resize((round(wide * 0.8), round(tall * 0.8))))
+    assert best(tmp_path / "same", gray(photo()), soft(photo())) == "b"
+    assert best(tmp_path / "smaller", gray(photo()), smaller) == "b"
+    assert best(tmp_path / "small", gray(photo()), half(photo())) == "a"  # a quarter of the pixels
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 4000), st.integers(1, 4000), st.floats(0, 60), st.floats(0, 9000)),
+        min_size=1,
+        max_size=30,
+    ),
+    st.randoms(),
+)
+def test_ranks_are_one_order_whatever_order_the_pictures_are_in(
+    pictures: list[tuple[int, int, float, float]], chance: random.Random
+) -> None:
+    pictures = list(dict.fromkeys(pictures))
+    rank = ranked(*map(np.array, zip(*pictures)))
+    assert sorted(rank) == list(range(len(pictures)))
+    order = chance.sample(range(len(pictures)), len(pictures))
+    again = ranked(*(np.array([pictures[i][column] for i in order]) for column in range(4)))
+    for (i, one), (j, other) in combinations(enumerate(order), 2):
+        if key(pictures[one]) != key(pictures[other]):
+            assert (again[i] < again[j]) == (rank[one] < rank[other])
+    first, last = pictures[int(np.argmin(rank))], pictures[int(np.argmax(rank))]
+    assert key(first) >= key(last)
+
+
+def key(picture: tuple[int, int, float, float]) -> tuple[int, int, float]:
+    width, height, spread, sharpness = picture
+    return width * height * (2 if spread >= 3 else 1), width * height, sharpness
+
+
+def test_the_folder_of_another_verb_is_named(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "dedupe", str(photos), "-o", str(tmp_path / "one")]) == 0
+    assert "wrote" not in capsys.readouterr().err
+    assert main(["data", "dedupe", str(tmp_path / "one"), "-o", str(tmp_path / "two")]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "wrote" in line]
+    one = tmp_path / "one"
+    assert line == f"{one} is what `toonforge data dedupe` wrote: {one / 'kept'} holds what it kept"
+    assert main(["data", "dedupe", str(one / "kept"), "-o", str(tmp_path / "three")]) == 0
+    assert "wrote" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"verb": 3}', '{"verb": "split"}', "\0"])
+def test_other_folders_are_not_taken_for_one_that_a_verb_sorted(tmp_path: Path, content: str) -> None:
+    for name in ("kept", "aside"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "manifest.json").write_text(content, "utf-8")
+    assert warning(tmp_path) is None
+
+
+def test_the_sheet_is_drawn_anew_only_when_it_shows_something_else(photos: Path, tmp_path: Path) -> None:
+    sheet = dedupe(photos, tmp_path / "out").out / "duplicates.jpg"
+    before = sheet.stat().st_mtime_ns
+    dedupe(photos, tmp_path / "out")
+    assert sheet.stat().st_mtime_ns == before
+    write(photo(20), photos / "a-new-one.png")  # rows of the manifest move
+    dedupe(photos, tmp_path / "out")
+    assert sheet.stat().st_mtime_ns != before
+    sheet.write_bytes(b"torn")
+    dedupe(photos, tmp_path / "out")
+    with Image.open(sheet) as picture:
+        assert picture.width > 700
 
 
 def test_a_second_pass_over_what_was_kept_finds_nothing(photos: Path, tmp_path: Path) -> None:
@@ -147,7 +222,7 @@ def test_again_does_nothing_and_more_pictures_are_compared_with_all(photos: Path
     assert tree(tmp_path / "out") == written
     write(np.asarray(Image.fromarray(photo(4)).resize((768, 576))), photos / "larger.png")
     (photos / "scene1.png").unlink()
-    rows = by_source(dedupe(photos, tmp_path / "out").rows)
+    rows = by_source(dedupe(photos, tmp_path / "out", prune=True).rows)
     assert rows["scene4.png"].output == "aside/near-duplicate/scene4.png"  # it was kept before
     assert rows["copies/soft 😀.png"].output == "kept/copies/soft 😀.png"  # what it was a duplicate of has gone
     assert rows["copies/half.png"].figures["duplicate_of"] == "copies/soft 😀.png"
@@ -199,7 +274,7 @@ def test_without_duplicates_there_is_no_sheet(tmp_path: Path) -> None:
     write(half(photo()), tmp_path / "in" / "half.png")
     assert (dedupe(tmp_path / "in", tmp_path / "out").out / "duplicates.jpg").is_file()
     (tmp_path / "in" / "half.png").unlink()
-    assert not (dedupe(tmp_path / "in", tmp_path / "out").out / "duplicates.jpg").exists()
+    assert not (dedupe(tmp_path / "in", tmp_path / "out", prune=True).out / "duplicates.jpg").exists()
 
 
 def test_the_sheet_is_cut_where_there_are_many_groups_and_long_ones(tmp_path: Path) -> None:
@@ -208,7 +283,7 @@ def test_the_sheet_is_cut_where_there_are_many_groups_and_long_ones(tmp_path: Pa
     path = write(photo(), tmp_path / "a.png")
 
     def member(name: str, distance: int) -> Member:
-        return Member(name=name, path=path, size="384x288", distance=distance)
+        return Member(name=name, line=2, path=path, size="384x288", modified=0, distance=distance)
 
     groups = [(member(f"{i}.png", 0), tuple(member(f"{i}-{j}.png", j) for j in range(i % 9 + 1))) for i in range(90)]
     draw_sheet(groups, tmp_path / "sheet.jpg")
@@ -240,7 +315,7 @@ def test_folders_that_overlap_are_refused(photos: Path, tmp_path: Path) -> None:
 def test_the_command_tells_where_the_groups_are_drawn(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "dedupe", str(photos), "--distance", "4"]) == 0
     told = capsys.readouterr().out
-    assert "15 pictures" in told and "near-duplicate of scene1.png" in told
+    assert "14 pictures in" in told and "near-duplicate of scene1.png" in told
     assert "photos-deduped/duplicates.jpg" in told
     assert main(["data", "dedupe", str(photos), "--distance", "6"]) == 2
     assert "--force" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,13 @@ from tests.scenes import barred, gray, scene
 from toonforge.cli import main
 from toonforge.errors import DataError
 from toonforge.prepare.engine.task import Outcome
+from toonforge.prepare.inspection.figures import folder_of
 from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, Finding, Shot, ordered, printable
-from toonforge.prepare.inspection.sheet import COLUMNS, Band, _shelves
+from toonforge.prepare.inspection.folder import look_beside
+from toonforge.prepare.inspection.sheet import CELL, COLUMNS, GAP, MARGIN, RULE, Band, _shelves, draw_sheet
+from toonforge.prepare.inspection.spread import MOST_TICKS, spreads
 from toonforge.prepare.quality.bars import Bars
+from toonforge.prepare.quality.judging import Limits
 from toonforge.prepare.verbs.dedupe import dedupe
 from toonforge.prepare.verbs.filter import filter_pictures
 from toonforge.prepare.verbs.inspect import Inspection, default_out, inspect
@@ -239,6 +244,28 @@ def test_all_dark_few_and_without_a_licence_is_said(tmp_path: Path) -> None:
     inspection = inspect(tmp_path / "day", tmp_path / "out2")
     assert kinds(inspection) == {"few", "few-dark", "licences"}
     assert "none of 20 pictures is dark" in finding(inspection, "few-dark").title
+    both = kinds(inspect([tmp_path / "night", tmp_path / "day"], tmp_path / "out3"))
+    assert "imbalance-brightness" in both and not both & {"few-dark", "few-light"}  # said between them, once
+
+
+@pytest.mark.parametrize(("count", "says"), [(1, "too few, even for a trial"), (20, "enough for a trial")])
+def test_how_many_pictures_are_enough_is_said(tmp_path: Path, count: int, says: str) -> None:
+    for number in range(count):
+        save(tmp_path / "photo" / f"{number}.png", sharp(60, 80, number))
+    assert says in finding(inspect(tmp_path / "photo", tmp_path / "out"), "few").title
+
+
+@pytest.mark.parametrize("verb", ["dedupe", "filter"])
+def test_what_a_verb_put_aside_is_not_to_be_read_again(tmp_path: Path, verb: str) -> None:
+    folder = fill(tmp_path / "photo", 4, first=3)
+    make_grey(folder)
+    shutil.copy(folder / "004.jpg", folder / "copy.jpg")
+    out = (dedupe if verb == "dedupe" else filter_pictures)(folder, tmp_path / "sorted").out
+    found = finding(inspect(out, tmp_path / "out"), "sorted-out")
+    assert found.severity == MEND and f"data {verb}" in found.title
+    assert found.command == f"toonforge data inspect {out / 'kept'}"
+    for fine in (out / "kept", folder):
+        assert "sorted-out" not in kinds(inspect(fine, tmp_path / f"{fine.name}-out"))
 
 
 @pytest.mark.parametrize(
@@ -357,7 +384,20 @@ def test_pictures_that_two_folders_share_are_found(tmp_path: Path) -> None:
     inspection = two(tmp_path, photo, cartoon)
     assert finding(inspection, "duplicates-between").lines == ("photo/004.jpg = cartoon/same.jpg",)
     assert finding(inspection, "duplicates-between").severity == MEND
-    assert finding(inspection, "near-duplicates-between").lines == ("photo/005.jpg ≈ cartoon/nearly.jpg",)
+    near = finding(inspection, "near-duplicates-between")
+    assert near.lines == ("photo/005.jpg ≈ cartoon/nearly.jpg",) and "wrong folder" in near.text
+
+
+def test_what_is_made_of_the_other_folder_is_not_called_misplaced(tmp_path: Path) -> None:
+    photo = fill(tmp_path / "photo", 4, first=3)
+    for number, file in enumerate(sorted(photo.iterdir())):
+        save(tmp_path / "cartoon" / f"drawn-{number}.png", np.asarray(Image.open(file)) // 2 + 90)
+    found = finding(two(tmp_path, photo, tmp_path / "cartoon"), "near-duplicates-between")
+    assert len(found.lines) == 4
+    assert "wrong folder" not in found.text and "look like pairs" in found.text and "data pair" in found.advice
+    other = fill(tmp_path / "other", 4, first=103)
+    three = inspect([photo, tmp_path / "cartoon", other], tmp_path / "three")
+    assert "As two styles" not in finding(three, "near-duplicates-between").text
 
 
 def test_pairs_are_recognised_and_like_pictures_in_them_expected(tmp_path: Path) -> None:
@@ -536,6 +576,28 @@ def test_what_was_measured_is_used_again(tmp_path: Path) -> None:
     assert {row.source: row.figures["width"] for row in third.rows}["001.jpg"] == 300
 
 
+def test_a_rule_ends_where_its_pictures_end() -> None:
+    sheet = draw_sheet(
+        "one", [Band(title="one", groups=((Shot("a"),),))], {"a": Image.new("RGB", (90, 90), (255, 0, 0))}, {"a": 2}
+    )
+    rule = (np.asarray(sheet) == RULE).all(axis=2).sum(axis=1).max()
+    assert rule == CELL[0]
+
+
+def test_no_two_labels_under_bars_run_together(tmp_path: Path) -> None:
+    """None is wider than its bars: each takes six tenths of a letter's height a letter, in the narrowest box."""
+    folder = folder_of(
+        "photo", tmp_path, "", look_beside(tmp_path), inspect(fill(tmp_path / "photo", 3), tmp_path / "o").rows
+    )
+    for measure in spreads([folder], Limits()):
+        if not measure.ends:
+            bar = 300 / len(measure.ticks)
+            told = [(place, tick) for place, tick in enumerate(measure.ticks) if tick]
+            assert len(told) <= MOST_TICKS
+            for (place, one), (after, other) in pairwise(told):
+                assert (after - place) * bar > (len(one) + len(other)) / 2 * 0.6 * 11.5
+
+
 def test_the_source_is_left_as_it_is(tmp_path: Path) -> None:
     folder = fill(tmp_path / "photo", 3)
     before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.iterdir()}
@@ -614,7 +676,8 @@ def test_the_terminal_shows_figures_findings_and_where_the_report_is(
     assert main(["data", "inspect", "photo", "cartoon"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"picture files +5 +4\n", out) and re.search(r"cannot be read +1 +0\n", out)
-    assert "mend     photo: 1 of 5 picture files cannot be read" in out
+    assert "mend     photo: 1 of 5 picture files cannot be read\n           bad.jpg: " in out
+    assert out.count("bad.jpg") == 1
     assert "toonforge data filter photo" in out
     assert f"report:        {Path('photo-cartoon-inspection/report.html')}" in out
     assert not [line for line in out.splitlines() if len(line) > 80]
@@ -653,6 +716,11 @@ def test_the_sheet_places_every_picture_once_and_keeps_groups_together(bands: li
     placed = [shot.source for shelf in shelves for laid in shelf for row in laid.rows for shot, _ in row]
     assert sorted(placed) == sorted(thumbs) and len(set(placed)) == len(placed)
     assert placed == [s.source for b in made for g in b.groups for s in g if s.source in thumbs]
+    lines = {name: line for line, name in enumerate(thumbs)}
+    widest = max((len(row) for shelf in shelves for laid in shelf for row in laid.rows), default=0)
+    used = max((sum(laid.columns for laid in shelf) for shelf in shelves), default=0)
+    width = draw_sheet("title", made, thumbs, lines).width
+    assert width == 2 * MARGIN + max(2, used) * (CELL[0] + GAP) - GAP and widest <= used
     for shelf in shelves:
         assert shelf and sum(laid.columns for laid in shelf) <= COLUMNS
         assert [laid.first for laid in shelf] == [sum(laid.columns for laid in shelf[:n]) for n in range(len(shelf))]

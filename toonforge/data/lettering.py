@@ -1,12 +1,25 @@
-"""Lines of text in pictures, in Pillow's own font: cut where there is no room, in letters that it has."""
+"""Lines of text in pictures: cut where there is no room, each letter in a font that has it.
+
+Letters that no font here has, and control characters, come out as escapes. `can_draw` tells beforehand, where a text
+has something better to stand for it.
+"""
 
 from __future__ import annotations
 
-import unicodedata
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+from toonforge.data.fonts import OWN, Face, face_for, has, load
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
+
+_JOINERS = "\u200c\u200d"  # hold emoji and some scripts together
+_PLAIN = str.maketrans({"×": "x", "÷": "/", "≈": "~"})  # of our own captions: these look alike on every machine
+_DOTS = ("…", OWN)
+
+Letters = list[tuple[str, Face]]
+"""Letters, each with the font that draws it."""
 
 
 def write(
@@ -16,41 +29,82 @@ def write(
     size: int,
     ink: tuple[int, int, int],
     room: int,
-    keep_end: bool = False,
+    middle: bool = False,
 ) -> int:
     """Write a line, cut with an ellipsis where it is wider than `room` pixels; returns where it ends.
 
     Args:
-        keep_end: cut in front: the end of a path tells more than its beginning.
+        middle: cut in the middle: of a path both tell something, the folder and the end of the file's name.
     """
-    from PIL import ImageFont
+    line = cut(lettered(text), size, room, middle)
+    x, base = float(corner[0]), corner[1] + load(OWN, size).getbbox("A")[3]
+    for words, face in _runs(line):
+        font = load(face, size)
+        draw.text((x, base), words, font=font, fill=ink, anchor="ls")
+        x += font.getlength(words)
+    return round(x)
 
-    font = ImageFont.load_default(size)
-    line = shorten(_drawable(text, font), font, room, keep_end)
-    draw.text(corner, line, font=font, fill=ink)
-    return corner[0] + round(font.getlength(line))
+
+def can_draw(text: str) -> bool:
+    """Whether the fonts of this machine have every letter of a text; control characters are drawn as escapes."""
+    return all(face is not None for _, face in _faces(_escaped(text)))
 
 
-def shorten(text: str, font: Any, room: int, keep_end: bool = False) -> str:
-    """The text, cut with an ellipsis where it is wider than `room` pixels: behind, or in front."""
+def lettered(text: str) -> Letters:
+    """Every letter with its font; escapes in place of letters that no font has."""
+    letters: Letters = []
+    for char, face in _faces(_escaped(text.translate(_PLAIN))):
+        letters += [(char, face)] if face is not None else [(part, OWN) for part in _escape(char)]
+    return letters
+
+
+def cut(line: Letters, size: int, room: int, middle: bool = False) -> Letters:
+    """The line, or what `room` pixels hold of it, with an ellipsis: at its end or in its middle."""
+    if _width(line, size) <= room:
+        return line
+    head, tail = (len(line) // 2, len(line) - len(line) // 2) if middle else (len(line), 0)
+    folder = next((place for place, (char, _) in enumerate(line, start=1) if char == "/"), len(line))
+    while head + tail:
+        short = [*line[:head], _DOTS, *line[len(line) - tail :]]
+        if _width(short, size) <= room:
+            return short
+        # The beginning is the first folder at most, and two parts of five.
+        if not tail or (middle and head > folder) or 3 * head > 2 * tail:
+            head -= 1
+        else:
+            tail -= 1
+    return [_DOTS]
+
+
+def shorten(text: str, font: Any, room: int) -> str:
+    """A text of one font, cut at its end with an ellipsis where it is wider than `room` pixels."""
     if font.getlength(text) <= room:
         return text
-    while text and font.getlength("…" + text) > room:
-        text = text[1:] if keep_end else text[:-1]
-    return "…" + text if keep_end else text + "…"
+    while text and font.getlength(text + "…") > room:
+        text = text[:-1]
+    return text + "…"
 
 
-_PLAIN = str.maketrans({"×": "x", "÷": "/", "–": "-", "—": "-", "≈": "~", "ß": "ss"})
+def _faces(text: str) -> list[tuple[str, Face | None]]:
+    """Every letter with a font that has it: one font for the whole text where that has it all."""
+    each = [(char, face_for(char)) for char in text]
+    faces = dict.fromkeys(face for _, face in each if face is not None)
+    whole = next((face for face in faces if all(has(face, char) for char, _ in each)), None)
+    return each if whole is None else [(char, whole) for char, _ in each]
 
 
-def _drawable(text: str, font: Any) -> str:
-    """The text in letters that the font has: without accents where it lacks them, "?" where it lacks the letter."""
-    absent = bytes(font.getmask("\uffff"))
-    drawn = []
-    for char in text.translate(_PLAIN):
-        if bytes(font.getmask(char)) != absent:
-            drawn.append(char)
-        elif not unicodedata.combining(char):
-            plain = unicodedata.normalize("NFKD", char)[:1]
-            drawn.append(plain if plain.isascii() else "?")
-    return "".join(drawn)
+def _escaped(text: str) -> str:
+    return "".join(char if char.isprintable() or char in _JOINERS else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _width(line: Letters, size: int) -> float:
+    return float(sum(load(face, size).getlength(words) for words, face in _runs(line)))
+
+
+def _runs(line: Letters) -> list[tuple[str, Face]]:
+    """Neighbours of one font together."""
+    return [("".join(char for char, _ in run), face) for face, run in groupby(line, key=lambda letter: letter[1])]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from toonforge.cli.data.common import force_option, link_option, out_option, run, workers_option
+from toonforge.cli.data.common import force_option, link_option, out_option, prune_option, run, workers_option
 from toonforge.errors import DataError, Problem
 
 
@@ -26,6 +26,7 @@ from toonforge.errors import DataError, Problem
 @link_option
 @workers_option
 @force_option
+@prune_option
 def command(
     sources: tuple[Path, ...],
     out: Path | None,
@@ -34,12 +35,16 @@ def command(
     link: bool,
     workers: int | None,
     force: bool,
+    prune: bool,
 ) -> int:
     """Sort out near-duplicates.
 
-    Pictures of SOURCE that look alike are grouped by a perceptual hash. The largest of each group (of equally large
-    ones the sharpest) is copied into OUT/kept, the others into OUT/aside; OUT/duplicates.jpg shows the groups. With
-    several folders, their pictures are compared with each other too; OUT must be given then.
+    Pictures of SOURCE that look alike are grouped by a perceptual hash. The best of each group is copied into OUT/kept,
+    the others into OUT/aside; OUT/duplicates.jpg shows the groups. With several folders, their pictures are compared
+    with each other too; OUT must be given then.
+
+    The best is the largest, but one with colour is preferred to a grey one (or one toned like sepia) of up to twice its
+    pixels; of equally large ones it is the sharpest, then the first by name.
 
     The hash does not see colour: the same drawing in other colours counts as a near-duplicate.
 
@@ -52,12 +57,22 @@ def command(
     """
     from toonforge.data.reading.picture import shown
     from toonforge.prepare.engine.sources import beside
+    from toonforge.prepare.quality.outputs import warning
     from toonforge.prepare.verbs.dedupe import SHEET, dedupe
 
     if out is None and len(sources) > 1:
         raise DataError(Problem(message="several folders are given", expected="-o, the folder to write to"))
+    for line in filter(None, map(warning, sources)):
+        click.echo(line, err=True)
     there = out or beside(sources[0], "deduped")
-    options: Any = {"distance": distance, "mirrored": mirrored, "link": link, "workers": workers, "force": force}
+    options: Any = {
+        "distance": distance,
+        "mirrored": mirrored,
+        "link": link,
+        "workers": workers,
+        "force": force,
+        "prune": prune,
+    }
     code = run(lambda progress: dedupe(sources, there, progress=progress, **options))
     if code == 0 and (there / SHEET).exists():
         click.echo(f"the groups: {shown(there / SHEET)}")

@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
-from toonforge.cli.data.common import force_option, run, workers_option
+from toonforge.cli.data.common import EXAMPLES, force_option, run, workers_option
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from toonforge.prepare.engine.work import Progress
+    from toonforge.prepare.engine.work import Progress, Report
     from toonforge.prepare.inspection.finding import Finding
     from toonforge.prepare.verbs.inspect import Inspection
 
@@ -49,14 +50,19 @@ def command(folders: tuple[Path, ...], out: Path | None, min_side: int, workers:
 
     found: list[Inspection] = []
 
-    def call(progress: Progress) -> Inspection:
+    def call(progress: Progress) -> Report:
         found.append(inspect(folders, out, min_side=min_side, workers=workers, force=force, progress=progress))
-        return found[-1]
+        # The findings name what cannot be read; where there are none, since it was stopped, the summary does.
+        return _without_reasons(found[-1]) if found[-1].findings else found[-1]
 
     code = run(call)
     if found[-1].findings:
         show(found[-1])
     return code
+
+
+def _without_reasons(report: Report) -> Report:
+    return attrs.evolve(report, rows=tuple(attrs.evolve(row, reason="") for row in report.rows))
 
 
 COLOURS = {"mend": "red", "look at": "yellow", "fine": "green"}
@@ -80,6 +86,8 @@ def show(inspection: Inspection) -> None:
             fine += 1
         else:
             click.echo(_line(finding, len(inspection.labels) > 1))
+            if finding.kind == "unreadable":
+                _name_some(finding)
     click.echo(
         click.style(f"{'fine':<9}", fg=COLOURS["fine"])
         + f"{fine} {'other ' * (fine < len(inspection.findings))}things that were looked for"
@@ -99,6 +107,17 @@ def _line(finding: Finding, several: bool) -> str:
     head = click.style(f"{finding.severity:<9}", fg=COLOURS[finding.severity], bold=True)
     where = f"{', '.join(finding.folders)}: " if several and not finding.names_folders else ""
     return hanging(printable(where + finding.title), head, " " * 9)
+
+
+def _name_some(finding: Finding) -> None:
+    """The files that cannot be read, and why."""
+    from toonforge.cli.text import hanging
+    from toonforge.prepare.inspection.finding import printable
+
+    for line in finding.lines[:EXAMPLES]:
+        click.echo(hanging(printable(line), " " * 11, " " * 13))
+    if len(finding.lines) > EXAMPLES:
+        click.echo(f"{'':<11}and {len(finding.lines) - EXAMPLES:,} more, in the report")
 
 
 def _chunks(inspection: Inspection, room: int) -> list[list[int]]:

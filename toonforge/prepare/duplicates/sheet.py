@@ -5,6 +5,7 @@ Groups whose pictures differ most come first: whether the distance was chosen we
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from toonforge.data.grid import FAINT, INK, PAPER
 from toonforge.data.lettering import write
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import UnreadableImage
+from toonforge.prepare.duplicates.caption import caption
 from toonforge.prepare.engine.copying import write_whole
 
 if TYPE_CHECKING:
@@ -35,11 +37,19 @@ _LEAST = 4 * _STEP
 
 @attrs.frozen(kw_only=True)
 class Member:
-    """A picture of a group; `distance` to the one that is kept, in bits."""
+    """A picture of a group.
+
+    Attributes:
+        name, line: of the file, and the row of the manifest that it stands in.
+        size, modified: as the manifest has them; the size in words.
+        distance: to the one that is kept, in bits.
+    """
 
     name: str
+    line: int
     path: Path
     size: str
+    modified: int
     distance: int
 
 
@@ -48,9 +58,15 @@ Group = tuple[Member, tuple[Member, ...]]
 
 
 def draw_sheet(groups: Sequence[Group], path: Path) -> None:
-    """Draw the groups and save them as JPEG. Long groups and many groups are cut, and the sheet says so."""
+    """Draw the groups and save them as JPEG, unless the file shows them already.
+
+    Long groups and many groups are cut, and the sheet says so.
+    """
     from PIL import Image, ImageDraw
 
+    told = _digest(groups)
+    if _comment(path) == told:
+        return
     ordered = sorted(groups, key=lambda group: (-max(one.distance for one in group[1]), group[0].name))
     lines = list(_lines(ordered))[:LINES]
     drawn = sum(map(len, lines))
@@ -70,8 +86,29 @@ def draw_sheet(groups: Sequence[Group], path: Path) -> None:
             x += _cells(group) * _STEP + PAD + GAP
         y += _LINE + GAP
     file = io.BytesIO()
-    sheet.save(file, "JPEG", quality=90)
+    sheet.save(file, "JPEG", quality=90, comment=told)
     write_whole(path, file.getvalue())
+
+
+def _digest(groups: Sequence[Group]) -> bytes:
+    """Stands for all that the sheet is drawn from."""
+    digest = hashlib.blake2b(digest_size=16)
+    for kept, others in groups:
+        for one in (kept, *others):
+            digest.update(repr((one.name, one.line, one.size, one.modified, one.distance, one is kept)).encode())
+    return digest.hexdigest().encode()
+
+
+def _comment(path: Path) -> bytes | None:
+    """The comment of a JPEG file; None where there is no such file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as sheet:
+            comment = sheet.info.get("comment")
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return comment if isinstance(comment, bytes) else None
 
 
 def _cells(group: Group) -> int:
@@ -101,7 +138,7 @@ def _draw_group(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int
         spot = x + PAD + place * _STEP, y + PAD
         _draw_picture(sheet, draw, spot, one)
         below = spot[1] + CELL[1] + 4
-        write(draw, (spot[0], below), one.name, LABEL, INK, CELL[0], keep_end=True)
+        write(draw, (spot[0], below), caption(one.name, one.line), LABEL, INK, CELL[0], middle=True)
         words, ink = ("kept", KEPT) if one is kept else (f"distance {one.distance}", FAINT)
         end = f", and {more:,} more" if more and place == LONGEST - 1 else f"  {one.size}"
         write(draw, (spot[0], below + 17), words + end, LABEL, ink, CELL[0])

@@ -36,6 +36,19 @@ def compare(folders: Sequence[Folder]) -> Iterator[Finding]:
     yield shapes(there)
 
 
+def once(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings without what is said of one folder again that is said between folders: that it is dark or light."""
+    compared = {
+        label
+        for finding in findings
+        if finding.kind == "imbalance-brightness" and finding.severity != FINE
+        for label in finding.folders
+    }
+    for finding in findings:
+        if finding.kind not in ("few-dark", "few-light") or not compared.intersection(finding.folders):
+            yield finding
+
+
 def counts(folders: Sequence[Folder]) -> Finding:
     """How many pictures each has."""
     most, least = max(folders, key=len), min(folders, key=len)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
+
 from toonforge.prepare.inspection.figures import Folder
-from toonforge.prepare.inspection.finding import FINE, LOOK, SHOWN, Finding, printable, singles, some
+from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, SHOWN, Finding, printable, singles, some
 from toonforge.prepare.inspection.folder import FILMS, UNREAD_PICTURES, collisions, upper_case
-from toonforge.prepare.inspection.judge import fine, percent
+from toonforge.prepare.inspection.judge import command, fine, percent
 from toonforge.prepare.inspection.measure import CONVERSIONS, TRANSPARENCY
+from toonforge.prepare.quality.outputs import KEPT, sorted_by
 
 MANY = 0.1
 """Share of a folder from which on pictures with transparency teach white backgrounds."""
@@ -17,14 +20,30 @@ _NAMED = 5
 
 def judge_files(folder: Folder) -> Iterator[Finding]:
     """All that is to be said about them."""
+    yield from sorted_out(folder)
     yield licences(folder)
     yield from strangers(folder)
     yield from names(folder)
     yield from converted(folder)
 
 
+def sorted_out(folder: Folder) -> Iterator[Finding]:
+    """Whether it is a folder in which a verb keeps some of its pictures apart from the others."""
+    if (verb := sorted_by(folder.path)) is None:
+        return
+    yield Finding(
+        severity=MEND,
+        kind="sorted-out",
+        folders=(folder.label,),
+        title=f"what “toonforge data {verb}” put aside is read together with what it kept",
+        text=f"{folder.label} is the folder that it wrote. Training on the whole of it brings back what was put aside.",
+        advice=f"Train on {KEPT} in it, and look through that alone:",
+        command=command("inspect", attrs.evolve(folder, path=folder.path / KEPT)),
+    )
+
+
 def licences(folder: Folder) -> Finding:
-    """Whether anything says whose pictures these are."""
+    """Whether anything says under which licence the pictures are."""
     found = folder.beside.licences
     if found:
         above = " (above the folder)" if found[0].startswith("../") else ""
@@ -33,7 +52,7 @@ def licences(folder: Folder) -> Finding:
         severity=LOOK,
         kind="licences",
         folders=(folder.label,),
-        title="no file tells whose pictures these are",
+        title="no file tells the licence of these pictures",
         text="Who uses or publishes the trained model will want to know what it learnt from, and whether it may be.",
         advice="Write it down while you know it: LICENSE, CREDITS or README, or a CSV file with a column “licence”.",
     )

@@ -24,6 +24,8 @@ RARE = 0.05
 """A kind of picture that less than this share of a folder is of is hardly learnt."""
 LEAST_TO_JUDGE = 20
 """Shares of fewer pictures say nothing."""
+LEAST_TO_TRY = 20
+"""Of fewer pictures too few are left for validation, and a trial shows nothing."""
 FEW = 100
 """Fewer pictures are learnt by heart."""
 
@@ -75,7 +77,8 @@ def count(folder: Folder) -> Finding:
         severity=LOOK,
         kind="few",
         folders=(folder.label,),
-        title=f"{some(len(folder), 'picture')}: enough for a trial, few for a training",
+        title=f"{some(len(folder), 'picture')}: "
+        + ("enough for a trial, few for a training" if len(folder) >= LEAST_TO_TRY else "too few, even for a trial"),
         text="A network learns so few by heart, and does worse on pictures that it has not seen.",
         advice="Add pictures: some hundreds are a beginning, and most methods' papers used thousands.",
     )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from toonforge.data.files import item_name
 from toonforge.prepare.duplicates.keepers import keepers
 from toonforge.prepare.duplicates.near import near_pairs
-from toonforge.prepare.inspection.compare import share_names
+from toonforge.prepare.duplicates.preference import ranked
+from toonforge.prepare.inspection.compare import ALIKE, share_names
 from toonforge.prepare.inspection.figures import Folder
 from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, Finding, Group, Shot, some
 from toonforge.prepare.inspection.judge import command, fine, percent, shape
@@ -33,7 +34,7 @@ def same_pictures(folders: Sequence[Folder]) -> Iterator[Finding]:
     """All that is to be said about them."""
     there = [folder for folder in folders if len(folder)]
     for one, other in combinations(there, 2):
-        yield from between(one, other)
+        yield from between(one, other, alone=len(there) == 2)
     for folder in there:
         yield from within(folder)
 
@@ -75,8 +76,12 @@ def within(folder: Folder) -> Iterator[Finding]:
         yield fine("duplicates", folder, "no picture is there twice, or nearly so")
 
 
-def between(one: Folder, other: Folder) -> Iterator[Finding]:
-    """The same pictures in two folders; in pairs, those of one name may well be alike."""
+def between(one: Folder, other: Folder, alone: bool = True) -> Iterator[Finding]:
+    """The same pictures in two folders; in pairs, those of one name may well be alike.
+
+    Args:
+        alone: there is no third folder, so they may be two styles.
+    """
     first, second = _by_digest(one), _by_digest(other)
     both = [(first[digest][0], second[digest][0]) for digest in first if digest in second]
     labels = (one.label, other.label)
@@ -94,8 +99,10 @@ def between(one: Folder, other: Folder) -> Iterator[Finding]:
             groups=tuple((Shot(left), Shot(right)) for left, right in both[:GROUPS]),
         )
     near = [pair for pair in _near_between(one, other) if pair not in set(both)]
-    if share_names(one, other):
+    as_pairs = share_names(one, other)
+    if as_pairs:
         near = [(left, right) for left, right in near if item_name(one.bare(left)) != item_name(other.bare(right))]
+    made = len(near) >= max(2, ALIKE * min(len(one), len(other)))
     if near:
         yield Finding(
             severity=LOOK,
@@ -103,14 +110,28 @@ def between(one: Folder, other: Folder) -> Iterator[Finding]:
             folders=labels,
             title=f"{some(len(near), 'picture')} of {one.label} {'has' if len(near) == 1 else 'have'} nearly the same "
             f"picture in {other.label}",
-            text="As training and validation, the measures are too good. As two styles, some are in the wrong folder.",
-            advice="Look at them, and take one of each away.",
+            text=_if_shared(made, as_pairs, alone),
+            advice="To train them in pairs, give the two of each one name: “toonforge data pair” brings them together."
+            if made and alone
+            else "Look at them, and take away the one of each that does not belong.",
             lines=tuple(f"{left} ≈ {right}" for left, right in near),
             groups=tuple((Shot(left), Shot(right)) for left, right in near[:GROUPS]),
         )
     if not both and not near:
         title = f"no picture of {one.label} is in {other.label}, nor one nearly the same"
         yield Finding(severity=FINE, kind="duplicates-between", folders=labels, title=title)
+
+
+def _if_shared(made: bool, as_pairs: bool, alone: bool) -> str:
+    """What it means that pictures of one folder are nearly in the other: that depends on what the two are."""
+    text = "As training and validation, the measures are too good."
+    if not alone:
+        return text
+    if made:
+        return f"{text} As two styles, one may have been made of the other: they look like pairs under other names."
+    if as_pairs:
+        return f"{text} As pairs, some may have the wrong partner, or show one scene again."
+    return f"{text} As two styles, some may be in the wrong folder, or made of pictures in the other."
 
 
 def _by_digest(folder: Folder) -> Mapping[str, Same]:
@@ -122,14 +143,11 @@ def _by_digest(folder: Folder) -> Mapping[str, Same]:
 
 def _near(folder: Folder) -> list[Same]:
     """Groups of pictures that are near each other but not the same file, the one that `dedupe` keeps of each first."""
-    import numpy as np
-
     chosen, hashes = _hashes(folder)
     if not len(hashes):
         return []
-    areas = folder.numbers["width"][chosen] * folder.numbers["height"][chosen]
-    rank = np.empty(len(chosen), np.int64)
-    rank[np.lexsort((chosen, -folder.numbers["sharpness"][chosen], -areas))] = np.arange(len(chosen))
+    columns = ("width", "height", "colour_spread", "sharpness")
+    rank = ranked(*(folder.numbers[column][chosen] for column in columns))
     found: defaultdict[int, list[str]] = defaultdict(list)
     for place, kept in enumerate(keepers(hashes, rank, DISTANCE).kept.tolist()):
         if kept != place:

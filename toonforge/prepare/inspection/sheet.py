@@ -9,6 +9,7 @@ import attrs
 
 from toonforge.data.grid import FAINT, INK, PAPER
 from toonforge.data.lettering import write
+from toonforge.prepare.duplicates.caption import caption
 from toonforge.prepare.inspection.finding import Group, Shot
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ HEADINGS = {
 _HEADING_ROOM = 44
 _ROW_ROOM = CELL[1] + 2 * 17 + 14
 _NARROWEST = 2
-"""Columns that a band takes at least, for its heading."""
+"""Columns that a band and the sheet take at least, for their headings."""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,16 +55,23 @@ class _Laid:
     columns: int
 
 
-def draw_sheet(title: str, bands: Sequence[Band], thumbs: Mapping[str, Image.Image]) -> Image.Image:
+def draw_sheet(
+    title: str, bands: Sequence[Band], thumbs: Mapping[str, Image.Image], lines: Mapping[str, int]
+) -> Image.Image:
     """Draw the sheet: dark on light, RGB. Pictures without a small copy are left out, and bands without any.
 
-    Bands of few pictures stand beside each other where they fit; pictures of one group stay in one row.
+    Bands of few pictures stand beside each other where they fit; pictures of one group stay in one row. The sheet is as
+    wide as its widest shelf.
+
+    Args:
+        lines: source -> the row of the manifest that it stands in, which is named where its name cannot be drawn.
     """
     from PIL import Image, ImageDraw
 
     shelves = _shelves(bands, thumbs)
     heights = [_HEADING_ROOM + max(len(laid.rows) for laid in shelf) * _ROW_ROOM for shelf in shelves]
-    width = 2 * MARGIN + _span(COLUMNS)
+    columns = max((shelf[-1].first + shelf[-1].columns for shelf in shelves), default=0)
+    width = 2 * MARGIN + _span(max(columns, _NARROWEST))
     sheet = Image.new("RGB", (width, 2 * MARGIN + 52 + sum(heights) + BAND_GAP * len(shelves)), PAPER)
     draw = ImageDraw.Draw(sheet)
     write(draw, (MARGIN, MARGIN), title, 26, INK, width - 2 * MARGIN)
@@ -72,7 +80,7 @@ def draw_sheet(title: str, bands: Sequence[Band], thumbs: Mapping[str, Image.Ima
         write(draw, (MARGIN, y - 12), "no picture could be read", LABEL, FAINT, width - 2 * MARGIN)
     for shelf, height in zip(shelves, heights):
         for laid in shelf:
-            _draw_band(sheet, draw, (MARGIN + laid.first * (CELL[0] + GAP), y), laid, thumbs)
+            _draw_band(sheet, draw, (MARGIN + laid.first * (CELL[0] + GAP), y), laid, thumbs, lines)
         y += height + BAND_GAP
     return sheet
 
@@ -118,10 +126,11 @@ def _draw_band(
     corner: tuple[int, int],
     laid: _Laid,
     thumbs: Mapping[str, Image.Image],
+    lines: Mapping[str, int],
 ) -> None:
     x, y = corner
     room = _span(laid.columns)
-    draw.line((x, y, x + room - 1, y), fill=RULE)
+    draw.line((x, y, x + _span(max(map(len, laid.rows))) - 1, y), fill=RULE)
     end = write(draw, (x, y + 8), laid.band.title, HEADING, INK, room) + 12
     if end < x + room:
         write(draw, (end, y + 14), laid.band.note, CAPTION, FAINT, x + room - end)
@@ -129,13 +138,19 @@ def _draw_band(
         top = y + _HEADING_ROOM + number * _ROW_ROOM
         for place, (shot, tied) in enumerate(row):
             left = x + place * (CELL[0] + GAP)
-            _draw_cell(sheet, draw, (left, top), shot, thumbs[shot.source])
+            name = caption(shot.title, lines.get(shot.source))
+            _draw_cell(sheet, draw, (left, top), name, shot.caption, thumbs[shot.source])
             if tied and place + 1 < len(row):
                 _draw_tie(draw, (left + CELL[0], top + CELL[1] // 2))
 
 
 def _draw_cell(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], shot: Shot, thumb: Image.Image
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    name: str,
+    told: str,
+    thumb: Image.Image,
 ) -> None:
     from PIL import Image
 
@@ -145,8 +160,8 @@ def _draw_cell(
     size = (max(1, round(thumb.width * scale)), max(1, round(thumb.height * scale)))
     small = thumb.resize(size, Image.Resampling.LANCZOS) if scale < 1 else thumb
     sheet.paste(small, (x + (CELL[0] - size[0]) // 2, y + (CELL[1] - size[1]) // 2))
-    write(draw, (x, y + CELL[1] + 5), shot.title, LABEL, INK, CELL[0], keep_end=True)
-    write(draw, (x, y + CELL[1] + 22), shot.caption, CAPTION, FAINT, CELL[0])
+    write(draw, (x, y + CELL[1] + 5), name, LABEL, INK, CELL[0], middle=True)
+    write(draw, (x, y + CELL[1] + 22), told, CAPTION, FAINT, CELL[0])
 
 
 def _draw_tie(draw: ImageDraw.ImageDraw, start: tuple[int, int]) -> None:

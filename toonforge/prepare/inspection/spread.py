@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LOWEST = 2.0
 """Percent of a bar's room that a bin with few pictures takes at least, so that it is seen."""
 
+MOST_TICKS = 8
+"""Ticks under single bars that have room beside each other; of more, every second is left out."""
+
 
 @attrs.frozen(kw_only=True)
 class Bar:
@@ -165,9 +168,10 @@ def _measure(
             + "; ".join(bar.told for bar in bars if bar.height)
         )
         rows.append(Spread(label=printable(folder.label), summary=f"median {tell(median)}", spoken=spoken, bars=bars))
-    return Measure(
-        title=title, note=note, low=low, rows=tuple(rows), ticks=tuple(ticks), ends=len(ticks) != len(bounds) + 1
-    )
+    ends = len(ticks) != len(bounds) + 1
+    if not ends and len(ticks) > MOST_TICKS:
+        ticks = [tick if place % 2 == 0 else "" for place, tick in enumerate(ticks)]
+    return Measure(title=title, note=note, low=low, rows=tuple(rows), ticks=tuple(ticks), ends=ends)
 
 
 def _range(tell: Callable[[float], str], low: float, high: float) -> str:

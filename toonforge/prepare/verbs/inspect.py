@@ -12,11 +12,12 @@ import attrs
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import save_picture, write_atomic
+from toonforge.prepare.duplicates.caption import FIRST_LINE
 from toonforge.prepare.engine.out_folder import refuse_overlap
 from toonforge.prepare.engine.sources import pictures_below
 from toonforge.prepare.engine.task import Progress, Source
 from toonforge.prepare.engine.work import Report, Row, work
-from toonforge.prepare.inspection.compare import compare
+from toonforge.prepare.inspection.compare import compare, once
 from toonforge.prepare.inspection.figures import Folder, folder_of
 from toonforge.prepare.inspection.files import judge_files
 from toonforge.prepare.inspection.finding import Finding, ordered, printable, singles, some
@@ -163,15 +164,14 @@ def _report(
 ) -> tuple[tuple[Finding, ...], tuple[Line, ...]]:
     """Judge, and write the page and the sheet."""
     limits = Limits(min_side=min_side)
-    findings = ordered(
-        [
-            *(finding for folder in folders for finding in readable(folder)),
-            *compare(folders),
-            *same_pictures(folders),
-            *(finding for folder in folders for finding in judge(folder, limits)),
-            *(finding for folder in folders for finding in judge_files(folder)),
-        ]
-    )
+    found = [
+        *(finding for folder in folders for finding in readable(folder)),
+        *compare(folders),
+        *same_pictures(folders),
+        *(finding for folder in folders for finding in judge(folder, limits)),
+        *(finding for folder in folders for finding in judge_files(folder)),
+    ]
+    findings = ordered(once(found))
     galleries = [band for folder in folders for band in _galleries(folder, len(folders))]
     shown_with = [
         Band(
@@ -186,9 +186,9 @@ def _report(
     thumbs = make_thumbs(files, wanted, progress)
     *first, last = (printable(folder.label) for folder in folders)
     title = f"{', '.join(first)} and {last}" if first else last
-    save_picture(
-        draw_sheet(title, [*galleries, *shown_with], thumbs), out / SHEET, format="JPEG", quality=88, optimize=True
-    )
+    lines = {name: line for line, name in enumerate(files, start=FIRST_LINE)}  # the manifest has them in this order
+    sheet = draw_sheet(title, [*galleries, *shown_with], thumbs, lines)
+    save_picture(sheet, out / SHEET, format="JPEG", quality=88, optimize=True)
     table = make_table(folders, limits)
     page = draw_page(title, _subtitle(folders), folders, findings, table, spreads(folders, limits), galleries, thumbs)
     write_atomic(out / PAGE, page)
@@ -202,6 +202,10 @@ def _subtitle(folders: Sequence[Folder]) -> str:
     return f"{some(total, 'picture file')}{where}, " + (f"{unread:,} cannot be read" if unread else "all readable")
 
 
+def _of(number: int, whole: int) -> str:
+    return "" if whole == 1 else "all " if number == whole else f"{number} of "
+
+
 def _galleries(folder: Folder, of: int) -> Iterable[Band]:
     """A sample, the darkest and the brightest."""
     import numpy as np
@@ -213,7 +217,7 @@ def _galleries(folder: Folder, of: int) -> Iterable[Band]:
     chosen = sorted(folder.names, key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())[:number]
     whole = number == len(folder)
     yield Band(
-        title=f"{folder.label}: {'all' if whole else f'{number} of'} {some(len(folder), 'picture')}",
+        title=f"{folder.label}: {_of(number, len(folder))}{some(len(folder), 'picture')}",
         note="" if whole else "drawn at random",
         groups=singles(folder.shot(name) for name in chosen),
     )
