@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,12 @@ from tests.pictures import fill, gradient, save
 from toonforge.data import PairedFolders, read_picture, scale_short_side
 from toonforge.data import cartoonize as cartoon_of
 from toonforge.data import smooth_edges as smoothed
+from toonforge.data.files import item_name
 from toonforge.data.filters.cartoonize import STYLES
 from toonforge.errors import DataError, ToonforgeError
+from toonforge.prepare.engine.work import Report
+from toonforge.prepare.pairing.matching import match
+from toonforge.prepare.verbs import names
 from toonforge.prepare.verbs.cartoonize import Cartoonize, cartoonize
 from toonforge.prepare.verbs.smooth_edges import smooth_edges
 
@@ -103,8 +108,68 @@ def test_one_name_with_two_endings_gives_two_cartoons(tmp_path: Path) -> None:
     save(tmp_path / "photos/beach.png", seed=3)
     report = cartoonize(tmp_path / "photos", tmp_path / "out", size=None)
     assert [row.output for row in report.rows] == ["beach.jpg.png", "beach.png.png"]
+    reason = "cannot be paired: beach.jpg and beach.png have one name, their endings aside; rename it"
+    assert [row.reason for row in report.rows] == [reason] * 2
     one, other = (read_picture(report.out / row.output) for row in report.rows)
     assert not np.array_equal(one, other)
+    (tmp_path / "photos/beach.png").rename(tmp_path / "photos/sea.png")
+    rows = [
+        row for row in cartoonize(tmp_path / "photos", tmp_path / "out", size=None).rows if row.source != "beach.png"
+    ]
+    assert [(row.output, row.reason) for row in rows] == [("beach.png", ""), ("sea.png", "")]
+
+
+@pytest.mark.parametrize("verb", [cartoonize, smooth_edges])
+def test_whatever_is_written_without_a_reason_is_a_pair(tmp_path: Path, verb: Callable[..., Report]) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    alone = ["UPPER.JPG", "Upper.PNG", "upper.webp", "sub/Deep.png", "Sub/deep.jpg", "one.two.jpg", "e.jpg.jpg"]
+    twice = ["anim.gif", "anim.webp", "same.jpg", "same.png", "SUB/x.png", "SUB/x.jpg", "Sub--y.png", "Sub/y.png"]
+    for number, name in enumerate([*alone, *twice, "e\u0301.png", "\xe9.jpg"]):
+        save(photos / name, seed=number)
+    report = verb(photos, out)
+    assert {row.source for row in report.rows if not row.reason} == {*alone}
+    assert len({row.output for row in report.rows}) == len(report.rows)
+    sides = [{item_name(getattr(row, side)) for row in report.rows if not row.reason} for side in ("source", "output")]
+    assert sides[0] == sides[1]
+    found = match([photos, out])
+    assert {item.files[0].name.removeprefix("photos/") for item in found.items} >= {*alone}
+    assert list(verb(photos, out).rows) == list(report.rows)
+
+
+def test_names_that_differ_in_case_alone_are_kept_apart_where_the_disk_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "photos/UPPER.jpg")
+    save(tmp_path / "photos/Upper.png", seed=3)
+    save(tmp_path / "photos/else.png", seed=4)
+    monkeypatch.setattr("toonforge.prepare.verbs.names._tells_case_apart", lambda folder: False)
+    report = cartoonize(tmp_path / "photos", tmp_path / "out")
+    assert [row.output for row in report.rows] == ["UPPER.jpg.png", "Upper.png.png", "else.png"]
+    reasons = [row.reason for row in report.rows]
+    assert reasons[0] == reasons[1] and reasons[2] == ""
+    assert "UPPER.jpg and Upper.png have one name on a disk that takes upper for lower case" in reasons[0]
+
+
+def test_a_name_that_a_folder_has_is_no_pair(tmp_path: Path) -> None:
+    save(tmp_path / "photos/x.jpg")
+    save(tmp_path / "photos/x.png/y.jpg", seed=3)
+    rows = cartoonize(tmp_path / "photos", tmp_path / "out").rows
+    assert [(row.output, bool(row.reason)) for row in rows] == [("x.jpg.png", True), ("x.png/y.png", False)]
+
+
+def test_the_disk_is_asked_without_leaving_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert names._tells_case_apart(tmp_path / "not/yet/there") == (
+        not (tmp_path.parent / tmp_path.name.upper()).exists()
+    )
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("os.path.exists", lambda path: True)
+    assert not names._tells_case_apart(tmp_path)
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", fail)
+    assert not names._tells_case_apart(tmp_path)
+
+
+def fail(**how: object) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_odd_files_become_cartoons_or_are_named(tmp_path: Path) -> None:

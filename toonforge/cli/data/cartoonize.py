@@ -44,8 +44,9 @@ def command(
     """Make a cartoon of every photograph in SOURCE with a picture filter.
 
     A cartoon keeps its photograph's name but for the ending, so the two folders are pairs: for `toonforge data pair`,
-    and for the data set paired-folders. The filter is made for pictures of about 256 pixels; larger ones are scaled
-    down first. `toonforge show cartoonize` tells what the styles look like. Needs OpenCV: toonforge[filters].
+    and for the data set paired-folders. Photographs of one name, such as a.jpg and a.png, cannot be paired: the
+    summary names them. The filter is made for pictures of about 256 pixels; larger ones are scaled down first.
+    `toonforge show cartoonize` tells what the styles look like. Needs OpenCV: toonforge[filters].
 
     \b
     Examples:

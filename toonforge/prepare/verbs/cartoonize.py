@@ -17,6 +17,7 @@ from toonforge.names import did_you_mean
 from toonforge.prepare.engine.sources import beside
 from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.verbs.names import telling
 from toonforge.prepare.verbs.redraw import SIZE, redraw, sources_for
 
 
@@ -92,10 +93,11 @@ def cartoonize(
     source = Path(source)
     out = beside(source, "cartoonized") if out is None else Path(out)
     task = Cartoonize(styles=chosen, seed=seed, size=size, format=format)
+    sources = sources_for(source, out, format, size)
     return work(
         "cartoonize",
         source,
-        sources_for(source, format, size),
+        sources,
         task,
         out,
         attrs.asdict(task),
@@ -103,4 +105,5 @@ def cartoonize(
         force=force,
         prune=prune,
         progress=progress,
+        finish=telling(sources),
     )

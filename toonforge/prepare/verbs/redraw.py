@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, Problem
 from toonforge.prepare.engine.copying import write_whole
-from toonforge.prepare.engine.sources import pictures_below, with_targets
+from toonforge.prepare.engine.out_folder import refuse_overlap
+from toonforge.prepare.engine.sources import pictures_below
 from toonforge.prepare.engine.task import Outcome, Source
+from toonforge.prepare.verbs.names import named
 
 if TYPE_CHECKING:
     from toonforge.data.transforms import Picture
@@ -28,17 +30,19 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """Ending -> Pillow's format and options. All but JPEG keep every pixel."""
 
 
-def sources_for(source: Path, format: str, size: int | None) -> tuple[Source, ...]:
-    """The pictures of a folder, each with where it will be written.
+def sources_for(source: Path, out: Path, format: str, size: int | None) -> tuple[Source, ...]:
+    """The pictures of a folder, each with where it will be written below `out`.
 
     Raises:
-        DataError: there are none, or the format or the size will not do.
+        DataError: there are none, a folder lies in the other, or the format or the size will not do.
     """
     if format not in FORMATS:
         raise DataError(Problem(message="unknown format", found=str(format), expected=", ".join(FORMATS)))
     if size is not None and size < 1:
         raise DataError(Problem(message="size is out of range", found=str(size), expected="at least 1 pixel, or None"))
-    return with_targets(pictures_below(source), f".{format}")
+    sources = pictures_below(source)
+    refuse_overlap(source, out)
+    return named(sources, f".{format}", out)
 
 
 def redraw(

@@ -14,6 +14,7 @@ from toonforge.extras import need
 from toonforge.prepare.engine.sources import beside
 from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
+from toonforge.prepare.verbs.names import telling
 from toonforge.prepare.verbs.redraw import SIZE, redraw, sources_for
 
 
@@ -86,10 +87,11 @@ def smooth_edges(
     source = Path(source)
     out = beside(source, "smooth") if out is None else Path(out)
     task = Smooth(low=float(low), high=float(high), kernel=kernel, size=size, format=format)
+    sources = sources_for(source, out, format, size)
     return work(
         "smooth-edges",
         source,
-        sources_for(source, format, size),
+        sources,
         task,
         out,
         attrs.asdict(task),
@@ -97,6 +99,7 @@ def smooth_edges(
         force=force,
         prune=prune,
         progress=progress,
+        finish=telling(sources),
     )
 
 
