@@ -6,6 +6,8 @@ has something better to stand for it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -62,18 +64,30 @@ def cut(line: Letters, size: int, room: int, middle: bool = False) -> Letters:
     """The line, or what `room` pixels hold of it, with an ellipsis: at its end or in its middle."""
     if _width(line, size) <= room:
         return line
+
+    def fits(parts: tuple[int, int]) -> bool:
+        return _width(_without(line, *parts), size) <= room
+
+    steps = list(_steps(line, middle))
+    place = bisect_left(steps, True, key=fits)
+    return _without(line, *steps[min(place, len(steps) - 1)])
+
+
+def _steps(line: Letters, middle: bool) -> Iterator[tuple[int, int]]:
+    """How many letters stay at the beginning and at the end, fewer and fewer."""
     head, tail = (len(line) // 2, len(line) - len(line) // 2) if middle else (len(line), 0)
     folder = next((place for place, (char, _) in enumerate(line, start=1) if char == "/"), len(line))
     while head + tail:
-        short = [*line[:head], _DOTS, *line[len(line) - tail :]]
-        if _width(short, size) <= room:
-            return short
         # The beginning is the first folder at most, and two parts of five.
         if not tail or (middle and head > folder) or 3 * head > 2 * tail:
             head -= 1
         else:
             tail -= 1
-    return [_DOTS]
+        yield head, tail
+
+
+def _without(line: Letters, head: int, tail: int) -> Letters:
+    return [*line[:head], _DOTS, *line[len(line) - tail :]]
 
 
 def shorten(text: str, font: Any, room: int) -> str:
