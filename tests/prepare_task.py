@@ -45,6 +45,7 @@ class Copy:
         if name.startswith("mend"):
             raise DataError(Problem(message="mend this"))
         if name.startswith("hangs"):
+            (out / f".{name}.partial").write_bytes(b"half")
             time.sleep(3600)
         time.sleep(self.nap)
         width = read_picture(source.path).shape[1]

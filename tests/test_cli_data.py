@@ -97,6 +97,38 @@ def test_a_mistake_gives_code_2_and_one_message(
     assert Path("strangers/mine.txt").read_text("utf-8") == "mine"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["filter", "photos", "--workers", "abc"], "error: --workers: 'abc' is not a whole number\n"),
+        (["filter", "photos", "--workers", "0"], "error: --workers: 0 is less than 1\n"),
+        (["dedupe", "photos", "--distance", "13"], "error: --distance: 13 is not from 0 to 12\n"),
+        (["filter", "photos", "--min-colour", "x"], "error: --min-colour: 'x' is not a number\n"),
+        (["filter"], "error: missing argument 'SOURCE'\n"),
+        (["pair", "absent", "photos"], "error: the folder absent does not exist\n"),
+        (["inspect", "a\x1bb"], "error: the folder a\\x1bb does not exist\n"),
+    ],
+    ids=lambda value: " ".join(value).replace("\x1b", "ESC") if isinstance(value, list) else "",
+)
+def test_mistakes_in_words_look_like_all_others(
+    photos: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    code, _, err = run(capsys, *words)
+    assert code == 2 and err.startswith(message) and "Usage" not in err
+
+
+def test_what_is_gone_and_what_was_changed_is_told(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "new\nline\x1b.jpg").write_bytes(b"")
+    assert r"new\nline\x1b.jpg: the file is empty" in run(capsys, "filter", "photos", "--min-side", "0")[1]
+    (photos / "picture00.png").unlink()
+    out = Path("photos-filtered") / next(Path("photos-filtered").rglob("picture01.png")).relative_to("photos-filtered")
+    out.write_bytes(b"x")
+    told = run(capsys, "filter", "photos", "--min-side", "0")[1]
+    assert "1 is of a file that is no longer there: kept; --prune removes" in told
+    assert f"1 output was changed since it was made: {out.relative_to('photos-filtered')}. It stays; delete it" in told
+    assert "no longer there" not in run(capsys, "filter", "photos", "--min-side", "0", "--prune")[1]
+
+
 def test_other_settings_are_refused_until_forced(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "cartoonize", "photos")[0] == 0
     code, _, err = run(capsys, "cartoonize", "photos", "--size", "10")

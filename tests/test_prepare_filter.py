@@ -20,8 +20,9 @@ from tests.scenes import Picture, barred, gray, photo, sepia
 from toonforge.cli import main
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError, ToonforgeError
+from toonforge.prepare import Limits
 from toonforge.prepare.quality.bars import Bars, letterbox
-from toonforge.prepare.quality.judging import Limits, Look, faults
+from toonforge.prepare.quality.judging import Look, faults
 from toonforge.prepare.verbs.filter import filter_pictures
 
 BARS = Bars(top=40, bottom=40)
@@ -159,6 +160,17 @@ def test_again_does_nothing_and_what_changed_is_judged_anew(photos: Path, tmp_pa
     assert rows["good.png"].output == "aside/dark/good.png" and "two.webp" not in rows
     left = tree(tmp_path / "out")
     assert "kept/good.png" not in left and not [name for name in left if name.endswith("two.webp")]
+
+
+def test_kept_pictures_whose_files_are_gone_stay_until_they_are_pruned(photos: Path) -> None:
+    first = filter_pictures(photos)
+    before = tree(first.out)
+    (photos / "good.png").unlink()
+    again = filter_pictures(photos)
+    assert again.rows == first.rows and again.gone == ("good.png",)
+    assert {**before, **tree(again.out)}["kept/good.png"] == before["kept/good.png"]
+    assert (again.out / "kept/good.png").is_file()
+    assert not (filter_pictures(photos, prune=True).out / "kept/good.png").exists()
 
 
 def test_other_limits_are_refused_until_forced(photos: Path, tmp_path: Path) -> None:

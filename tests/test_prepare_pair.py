@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import unicodedata
@@ -18,6 +19,7 @@ from PIL import Image
 
 from tests.pictures import fill, gradient, save
 from toonforge.cli import main
+from toonforge.cli.data.bar import Bar
 from toonforge.data import ListedPictures, PairedFolders, SideBySide
 from toonforge.data.reading.picture import read_picture
 from toonforge.errors import DataError
@@ -241,6 +243,67 @@ def test_only_what_changed_is_done_again(tmp_path: Path) -> None:
     (tmp_path / "out" / "toon" / "sub0" / "0.bmp").unlink()  # by the user: it is made again
     pair(photo, toon, tmp_path / "out")
     assert (tmp_path / "out" / "toon" / "sub0" / "0.bmp").exists()
+
+
+def test_pairs_that_lost_a_file_stay_until_they_are_pruned(tmp_path: Path) -> None:
+    photo, toon = folders(tmp_path)
+    save(toon / "alone.png")
+    pair(photo, toon, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    (photo / "sub0" / "0.png").unlink()
+    (toon / "sub0" / "2.bmp").unlink()
+    (photo / "sub1" / "1.png").unlink()
+    (toon / "sub1" / "1.bmp").unlink()
+    lost = ("photo/sub0/0.png", "photo/sub0/2.png", "photo/sub1/1.png")
+    for _ in range(2):
+        report = pair(photo, toon, tmp_path / "out")
+        assert tree(tmp_path / "out") == before and report.gone == lost
+        assert report.counts == {"written": 6, "unmatched": 2}  # toon/alone.png, and toon/sub0/0.bmp
+    save(photo / "sub0" / "0.jpg")  # in place of the one that is gone
+    report = pair(photo, toon, tmp_path / "out")
+    assert report.gone == lost[1:] and tree(tmp_path / "out").keys() == {
+        *(before.keys() - {"photo/sub0/0.png"}),
+        "photo/sub0/0.jpg",
+    }
+    pruned = pair(photo, toon, tmp_path / "out", prune=True)
+    anew = pair(photo, toon, tmp_path / "anew")
+    assert pruned.gone == () and pruned.rows == anew.rows and tree(tmp_path / "out") == tree(tmp_path / "anew")
+
+
+def test_paths_may_be_text_and_out_may_be_left_out(tmp_path: Path) -> None:
+    photo, toon = folders(tmp_path)
+    assert pair(str(photo), str(toon)).out == tmp_path / "photo-toon-pairs"
+    assert pair(photo, toon, str(tmp_path / "out")).counts == {"written": 6}
+
+
+def test_names_are_told_as_paths(tmp_path: Path) -> None:
+    photo, toon = folders(tmp_path)
+    save(photo / "b" / "1_photo.png")
+    save(photo / "a" / "x.png")
+    save(photo / "a--x.png")
+    save(toon / "a" / "x.png")
+    reasons = {row.source: row.reason for row in pair(photo, toon, strip=["_photo"]).rows if row.reason}
+    assert reasons.pop("photo/b/1_photo.png") == "no picture named 'b/1' in toon"
+    assert set(reasons) == {"photo/a/x.png", "photo/a--x.png", "toon/a/x.png"}
+    (reason,) = set(reasons.values())
+    assert "photo/a--x.png and photo/a/x.png have one name" in reason and "/ counts as --" in reason
+
+
+def test_stopped_it_counts_pairs_as_the_bar_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, toon = folders(tmp_path)
+    advance, done = Bar.advance, []
+
+    def stopping(bar: Bar, outcome: Any) -> None:
+        advance(bar, outcome)
+        done.append(outcome)
+        if len(done) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Bar, "advance", stopping)
+    assert main(["data", "pair", str(photo), str(toon)]) == 130
+    assert "stopped after 2 of 6 pairs" in capsys.readouterr().err
 
 
 def test_other_settings_and_folders_of_something_else_are_refused(tmp_path: Path) -> None:

@@ -158,6 +158,38 @@ def test_going_on_gives_what_beginning_anew_gives(
     assert on.rows == anew.rows and on.parts == anew.parts
 
 
+def test_pictures_whose_files_are_gone_stay_until_they_are_pruned(tmp_path: Path) -> None:
+    source = numbered(tmp_path / "photos", range(30))
+    split(source, tmp_path / "out")
+    before = tree(tmp_path / "out")
+    for file in sorted(source.rglob("*.png"))[:3]:
+        file.unlink()
+    report = split(source, tmp_path / "out")
+    assert tree(tmp_path / "out") == before and len(report.gone) == 3 and sum(report.parts.values()) == 30
+    split(source, tmp_path / "out", prune=True)
+    split(source, tmp_path / "anew")
+    assert tree(tmp_path / "out") == tree(tmp_path / "anew")
+
+
+def test_a_list_has_no_rows_of_files_that_are_gone(tmp_path: Path) -> None:
+    source = numbered(tmp_path / "photos", range(30))
+    split(source, list_only=True)
+    next(source.rglob("*.png")).unlink()
+    report = split(source, list_only=True)
+    assert report.out == tmp_path / "photos-split" and len(report.rows) == 29 and report.gone == ()
+
+
+def test_paths_may_be_text_and_shares_numbers(tmp_path: Path) -> None:
+    source = numbered(tmp_path / "photos", range(30))
+    report = split(str(source), str(tmp_path / "out"), shares=[80, 10, 10])
+    assert split([str(source)], tmp_path / "out", "80/10/10").rows == report.rows
+    assert parsed_shares((0.6, 0.2, 0.2)) == parsed_shares("60/20/20")
+    for wrong in ([60, 20], [60, 20, 10], 60, [None, 1, 2]):
+        with pytest.raises(DataError, match="these shares will not do") as caught:
+            split(source, tmp_path / "wrong", shares=wrong)  # type: ignore[arg-type]
+        assert "--shares" not in str(caught.value)
+
+
 def test_several_folders_are_parted_as_one_by_name(tmp_path: Path) -> None:
     fill(tmp_path / "pairs" / "photo" / "sub", 12)
     fill(tmp_path / "pairs" / "cartoon" / "sub", 12, ending=".BMP")
@@ -166,7 +198,9 @@ def test_several_folders_are_parted_as_one_by_name(tmp_path: Path) -> None:
     out = tmp_path / "out"
     report = split(folders, out)
     assert report.columns == ("photo", "cartoon")
-    assert report.counts == {"written": 12, "unmatched": 1} and report.written == 24 and sum(report.parts.values()) == 12
+    assert (
+        report.counts == {"written": 12, "unmatched": 1} and report.written == 24 and sum(report.parts.values()) == 12
+    )
     (alone,) = [row for row in report.rows if row.action == "unmatched"]
     assert (alone.source, alone.output) == ("photo/alone.png", "") and "no picture named 'alone'" in alone.reason
     for part in SPLITS:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,88 @@ def test_changed_files_are_done_again_and_vanished_ones_are_forgotten(pictures: 
     assert "kept/picture01.png" not in contents(first.out)
     fresh = run(pictures, pictures.parent / "fresh")
     assert second.rows == fresh.rows and contents(second.out) == contents(fresh.out)
+
+
+def test_what_was_made_of_files_that_are_gone_stays_until_it_is_pruned(pictures: Path) -> None:
+    first = run(pictures, prune=False)
+    (pictures / "picture01.png").unlink()
+    (pictures / "summer 😀/picture02.JPG").unlink()
+    before = contents(first.out / "kept")
+    for _ in range(2):
+        report = run(pictures, prune=False)
+        assert report.rows == first.rows and contents(first.out / "kept") == before
+        assert report.gone == ("picture01.png", "summer 😀/picture02.JPG") and (report.total, report.written) == (6, 8)
+    (first.out / "kept/picture01.png").unlink()  # by the user: then its row says nothing any more
+    assert run(pictures, prune=False).gone == ("summer 😀/picture02.JPG",)
+    pruned = run(pictures, prune=True)
+    assert pruned.gone == () and pruned.rows == run(pictures, pictures.parent / "fresh").rows
+    assert contents(pruned.out) == contents(pictures.parent / "fresh")
+
+
+def test_a_file_that_comes_back_is_done_as_it_is_then(pictures: Path) -> None:
+    first = run(pictures, prune=False)
+    file = pictures / "picture01.png"
+    hidden = file.rename(pictures.parent / "hidden.png")
+    run(pictures, prune=False)
+    hidden.rename(file)
+    logged(pictures)
+    assert run(pictures, prune=False) == first and logged(pictures) == []
+
+
+def test_a_function_says_what_is_pruned(pictures: Path) -> None:
+    out = run(pictures).out
+    for name in ("picture01.png", "picture02.png"):
+        (pictures / name).unlink()
+    report = run(pictures, prune=lambda row: row.source == "picture01.png")
+    assert report.gone == ("picture02.png",) and "kept/picture01.png" not in contents(out)
+
+
+def test_what_is_gone_gives_way_to_what_is_called_alike(tmp_path: Path) -> None:
+    task, out = Named(log=tmp_path / "log.txt"), tmp_path / "out"
+
+    def again() -> Report:
+        sources = with_targets(pictures_below(tmp_path / "photos"), ".png")
+        return work("copy", tmp_path / "photos", sources, task, out, {}, prune=False)
+
+    save(tmp_path / "photos/beach.jpg")
+    again()
+    (tmp_path / "photos/beach.jpg").unlink()
+    save(tmp_path / "photos/beach.png", 9, 9)
+    report = again()
+    assert [(row.source, row.output) for row in report.rows] == [("beach.png", "beach.png")] and report.gone == ()
+    assert contents(out)["beach.png"] == (tmp_path / "photos/beach.png").read_bytes() and again() == report
+
+
+def test_outputs_that_someone_else_changed_are_named_and_left_alone(pictures: Path) -> None:
+    out = run(pictures).out
+    (out / "kept/picture01.png").write_bytes(b"short")
+    logged(pictures)
+    for _ in range(2):
+        report = run(pictures)
+        assert report.changed == ("kept/picture01.png",) and logged(pictures) == []
+    assert (out / "kept/picture01.png").read_bytes() == b"short"
+    (out / "kept/picture01.png").unlink()
+    assert run(pictures).changed == () and logged(pictures) == ["picture01.png"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "full")], ids=["stopped", "full"])
+def test_no_part_of_a_file_is_left_behind(pictures: Path, error: BaseException | type[BaseException]) -> None:
+    out = beside(pictures, "copies")
+
+    def finish(rows: tuple[Row, ...]) -> Iterable[Row]:
+        (out / "kept/.page.html.partial").write_text("half", "utf-8")
+        raise error
+
+    with suppress(DataError):
+        assert run(pictures, finish=finish).stopped
+    assert out.is_dir() and not [name for name in contents(out) if name.endswith(".partial")]
+
+
+def test_a_process_that_is_ended_leaves_no_part_behind(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "FEW", -1)
+    save(pictures / "hangs.png")  # after it has begun to write
+    report = run(pictures, workers=2, progress=StopAfter(8))
+    assert report.stopped and not [name for name in contents(report.out) if name.endswith(".partial")]
 
 
 def test_folders_that_become_empty_go_with_their_last_file(pictures: Path) -> None:
@@ -434,7 +517,7 @@ def test_a_strangers_folder_or_file_is_refused(pictures: Path) -> None:
     out = pictures.parent / "out"
     save(out / "mine.png")
     for force in (False, True):
-        refused("did not write", lambda force=force: run(pictures, out, force=force))  # type: ignore[misc]
+        refused("(?s)did not write.*mine.png, and no", lambda force=force: run(pictures, out, force=force))  # type: ignore[misc]
     for hidden in (".git", ".x.partial"):
         (pictures.parent / "hidden" / hidden).mkdir(parents=True)
         refused("did not write", lambda: run(pictures, pictures.parent / "hidden"))
@@ -462,7 +545,7 @@ def test_a_folder_that_may_not_be_made_is_refused(pictures: Path, monkeypatch: p
 
 def test_other_settings_are_refused_and_forced(pictures: Path) -> None:
     first = run(pictures)
-    refused("other settings", lambda: run(pictures, sure=2))
+    refused("other settings: sure was 1, and is 2 now", lambda: run(pictures, sure=2))
     (first.out / "kept/mine.txt").write_text("mine", "utf-8")
     logged(pictures)
     second = run(pictures, sure=2, force=True)
@@ -586,6 +669,15 @@ def as_text(rows: Iterable[Row]) -> list[str]:
 @pytest.mark.parametrize("value", ["", "0", "-3", "1.5", "007", "1e3", "00ff", "nan", "1_000", " 1", "deadbeef"])
 def test_text_of_a_figure_stays_what_it_was(value: str) -> None:
     assert manifest.text(manifest.parse(value)) == value
+
+
+@given(st.text())
+def test_words_are_on_one_line_and_say_what_was_there(words: str) -> None:
+    written = manifest.one_line(words)
+    assert len(written.splitlines()) <= 1 and not set(written) & {"\t", "\x1b", "\0", "\x9b"}
+    if words.isprintable():
+        assert written == words
+    assert manifest.one_line("a\nb\t\x1b[31m") == r"a\nb\t\x1b[31m"
 
 
 def test_numpys_numbers_are_written_like_pythons() -> None:

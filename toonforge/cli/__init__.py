@@ -42,7 +42,7 @@ def _main(given: Sequence[str]) -> int:
         error.show()
         return 2
     except click.ClickException as error:
-        error.show()
+        faults.show_usage(error)
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import traceback
 
@@ -19,14 +20,39 @@ def show(error: ToonforgeError) -> None:
         click.echo(click.style(f"{len(error.problems)} problems", fg="red"), err=True)
 
 
+def show_usage(error: click.ClickException) -> None:
+    """Print what Click says of the words of a command as every other mistake is printed, and in plain words."""
+    message = error.format_message().rstrip(".")
+    key = None
+    if named := re.fullmatch(r"Invalid value for ([^:]+): (.+)", message, re.DOTALL):
+        key, message = named[1].replace("'", ""), named[2]
+    for pattern, plain in _PLAIN:
+        message = re.sub(pattern, plain, message)
+    # Not where it is a name: 'SOURCE', --out.
+    message = message[:1].lower() + message[1:] if message[1:2].islower() else message
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"{context.command_path} --help" if context and "--help" not in message else None
+    click.echo(describe(Problem(message=message, key=key, hint=hint)), err=True)
+
+
+_PLAIN = (
+    (r"is not a valid int(eger)?( range)?$", "is not a whole number"),
+    (r"is not a valid float( range)?$", "is not a number"),
+    (r"is not in the range (\S+)<=x<=(\S+)$", r"is not from \1 to \2"),
+    (r"is not in the range x>=(\S+)$", r"is less than \1"),
+    (r"is not in the range x<=(\S+)$", r"is more than \1"),
+)
+"""Click's words for numbers, and ours."""
+
+
 def describe(problem: Problem) -> str:
     """`file:line:column: key: message`, then what was found, what was expected and a hint."""
     head = [click.style("error", fg="red", bold=True)]
     if problem.where is not None:
-        head.append(click.style(str(problem.where), bold=True))
+        head.append(click.style(_escaped(str(problem.where)), bold=True))
     if problem.key is not None:
-        head.append(click.style(problem.key, fg="cyan"))
-    lines = [": ".join([*head, problem.message])]
+        head.append(click.style(_escaped(problem.key), fg="cyan"))
+    lines = [": ".join([*head, _escaped(problem.message)])]
     for label, text in (("found", problem.found), ("expected", problem.expected), ("hint", problem.hint)):
         if text is not None:
             lines.append(_line(label, text))
@@ -35,7 +61,12 @@ def describe(problem: Problem) -> str:
 
 def _line(label: str, text: str) -> str:
     name = click.style(f"{label + ':':<9}", fg="green" if label == "hint" else None, dim=label != "hint")
-    return f"  {name} " + text.replace("\n", "\n" + " " * 12)
+    return f"  {name} " + _escaped(text).replace("\n", "\n" + " " * 12)
+
+
+def _escaped(text: str) -> str:
+    """Without what a terminal would take for a command, as a file's name may hold it; lines stay lines."""
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda odd: odd[0].encode("unicode_escape").decode(), text)
 
 
 def show_ours(error: Exception, traceback_wanted: bool) -> None:

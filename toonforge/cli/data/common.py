@@ -129,10 +129,12 @@ def _example(row: Row, indent: int) -> str:
 
 
 def _changed(outputs: tuple[str, ...]) -> str:
+    count = len(outputs)
     named = ", ".join(map(_shown, outputs[:EXAMPLES])) + (", …" if len(outputs) > EXAMPLES else "")
-    if len(outputs) == 1:
-        return f"1 output was changed since: {named}; kept; delete it to have it made again"
-    return f"{len(outputs):,} outputs were changed since: {named}; kept; delete them to have them made again"
+    if count == 1:
+        return f"1 output was changed since it was made: {named}. It stays; delete it to have it made again"
+    told = f"{count:,} outputs were changed since they were made: {named}."
+    return f"{told} They stay; delete them to have them made again"
 
 
 def _some(count: int, noun: str) -> str:

@@ -199,7 +199,7 @@ def parsed_shares(shares: str | Sequence[float]) -> tuple[float, float, float]:
     Raises:
         DataError: there are not three numbers, their sum is neither 100 nor 1, or nothing is left for training.
     """
-    text = shares if isinstance(shares, str) else "/".join(map(str, shares))
+    text = "/".join(map(str, shares)) if isinstance(shares, Sequence) and not isinstance(shares, str) else str(shares)
     try:
         numbers = [Decimal(part.strip()) for part in text.split("/")]
         if len(numbers) != 3 or not all(number.is_finite() and number >= 0 for number in numbers):
