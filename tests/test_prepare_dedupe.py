@@ -232,6 +232,20 @@ def test_again_does_nothing_and_more_pictures_are_compared_with_all(photos: Path
     assert by_source(fresh.rows) == rows
 
 
+def test_a_picture_whose_file_is_gone_is_still_compared_and_put_aside(tmp_path: Path) -> None:
+    write(photo(), tmp_path / "in" / "small.png")
+    out = dedupe(tmp_path / "in").out
+    bytes_before = (out / "kept/small.png").read_bytes()
+    (tmp_path / "in" / "small.png").unlink()
+    write(np.asarray(Image.fromarray(photo()).resize((768, 576))), tmp_path / "in" / "large.png")
+    report = dedupe(tmp_path / "in")
+    assert report.gone == ("small.png",) and report.counts == {"kept": 1, "aside": 1}
+    assert (out / "aside/near-duplicate/small.png").read_bytes() == bytes_before
+    assert not (out / "kept/small.png").exists() and (out / "duplicates.jpg").is_file()
+    pruned = dedupe(tmp_path / "in", prune=True)
+    assert [row.source for row in pruned.rows] == ["large.png"] and not (out / "aside").exists()
+
+
 def test_stopped_in_the_second_pass_it_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["toonforge.prepare.verbs.dedupe"]
 
