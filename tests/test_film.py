@@ -227,6 +227,15 @@ def test_more_than_8_bits_and_hdr_are_said(folder: Path, tmp_path: Path) -> None
     assert "HDR (PQ)" in survey(bright).remarks["converted"]
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mpg", "mpeg2video"), ("a.mkv", "libx264")])
+def test_interlaced_films_are_said(tmp_path: Path, name: str, codec: str) -> None:
+    halves = {"flags": "+ildct+ilme"}
+    remarks = survey(films.film(tmp_path / name, films.scene(1, 5), codec=codec, options=halves)).remarks
+    tells = int(av.__version__.split(".")[0]) >= 18
+    assert ("combed edges" in remarks["interlaced"]) if tells else not remarks
+    assert not survey(films.film(tmp_path / name, films.scene(1, 5), codec=codec, options={})).remarks
+
+
 def test_a_cover_is_not_the_film(folder: Path) -> None:
     with opened(folder / "a.mp4") as (_, stream):
         assert stream.type == "video" and stream.thread_count == 1

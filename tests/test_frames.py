@@ -72,7 +72,7 @@ def test_each_scene_gives_its_frames_and_the_manifest_says_which(long: Path, tmp
         assert ENDS[scene - 1] - LENGTHS[scene - 1] <= shown < ENDS[scene - 1]
         assert float(row.figures["time"]) == pytest.approx(shown / FPS, abs=1e-3)
         assert row.output == f"long/{shown / FPS:010.3f}s.jpg" and row.figures["film"] == "long.mkv"
-        assert re.fullmatch(r"long\.mkv#t=\d\d:\d\d:\d\d\.\d\d\d", row.source)
+        assert row.source == f"long.mkv#t=00:{int(shown / FPS // 60):02d}:{shown / FPS % 60:06.3f}"
     scenes = [int(row.figures["scene"]) for row in written(report)]
     assert sorted(scenes) == [scene + 1 for scene in range(len(LENGTHS)) for _ in range(per_scene)]
     assert {row["output"] for row in table(report.out)} == {
@@ -185,16 +185,66 @@ def test_films_are_found_in_folders_and_told_apart(tmp_path: Path) -> None:
     assert {row.figures["film"] for row in report.rows} == {"a.mp4", "a.mkv", "Summer 🌊/B.MKV"}
 
 
-def test_films_of_earlier_calls_stay_and_those_that_are_gone_leave(tmp_path: Path) -> None:
+def test_films_of_earlier_calls_stay_and_so_do_frames_of_those_that_are_gone(tmp_path: Path) -> None:
     one, two, out = short(tmp_path / "one.mp4"), short(tmp_path / "two.mp4", seed=5), tmp_path / "out"
     first = frames(one, out)
     both = frames(two, out)
-    assert {row.figures["film"] for row in both.rows} == {"one.mp4", "two.mp4"}
+    assert {row.figures["film"] for row in both.rows} == {"one.mp4", "two.mp4"} and not both.gone
     assert written(first) == [row for row in written(both) if row.figures["film"] == "one.mp4"]
-    one.unlink()
+    one.rename(tmp_path / "elsewhere")
     left = frames(two, out)
-    assert {row.figures["film"] for row in left.rows} == {"two.mp4"}
+    assert left.rows == both.rows and left.gone == tuple(row.source for row in first.rows)
+    assert content(out).keys() == {"manifest.csv", *(row.output for row in both.rows)} | scenes_of(out)
+    (tmp_path / "elsewhere").rename(one)
+    back = frames(two, out)
+    assert back.rows == both.rows and not back.gone
+    one.unlink()
+    pruned = frames(two, out, prune=True)
+    assert {row.figures["film"] for row in pruned.rows} == {"two.mp4"} and not pruned.gone
     assert not (out / "one").exists() and (out / "two").exists()
+
+
+def scenes_of(out: Path) -> set[str]:
+    return {f"{folder}/manifest.csv" for folder in (".films", ".scenes") if (out / folder).is_dir()}
+
+
+def test_a_film_of_a_name_that_was_another_s_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    one, out = short(tmp_path / "films/a.mp4"), tmp_path / "out"
+    first = frames(one.parent, out)
+    one.unlink()
+    short(tmp_path / "films/a.mkv", seed=5)
+    both = frames(one.parent, out)
+    assert {row.output.split("/")[0] for row in both.rows} == {"a", "a.mkv"} and both.rows[-2:] == first.rows
+
+
+@pytest.mark.parametrize("lost", ["row", "picture", "end"])
+def test_what_is_lost_is_made_again(long: Path, tmp_path: Path, lost: str) -> None:
+    report = frames(long, tmp_path / "out", per_scene=2)
+    before, table_ = content(report.out), report.out / "manifest.csv"
+    if lost == "row":
+        lines = table_.read_text("utf-8").splitlines(keepends=True)
+        table_.write_text("".join(lines[:4] + lines[5:]), "utf-8")
+    elif lost == "end":
+        os.truncate(table_, table_.stat().st_size - 5)
+    else:
+        (report.out / written(report)[3].output).unlink()
+    assert frames(long, report.out, per_scene=2).rows == report.rows and content(report.out) == before
+
+
+def test_films_may_be_given_as_text(tmp_path: Path) -> None:
+    path = short(tmp_path / "a.mp4")
+    report = frames(str(path))
+    assert report.out == tmp_path / "a-frames"
+    assert frames([str(path), path], str(tmp_path / "out")).counts == report.counts
+
+
+def test_too_short_a_scene_is_said(tmp_path: Path) -> None:
+    shots = [*films.scene(0, 50), *films.scene(1, 5), *films.scene(2, 50)]
+    report = frames(films.film(tmp_path / "a.mp4", shots), tmp_path / "out")
+    assert report.counts == {"written": 2, "skipped": 1}, report.rows
+    [row] = [row for row in report.rows if row.action == "skipped"]
+    assert row.reason == "a scene too short: from 2.00 to 2.20 seconds, less than 0.4 seconds"
+    assert row.source == "a.mp4#t=00:00:02.000"
 
 
 def test_a_changed_film_is_done_again(tmp_path: Path) -> None:
@@ -209,7 +259,7 @@ def test_a_changed_film_is_done_again(tmp_path: Path) -> None:
 def test_other_settings_are_refused_or_begin_anew(tmp_path: Path) -> None:
     path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
     frames(path, out)
-    with pytest.raises(DataError, match="per_scene"):
+    with pytest.raises(DataError, match="--per-scene"):
         frames(path, out, per_scene=2)
     frames(path, out, per_scene=2, format="png", force=True)
     frames(path, tmp_path / "new", per_scene=2, format="png")
@@ -225,12 +275,12 @@ def test_size_scales_down_and_never_up(tmp_path: Path) -> None:
 
 
 def test_max_spreads_what_is_left_and_from_and_until_limit_it(long: Path, tmp_path: Path) -> None:
-    few = written(frames(long, tmp_path / "few", every=1, most=4))
+    few = written(frames(long, tmp_path / "few", every=1, max=4))
     times = [float(row.figures["time"]) for row in few]
     assert len(times) == 4 and min(np.diff(times)) > 25
-    part = frames(long, tmp_path / "part", begin=40, end=62)
+    part = frames(long, tmp_path / "part", start=40, until=62)
     assert all(40 <= float(row.figures["time"]) <= 62 for row in written(part)) and len(written(part)) == 2
-    none = frames(long, tmp_path / "none", begin=500)
+    none = frames(long, tmp_path / "none", start=500)
     assert none.counts == {"skipped": 1} and "119.9 seconds" in none.rows[0].reason
 
 
@@ -245,7 +295,13 @@ def test_bad_films_are_recorded_and_the_others_done(long: Path, tmp_path: Path) 
     report = frames(folder, tmp_path / "out")
     assert report.counts["unreadable"] == 4 and report.counts["truncated"] == 1
     reasons = {row.source: row.reason for row in report.rows if row.reason}
-    assert reasons.keys() == {"empty.mp4", "text.mov", "picture.webm", "nowhere.mkv", "torn.mkv"}
+    assert {name for name in reasons if "#t=" not in name} == {
+        "empty.mp4",
+        "text.mov",
+        "picture.webm",
+        "nowhere.mkv",
+        "torn.mkv",
+    }
     assert "ends after" in reasons["torn.mkv"] and reasons["empty.mp4"] == "the file is empty"
     assert {row.figures["film"] for row in written(report)} == {"good.mp4", "torn.mkv"}
     (folder / "text.mov").unlink()
@@ -258,13 +314,13 @@ def test_bad_films_are_recorded_and_the_others_done(long: Path, tmp_path: Path) 
     [
         ({"every": 0}, "every"),
         ({"every": float("nan")}, "every"),
-        ({"per_scene": 0}, "per scene"),
+        ({"per_scene": 0}, "--per-scene"),
         ({"threshold": 1}, "threshold"),
-        ({"begin": -1}, "from"),
-        ({"begin": 5, "end": 5}, "until"),
+        ({"start": -1}, "from"),
+        ({"start": 5, "until": 5}, "--until: it must be after --from"),
         ({"size": 3}, "size"),
         ({"format": "gif"}, "jpg or png"),
-        ({"most": 0}, "max"),
+        ({"max": 0}, "max"),
         ({"every": 1, "per_scene": 2}, "scenes are not looked for"),
     ],
 )
@@ -307,4 +363,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert told in err and "Traceback" not in err
     (tmp_path / "bad.mp4").write_bytes(b"no film")
     assert main(["data", "frames", str(tmp_path / "bad.mp4")]) == 2
-    assert "unreadable" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "unreadable" in told and not re.search(r"\d frames? in", told)
+
+
+def test_the_command_counts_what_was_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = tmp_path / "films", tmp_path / "out"
+    short(folder / "a.mp4")
+    (folder / "text.mp4").write_text("Once upon a time " * 50)
+    words = ["data", "frames", str(folder), "-o", str(out)]
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("2 frames in ")
+    assert main(words) == 0
+    assert capsys.readouterr().err.count("done before") == 1
+    assert main([*words, "--from", "1000", "--force"]) == 0
+    assert not re.search(r"\d frames? in", capsys.readouterr().out)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from toonforge.cli.data.common import force_option, run, workers_option
+from toonforge.cli.data.common import force_option, prune_option, run, workers_option
 
 
 def seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -42,8 +42,8 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--every", type=float, metavar="SECONDS", help="A frame every so many seconds, in place of those of each scene."
 )
-@click.option("--from", "begin", metavar="TIME", default="0", callback=seconds, help="Where to begin: 90 or 1:30.")
-@click.option("--until", "end", metavar="TIME", callback=seconds, help="Where to end.")
+@click.option("--from", "start", metavar="TIME", default="0", callback=seconds, help="Where to begin: 90 or 1:30.")
+@click.option("--until", metavar="TIME", callback=seconds, help="Where to end.")
 @click.option("--size", type=int, metavar="PIXELS", help="Scale the short side down to this; never up.")
 @click.option(
     "--format",
@@ -52,22 +52,24 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     show_default=True,
     help="JPEG of quality 95 with colours at full size, or PNG: lossless, four times as large.",
 )
-@click.option("--max", "most", type=int, metavar="N", help="At most so many frames of each film, evenly spaced.")
+@click.option("--max", type=int, metavar="N", help="At most so many frames of each film, evenly spaced.")
 @workers_option
 @force_option
+@prune_option
 def command(
     films: tuple[Path, ...],
     out: Path | None,
     per_scene: int,
     threshold: float,
     every: float | None,
-    begin: float,
-    end: float | None,
+    start: float,
+    until: float | None,
     size: int | None,
     format: str,
-    most: int | None,
+    max: int | None,
     workers: int | None,
     force: bool,
+    prune: bool,
 ) -> int:
     """Take pictures out of films, and of all films in folders.
 
@@ -75,7 +77,9 @@ def command(
     are left out. Frames come out upright, with square pixels and 8 bits a colour; HDR is not tone-mapped. Each is
     OUT/FILM/000012.480s.jpg, with its time in seconds.
 
-    Further films may be added by later calls with the same OUT and options.
+    Further films may be added by later calls with the same OUT and options. Films are worked on in pieces of half a
+    minute. What is known of them lies in the hidden folders OUT/.films and OUT/.scenes, so that nothing is decoded
+    twice; both may be deleted.
 
     \b
     Examples:
@@ -83,25 +87,25 @@ def command(
       toonforge data frames films/ --per-scene 3 --size 512
       toonforge data frames film.mkv --every 2 --from 1:30 --until 1:20:00
     """
-    from toonforge.prepare.engine.sources import beside
     from toonforge.prepare.verbs.frames import frames
 
     return run(
         lambda bar: frames(
             films,
-            out or beside(films[0] if films[0].is_dir() else films[0].with_suffix(""), "frames"),
+            out,
             every=every,
             per_scene=per_scene,
             threshold=threshold,
-            begin=begin,
-            end=end,
+            start=start,
+            until=until,
             size=size,
             format=format,
-            most=most,
+            max=max,
             workers=workers,
             force=force,
+            prune=prune,
             progress=bar,
         ),
         "frame",
-        "piece",
+        "film piece",
     )

@@ -2,7 +2,7 @@
 
 Three passes, each begun again where it was stopped: every film is read once without decoding it; to find scenes, it is
 decoded in pieces and a few figures of each frame are kept; and the frames that are wanted are decoded and written.
-What the first two found out stays in the hidden folders OUT/.films and OUT/.scenes.
+What the first two found out stays in the hidden folders OUT/.films and OUT/.scenes, which may be deleted.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 
 import attrs
 
-from toonforge.errors import DataError, Problem
 from toonforge.extras import need
 from toonforge.prepare.engine import manifest, out_folder
-from toonforge.prepare.engine.sources import with_targets
+from toonforge.prepare.engine.plan import Prune
+from toonforge.prepare.engine.sources import beside, with_targets
 from toonforge.prepare.engine.task import FAILED, UNREADABLE, Outcome, Progress, Source, Task
 from toonforge.prepare.engine.work import Report, Row, work
 from toonforge.prepare.films.finding import find_films
 from toonforge.prepare.films.plan import Choice, Piece, Wanted, in_pieces, pieces, wanted
+from toonforge.prepare.films.rows import by_frame, by_piece
 from toonforge.prepare.films.scenes import THRESHOLD
 from toonforge.prepare.films.tasks import (
-    FORMATS,
     REMARKS,
     Measuring,
     Surveying,
@@ -33,6 +33,7 @@ from toonforge.prepare.films.tasks import (
     load_figures,
     load_survey,
 )
+from toonforge.prepare.films.values import check, named
 
 FRAMES, FILMS, SCENES = "frames", ".films", ".scenes"
 """The verb, and folders in OUT for what was found out about films and their pieces."""
@@ -42,19 +43,20 @@ MEASURES = 1
 
 
 def frames(
-    films: Path | Sequence[Path],
-    out: Path,
+    films: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
     *,
     every: float | None = None,
     per_scene: int = 1,
     threshold: float = THRESHOLD,
-    begin: float = 0.0,
-    end: float | None = None,
+    start: float = 0.0,
+    until: float | None = None,
     size: int | None = None,
     format: str = "jpg",
-    most: int | None = None,
+    max: int | None = None,
     workers: int | None = None,
     force: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Take pictures out of films.
@@ -65,30 +67,34 @@ def frames(
     Args:
         films: files, and folders in which films are looked for.
         out: gets FILM/000012.480s.jpg (the time in seconds) for each frame. Further films may be added by later calls.
+            A folder beside the first film, "film-frames", when left out.
         every: seconds from one frame to the next; None for the sharpest frames of each scene.
         per_scene: how many of each scene, evenly spaced.
         threshold: times that a frame changes more than its neighbours, to be a cut; higher finds fewer scenes.
-        begin, end: seconds between which frames are taken.
+        start, until: seconds between which frames are taken; `--from` (a word of Python's) and `--until`.
         size: pixels to which the short side is scaled down; never up, and not at all when left out.
         format: "jpg" (quality 95, colours at full size) or "png". Frames have been through a lossy compression already,
             so JPEG costs little: it differs less from the frame than the frame does from what was filmed.
-        most: how many frames of one film at most, evenly spaced among those that would be taken.
+        max: how many frames of one film at most, evenly spaced among those that would be taken.
+        prune: remove frames whose films are gone.
         workers, force, progress: as `toonforge.prepare.engine.work.work` takes them.
 
     Raises:
         DataError: there is no film, a value is out of its range, or OUT cannot be used.
         ToonforgeError: PyAV is not installed.
     """
-    given = [films] if isinstance(films, Path) else [*films]
-    choice = Choice(every=every, per_scene=per_scene, threshold=threshold, begin=begin, end=end, most=most)
-    _check(choice, size, format)
+    given = [Path(films)] if isinstance(films, str | Path) else [*map(Path, films)]
+    choice = Choice(every=every, per_scene=per_scene, threshold=threshold, begin=start, end=until, most=max)
+    check(choice, size, format)
     need("av", "films need")
     root, found = find_films(given)
+    out = _beside(given[0]) if out is None else Path(out)
     call = _Call(root, _source(given), out, workers, force, progress)
-    settings = {**attrs.asdict(choice), "size": size, "format": format, "below": str(root)}
+    settings = {**named(choice), "--size": size, "--format": format, "films below": str(root)}
     _begin(given, call, settings)
 
     sources = _with_earlier(found, root, out)
+    paths = {source.name: source.path for source in sources}
     surveyed = call.work(FILMS, sources, Surveying())
     if surveyed.stopped:
         return attrs.evolve(surveyed, out=out, rows=(), counts={})
@@ -104,7 +110,6 @@ def frames(
                 for piece in pieces(source.name, film)
                 if film.seconds(piece.first) <= last and (piece.end is None or film.seconds(piece.end) >= first)
             ]
-    paths = {source.name: source.path for source in sources}
     cut = [Source(piece.name, paths[name]) for name, theirs in parts.items() for piece in theirs]
     films_of = {piece.name: name for name, theirs in parts.items() for piece in theirs}
     if every is None and cut:
@@ -120,17 +125,36 @@ def frames(
                 planned.update(_plan(name, theirs, out, choice))
             except _NoFrame as error:
                 said[name] = {**said.get(name, {}), error.action: str(error)}
+    with out_folder.alone(out), out_folder.writing(out):
+        before = by_piece(_rows(out), parts, planned, out / FILMS)
+        manifest.write(out / manifest.CSV, before, Writing.columns)
+    earlier = {str(row.figures["film"]) for row in before} - paths.keys()
+    ever = [*sources, *(Source(name, root / name) for name in earlier)]
     writing = Writing(
         surveys=out / FILMS,
         films=films_of,
-        folders={source.name: source.target for source in with_targets(sources, "")},
+        folders={source.name: source.target for source in with_targets(ever, "")},
         frames=planned,
         said=said,
         format=format,
         size=size,
     )
     todo = [*(Source(name, paths[name]) for name in said), *(one for one in cut if one.name in planned)]
-    return call.work("", todo, writing, settings)
+
+    def old(row: Row) -> bool:
+        film = str(row.figures["film"])
+        return film in parts or (prune and film not in paths)
+
+    return by_frame(call.work("", todo, writing, settings, old), paths)
+
+
+def _beside(film: Path) -> Path:
+    """Where frames go when that is left out: beside the first film or folder."""
+    return beside(film if film.is_dir() else film.with_suffix(""), FRAMES)
+
+
+def _rows(out: Path) -> tuple[Row, ...]:
+    return manifest.read(out / manifest.CSV, Writing.columns)[0]
 
 
 @attrs.frozen
@@ -145,7 +169,12 @@ class _Call:
     progress: Progress | None
 
     def work(
-        self, below: str, sources: Sequence[Source], task: Task, settings: Mapping[str, object] | None = None
+        self,
+        below: str,
+        sources: Sequence[Source],
+        task: Task,
+        settings: Mapping[str, object] | None = None,
+        prune: Prune = True,
     ) -> Report:
         """One pass, in a hidden folder where `settings` are left out: then it depends on nothing but the films."""
         what, out, force = below.removeprefix(".") or FRAMES, self.out / below, False
@@ -153,7 +182,7 @@ class _Call:
             settings = {"below": str(self.root), "measures": MEASURES}
             before = _begun(out, what)
             force = self.force and before is not None and before["settings"] != settings
-        progress = self.progress if not below or self.progress is None else _Quiet(self.progress)
+        progress = None if self.progress is None else _Named(self.progress, _PASSES[what], bool(below))
         return work(
             what,
             self.source,
@@ -163,6 +192,7 @@ class _Call:
             settings,
             workers=self.workers,
             force=force,
+            prune=prune,
             progress=progress,
             finish=_heed if below else None,
         )
@@ -173,15 +203,23 @@ def _heed(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return ()
 
 
+_PASSES = {"films": "films read", "scenes": "film pieces measured", FRAMES: "film pieces gone through"}
+"""What is counted in each pass."""
+
+
 @attrs.define
-class _Quiet:
-    """Progress of a pass that says nothing where nothing is left to do."""
+class _Named:
+    """Progress of a pass, in words; one before the last says nothing of what was done before."""
 
     progress: Progress
+    counted: str
+    quiet: bool
 
     def begin(self, what: str, total: int, done: int) -> None:
-        if done < total:
-            self.progress.begin(what, total, done)
+        if not self.quiet:
+            self.progress.begin(self.counted, total, done)
+        elif done < total:
+            self.progress.begin(self.counted, total - done, 0)
 
     def advance(self, outcome: Outcome) -> None:
         self.progress.advance(outcome)
@@ -227,38 +265,9 @@ def _source(given: Sequence[Path]) -> Path:
 def _with_earlier(found: Sequence[Source], root: Path, out: Path) -> list[Source]:
     """The films, and those of earlier calls that are still there: a film that is not named again is not gone."""
     rows, _ = manifest.read(out / FILMS / manifest.CSV, Surveying.columns)
-    named = {source.name for source in found}
-    earlier = [Source(row.source, root / row.source) for row in rows if row.source not in named]
+    names = {row.source for row in rows} | {str(row.figures["film"]) for row in _rows(out)}
+    earlier = [Source(name, root / name) for name in names - {source.name for source in found}]
     return sorted([*found, *(source for source in earlier if source.path.is_file())], key=lambda source: source.name)
-
-
-def _check(choice: Choice, size: int | None, format: str) -> None:
-    """Raise `DataError` for values out of their range."""
-    later = f"more than {choice.begin:g} seconds"
-    problems = [
-        Problem(message="out of range", key=key, found=str(value), expected=expected)
-        for key, value, expected, right in (
-            ("every", choice.every, "seconds, more than 0", choice.every is None or 0 < choice.every < float("inf")),
-            ("per scene", choice.per_scene, "1 or more", choice.per_scene >= 1),
-            ("threshold", choice.threshold, "more than 1", choice.threshold > 1),
-            ("from", choice.begin, "0 seconds or more", choice.begin >= 0),
-            (
-                "until",
-                choice.end,
-                later,
-                choice.end is None or choice.end > choice.begin,
-            ),
-            ("size", size, "16 pixels or more", size is None or size >= 16),
-            ("format", format, " or ".join(FORMATS), format in FORMATS),
-            ("max", choice.most, "1 or more", choice.most is None or choice.most >= 1),
-        )
-        if not right
-    ]
-    if choice.every is not None and (choice.per_scene, choice.threshold) != (1, THRESHOLD):
-        hint = "leave one or the other out"
-        problems.append(Problem(message="scenes are not looked for where a frame is taken every so often", hint=hint))
-    if problems:
-        raise DataError(*problems)
 
 
 def _begin(given: Sequence[Path], call: _Call, settings: Mapping[str, object]) -> None:
