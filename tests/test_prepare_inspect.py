@@ -22,11 +22,13 @@ from PIL import Image, ImageFilter
 
 from tests.scenes import barred, gray, scene
 from toonforge.cli import main
-from toonforge.errors import DataError
-from toonforge.prepare.engine.task import Outcome
+from toonforge.data.reading.picture import read_picture
+from toonforge.errors import DataError, UnreadableImage
+from toonforge.prepare.engine.task import Outcome, Source
 from toonforge.prepare.inspection.figures import folder_of
 from toonforge.prepare.inspection.finding import FINE, LOOK, MEND, Finding, Shot, ordered, printable
 from toonforge.prepare.inspection.folder import look_beside
+from toonforge.prepare.inspection.measure import Measure
 from toonforge.prepare.inspection.sheet import CELL, COLUMNS, GAP, MARGIN, RULE, Band, _shelves, draw_sheet
 from toonforge.prepare.inspection.spread import MOST_TICKS, spreads
 from toonforge.prepare.quality.bars import Bars
@@ -321,6 +323,45 @@ def test_what_reading_converts_is_told_and_how(tmp_path: Path) -> None:
     assert "transparency" in kinds(inspection, LOOK)  # one in six teaches white backgrounds
     (row,) = [row for row in inspection.rows if row.source == "turned.jpg"]
     assert (row.figures["width"], row.figures["height"]) == (264, 300)  # as it is read: upright
+
+
+EXIF = {"none": b"", "turned": b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"}
+EXIF["no TIFF header"] = b"Exif\0\0" + b"\xde\xad\xbe\xef" * 8
+EXIF["torn"] = EXIF["turned"][:15]
+EXIF["far away"] = EXIF["turned"][:10] + b"\xff" * 20
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("exif", EXIF)
+def test_every_picture_that_training_reads_is_measured_whatever_its_exif_holds(
+    tmp_path: Path, exif: str, ending: str
+) -> None:
+    path = save(tmp_path / f"a.{ending}", sharp(30, 40, 1), **{"exif": EXIF[exif]} if ending != "tif" else {})
+    outcome = Measure()(Source(path.name, path), tmp_path)
+    height, width = read_picture(path).shape[:2]
+    assert (outcome.figures["width"], outcome.figures["height"]) == (width, height)
+    assert (outcome.figures["converted"] == "rotation") == (width < height) == (exif == "turned" and ending != "tif")
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "tif", "jpg"])
+def test_every_picture_that_training_reads_is_measured_however_it_is_damaged(tmp_path: Path, kind: str) -> None:
+    frames = [Image.fromarray(scene(24, 32, seed)) for seed in range(3)]
+    path = tmp_path / f"a.{kind}"
+    frames[0].save(path, "MPO" if kind == "jpg" else None, save_all=True, append_images=frames[1:])
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    read = 0
+    for number in range(120):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[rng.integers(0, len(data), 2)] = rng.integers(0, 256, 2)
+        path.write_bytes((data if number % 2 else data[: rng.integers(len(data) // 3, len(data))]).tobytes())
+        try:
+            height, width = read_picture(path).shape[:2]
+        except UnreadableImage:
+            continue
+        read += 1
+        figures = Measure()(Source(path.name, path), tmp_path).figures
+        assert (figures["width"], figures["height"]) == (width, height)
+    assert read > 5
 
 
 def test_plain_pictures_are_not_called_converted(clean: tuple[Path, Path]) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from toonforge.data.reading.picture import read_picture
-from toonforge.data.transforms import scale_short_side
+from toonforge.data.reading.pillow import opened
+from toonforge.data.reading.upright import orientation_of
 from toonforge.prepare.engine.copying import unreadable
 from toonforge.prepare.engine.task import Outcome, Source
 from toonforge.prepare.inspection.figures import MEASURED, NUMBERS, PRINTS, WORDS
 
 if TYPE_CHECKING:
-    from PIL import ImageFile
+    from PIL import Image
 
 ROTATION, TRANSPARENCY, CMYK, DEEP, PALETTE, FRAMES = (
     "rotation",
@@ -54,13 +54,13 @@ class Measure:
         """The figures of a file; writes nothing. Raises `UnreadableImage`."""
         from toonforge.prepare.duplicates.hashes import hashed
         from toonforge.prepare.quality.bars import letterbox
-        from toonforge.prepare.quality.measures import STANDARD, measured
+        from toonforge.prepare.quality.measures import measured, standard
 
         whole = read_picture(source.path)
         height, width = whole.shape[:2]
         bars = letterbox(whole)
-        small = scale_short_side(whole, STANDARD)
-        inner = scale_short_side(bars.cut(whole), STANDARD) if bars else small  # black bars would make it dark
+        small = standard(whole)
+        inner = bars.cut(whole) if bars else small  # black bars would make it dark
         try:
             header, digest = _header(source.path), _digest(source.path)
         except OSError as error:  # it has gone meanwhile
@@ -81,32 +81,33 @@ class Measure:
 
 def _header(path: Path) -> dict[str, str]:
     """What the file says of itself."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it was read before: nothing here is news
-        with Image.open(path) as image:
-            return {
-                "format": image.format or "",
-                "mode": image.mode,
-                "converted": ";".join(kind for kind, is_so in _conversions(image).items() if is_so),
-            }
+    with path.open("rb") as file, opened(file) as image:
+        return {
+            "format": image.format or "",
+            "mode": image.mode,
+            "converted": ";".join(kind for kind, is_so in _conversions(image).items() if is_so),
+        }
 
 
-def _conversions(image: ImageFile.ImageFile) -> dict[str, bool]:
-    from PIL import ExifTags
-
+def _conversions(image: Image.Image) -> dict[str, bool]:
     # Pillow calls 16-bit RGB plain RGB: only the tile that it is about to decode tells. (BGR;16 is 16 bits in all.)
-    raw = " ".join(str(tile[3]) for tile in image.tile)
+    raw = " ".join(str(tile[3]) for tile in getattr(image, "tile", ()))
     return {
-        ROTATION: image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9),
+        ROTATION: orientation_of(image) > 1,
         TRANSPARENCY: "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"),
         CMYK: image.mode == "CMYK",
         DEEP: image.mode.startswith("I") or re.search(r"\b(L|LA|RGB|RGBA|RGBX|CMYK);16", raw) is not None,
         PALETTE: image.mode in ("P", "PA"),
-        # Telephones keep a second, small copy in the same JPEG file: that is no animation.
-        FRAMES: bool(getattr(image, "is_animated", False)) and image.format != "MPO",
+        FRAMES: _animated(image),
     }
+
+
+def _animated(image: Image.Image) -> bool:
+    try:
+        # Telephones keep a second, small copy in the same JPEG file: that is no animation.
+        return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+    except Exception:  # Pillow looks for the second frame; where that is damaged, there is none to leave out
+        return False
 
 
 def _digest(path: Path) -> str:
