@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from numbers import Integral
@@ -207,12 +208,18 @@ def write(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     write_atomic(path, ",".join((*COLUMNS, *columns)) + "\n" + lines(rows, columns))
 
 
+def is_alone(path: Path) -> bool:
+    """Whether what is appended to a file changes nothing elsewhere: it is no link, and has no second name."""
+    found = os.lstat(path)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
 class Journal:
     """The manifest while it is appended to: a block of rows is there or, but for a power cut, not at all."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._columns = columns
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add the rows of one source. Raises `OSError` where the disk is full; the file is then as it was."""

@@ -93,9 +93,15 @@ def begun(out: Path, verb: str) -> Mapping[str, Any] | None:
     """What OUT was begun with (its manifest.json), or None where it is empty.
 
     Raises:
-        DataError: it holds something that this verb did not write.
+        DataError: it holds something that this verb did not write; such is a link to a folder, through which something
+            elsewhere would be written over.
     """
     file = out / JSON
+    for folder, inner, _ in os.walk(out):
+        for name in inner:
+            if os.path.islink(os.path.join(folder, name)):
+                link = os.path.join(folder, name)
+                raise _not_ours(out, f"{one_line(link)} is a link to a folder elsewhere")
     strangers = sorted(entry.name for entry in out.iterdir() if entry.name not in _NOTHING)
     if not strangers:
         return None
@@ -185,16 +191,8 @@ def write_begun(
 
 
 def clean(out: Path) -> None:
-    """Remove the parts of files that a call left behind when it was killed.
-
-    Raises:
-        DataError: a folder in OUT is a link, through which something elsewhere would be written over.
-    """
-    for folder, inner, files in os.walk(out):
-        for name in inner:
-            if os.path.islink(os.path.join(folder, name)):
-                link = os.path.join(folder, name)
-                raise _not_ours(out, f"{shown(link)} is a link to a folder elsewhere")
+    """Remove the parts of files that a call left behind when it was killed."""
+    for folder, _, files in os.walk(out):
         for name in filter(is_partial, files):
             os.unlink(os.path.join(folder, name))
 

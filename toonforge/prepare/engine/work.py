@@ -170,7 +170,7 @@ def _begin(
         if before is not None and not before.get("counts"):
             plan = attrs.evolve(plan, risky=True)  # the call before did not come to its end: a file may have ended it
         out_folder.remove(out, plan.stale)
-        if not whole or len(plan.rows) + len(plan.gone) < len(rows):
+        if not whole or len(plan.rows) + len(plan.gone) < len(rows) or not manifest.is_alone(table):
             manifest.write(table, (*plan.rows, *plan.gone), task.columns)
     return plan
 
