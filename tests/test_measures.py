@@ -106,6 +106,16 @@ def test_blur_lowers_sharpness(radius: int) -> None:
     assert sharpness(more) < sharpness(blurred) < sharpness(picture)
 
 
+@pytest.mark.parametrize("times", [2, 3, 4, 6, 9, 12])
+def test_sharpness_of_a_large_picture_is_that_of_the_picture_scaled_plainly(times: int) -> None:
+    """Worked out anew, by the mask of the Laplacian over the picture as Pillow alone scales it."""
+    sharp = np.clip(scene(256, 300) + np.random.default_rng(0).normal(0, 16, (256, 300, 3)), 0, 255).astype(np.uint8)
+    large = Image.fromarray(sharp).resize((300 * times, 256 * times), Image.Resampling.LANCZOS)
+    luma = np.asarray(large.resize((300, 256), Image.Resampling.BICUBIC)) @ np.array([0.299, 0.587, 0.114])
+    edges = np.lib.stride_tricks.sliding_window_view(luma, (3, 3)) * np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    assert sharpness(np.asarray(large)) == pytest.approx(edges.sum((-1, -2)).var(), rel=0.04)
+
+
 def test_a_picture_that_was_enlarged_is_not_sharp() -> None:
     assert sharpness(scale_short_side(scale_short_side(scene(), 48), 512)) < sharpness(scene()) / 4
 

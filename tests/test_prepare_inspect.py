@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
@@ -33,8 +34,9 @@ from toonforge.prepare.inspection.sheet import CELL, COLUMNS, GAP, MARGIN, RULE,
 from toonforge.prepare.inspection.spread import MOST_TICKS, spreads
 from toonforge.prepare.quality.bars import Bars
 from toonforge.prepare.quality.judging import Limits
-from toonforge.prepare.verbs.dedupe import dedupe
-from toonforge.prepare.verbs.filter import filter_pictures
+from toonforge.prepare.quality.measures import FIGURES
+from toonforge.prepare.verbs.dedupe import Hash, dedupe
+from toonforge.prepare.verbs.filter import Sort, filter_pictures
 from toonforge.prepare.verbs.inspect import Inspection, default_out, inspect
 
 
@@ -323,6 +325,33 @@ def test_what_reading_converts_is_told_and_how(tmp_path: Path) -> None:
     assert "transparency" in kinds(inspection, LOOK)  # one in six teaches white backgrounds
     (row,) = [row for row in inspection.rows if row.source == "turned.jpg"]
     assert (row.figures["width"], row.figures["height"]) == (264, 300)  # as it is read: upright
+
+
+@given(
+    st.tuples(st.integers(60, 1500), st.integers(60, 1500)),
+    st.tuples(*[st.sampled_from([0, 0, 20, 60])] * 2),
+    st.integers(0, 3),
+    st.sampled_from(["keep", "aside", "crop"]),
+)
+@example((2100, 2300), (0, 0), 0, "aside")  # so large that it is averaged first
+@example((2100, 2300), (200, 0), 0, "keep")
+@settings(max_examples=12, deadline=None)
+def test_inspect_gives_each_picture_the_figures_that_filter_judges_it_by(
+    size: tuple[int, int], bars: tuple[int, int], seed: int, letterbox: str
+) -> None:
+    picture = barred(sharp(*size, seed), Bars(top=bars[0], bottom=bars[0], left=bars[1], right=bars[1]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = save(Path(folder) / "a.bmp", picture)
+        source = Source(path.name, path)
+        told = Measure()(source, path.parent).figures
+        judged = Sort(limits=Limits(), letterbox=letterbox, link=False)(source, path.parent / "out").figures
+        hashed = Hash(link=False)(source, path.parent / "out").figures
+    assert {figure: told[figure] for figure in (*FIGURES, "bars")} == {
+        figure: judged[figure] for figure in (*FIGURES, "bars")
+    }
+    assert told["hash"] == hashed["hash"]
+    if not any(bars):
+        assert told["sharpness"] == hashed["sharpness"]
 
 
 EXIF = {"none": b"", "turned": b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"}
