@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -109,7 +110,7 @@ def test_bytes_come_out_as_they_went_in(contents: list[bytes], data: st.DataObje
     names = row_names(table, ("photo",), None, None)
     for column in (("photo",), ("deep", "x")):
         rows = Rows(table.select(order), column, names, "table").only(np.arange(len(contents))[::-1])
-        assert [rows._cell(at)[0] for at in range(len(rows))] == [contents[at] for at in order][::-1]
+        assert [rows._cell(at)[0].as_py() for at in range(len(rows))] == [contents[at] for at in order][::-1]
 
 
 @pytest.mark.parametrize("start", [0, 1, 4, 7])
@@ -465,16 +466,107 @@ def test_local_sets_show_no_bars_and_the_hubs_are_left_on(
     assert capfd.readouterr().err == ""
 
 
-def test_a_picture_in_a_file_has_one_version_wherever_the_run_is_started(
+def listing(paths: Sequence[str]) -> datasets.Dataset:
+    """A table of pictures without bytes."""
+    return datasets.Dataset(pa.table({"photo": pa.array([{"bytes": None, "path": p} for p in paths], PICTURE)}))
+
+
+def test_a_picture_in_a_file_is_found_below_its_set_wherever_the_run_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save(tmp_path / "a.png")
-    table = datasets.Dataset.from_dict({"photo": [{"bytes": None, "path": path} for path in ("a.png", "gone.png")]})
-    rows = Rows(table, ("photo",), Texts("ab"), "set")
-    monkeypatch.chdir(tmp_path)
-    status = os.stat("a.png")
-    assert rows.version(0) == f"{tmp_path / 'a.png'}:{status.st_size}:{status.st_mtime_ns}"
+    save(tmp_path / "a.png", seed=3)
+    save(tmp_path / "elsewhere/a.png", seed=4)
+    paths = ["a.png", "gone.png", str(tmp_path / "a.png")]
+    rows = Rows(listing(paths), ("photo",), Texts("abc"), "set", [tmp_path])
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    status = os.stat(tmp_path / "a.png")
+    assert rows.version(0) == rows.version(2) == f"{tmp_path / 'a.png'}:{status.st_size}:{status.st_mtime_ns}"
     assert rows.version(1) == str(tmp_path / "gone.png")
+    assert np.array_equal(rows.read(0), rows.read(2))
+    with pytest.raises(UnreadableImage, match="the file is missing"):
+        rows.read(1)
+
+
+def test_a_table_makes_no_run_read_files_outside_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("set2/secret.png", "secret.png", "here/secret.png"):
+        save(tmp_path / place)
+    monkeypatch.chdir(tmp_path / "here")
+    absolute = str(tmp_path / "secret.png")
+    paths = [absolute, "../secret.png", "../set2/secret.png", "x/../../secret.png", "/etc/hostname", "secret.png"]
+    cells = pa.array([{"bytes": None, "path": path} for path in paths], PICTURE)
+    parquet(tmp_path / "set/a.parquet", range(len(paths)), photo=cells)
+    for path in ("set", "set/a.parquet", "set/*.parquet"):
+        data = settings(tmp_path / path, fields={"photo": "photo"}, validation_split="train")
+        pictures = data.build("validation").groups["photo"]["photo"]
+        for index, given_path in enumerate(paths):
+            with pytest.raises(UnreadableImage) as caught:
+                pictures.read(index)
+            if given_path == "secret.png":
+                assert caught.value.reason == "the file is missing, or a link that leads nowhere"
+                continue
+            assert caught.value.reason == f"{given_path} lies outside of the set's folder"
+            with pytest.raises(UnreadableImage):
+                pictures.version(index)
+
+
+def test_a_set_behind_a_link_is_read_and_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    fill(tmp_path / "pictures", 5)
+    (tmp_path / "link").symlink_to(tmp_path / "pictures")
+    (tmp_path / "packed").mkdir()
+    shutil.make_archive(str(tmp_path / "packed/all"), "zip", tmp_path / "pictures")
+    read, packed = (
+        settings(tmp_path / name, fields={"photo": "image"}).build("train").groups["photo"]["photo"]
+        for name in ("link", "packed")
+    )
+    assert all(read.read(index).shape == (24, 32, 3) for index in range(len(read)))
+    with pytest.raises(UnreadableImage, match="unpack the archive"):
+        packed.read(0)
+
+
+# -- the cache of pictures
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOONFORGE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("kept")
+def test_rows_and_columns_are_kept_apart_on_disk_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = parquet(tmp_path / "a.parquet")
+    never = batches(settings(path, cache="none").build("train"))
+    assert same(batches(settings(path, cache="disk").build("train")), never)
+    monkeypatch.setattr("toonforge.data.hugging_face.rows.read_picture", refuse)
+    assert same(batches(settings(path, cache="disk").build("train")), never)
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_table_that_changed_is_decoded_again(tmp_path: Path) -> None:
+    for rows in (range(9), range(20, 29)):
+        path = parquet(tmp_path / "a.parquet", rows)
+        os.utime(path, (rows[0], rows[0]))
+        assert same(*(batches(settings(path, cache=cache).build("train")) for cache in ("disk", "none")))
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("cache", ["none", "memory", "disk"])
+def test_a_row_that_the_disk_does_not_give_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    source = settings(parquet(tmp_path / "a.parquet"), fields={"photo": "photo"}, cache=cache).build("train")
+    rows = source.groups["photo"]["photo"]
+    original = datasets.Dataset.__getitem__
+
+    def failing(table: datasets.Dataset, row: int) -> Any:
+        if row == rows.rows[2]:
+            raise OSError(5, "Input/output error")
+        return original(table, row)
+
+    monkeypatch.setattr(datasets.Dataset, "__getitem__", failing)
+    skipped = {where: reason for batch in batches(source) for where, reason in batch.skipped.items()}
+    assert skipped == {rows.where(2): "[Errno 5] Input/output error"}
 
 
 def test_neither_checking_nor_loading_needs_torch(tmp_path: Path) -> None:

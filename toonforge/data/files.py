@@ -57,16 +57,21 @@ class Files:
 
     def version(self, index: int) -> str:
         """Its absolute path, size and time of change."""
-        path = os.path.abspath(self.path(index))
-        try:
-            status = os.stat(path)
-        except OSError:
-            return path
-        return f"{path}:{status.st_size}:{status.st_mtime_ns}"
+        return file_version(self.path(index))
 
     def only(self, indices: Indices) -> Files:
         """Some of the files."""
         return Files(self.paths.only(indices), self.folder)
+
+
+def file_version(path: str) -> str:
+    """A file's absolute path, size and time of change; the path alone of one that is gone."""
+    path = os.path.abspath(path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path
+    return f"{path}:{status.st_size}:{status.st_mtime_ns}"
 
 
 def item_name(path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> str:

@@ -39,7 +39,11 @@ class Pictures(Protocol):
         """Where it lies, for messages and lists."""
 
     def version(self, index: int) -> str:
-        """Where it lies and in which state: another text when its file has changed, so that caches notice."""
+        """Where it lies and in which state: another text when its file has changed, so that caches notice.
+
+        Raises:
+            UnreadableImage: what it lies in cannot be read.
+        """
 
     def only(self, indices: Indices) -> Pictures:
         """Some of the pictures, in this order."""

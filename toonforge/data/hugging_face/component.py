@@ -115,7 +115,7 @@ class HuggingFace(HeldOut):
         first = next(iter(columns.values()))
         names = row_names(table, first, self.key, self._place.local)
         place = f"{self._place.shown}, {split}"
-        return {field: Rows(table, column, names, place) for field, column in columns.items()}
+        return {field: Rows(table, column, names, place, self._place.folders) for field, column in columns.items()}
 
     def _held_out(self, split: str, rows: Mapping[str, Rows], key: str) -> Mapping[str, Rows]:
         first = next(iter(rows.values()))

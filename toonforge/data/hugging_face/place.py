@@ -80,6 +80,23 @@ class Place:
             [str(local)] if local.is_file() else sorted(filter(os.path.isfile, glob.glob(str(local), recursive=True)))
         )
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where files that a table names may lie: below the set's own folder, or where the library unpacks and loads.
+
+        The set's own comes first, where it lies here.
+        """
+        from datasets import config
+        from huggingface_hub import constants
+
+        caches = tuple(Path(os.path.abspath(at)) for at in (config.DOWNLOADED_DATASETS_PATH, constants.HF_HUB_CACHE))
+        if self.local is None:
+            return caches
+        own = self.local
+        if not own.is_dir():
+            own = Path(os.path.commonpath([os.path.dirname(file) for file in self.parquet]))
+        return own, own.resolve(), *caches
+
     def load(self, split: str, key: str) -> Dataset:
         """One split; its table lies on the disk and is mapped into memory.
 
