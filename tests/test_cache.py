@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ from tests.pictures import fill, gradient, save
 from toonforge.data import UnpairedFolders, files
 from toonforge.data.cache import files as cache_files
 from toonforge.data.cache.files import CachedFiles, disk_room
-from toonforge.data.cache.kinds import InMemory, OnDisk, make_cache
+from toonforge.data.cache.kinds import InMemory, OnDisk, Steps, make_cache
 from toonforge.data.loader import TrainLoader
 from toonforge.errors import DataError
 from toonforge.recipe.expr import Expr
@@ -382,6 +383,36 @@ def test_a_changed_file_is_decoded_again(folder: Path, read: list[str]) -> None:
     assert [key for key in before if not torch.equal(before[key], after[key])] == [("photo", 0)]
 
 
+@pytest.mark.parametrize(
+    "library", ["toonforge", "pillow", "simplejpeg", "torch", "simplejpeg is gone", "OpenCV", "nothing"]
+)
+def test_pictures_that_another_version_made_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    """OpenCV makes filtered pictures alone."""
+
+    def makes(steps: Steps) -> bool:
+        made = []
+        OnDisk("", tmp_path, ROOM)(("photo", 0, steps), lambda: "a.png", lambda: made.append(1) or gradient())
+        return bool(made)
+
+    def version(name: str) -> str:
+        if library == f"{name} is gone":
+            raise PackageNotFoundError(name)
+        return "0.1" if name == library else "1.0"
+
+    steps = (("cartoonize", "classic"),)
+    monkeypatch.setattr("toonforge.data.cache.kinds.version_of", lambda name: "1.0")
+    assert makes(()) and makes(steps) and not makes(()) and not makes(steps)
+    monkeypatch.setattr("toonforge.data.cache.kinds.version_of", version)
+    if library == "toonforge":
+        monkeypatch.setattr("toonforge.__version__", "0.1")
+    elif library == "OpenCV":
+        monkeypatch.setattr("cv2.__version__", "0.1")
+    assert makes(()) == (library not in ("OpenCV", "nothing"))
+    assert makes(steps) == (library != "nothing")
+
+
 def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path) -> None:
     versions = iter("abbb")
     kept = OnDisk("", tmp_path, ROOM)
@@ -399,3 +430,30 @@ def test_workers_read_from_every_cache(folder: Path, cache: str) -> None:
         for workers in (0, 2)
     ]
     assert all(torch.equal(one, two) for one, two in zip(*batches))
+
+
+def test_a_run_goes_on_with_another_cache_as_if_nothing_had_changed(
+    tiny: None, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.test_engine_equality import PIX2PIX
+    from tests.test_resume import interrupt_at, tensors
+    from toonforge import recipe as recipes
+    from toonforge.train.trainer import train
+
+    fill(tmp_path / "drawn", 6, ending=".jpg", size=200)
+    fields = f'{{{{ photo = "{folder}", cartoon = "{tmp_path}/drawn" }}}}'
+    text = PIX2PIX.replace("tiny/pictures", "paired-folders")
+    text = text.replace("{data}", f"fields = {fields}\nimage_size = 16\n{{data}}")
+    memory, disk = (
+        recipes.loads(text.format(data=f'cache = "{cache}"', train="checkpoint.every = 3"))
+        for cache in ("memory", "disk")
+    )
+    assert train(memory, folder=tmp_path / "whole", cpu=True).step == 6
+    interrupt_at(monkeypatch, 3)
+    assert train(memory, folder=tmp_path / "parts", cpu=True).reason == "interrupted"
+    monkeypatch.undo()
+    monkeypatch.setenv("TOONFORGE_CACHE", str(tmp_path / "cache"))
+    assert train(disk, folder=tmp_path / "parts", resume=True, cpu=True).reason == "done"
+    whole_run, parts = (tensors(tmp_path / run / "checkpoints/step-000006") for run in ("whole", "parts"))
+    assert whole_run.keys() == parts.keys() and all((value == parts[key]).all() for key, value in whole_run.items())
+    assert whole(tmp_path / "cache/pictures")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -219,3 +220,20 @@ def test_endless_passes_are_refused(patch: pytest.MonkeyPatch) -> None:
     for repeated, readable in ((20, True), (jpeg.MAX_PASSES, False)):
         picture = check_same(data[:-2] + repeated * last + b"\xff\xd9", None, patch)
         assert (picture is not None) == readable
+
+
+def test_endless_passes_are_refused_before_anything_is_decoded(patch: pytest.MonkeyPatch) -> None:
+    data = encoded(progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    endless = data[:-2] + jpeg.MAX_PASSES * last + b"\xff\xd9"
+
+    def decoded(*arguments: object, **options: object) -> None:
+        raise AssertionError("it is decoded")
+
+    patch.setattr("PIL.ImageFile.ImageFile.load", decoded)
+    for library in (SimpleNamespace(decode_jpeg=decoded), None):
+        patch.setattr(jpeg, "_library", lambda library=library: library)
+        with pytest.raises(UnreadableImage, match="it comes in more than 200 passes"):
+            read_picture(endless)
+    patch.setattr(jpeg, "_library", lambda: SimpleNamespace(decode_jpeg=decoded))
+    assert jpeg.read_jpeg(endless, None, lambda width, height: None) is None

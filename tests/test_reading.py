@@ -213,6 +213,12 @@ def test_what_is_refused_for_its_size_is_refused_before_it_is_decoded(
         read_picture(content)
 
 
+def test_tiles_larger_than_any_picture_are_refused_before_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    with pytest.raises(UnreadableImage, match="tiles of 32768x32768 are more than 67,108,864 pixels"):
+        read_picture(HOSTILE["TIFF, tiles of 1 GB"])
+
+
 @pytest.mark.parametrize("content", [png(30_000, 30_000), gif(30_000, 30_000, 9, 9), bmp(30_000, 30_000)])
 def test_what_pillow_refuses_for_its_size_is_refused_in_the_same_words(content: bytes) -> None:
     with pytest.raises(UnreadableImage, match=r"30000x30000 is more than 178,956,970 pixels$"):

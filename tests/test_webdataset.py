@@ -26,6 +26,7 @@ from PIL import Image
 from tests.pictures import gradient
 from tests.test_loader import batches, same
 from toonforge.data import WebDataset
+from toonforge.data.picture_source import PictureSource
 from toonforge.data.webdataset.cache import Shard, indexes
 from toonforge.data.webdataset.files import expand, shard_files
 from toonforge.data.webdataset.pictures import ShardPictures, _opened
@@ -267,6 +268,23 @@ def test_a_shard_that_changed_is_indexed_anew(tmp_path: Path) -> None:
     assert held(indexed(path), path) == [(name[:4], name[5:], data) for name, data in pairs(30, 2)]
 
 
+def test_the_index_of_a_shard_that_is_still_being_written_is_not_kept(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tar(tmp_path / "a.tar", pairs(0, 2))
+
+    def reading(*arguments: str) -> ShardIndex:
+        index = read_index(*arguments)
+        tar(path, pairs(0, 6))
+        return index
+
+    with monkeypatch.context() as patch:
+        patch.setattr("toonforge.data.webdataset.cache.read_index", reading)
+        assert len(indexed(path).key_ends) == 2
+    assert not list((cache / "shards").glob("*"))
+    assert len(indexed(path).key_ends) == 6
+
+
 @given(st.data())
 @settings(max_examples=30)
 def test_a_damaged_cache_is_made_again(data: st.DataObject) -> None:
@@ -493,6 +511,26 @@ def test_few_shards_are_open_at_once_and_threads_may_share_them(tmp_path: Path) 
     assert _opened.cache_info().currsize <= 64
     if before:
         assert len(os.listdir("/proc/self/fd")) <= len(before) + 65
+
+
+def test_a_disk_that_gives_a_little_at_a_time_is_read_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = samples("k", [str(tar(tmp_path / "a.tar", pairs(0, 2)))], {"photo": ("photo.png",)})["photo"]
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda file, size, offset: pread(file, min(size, 100), offset))
+    assert [pictures.data(index) for index in range(2)] == [png(0), png(1)]
+
+
+def test_members_are_kept_apart_on_disk_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def source(cache: str) -> PictureSource:
+        return WebDataset(shards=f"{shards(tmp_path)}/*.tar", fields=FIELDS, image_size=16, cache=cache).build("train")
+
+    never = batches(source("none"))
+    kept = source("disk")
+    assert same(batches(kept), never)
+    monkeypatch.setattr("toonforge.data.webdataset.pictures.read_picture", refuse)
+    assert same(batches(kept), never)
 
 
 # -- recipes

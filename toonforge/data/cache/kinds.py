@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -84,8 +87,8 @@ class InMemory:
 class OnDisk:
     """Keeps pictures in files that all processes and later runs share. See `Cache`.
 
-    A picture is found again while its file has the same path, size and time of change, and while it is scaled and
-    filtered alike by the same version of this package.
+    A picture is found again while its file has the same path, size and time of change, and while it is decoded, scaled
+    and filtered alike, by the same versions of this package and of the libraries that do so.
 
     Args:
         settings: how pictures are decoded and scaled: others are other pictures.
@@ -97,9 +100,7 @@ class OnDisk:
     """
 
     def __init__(self, settings: str, folder: Path | None = None, room: int | None = None) -> None:
-        import toonforge
-
-        self._settings = f"{toonforge.__version__}|{settings}"
+        self._settings = f"{_makers()}|{settings}"
         folder = cache_folder() / "pictures" if folder is None else folder
         self._files = CachedFiles(folder, disk_room() if room is None else room)
 
@@ -113,6 +114,17 @@ class OnDisk:
             if version() == before:  # a file that was changed while it was read may have been either
                 self._files.put(text, picture)
         return picture
+
+
+def _makers() -> str:
+    """The versions of what decodes and scales pictures: of others, other pixels may come."""
+    import toonforge
+
+    found = [f"toonforge {toonforge.__version__}"]
+    for library in ("pillow", "simplejpeg", "torch"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{library} {version_of(library)}")
+    return ", ".join(found)
 
 
 def _filters(steps: Steps) -> str:
