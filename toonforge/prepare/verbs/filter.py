@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from toonforge.data.reading.picture import read_picture
+from toonforge.data.reading.pillow import opened
 from toonforge.errors import DataError, Problem
 from toonforge.extras import need
-from toonforge.prepare.engine.copying import place, write_whole
+from toonforge.prepare.engine.copying import place, unreadable, write_whole
 from toonforge.prepare.engine.sources import beside, pictures_below
 from toonforge.prepare.engine.task import Outcome, Progress, Source
 from toonforge.prepare.engine.work import Report, work
@@ -50,11 +51,11 @@ class Sort:
         whole = read_picture(source.path)
         bars = letterbox(whole)
         picture = bars.cut(whole)  # black bars would make a picture dark
-        shape = (picture if self.letterbox == CROP else whole).shape
-        face = face_ratio(picture, _finder()) if self.limits.faces else ""
+        kept = picture if self.letterbox == CROP else whole
+        face = face_ratio(kept, _finder()) if self.limits.faces else ""
         look = Look(
-            height=shape[0],
-            width=shape[1],
+            height=kept.shape[0],
+            width=kept.shape[1],
             bars=round(bars.share(whole), 4),
             face=round(face, 4) if isinstance(face, float) else face,
             **measured(picture),
@@ -67,7 +68,8 @@ class Sort:
             return Outcome(action="aside", output=output, reason="; ".join(map(str, found)), figures=figures)
         output = f"kept/{source.name}"
         if bars and self.letterbox == CROP:
-            return Outcome(action="cropped", output=output, reason=_save(bars, picture, out / output), figures=figures)
+            reason = _save(bars, picture, source.path, out / output)
+            return Outcome(action="cropped", output=output, reason=reason, figures=figures)
         place(source.path, out / output, self.link)
         return Outcome(action="kept", output=output, figures=figures)
 
@@ -123,17 +125,30 @@ def filter_pictures(
     )
 
 
-def _save(bars: Bars, picture: Picture, path: Path) -> str:
-    """Save a picture that had bars, and tell what was done: JPEG with little loss, all other formats without any."""
+def _save(bars: Bars, picture: Picture, source: Path, path: Path) -> str:
+    """Save a picture that had bars, in the format that its source has, whatever that is called; tell what was done.
+
+    JPEG with little loss, AVIF within 3 levels of 255, all other formats without any.
+    """
     from PIL import Image
 
-    format = Image.registered_extensions()[path.suffix.lower()]
-    exact: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, format, **exact.get(format, {}))
+    try:
+        with source.open("rb") as reading, opened(reading) as image:
+            format = "JPEG" if image.format == "MPO" else str(image.format)
+    except OSError as error:  # it has gone meanwhile
+        raise unreadable(source, error) from error
+    Image.fromarray(picture).save(file, format, **_BEST.get(format, {}))
     write_whole(path, file.getvalue())
     sides = [f"{side} {width}" for side, width in attrs.asdict(bars).items() if width]
     return f"bars cut off, in pixels: {', '.join(sides)}"
+
+
+_BEST: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    "WEBP": {"lossless": True},
+}
 
 
 @lru_cache(1)
