@@ -26,6 +26,7 @@ from toonforge.errors import DataError
 from toonforge.prepare.engine import manifest
 from toonforge.prepare.engine import work as engine
 from toonforge.prepare.engine.manifest import Row
+from toonforge.prepare.engine.placing import NOTES
 from toonforge.prepare.engine.sources import beside, pictures_below, with_targets
 from toonforge.prepare.engine.task import Outcome, Source
 from toonforge.prepare.engine.work import Report, work
@@ -174,7 +175,9 @@ def test_killed_half_way_loses_only_what_was_in_work(pictures: Path, few: int) -
     done = {row.source for row in manifest.read(table, Copy.columns)[0]}
     assert 3 <= len(done) < 8
     for output, data in contents(out).items():
-        assert output.startswith("manifest") or output.endswith(".partial") or data == whole_bytes(whole, output)
+        assert (
+            output.startswith(("manifest", NOTES)) or output.endswith(".partial") or data == whole_bytes(whole, output)
+        )
     logged(pictures)
     second = run(pictures)
     assert not done & set(logged(pictures))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from toonforge.errors import ToonforgeError, UnreadableImage
 from toonforge.prepare.engine.out_folder import cannot_write
+from toonforge.prepare.engine.placing import noting
 from toonforge.prepare.engine.task import FAILED, UNREADABLE, Outcome, Source, Task
 
 Found = tuple[Outcome, ...] | ToonforgeError
@@ -21,7 +22,8 @@ _OF_THIS_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 def attempt(task: Task, source: Source, out: Path) -> Found:
     """Work on one file."""
     try:
-        found = task(source, out)
+        with noting(out):
+            found = task(source, out)
         return (found,) if isinstance(found, Outcome) else tuple(found)
     except UnreadableImage as error:
         return (Outcome(action=UNREADABLE, reason=error.reason),)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from toonforge.data.reading.picture import shown
 from toonforge.errors import UnreadableImage
+from toonforge.prepare.engine.placing import note
 
 _LONGEST = 255
 """Bytes of a file's name, on every usual file system."""
@@ -51,6 +52,7 @@ def _write(target: Path, fill: Callable[[Path], object]) -> None:
     partial.unlink(missing_ok=True)
     try:
         fill(partial)
+        note(partial, target)
         partial.replace(target)
     except BaseException:
         with suppress(OSError):
@@ -95,6 +97,10 @@ def _linked(source: Path, target: Path) -> bool:
         if target.exists() and os.path.samefile(file, target) and not target.is_symlink():
             return True
         target.unlink(missing_ok=True)
+    except OSError:
+        return False
+    note(Path(file), target)
+    try:
         os.link(file, target)
     except OSError:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem, ToonforgeError
 from toonforge.files import write_atomic
+from toonforge.prepare.engine import placing
 from toonforge.prepare.engine.copying import is_partial
 from toonforge.prepare.engine.manifest import CSV, JSON, is_below, one_line
 from toonforge.prepare.engine.task import Source
@@ -213,6 +214,16 @@ def swept(out: Path) -> Iterator[None]:
     except BaseException:
         sweep(out)
         raise
+
+
+def settle(out: Path, named: Container[str]) -> None:
+    """Remove what was put into place and is in no row: the call that did it was ended before it could say so.
+
+    Args:
+        named: all outputs that the rows name.
+    """
+    remove(out, [output for output in placing.noted(out) if output not in named])
+    placing.forget_notes(out)
 
 
 def remove(out: Path, outputs: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-from toonforge.prepare.engine import manifest, out_folder
+from toonforge.prepare.engine import manifest, out_folder, placing
 from toonforge.prepare.engine.attempt import Found, attempt
 from toonforge.prepare.engine.manifest import Journal, Row
 from toonforge.prepare.engine.plan import Plan, Prune, give_way, make_plan, size_of
@@ -111,19 +111,24 @@ def work(
                     rows += new
                     worked += 1
             left = len(plan.todo) - worked
+            out_folder.settle(out, _outputs((*rows, *plan.gone), places))
             if not left:
                 gone = give_way(plan.gone, rows, places)
             whole = sorted((*rows, *gone), key=lambda row: row.source)
             if not left and finish is not None:
                 try:
-                    with stop.at_once():
+                    with stop.at_once(), placing.noting(out):
                         changed = tuple(finish(tuple(whole)))
                     whole = _replaced(out, whole, changed, places)
                 except KeyboardInterrupt:
                     stopped = True
+                    out_folder.settle(out, _outputs(whole, places))
             if not left and not stopped:
-                out_folder.remove(out, _outputs(plan.gone, places) - _outputs(whole, places))
+                unwanted = _outputs((*rows, *plan.gone), places) - _outputs(whole, places)
+                placing.note_outputs(out, unwanted)
                 manifest.write(out / manifest.CSV, whole, task.columns)
+                out_folder.remove(out, unwanted)
+                placing.forget_notes(out)
         report = Report(
             out=out,
             rows=tuple(whole),
@@ -161,11 +166,13 @@ def _begin(
     with out_folder.swept(out):
         if before is not None and force:
             out_folder.remove(out, manifest.outputs_named(table, out_folder.places_of(before)))
+            out_folder.settle(out, ())
             manifest.write(table, (), task.columns)
         elif before is not None:
             out_folder.refuse_changed(out, before, settings, folder)
         out_folder.write_begun(out, verb, settings, folder, places=_places(task))
         rows, whole = manifest.read(table, task.columns)
+        out_folder.settle(out, _outputs(rows, _places(task)))
         plan = make_plan(sources, rows, out, _places(task), prune)
         if before is not None and not before.get("counts"):
             plan = attrs.evolve(plan, risky=True)  # the call before did not come to its end: a file may have ended it
@@ -232,7 +239,6 @@ def _replaced(out: Path, rows: Sequence[Row], changed: Sequence[Row], places: Se
     new = (row if row.output == before[row.source].output else _weighed(out, row, places) for row in changed)
     kept = [*(row for row in rows if row.source not in theirs), *new]
     kept.sort(key=lambda row: row.source)
-    out_folder.remove(out, _outputs(rows, places) - _outputs(kept, places))
     return kept
 
 
