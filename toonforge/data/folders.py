@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import Shape, component, param
-from toonforge.data.held_out import HeldOut
+from toonforge.data.held_out import HeldOut, check_fields
 from toonforge.data.listing import Listed, list_folder, matched
 from toonforge.data.picture_source import PictureSource
 from toonforge.errors import DataError, FieldError, Problem
-from toonforge.names import is_identifier
 
 if TYPE_CHECKING:
     from toonforge.data.files import Files
@@ -32,11 +31,7 @@ class Folders(HeldOut):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if not self.fields:
-            raise FieldError("fields", {}, "at least one batch field and its folder")
-        for field in self.fields:
-            if not is_identifier(field):
-                raise FieldError("fields", field, "a name of letters, digits and underscores")
+        check_fields(self.fields, "its folder")
         if self.validation_fields is not None and set(self.validation_fields) != set(self.fields):
             raise FieldError("validation_fields", sorted(self.validation_fields), f"the fields {sorted(self.fields)}")
 

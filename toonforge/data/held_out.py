@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import component, param
 from toonforge.data.picture_set import PictureSet
 from toonforge.data.split import SPLITS, parts_of
 from toonforge.errors import DataError, FieldError, Problem
+from toonforge.names import is_identifier
 
 if TYPE_CHECKING:
     from toonforge.data.pictures import Indices, Pictures
@@ -92,3 +94,19 @@ class HeldOut(PictureSet):
                 )
             )
         return chosen
+
+
+def check_fields(fields: Iterable[str], where: str) -> None:
+    """Raise `FieldError` where there are no fields, or one has no proper name. `where`: what says where each lies."""
+    fields = tuple(fields)
+    if not fields:
+        raise FieldError("fields", {}, f"at least one batch field and {where}")
+    for field in fields:
+        if not is_identifier(field):
+            raise FieldError("fields", field, "a name of letters, digits and underscores")
+
+
+def field_groups(fields: Iterable[str], paired: bool) -> Mapping[str, tuple[str, ...]]:
+    """Group -> its fields: one group, "pair", or a group a field where they are not paired or there is only one."""
+    fields = tuple(fields)
+    return {"pair": fields} if paired and len(fields) > 1 else {field: (field,) for field in fields}

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from toonforge.components import Shape, component, param
 from toonforge.data.files import Files, item_name
-from toonforge.data.held_out import HeldOut
+from toonforge.data.held_out import HeldOut, check_fields, field_groups
 from toonforge.data.not_there import not_there
 from toonforge.data.picture_source import PictureSource
 from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
 from toonforge.data.tables import PLAIN_COLUMN, Table, Wanted, read_table
 from toonforge.errors import DataError, FieldError, Problem
-from toonforge.names import is_identifier
 
 if TYPE_CHECKING:
     from toonforge.data.pictures import Indices
@@ -57,11 +56,7 @@ class ListedPictures(HeldOut):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if not self.fields:
-            raise FieldError("fields", {}, "at least one batch field and its column")
-        for field in self.fields:
-            if not is_identifier(field):
-                raise FieldError("fields", field, "a name of letters, digits and underscores")
+        check_fields(self.fields, "its column")
         for field in self.folders:
             if field not in self.fields:
                 raise FieldError("folders", field, f"fields among {', '.join(self.fields)}")
@@ -118,10 +113,7 @@ class ListedPictures(HeldOut):
 
     @property
     def _fields(self) -> Mapping[str, tuple[str, ...]]:
-        """Group -> its fields."""
-        if self.paired and len(self.fields) > 1:
-            return {"pair": tuple(self.fields)}
-        return {field: (field,) for field in self.fields}
+        return field_groups(self.fields, self.paired)
 
     def _tables(self) -> Mapping[str, Table]:
         """Group -> the rows in which all its columns are filled."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toonforge.components import Shape, component, param
-from toonforge.data.held_out import HeldOut
+from toonforge.data.held_out import HeldOut, check_fields, field_groups
 from toonforge.data.hugging_face.columns import picture_column, row_names
 from toonforge.data.hugging_face.place import Place
 from toonforge.data.hugging_face.rows import Rows
 from toonforge.errors import DataError, FieldError, Problem
 from toonforge.extras import need
-from toonforge.names import did_you_mean, is_identifier
+from toonforge.names import did_you_mean
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -56,11 +56,7 @@ class HuggingFace(HeldOut):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if not self.fields:
-            raise FieldError("fields", {}, "at least one batch field and its column")
-        for field in self.fields:
-            if not is_identifier(field):
-                raise FieldError("fields", field, "a name of letters, digits and underscores")
+        check_fields(self.fields, "its column")
         if not self.path:
             raise FieldError("path", self.path, "a folder, Parquet files, or a name on the hub")
         self.groups()  # refuses filtered fields that cannot be
@@ -106,10 +102,7 @@ class HuggingFace(HeldOut):
 
     @property
     def _fields(self) -> Mapping[str, tuple[str, ...]]:
-        """Group -> its fields."""
-        if self.paired and len(self.fields) > 1:
-            return {"pair": tuple(self.fields)}
-        return {field: (field,) for field in self.fields}
+        return field_groups(self.fields, self.paired)
 
     def _rows(self, table: Dataset, columns: Mapping[str, tuple[str, ...]], split: str) -> Mapping[str, Rows]:
         first = next(iter(columns.values()))

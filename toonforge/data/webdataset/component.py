@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toonforge.components import Shape, component, param
-from toonforge.data.held_out import HeldOut
+from toonforge.data.held_out import HeldOut, check_fields, field_groups
 from toonforge.data.reading.picture import shown
 from toonforge.data.webdataset.samples import samples
 from toonforge.errors import DataError, FieldError, Problem
-from toonforge.names import is_identifier
 
 if TYPE_CHECKING:
     from toonforge.data.picture_source import PictureSource
@@ -48,11 +47,8 @@ class WebDataset(HeldOut):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if not self.fields:
-            raise FieldError("fields", {}, "at least one batch field and the ending of its members")
+        check_fields(self.fields, "the ending of its members")
         for field, given in self.fields.items():
-            if not is_identifier(field):
-                raise FieldError("fields", field, "a name of letters, digits and underscores")
             _check_endings(field, given)
         for key, shards in (("shards", self.shards), ("validation_shards", self.validation_shards)):
             if shards is not None:
@@ -86,10 +82,7 @@ class WebDataset(HeldOut):
 
     @property
     def _fields(self) -> Mapping[str, tuple[str, ...]]:
-        """Group -> its fields."""
-        if self.paired and len(self.fields) > 1:
-            return {"pair": tuple(self.fields)}
-        return {field: (field,) for field in self.fields}
+        return field_groups(self.fields, self.paired)
 
     def _pictures(self, split: str) -> Mapping[str, Mapping[str, ShardPictures]]:
         """Group -> field -> the pictures of one part, none empty."""
