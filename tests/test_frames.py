@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,11 @@ from tests import films, pictures
 from toonforge.cli import main
 from toonforge.errors import DataError
 from toonforge.prepare.engine import work as engine
-from toonforge.prepare.engine.task import Outcome
+from toonforge.prepare.engine.task import Outcome, Source
 from toonforge.prepare.engine.work import Report, Row
+from toonforge.prepare.films.film import survey
+from toonforge.prepare.films.plan import Wanted, pieces
+from toonforge.prepare.films.tasks import Surveying, Writing
 from toonforge.prepare.verbs.frames import frames
 
 FPS = 8
@@ -378,3 +382,154 @@ def test_the_command_counts_what_was_written(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err.count("done before") == 1
     assert main([*words, "--from", "1000", "--force"]) == 0
     assert not re.search(r"\d frames? in", capsys.readouterr().out)
+
+
+def states(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """What is in the files of a folder, and when they were changed; hidden ones too."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("name", [".films", ".scenes", ".at-work", "a"])
+def test_a_folder_in_out_that_is_a_link_is_refused(tmp_path: Path, name: str, made: bool, force: bool) -> None:
+    path, out, elsewhere = short(tmp_path / "a.mp4"), tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    if made:
+        frames(path, out)
+        (out / name).rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+    (out / name).symlink_to(elsewhere)
+    before = states(elsewhere), states(out)
+    with pytest.raises(DataError, match="did not write") as caught:
+        frames(path, out, force=force, per_scene=2)
+    assert "a link to a folder elsewhere" in str(caught.value.problems[0].found)
+    assert (states(elsewhere), states(out)) == before
+
+
+def test_no_link_to_a_file_is_written_through(tmp_path: Path) -> None:
+    path, out, elsewhere = short(tmp_path / "a.mp4"), tmp_path / "out", tmp_path / "elsewhere"
+    frames(path, out)
+    elsewhere.mkdir()
+    for count, file in enumerate([file for file in sorted(out.rglob("*")) if file.is_file()]):
+        file.rename(elsewhere / f"{count}")
+        file.symlink_to(elsewhere / f"{count}")
+        (elsewhere / f"{count}.partial").write_bytes(b"precious")
+        file.with_name(f".{file.name}.partial").symlink_to(elsewhere / f"{count}.partial")
+    before = states(elsewhere)
+    for seed, force in ((1, False), (2, True)):
+        short(path, scenes=3, seed=seed)
+        assert written(frames(path, out, force=force))
+        assert states(elsewhere) == before
+
+
+def spoil(file: Path, change: Callable[[dict[str, str]], list[dict[str, str]]]) -> None:
+    """Change the first row of a manifest."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        first, *others = csv.DictReader(stream)
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=[*first])
+        writer.writeheader()
+        writer.writerows([*change(first), *others])
+
+
+SPOILED: dict[str, Callable[[dict[str, str]], list[dict[str, str]]]] = {
+    "twice": lambda row: [row, row],
+    "elsewhere": lambda row: [row, {**row, "source": "../elsewhere/b.mp4"}],
+    "absolute": lambda row: [row, {**row, "source": "/etc/passwd"}],
+    "no output": lambda row: [{**row, "output": ""}],
+    "another's output": lambda row: [{**row, "output": "manifest.csv"}],
+    "odd action": lambda row: [{**row, "action": "eaten"}],
+    "no source": lambda row: [{**row, "source": ""}],
+    "no number": lambda row: [{**row, "bytes": "many"}],
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+@pytest.mark.parametrize("pass_", [".films", ".scenes"])
+def test_what_no_pass_can_have_written_is_done_again(tmp_path: Path, name: str, pass_: str) -> None:
+    path, out = short(tmp_path / "films/a.mp4"), tmp_path / "out"
+    short(tmp_path / "elsewhere/b.mp4", seed=3)
+    report = frames(path, out)
+    before, outside = content(out), states(tmp_path / "elsewhere")
+    spoil(out / pass_ / "manifest.csv", SPOILED[name])
+    again = frames(path, out)
+    assert again.rows == report.rows and content(out) == before
+    assert states(tmp_path / "elsewhere") == outside
+
+
+@pytest.mark.parametrize("pass_", [".films", ".scenes"])
+def test_a_hidden_manifest_of_other_columns_is_begun_anew(tmp_path: Path, pass_: str) -> None:
+    path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
+    frames(path, out)
+    before = content(out)
+    (out / pass_ / "manifest.csv").write_text("a,b\n1,2\n")
+    frames(path, out)
+    assert content(out) == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"film": film} for film in ("../elsewhere/b.mp4", "/etc/passwd", "", "..")),
+        *({"time": time} for time in ("soon", "nan", "inf", "-1", "1e300")),
+    ],
+)
+def test_rows_of_frames_that_cannot_be_are_left_out(tmp_path: Path, wrong: dict[str, str]) -> None:
+    path, out = short(tmp_path / "films/a.mp4"), tmp_path / "out"
+    short(tmp_path / "elsewhere/b.mp4", seed=3)
+    report = frames(path, out)
+    outside = states(tmp_path / "elsewhere")
+    spoil(out / "manifest.csv", lambda row: [row, {**row, **wrong}])
+    assert frames(path, out).rows == report.rows
+    assert states(tmp_path / "elsewhere") == outside
+
+
+def test_nothing_is_written_outside_out_whatever_a_film_s_folder_is(long: Path, tmp_path: Path) -> None:
+    film = survey(long)
+    piece = pieces("a", film)[0]
+    Surveying()(Source("a", long), tmp_path / "surveys")
+    one = Wanted(position=int(film.positions[0]), time=0.0)
+    writing = Writing(
+        surveys=tmp_path / "surveys",
+        films={piece.name: "a"},
+        folders={"a": "../elsewhere"},
+        frames={piece.name: (one,)},
+        said={},
+        format="png",
+        size=None,
+    )
+    with pytest.raises(ValueError, match="outside OUT"):
+        writing(Source(piece.name, long), tmp_path / "out")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+class Second:
+    """Progress during which a second call wants the same OUT, once in each pass."""
+
+    def __init__(self, film: Path, out: Path) -> None:
+        self.film, self.out, self.told = film, out, list[str]()
+
+    def begin(self, what: str, total: int, done: int) -> None:
+        pass
+
+    def advance(self, outcome: Outcome) -> None:
+        with pytest.raises(DataError) as caught:
+            frames(self.film, self.out, per_scene=2, force=True)
+        self.told.append(str(caught.value))
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_second_call_gets_nothing_of_one_at_work(tmp_path: Path, before: bool) -> None:
+    path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
+    if before:
+        frames(path, out)
+        short(path, scenes=3, seed=4)
+    second = Second(path, out)
+    frames(path, out, progress=second)
+    assert len(second.told) == 3 and all("another command is at work" in told for told in second.told)
+    frames(path, tmp_path / "alone")
+    assert content(out) == content(tmp_path / "alone")
+    assert frames(path, out, per_scene=2, force=True).written > 2

@@ -32,11 +32,15 @@ def by_piece(
         surveys: where `Surveying` wrote.
     """
     named = [_in_its_piece(row, parts, surveys) for row in rows]
-    there: dict[str, set[float]] = {}
+    there: dict[str, list[float]] = {}
     for row in named:
         if row.figures["time"] != "":
-            there.setdefault(row.source, set()).add(float(row.figures["time"]))
-    whole = {piece for piece, wanted in planned.items() if there.get(piece) == {round(one.time, 6) for one in wanted}}
+            there.setdefault(row.source, []).append(float(row.figures["time"]))
+    whole = {
+        piece
+        for piece, wanted in planned.items()
+        if sorted(there.get(piece, ())) == sorted(round(one.time, 6) for one in wanted)
+    }
     return [
         attrs.evolve(row, modified=_AGAIN) if row.source in planned and row.source not in whole else row
         for row in named

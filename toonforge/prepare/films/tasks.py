@@ -18,6 +18,7 @@ from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import save_picture
 from toonforge.prepare.engine.copying import write_whole
+from toonforge.prepare.engine.manifest import is_below
 from toonforge.prepare.engine.task import Figure, Outcome, Source
 from toonforge.prepare.films.figures import Figures, measure
 from toonforge.prepare.films.film import Survey, frames_from, survey
@@ -162,6 +163,8 @@ class Writing:
                 found.append(Outcome(action="skipped", reason=reason, figures=figures))
                 continue
             output = f"{self.folders[name]}/{one.time:010.3f}s.{self.format}"
+            if not is_below(output):
+                raise ValueError(f"an output outside OUT: {output!r}")
             found.append(self._write(to_picture(frame, film.pixel, self.size), out, output, figures))
         return found
 

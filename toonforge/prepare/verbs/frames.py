@@ -7,10 +7,8 @@ What the first two found out stays in the hidden folders OUT/.films and OUT/.sce
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -20,7 +18,9 @@ from toonforge.prepare.engine.plan import Prune
 from toonforge.prepare.engine.sources import beside, with_targets
 from toonforge.prepare.engine.task import FAILED, UNREADABLE, Outcome, Progress, Source, Task
 from toonforge.prepare.engine.work import Report, Row, work
+from toonforge.prepare.films import folder
 from toonforge.prepare.films.finding import find_films
+from toonforge.prepare.films.folder import FILMS, FRAMES, SCENES
 from toonforge.prepare.films.plan import Choice, Piece, Wanted, in_pieces, pieces, wanted
 from toonforge.prepare.films.rows import by_frame, by_piece
 from toonforge.prepare.films.scenes import THRESHOLD
@@ -34,9 +34,6 @@ from toonforge.prepare.films.tasks import (
     load_survey,
 )
 from toonforge.prepare.films.values import check, named
-
-FRAMES, FILMS, SCENES = "frames", ".films", ".scenes"
-"""The verb, and folders in OUT for what was found out about films and their pieces."""
 
 MEASURES = 1
 """Counted up when what is kept there means something else."""
@@ -89,11 +86,24 @@ def frames(
     need("av", "films need")
     root, found = find_films(given)
     out = _beside(given[0]) if out is None else Path(out)
-    call = _Call(root, _source(given), out, workers, force, progress)
+    call = _Call(root, given[0], out, workers, force, progress)
     settings = {**named(choice), "--size": size, "--format": format, "films below": str(root)}
-    _begin(given, call, settings)
+    with folder.held(given, out, settings, force):
+        return _frames(call, found, choice, settings, format, size, prune)
 
-    sources = _with_earlier(found, root, out)
+
+def _frames(
+    call: _Call,
+    found: Sequence[Source],
+    choice: Choice,
+    settings: Mapping[str, object],
+    format: str,
+    size: int | None,
+    prune: bool,
+) -> Report:
+    """The three passes."""
+    root, out = call.root, call.out
+    sources = folder.with_earlier(found, root, out)
     paths = {source.name: source.path for source in sources}
     surveyed = call.work(FILMS, sources, Surveying())
     if surveyed.stopped:
@@ -112,7 +122,7 @@ def frames(
             ]
     cut = [Source(piece.name, paths[name]) for name, theirs in parts.items() for piece in theirs]
     films_of = {piece.name: name for name, theirs in parts.items() for piece in theirs}
-    if every is None and cut:
+    if choice.every is None and cut:
         by_name = {piece.name: piece for theirs in parts.values() for piece in theirs}
         measured = call.work(SCENES, cut, Measuring(surveys=out / FILMS, films=films_of, parts=by_name))
         if measured.stopped:
@@ -126,7 +136,7 @@ def frames(
             except _NoFrame as error:
                 said[name] = {**said.get(name, {}), error.action: str(error)}
     with out_folder.alone(out), out_folder.writing(out):
-        before = by_piece(_rows(out), parts, planned, out / FILMS)
+        before = by_piece(folder.rows(out), parts, planned, out / FILMS)
         manifest.write(out / manifest.CSV, before, Writing.columns)
     earlier = {str(row.figures["film"]) for row in before} - paths.keys()
     ever = [*sources, *(Source(name, root / name) for name in earlier)]
@@ -153,16 +163,13 @@ def _beside(film: Path) -> Path:
     return beside(film if film.is_dir() else film.with_suffix(""), FRAMES)
 
 
-def _rows(out: Path) -> tuple[Row, ...]:
-    return manifest.read(out / manifest.CSV, Writing.columns)[0]
-
-
 @attrs.frozen
 class _Call:
     """What the passes of one call have in common."""
 
     root: Path
     source: Path
+    """What the manifest calls the source: of several files and folders, the first; `root` holds them all."""
     out: Path
     workers: int | None
     force: bool
@@ -180,7 +187,7 @@ class _Call:
         what, out, force = below.removeprefix(".") or FRAMES, self.out / below, False
         if settings is None:
             settings = {"below": str(self.root), "measures": MEASURES}
-            before = _begun(out, what)
+            before = folder.begun(out, what)
             force = self.force and before is not None and before["settings"] != settings
         progress = None if self.progress is None else _Named(self.progress, _PASSES[what], bool(below))
         return work(
@@ -255,40 +262,3 @@ def _said(row: Row) -> Mapping[str, str]:
 
 def _not_measured(rows: Iterable[Row], films_of: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
     return {films_of[row.source]: {row.action: row.reason} for row in rows if row.action != "measured"}
-
-
-def _source(given: Sequence[Path]) -> Path:
-    """What the manifest calls the source: the folder or the file. Of several, the first; `below` holds them all."""
-    return given[0]
-
-
-def _with_earlier(found: Sequence[Source], root: Path, out: Path) -> list[Source]:
-    """The films, and those of earlier calls that are still there: a film that is not named again is not gone."""
-    rows, _ = manifest.read(out / FILMS / manifest.CSV, Surveying.columns)
-    names = {row.source for row in rows} | {str(row.figures["film"]) for row in _rows(out)}
-    earlier = [Source(name, root / name) for name in names - {source.name for source in found}]
-    return sorted([*found, *(source for source in earlier if source.path.is_file())], key=lambda source: source.name)
-
-
-def _begin(given: Sequence[Path], call: _Call, settings: Mapping[str, object]) -> None:
-    """Make OUT fit for the last pass, or refuse it, before hours of work on the first two."""
-    for path in given:
-        out_folder.refuse_overlap(path, call.out)
-    plain, source = out_folder.plain(settings), Path(os.path.abspath(call.source))
-    with out_folder.alone(call.out), out_folder.writing(call.out):
-        before = out_folder.begun(call.out, FRAMES)
-        if before is not None and not call.force:
-            out_folder.refuse_changed(call.out, before, plain, source)
-            return
-        if before is not None:
-            table = call.out / manifest.CSV
-            out_folder.remove(call.out, manifest.outputs_named(table))
-            manifest.write(table, (), Writing.columns)
-        out_folder.write_begun(call.out, FRAMES, plain, source)
-
-
-def _begun(out: Path, verb: str) -> Mapping[str, Any] | None:
-    if not out.is_dir():
-        return None
-    with out_folder.writing(out):
-        return out_folder.begun(out, verb)
