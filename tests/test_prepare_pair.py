@@ -81,6 +81,29 @@ def test_a_manifest_trains_as_its_folders_do(tmp_path: Path) -> None:
     assert not torch.equal(item["photo"], item["toon"])
 
 
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_a_manifest_finds_files_whose_names_hold_control_characters(tmp_path: Path, side_by_side: bool) -> None:
+    odd = ["a\nb", "c\rd", "e\r\nf", "\tg", " h ", "i\x0bj\x0c\x1c", "k\x85l\u2028m", '"n', "o, p"]
+    for number, name in enumerate(odd):
+        save(tmp_path / "photo" / f"{name}.png", seed=number)
+        save(tmp_path / "toon" / f"{name}.png", seed=number + 50)
+    report = pair(tmp_path / "photo", tmp_path / "toon", tmp_path / "out", side_by_side=side_by_side)
+    assert report.counts == {"written": len(odd)}
+    fields = {"photo": "output"} if side_by_side else {"photo": "photo", "toon": "toon"}
+    listed = ListedPictures(file=str(report.out / "manifest.csv"), fields=fields, image_size=16, validation=0.2)
+    listed.verify()
+    assert sum(sum(listed.build(part).sizes.values()) for part in ("train", "validation")) == len(odd)
+
+
+@pytest.mark.parametrize("letters", ["x", "ä"])
+def test_pairs_are_packed_under_names_as_long_as_the_disk_takes(tmp_path: Path, letters: str) -> None:
+    name = letters * (251 // len(letters.encode())) + ".png"
+    for side in ("photo", "toon"):
+        save(tmp_path / side / name)
+    assert pair(tmp_path / "photo", tmp_path / "toon", tmp_path / "out", side_by_side=True).counts == {"written": 1}
+    assert Image.open(tmp_path / "out" / name).size == (60, 20)
+
+
 def test_a_set_packed_side_by_side_yields_the_pixels_of_the_same_files_in_two_folders(tmp_path: Path) -> None:
     for number in range(10):
         save(tmp_path / "photo" / "sub" / f"{number}.png", 40, 52, number)

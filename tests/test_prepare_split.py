@@ -265,6 +265,20 @@ def test_a_list_of_several_folders_has_a_row_a_pair(tmp_path: Path) -> None:
         assert (item["photo"] == item["cartoon"]).all()
 
 
+@pytest.mark.parametrize("list_only", [False, True])
+def test_a_manifest_finds_files_whose_names_hold_control_characters(tmp_path: Path, list_only: bool) -> None:
+    odd = ["a\nb.png", "c\rd.png", "e\r\nf.png", "\tg.png", " h .png", "i\x0bj\x0c\x1c.png", "k\x85l\u2028m.png"]
+    for number, name in enumerate(odd):
+        save(tmp_path / "photos" / name, seed=number)
+    report = split(tmp_path / "photos", tmp_path / "out", list_only=list_only)
+    table, fields = str(report.out / "manifest.csv"), {"photo": "picture"}
+    data = ListedPictures(file=table, fields=fields, part_column="part", image_size=16)
+    data.verify()
+    assert sum(sum(data.build(part).sizes.values()) for part in SPLITS) == len(odd)
+    item = data.build("train").item("photo", 0, None)["photo"]
+    assert item.shape == (3, 16, 16)
+
+
 def test_any_name_is_split_and_none_is_lost(tmp_path: Path) -> None:
     odd = ["🙂 a b.PNG", "back\\slash.png", 'comma,"quote".png', "new\nline.png", "caf\udce9.png", "--.png"]
     source = files(tmp_path / "photos", odd)

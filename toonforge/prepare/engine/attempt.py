@@ -7,6 +7,7 @@ import os
 import traceback
 from pathlib import Path
 
+from toonforge.data.reading.picture import why_not_opened
 from toonforge.errors import ToonforgeError, UnreadableImage
 from toonforge.prepare.engine.out_folder import cannot_write
 from toonforge.prepare.engine.placing import noting
@@ -31,7 +32,7 @@ def attempt(task: Task, source: Source, out: Path) -> Found:
         return error
     except OSError as error:
         if error.filename in (source.path, os.fspath(source.path)):
-            return (Outcome(action=UNREADABLE, reason=error.strerror or str(error)),)
+            return (Outcome(action=UNREADABLE, reason=why_not_opened(error)),)
         if error.errno in _OF_THIS_NAME:
             return (Outcome(action=FAILED, reason=f"cannot be written: {error.strerror}"),)
         return cannot_write(out, error)

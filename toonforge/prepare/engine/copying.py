@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from toonforge.data.reading.picture import shown
+from toonforge.data.reading.picture import shown, why_not_opened
 from toonforge.errors import UnreadableImage
 from toonforge.prepare.engine.placing import note
 
@@ -87,7 +87,7 @@ def _read(reading: BinaryIO, source: Path) -> bytes:
 
 def unreadable(source: Path, error: OSError) -> UnreadableImage:
     """What the system says of a source that it does not read."""
-    return UnreadableImage(shown(source), error.strerror or str(error))
+    return UnreadableImage(shown(source), why_not_opened(error))
 
 
 def _linked(source: Path, target: Path) -> bool:
