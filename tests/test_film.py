@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import films, pictures
-from toonforge.errors import UnreadableImage
+from toonforge.errors import DataError, UnreadableImage
 from toonforge.prepare.films.film import frames_from, opened, survey
+from toonforge.prepare.films.finding import find_films
 from toonforge.prepare.films.picture import to_picture
 
 FRAMES = 90
@@ -239,3 +241,29 @@ def test_interlaced_films_are_said(tmp_path: Path, name: str, codec: str) -> Non
 def test_a_cover_is_not_the_film(folder: Path) -> None:
     with opened(folder / "a.mp4") as (_, stream):
         assert stream.type == "video" and stream.thread_count == 1
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    pipe, loop = tmp_path / "pipe.mp4", tmp_path / "loop.mp4"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+    for path, reason in ((pipe, "no file"), (tmp_path, "no file"), (loop, "a link that leads in a circle")):
+        with pytest.raises(UnreadableImage, match=reason), opened(path):
+            pass
+
+
+def test_pipes_in_folders_are_no_films(tmp_path: Path) -> None:
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(DataError, match="there are no films"):
+        find_films([_folder_of_a_pipe(tmp_path / "pipes")])
+    _, found = find_films([tmp_path])
+    assert [film.name for film in found] == ["loop.mp4"]
+    _, found = find_films([tmp_path / "pipe.mp4"])
+    assert [film.name for film in found] == ["pipe.mp4"]
+
+
+def _folder_of_a_pipe(folder: Path) -> Path:
+    folder.mkdir()
+    os.mkfifo(folder / "x.mp4")
+    return folder

@@ -7,6 +7,7 @@ frame rate does. Of files that keep no trustworthy time stamps (AVI, MPEG, bare 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from toonforge.data.reading.picture import shown
+from toonforge.data.reading.picture import shown, why_not_opened
 from toonforge.errors import UnreadableImage
 from toonforge.extras import need
 
@@ -93,11 +94,11 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     from av.stream import Disposition
 
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device may have no end
+            raise UnreadableImage(shown(path), "no file")
         file = open(path, "rb")  # noqa: SIM115 -- a path that ffmpeg opened itself could name another protocol
-    except FileNotFoundError:
-        raise UnreadableImage(shown(path), "the file is missing, or a link that leads nowhere") from None
     except OSError as error:
-        raise UnreadableImage(shown(path), error.strerror or str(error)) from None
+        raise UnreadableImage(shown(path), why_not_opened(error)) from None
     with file:
         try:
             options = {"format_whitelist": FORMATS}

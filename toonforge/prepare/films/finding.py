@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SUFFIXES = (
 def find_films(given: Sequence[Path]) -> tuple[Path, tuple[Source, ...]]:
     """The folder that the films' names are relative to, and the films.
 
-    Links are followed, loops are not; hidden files and folders are left out.
+    Links are followed, loops are not; hidden files and folders are left out, and so are pipes and devices.
 
     Raises:
         DataError: something given is not there, a folder cannot be listed, or there is no film.
@@ -59,9 +60,13 @@ def _list(folder: Path, ancestors: tuple[str, ...], found: list[Path]) -> None:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            try:
+                mode: int | None = entry.stat().st_mode
+            except OSError:  # a dangling link, or one that leads to itself: reading it says so
+                mode = None
+            if mode is not None and stat.S_ISDIR(mode):
                 real = os.path.realpath(entry.path)
                 if real not in ancestors:
                     _list(folder / entry.name, (*ancestors, real), found)
-            elif entry.name.lower().endswith(SUFFIXES):
+            elif entry.name.lower().endswith(SUFFIXES) and (mode is None or stat.S_ISREG(mode)):
                 found.append(folder / entry.name)
