@@ -116,7 +116,7 @@ def test_a_missing_torchvision_says_how_to_install_it() -> None:
         "import importlib.machinery, sys\n"
         "find = importlib.machinery.PathFinder.find_spec\n"
         "absent = lambda name, *a: None if name.split('.')[0] == 'torchvision' else find(name, *a)\n"
-        "importlib.machinery.PathFinder.find_spec = absent\n"
+        "importlib.machinery.PathFinder.find_spec = staticmethod(absent)\n"
         "from toonforge.errors import ToonforgeError\nfrom toonforge.nn.torchvision_guard import torchvision\n"
         "try: torchvision()\nexcept ToonforgeError as error: print(error)"
     )
