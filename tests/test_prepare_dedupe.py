@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -153,15 +154,31 @@ def key(picture: tuple[int, int, float, float]) -> tuple[int, int, float]:
     return width * height * (2 if spread >= 3 else 1), width * height, sharpness
 
 
-def test_the_folder_of_another_verb_is_named(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("verb", ["dedupe", "filter", "cartoonize", "smooth-edges", "split", "pair"])
+def test_the_folder_of_another_verb_is_named(
+    photos: Path, tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["data", "dedupe", str(photos), "-o", str(tmp_path / "one")]) == 0
     assert "wrote" not in capsys.readouterr().err
-    assert main(["data", "dedupe", str(tmp_path / "one"), "-o", str(tmp_path / "two")]) == 0
+    one, copy = tmp_path / "one", tmp_path / "copy"
+    for name in ("kept", "aside"):
+        shutil.copytree(one / name, copy / name)
+    other = [str(copy)] if verb == "pair" else []
+    assert main(["data", verb, str(one), *other, "-o", str(tmp_path / "two")]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "wrote" in line]
-    one = tmp_path / "one"
     assert line == f"{one} is what `toonforge data dedupe` wrote: {one / 'kept'} holds what it kept"
-    assert main(["data", "dedupe", str(one / "kept"), "-o", str(tmp_path / "three")]) == 0
+    main(["data", verb, str(one / "kept"), *other, "-o", str(tmp_path / "three")])
     assert "wrote" not in capsys.readouterr().err
+
+
+def test_inspect_tells_of_the_folder_of_another_verb_among_its_findings(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "dedupe", str(photos), "-o", str(tmp_path / "one")]) == 0
+    capsys.readouterr()
+    assert main(["data", "inspect", str(tmp_path / "one"), "-o", str(tmp_path / "two")]) == 0
+    told = capsys.readouterr()
+    assert "wrote" not in told.err and "“toonforge data dedupe” put aside" in " ".join(told.out.split())
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"verb": 3}', '{"verb": "split"}', "\0"])

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,6 +75,8 @@ def run(call: Callable[[Progress], Report], noun: str = "picture", piece: str | 
     """
     from toonforge.cli.data.bar import Bar
 
+    for line in _warnings():
+        click.echo(line, err=True)
     with Bar(piece or noun) as bar:
         report = call(bar)
     show(report, noun, piece or noun)
@@ -84,6 +86,21 @@ def run(call: Callable[[Progress], Report], noun: str = "picture", piece: str | 
     if report.counts.get("failed"):
         return 1
     return 2 if report.total and report.counts.get("unreadable") == report.total else 0
+
+
+SOURCES = ("source", "sources", "first", "second")
+"""Arguments of verbs that are folders of pictures to read. (Those of `inspect` are not: its findings tell more.)"""
+
+
+def _warnings() -> Iterator[str]:
+    """Of each folder that is read: a line where what was put aside would be read again with what was kept."""
+    from toonforge.prepare.quality.outputs import warning
+
+    given = click.get_current_context().params
+    for name in SOURCES:
+        value = given.get(name, ())
+        folders = [value] if isinstance(value, Path) else value
+        yield from filter(None, map(warning, folders))
 
 
 def again() -> str:

@@ -57,13 +57,10 @@ def command(
     """
     from toonforge.data.reading.picture import shown
     from toonforge.prepare.engine.sources import beside
-    from toonforge.prepare.quality.outputs import warning
     from toonforge.prepare.verbs.dedupe import SHEET, dedupe
 
     if out is None and len(sources) > 1:
         raise DataError(Problem(message="several folders are given", expected="-o, the folder to write to"))
-    for line in filter(None, map(warning, sources)):
-        click.echo(line, err=True)
     there = out or beside(sources[0], "deduped")
     options: Any = {
         "distance": distance,
