@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tests.pictures import fill, save
 from tests.prepare_task import Copy
 from toonforge.errors import DataError
-from toonforge.prepare.engine import manifest
+from toonforge.prepare.engine import manifest, out_folder
 from toonforge.prepare.engine import work as engine
 from toonforge.prepare.engine.manifest import Row
 from toonforge.prepare.engine.placing import NOTES
@@ -268,6 +268,28 @@ def test_outputs_that_someone_else_changed_are_named_and_left_alone(pictures: Pa
     assert run(pictures).changed == () and logged(pictures) == ["picture01.png"]
 
 
+def test_workers_leave_with_a_parent_that_is_killed_whatever_they_are_at(tmp_path: Path) -> None:
+    save(tmp_path / "photos/hangs.png")
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED, "utf-8")
+    started = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "photos"), "-1"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,  # the workers have it too: it ends with the last of them
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "photos-copies/.hangs.png.partial").exists():
+            assert started.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        started.kill()
+        assert started.communicate(timeout=20) == (b"", None)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(errno.ENOSPC, "full")], ids=["stopped", "full"])
 def test_no_part_of_a_file_is_left_behind(pictures: Path, error: BaseException | type[BaseException]) -> None:
     out = beside(pictures, "copies")
@@ -377,6 +399,20 @@ def test_a_file_that_kills_is_not_tried_in_this_process_again(pictures: Path, mo
     first = run(pictures, workers=1)
     monkeypatch.setattr(engine, "FEW", 100)
     assert run(pictures, workers=1) == first
+
+
+def test_after_a_call_that_did_not_end_no_file_is_tried_in_this_process(pictures: Path) -> None:
+    save(pictures / "mend.png")
+    with pytest.raises(DataError):
+        run(pictures)
+    (pictures / "mend.png").unlink()
+
+    def process(name: str) -> object:
+        save(pictures / name)
+        (row,) = [row for row in run(pictures, workers=1).rows if row.source == name]
+        return row.figures["width"]
+
+    assert process("pid1.png") != os.getpid() == process("pid2.png")  # the one in between did
 
 
 @pytest.mark.usefixtures("processes")
@@ -615,6 +651,21 @@ def test_nothing_outside_out_is_removed_whatever_the_manifest_says(pictures: Pat
     report = run(pictures, pictures.parent / "out-link", force=force, sure=2 if force else 1)
     assert report.counts == {"kept": 8} and contents(pictures) == before
     assert precious.read_text("utf-8") == (pictures.parent / "precious.txt").read_text("utf-8") == "precious"
+
+
+def test_nothing_is_removed_through_a_link(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    for file in (elsewhere / "precious.txt", elsewhere / "deep/precious.txt", out / "kept/mine.txt"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("precious", "utf-8")
+    (out / "link").symlink_to(elsewhere)
+    (out / "kept/file").symlink_to(elsewhere / "precious.txt")
+    (tmp_path / "out-link").symlink_to(out)
+    before = contents(elsewhere)
+    outputs = ["link/precious.txt", "link/deep/precious.txt", "kept/../link/precious.txt", "kept/file", "kept/mine.txt"]
+    out_folder.remove(tmp_path / "out-link", outputs)
+    assert contents(elsewhere) == before
+    assert [entry.name for entry in out.iterdir()] == ["link"]  # what is ours is gone, the link to a file itself too
 
 
 def test_a_link_in_out_is_not_written_through(pictures: Path) -> None:
