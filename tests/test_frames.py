@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,8 +24,8 @@ from toonforge.prepare.engine import work as engine
 from toonforge.prepare.engine.task import Outcome, Source
 from toonforge.prepare.engine.work import Report, Row
 from toonforge.prepare.films.film import survey
-from toonforge.prepare.films.plan import Wanted, pieces
-from toonforge.prepare.films.tasks import Surveying, Writing
+from toonforge.prepare.films.plan import Piece, Wanted, pieces
+from toonforge.prepare.films.tasks import Measuring, Surveying, Writing, load_figures
 from toonforge.prepare.verbs.frames import frames
 
 FPS = 8
@@ -533,3 +534,45 @@ def test_a_second_call_gets_nothing_of_one_at_work(tmp_path: Path, before: bool)
     frames(path, tmp_path / "alone")
     assert content(out) == content(tmp_path / "alone")
     assert frames(path, out, per_scene=2, force=True).written > 2
+
+
+def test_pieces_are_measured_as_the_whole_film_is(long: Path, tmp_path: Path) -> None:
+    Surveying()(Source("a", long), tmp_path)
+    film = survey(long)
+    parts = pieces("a", film)
+    whole = Piece("whole", int(film.positions[0]), None)
+    task = Measuring(
+        surveys=tmp_path,
+        films={piece.name: "a" for piece in (*parts, whole)},
+        parts={piece.name: piece for piece in (*parts, whole)},
+    )
+    outputs = [tmp_path / task(Source(piece.name, long), tmp_path).output for piece in (*parts, whole)]
+    together, alone = load_figures(outputs[:-1]), load_figures(outputs[-1:])
+    assert len(parts) > 3 and together.position.tolist() == film.positions.tolist()
+    for name, values in attrs.asdict(alone).items():
+        np.testing.assert_allclose(getattr(together, name), values, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_dark_frames_at_set_times_are_left_out(tmp_path: Path) -> None:
+    bright = films.scene(0, 50)
+    path = films.film(tmp_path / "a.mp4", [*bright, *[np.zeros_like(bright[0])] * 50], number=False)
+    report = frames(path, tmp_path / "out", every=0.5)
+    dark = [row for row in report.rows if float(row.figures["time"]) >= 2]
+    assert report.counts == {"written": 4, "skipped": 4}
+    assert all(row.reason.startswith("dark: ") and not row.output for row in dark) and len(dark) == 4
+    assert len([*report.out.rglob("*.jpg")]) == 4
+
+
+@pytest.mark.parametrize("left_out", ["positions", "keys", "facts"])
+def test_a_damaged_survey_says_what_to_remove(tmp_path: Path, left_out: str) -> None:
+    path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
+    frames(path, out)
+    [file] = (out / ".films").glob("*.npz")
+    with np.load(file) as data:
+        kept = {name: data[name] for name in data.files if name != left_out}
+    np.savez_compressed(file, **kept)
+    with pytest.raises(DataError, match="remove") as caught:
+        frames(path, out)
+    assert str(file) in str(caught.value)
+    file.unlink()
+    assert frames(path, out).counts == {"written": 2}

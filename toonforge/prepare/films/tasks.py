@@ -77,15 +77,18 @@ def load_survey(file: Path) -> Survey:
 @lru_cache(maxsize=8)
 def _load_survey(file: Path, written: int) -> Survey:
     data = _read(file)
-    facts = json.loads(str(data["facts"]))
-    return Survey(
-        positions=data["positions"],
-        keys=data["keys"],
-        base=Fraction(facts["base"]),
-        counted=facts["counted"],
-        pixel=facts["pixel"] and Fraction(facts["pixel"]),
-        remarks=facts["remarks"],
-    )
+    try:
+        facts = json.loads(str(data["facts"]))
+        return Survey(
+            positions=data["positions"],
+            keys=data["keys"],
+            base=Fraction(facts["base"]),
+            counted=facts["counted"],
+            pixel=facts["pixel"] and Fraction(facts["pixel"]),
+            remarks=facts["remarks"],
+        )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise _damaged(file, error) from error
 
 
 @attrs.frozen(kw_only=True)
@@ -127,6 +130,9 @@ def load_figures(files: list[Path]) -> Figures:
     import numpy as np
 
     loaded = [_read(file) for file in files]
+    for file, data in zip(files, loaded):
+        if absent := {field.name for field in attrs.fields(Figures)} - data.keys():
+            raise _damaged(file, KeyError(min(absent)))
     return Figures(**{f.name: np.concatenate([data[f.name] for data in loaded]) for f in attrs.fields(Figures)})
 
 
@@ -224,10 +230,14 @@ def _read(file: Path) -> Mapping[str, npt.NDArray[Any]]:
         with np.load(file, allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise DataError(
-            Problem(
-                message=f"what an earlier call found out about a film cannot be read: {shown(file)}",
-                found=str(error) or type(error).__name__,
-                hint=f"remove {shown(file)}, and run the same command again",
-            )
-        ) from error
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> DataError:
+    return DataError(
+        Problem(
+            message=f"what an earlier call found out about a film cannot be read: {shown(file)}",
+            found=str(error) or type(error).__name__,
+            hint=f"remove {shown(file)}, and run the same command again",
+        )
+    )
