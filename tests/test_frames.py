@@ -24,7 +24,7 @@ from toonforge.prepare.engine import work as engine
 from toonforge.prepare.engine.task import Outcome, Source
 from toonforge.prepare.engine.work import Report, Row
 from toonforge.prepare.films.film import survey
-from toonforge.prepare.films.plan import Piece, Wanted, pieces
+from toonforge.prepare.films.plan import LEAD, Piece, Wanted, pieces
 from toonforge.prepare.films.tasks import Measuring, Surveying, Writing, load_figures
 from toonforge.prepare.verbs.frames import frames
 
@@ -536,9 +536,14 @@ def test_a_second_call_gets_nothing_of_one_at_work(tmp_path: Path, before: bool)
     assert frames(path, out, per_scene=2, force=True).written > 2
 
 
-def test_pieces_are_measured_as_the_whole_film_is(long: Path, tmp_path: Path) -> None:
-    Surveying()(Source("a", long), tmp_path)
-    film = survey(long)
+def test_pieces_are_measured_as_the_whole_film_is(tmp_path: Path) -> None:
+    ends = [round(FPS * (border + LEAD)) for border in (30, 60)]  # of what each piece gives figures of
+    shots = [films.scene(seed, 256, 144, 256, speed=0.1) for seed in range(3)]
+    for end in ends:  # there is a dissolve
+        shots[:2] = [films.dissolve(shots[0][: end + 6], shots[1], 12)]
+    path = films.film(tmp_path / "a.mkv", shots[0], fps=FPS, gop_size=40)
+    Surveying()(Source("a", path), tmp_path)
+    film = survey(path)
     parts = pieces("a", film)
     whole = Piece("whole", int(film.positions[0]), None)
     task = Measuring(
@@ -546,9 +551,10 @@ def test_pieces_are_measured_as_the_whole_film_is(long: Path, tmp_path: Path) ->
         films={piece.name: "a" for piece in (*parts, whole)},
         parts={piece.name: piece for piece in (*parts, whole)},
     )
-    outputs = [tmp_path / task(Source(piece.name, long), tmp_path).output for piece in (*parts, whole)]
+    outputs = [tmp_path / task(Source(piece.name, path), tmp_path).output for piece in (*parts, whole)]
     together, alone = load_figures(outputs[:-1]), load_figures(outputs[-1:])
-    assert len(parts) > 3 and together.position.tolist() == film.positions.tolist()
+    assert len(parts) == 4 and together.position.tolist() == film.positions.tolist()
+    assert all(alone.blend[end - 2 : end].any() and alone.blend[end : end + 2].any() for end in ends)
     for name, values in attrs.asdict(alone).items():
         np.testing.assert_allclose(getattr(together, name), values, rtol=1e-6, atol=1e-9, err_msg=name)
 
