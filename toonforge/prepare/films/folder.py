@@ -49,7 +49,7 @@ def held(given: Sequence[Path], out: Path, settings: Mapping[str, object], force
     with ExitStack() as call:
         known = (out / AT_WORK).is_dir()
         if known:  # before OUT itself, so that a call at work never finds OUT held by one that is refused
-            call.enter_context(out_folder.alone(out / AT_WORK))
+            _hold(out, call)
         with out_folder.alone(out), out_folder.writing(out):
             before = out_folder.begun(out, FRAMES)
             if before is None:
@@ -58,7 +58,7 @@ def held(given: Sequence[Path], out: Path, settings: Mapping[str, object], force
             elif not force:
                 out_folder.refuse_changed(out, before, plain, source)
             if not known:
-                call.enter_context(out_folder.alone(out / AT_WORK))
+                _hold(out, call)
             if before is not None:
                 out_folder.clean(out)
                 if force:
@@ -68,6 +68,16 @@ def held(given: Sequence[Path], out: Path, settings: Mapping[str, object], force
             _mend(out / FILMS, Surveying.columns, "read")
             _mend(out / SCENES, Measuring.columns, "measured")
         yield
+
+
+def _hold(out: Path, call: ExitStack) -> None:
+    try:
+        call.enter_context(out_folder.alone(out / AT_WORK))
+    except DataError as error:  # what is at work there is so in OUT
+        inner, outer = shown(out / AT_WORK), shown(out)
+        raise DataError(
+            *(attrs.evolve(problem, message=problem.message.replace(inner, outer)) for problem in error.problems)
+        ) from None
 
 
 def _mend(folder: Path, columns: Sequence[str], done: str) -> None:
