@@ -16,7 +16,6 @@ import attrs
 
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
-from toonforge.files import save_picture
 from toonforge.prepare.engine.copying import write_whole
 from toonforge.prepare.engine.manifest import is_below
 from toonforge.prepare.engine.task import Figure, Outcome, Source
@@ -183,7 +182,9 @@ class Writing:
         figures.update(sharpness=float(f"{sharpness(picture):.4g}"), brightness=float(f"{bright:.4g}"))
         if reason := why_dark(bright):
             return Outcome(action="skipped", reason=reason, figures=figures)
-        save_picture(Image.fromarray(picture), out / output, **FORMATS[self.format])
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, **FORMATS[self.format])
+        write_whole(out / output, file.getvalue())
         return Outcome(action="written", output=output, figures=figures)
 
     def _say(self, source: Source, action: str, reason: str) -> Outcome:
