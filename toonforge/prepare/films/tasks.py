@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 REMARKS = ("truncated", "converted", "interlaced")
 """What is said of a film as a whole."""
 
-FORMATS: Mapping[str, Mapping[str, object]] = {
+FORMATS: Mapping[str, Mapping[str, Any]] = {
     "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     "png": {"format": "PNG", "compress_level": 4},
 }
