@@ -38,18 +38,15 @@ class Folders(HeldOut):
     def verify(self) -> None:
         """Raise `DataError` for folders that are missing, empty or too small to hold some out; decode nothing."""
         super().verify()
-        problems: list[Problem] = []
         listed: dict[bool, Mapping[str, Listed]] = {}  # a folder is listed once, whichever parts come out of it
-        for split in self.splits:
-            try:
-                apart = self._apart(split)
-                if apart not in listed:
-                    listed[apart] = self._listed(split)
-                self._pictures(split, listed[apart])
-            except DataError as error:
-                problems.extend(problem for problem in error.problems if problem not in problems)
-        if problems:
-            raise DataError(*problems)
+
+        def find(split: str) -> None:
+            apart = self._apart(split)
+            if apart not in listed:
+                listed[apart] = self._listed(split)
+            self._pictures(split, listed[apart])
+
+        self.check_parts(find)
 
     def _pictures(self, split: str, listed: Mapping[str, Listed]) -> Mapping[str, Files]:
         """Field -> the pictures of one part, none empty. `listed`: what the folders for this part hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import component, param
@@ -59,6 +59,17 @@ class HeldOut(PictureSet):
                     hint="set data.test = 0.2; it takes pictures from training, none from validation",
                 )
             )
+
+    def check_parts(self, find: Callable[[str], object]) -> None:
+        """Call `find` for every part; raise one `DataError` with the problems of all, each once."""
+        problems: list[Problem] = []
+        for split in self.splits:
+            try:
+                find(split)
+            except DataError as error:
+                problems.extend(problem for problem in error.problems if problem not in problems)
+        if problems:
+            raise DataError(*problems)
 
     def choose(
         self, split: str, pictures: Pictures, *, key: str, what: str, validation: float | None = None

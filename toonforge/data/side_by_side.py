@@ -14,7 +14,7 @@ from toonforge.data.held_out import HeldOut
 from toonforge.data.listing import Listed, list_folder
 from toonforge.data.picture_source import PictureSource
 from toonforge.data.reading.picture import MAX_ASPECT, read_picture, shown
-from toonforge.errors import DataError, FieldError, Problem, UnreadableImage
+from toonforge.errors import FieldError, UnreadableImage
 from toonforge.names import is_identifier
 
 if TYPE_CHECKING:
@@ -55,27 +55,19 @@ class SideBySide(HeldOut):
         Nothing is decoded; the headers of a few files tell their sizes.
         """
         super().verify()
-        problems: list[Problem] = []
-        for split in self.splits:
-            try:
-                self._files(split)
-            except DataError as error:
-                problems.extend(problem for problem in error.problems if problem not in problems)
-        if problems:
-            raise DataError(*problems)
-        look_at(self._listed.pictures, len(self.fields), self.layout)
+        listed = self._listed()
+        self.check_parts(lambda split: self._files(split, listed))
+        look_at(listed.pictures, len(self.fields), self.layout)
 
     def build(self, split: str) -> PictureSource:
         """The pairs of one part; raises `DataError` as `verify` does."""
-        whole = Whole(self._files(split))
+        whole = Whole(self._files(split, self._listed()))
         parts = {field: Part(whole, n, len(self.fields), self.layout) for n, field in enumerate(self.fields)}
         return self.source(split, {"pair": parts})
 
-    def _files(self, split: str) -> Files:
-        listed = self._listed
+    def _files(self, split: str, listed: Listed) -> Files:
         return listed.pictures.only(self.choose(split, listed.pictures, key="data.folder", what=listed.what))
 
-    @property
     def _listed(self) -> Listed:
         return list_folder("data.folder", Path(self.folder).expanduser())
 

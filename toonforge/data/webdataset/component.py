@@ -65,14 +65,7 @@ class WebDataset(HeldOut):
         The first time, the headers of all shards are read.
         """
         super().verify()
-        problems: list[Problem] = []
-        for split in self.splits:
-            try:
-                self._pictures(split)
-            except DataError as error:
-                problems.extend(problem for problem in error.problems if problem not in problems)
-        if problems:
-            raise DataError(*problems)
+        self.check_parts(self._pictures)
         if self.validation_shards is not None:
             self._check_apart()
 
