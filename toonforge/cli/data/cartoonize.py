@@ -54,14 +54,13 @@ def command(
       toonforge data cartoonize photos --style classic --style soft -o cartoons
       toonforge data cartoonize photos --full-size --format jpg
     """
-    from toonforge.prepare.engine.sources import beside
     from toonforge.prepare.verbs.cartoonize import cartoonize
 
-    there, short = out or beside(source, "cartoonized"), size_of(size, full_size)
+    short = size_of(size, full_size)
     return run(
         lambda progress: cartoonize(
             source,
-            there,
+            out,
             styles=styles,
             seed=seed,
             size=short,

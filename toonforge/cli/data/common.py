@@ -10,8 +10,7 @@ A verb's command parses, calls its function of the library inside `run`, and ret
     def command(source: Path, out: Path | None, workers: int | None, force: bool) -> int:
         from toonforge.prepare.verbs.cartoonize import cartoonize
 
-        there = out or beside(source, "cartoonized")
-        return run(lambda progress: cartoonize(source, there, workers=workers, force=force, progress=progress))
+        return run(lambda progress: cartoonize(source, out, workers=workers, force=force, progress=progress))
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ EXAMPLES = 3
 
 
 def out_option(suffix: str) -> Callable[[Command], Command]:
-    """`-o/--out`, None when left out: the folder `toonforge.prepare.engine.sources.beside(source, suffix)`."""
+    """`-o/--out`, None when left out: the verb's function knows where."""
     text = f"Folder to write to; SOURCE-{suffix}, beside SOURCE, when left out."
     return click.option("-o", "--out", type=click.Path(path_type=Path), help=text)
 

@@ -65,14 +65,13 @@ def command(
       toonforge data smooth-edges cartoons --high 120 --low 60 -o cartoons-smooth
       toonforge data smooth-edges cartoons --full-size --kernel 9
     """
-    from toonforge.prepare.engine.sources import beside
     from toonforge.prepare.verbs.smooth_edges import smooth_edges
 
-    there, short = out or beside(source, "smooth"), size_of(size, full_size)
+    short = size_of(size, full_size)
     return run(
         lambda progress: smooth_edges(
             source,
-            there,
+            out,
             low=low,
             high=high,
             kernel=kernel,
