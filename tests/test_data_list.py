@@ -22,7 +22,7 @@ from toonforge.data import (
 from toonforge.data.used import only_used
 from toonforge.errors import DataError
 from toonforge.recipe.expr import Expr
-from toonforge.train.data_list import write_data_list
+from toonforge.runs.data_list import write_data_list
 
 
 def listed(path: Path, data: Any) -> list[dict[str, str]]:

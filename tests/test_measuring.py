@@ -16,9 +16,9 @@ from toonforge import recipe as recipes
 from toonforge.cli.progress import Progress
 from toonforge.errors import Problem, RecipeError, ToonforgeError
 from toonforge.events import Measured, RunInfo
+from toonforge.inference import Inference
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
-from toonforge.train.inference import Inference
 from toonforge.train.trainer import train
 
 TEXT = """
@@ -142,7 +142,7 @@ def test_an_interval_of_nothing_is_refused() -> None:
 def test_the_grid_of_pairs_shows_what_the_translation_should_be(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from toonforge.train import validation
+    from toonforge.validation import measuring as validation
 
     labels: list[str] = []
     original = validation.draw_grid

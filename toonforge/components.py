@@ -308,23 +308,39 @@ class DrawsPicture(Protocol):
         """The picture of what was taken so far, called after `compute`; None where there is nothing to show."""
 
 
+@runtime_checkable
+class Keeps(Protocol):
+    """A built metric that need not be given again what does not change: real pictures, say, once their features are
+    known."""
+
+    def again(self, kept: frozenset[str]) -> BuiltMetric:
+        """An empty measurement that has what this one was given under these keys; they do not arrive again."""
+
+
 class Metric(Component):
     """A number over the validation pictures. Its `Expr` fields arrive as tensors.
 
     `lower_is_better = None` is for a number that describes without judging. `together` names the fields that must
     arrive in one call, such as a translation and what it should be: their expressions are then of one data group.
+    `translated` is the field that holds the translation: the untranslated pictures and a plain picture filter are
+    measured in its place too.
     """
 
     kind = "metrics"
     lower_is_better: ClassVar[bool | None] = True
     together: ClassVar[tuple[str, ...]] = ()
+    translated: ClassVar[str | None] = None
 
     def check(self, **shapes: Shape) -> None:
         """Raise `ShapeError` where the shapes of the `Expr` fields do not go together."""
 
     def protocol(self) -> str:
-        """How the number is made, in one line: extractor, resize, kernel."""
+        """How the number is made, in one line: extractor, hash of its weights, resize, kernel. Needs no torch."""
         return ""
+
+    def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
+        """What must be said of a number made of so few pictures (by `Expr` field), and what to use in its place."""
+        return ()
 
     def build(self, device: torch.device) -> BuiltMetric:
         """An empty measurement."""

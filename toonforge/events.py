@@ -67,18 +67,73 @@ class Checkpoint:
 
 
 @attrs.frozen(kw_only=True)
+class About:
+    """How a metric's numbers were made: stands beside them wherever they are shown.
+
+    Attributes:
+        better: "lower" or "higher"; None for a number that describes without judging.
+        protocol: one line: formula, extractor and the hash of its weights, resize; how many pictures of which part,
+            how they are read, and which weights the networks had (moving average or as trained).
+        pictures: the metric's `Expr` field -> how many pictures arrived.
+        cautions: what must be said of a number made so, in plain words.
+    """
+
+    better: str | None
+    protocol: str
+    pictures: Mapping[str, int]
+    cautions: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class Measured:
     """The metrics at one step, over the whole validation part.
 
     Attributes:
         step: steps done.
-        metrics: metric name -> its results; the key "" is its headline.
+        metrics: metric name -> its results; the key "" is its headline, "untranslated" and "filter" are what the
+            headline is for the untranslated pictures and for a plain picture filter in the place of the translation;
+            "std", "untranslated_std" and "filter_std" are their standard errors.
+        about: metric name -> how its numbers were made.
         pictures: metric name -> the picture it drew, for those that draw one.
     """
 
     step: int
     metrics: Mapping[str, Mapping[str, float]]
-    pictures: Mapping[str, Path]
+    about: Mapping[str, About]
+    pictures: Mapping[str, Path] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Warned:
+    """Something in the training that begins to look wrong.
+
+    Attributes:
+        step: steps done when it was seen.
+        kind: "not-finite", "discriminator-won", "unchanged", "one-colour", "same-output", "inverted" or "not-beaten".
+        about: the network, translation or metric it is about.
+        message: what was seen, in plain words and with its numbers.
+        hint: what usually helps.
+    """
+
+    step: int
+    kind: str
+    about: str
+    message: str
+    hint: str
+
+
+@attrs.frozen(kw_only=True)
+class Best:
+    """The best value so far of the metric that `train.metrics.best` names.
+
+    Attributes:
+        metric: "metric" or "metric.part".
+        step: when it was measured; a checkpoint of that step is kept.
+    """
+
+    metric: str
+    value: float
+    step: int
 
 
 @attrs.frozen(kw_only=True)
@@ -87,10 +142,13 @@ class Finished:
 
     Attributes:
         step: steps done.
-        reason: "done" or "interrupted".
+        reason: "done", "interrupted", or "no-improvement" (`train.metrics.patience` was at its end).
         metrics: metric name -> its results.
+        about: metric name -> how its numbers were made.
         pictures: metric name -> the picture it drew, for those that draw one.
         grid: the last validation grid, if one was drawn.
+        best: the best measurement, where the recipe asks for one to be kept.
+        warnings: what looked wrong during this start, in the order seen.
         skipped: unreadable pictures: path -> reason.
         seconds: wall time of this start.
     """
@@ -98,7 +156,10 @@ class Finished:
     step: int
     reason: str
     metrics: Mapping[str, Mapping[str, float]]
+    about: Mapping[str, About] = attrs.field(factory=dict)
     pictures: Mapping[str, Path] = attrs.field(factory=dict)
     grid: Path | None
+    best: Best | None = None
+    warnings: tuple[Warned, ...] = ()
     skipped: Mapping[str, str]
     seconds: float

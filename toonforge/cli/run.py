@@ -15,7 +15,7 @@ from toonforge.names import did_you_mean
 from toonforge.recipe import find, load, verify
 from toonforge.recipe.model import Recipe
 from toonforge.registries import recipes
-from toonforge.train.run_folder import RunFolder
+from toonforge.runs.folder import RunFolder
 
 
 @click.command()

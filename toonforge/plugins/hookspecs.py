@@ -25,7 +25,7 @@ from toonforge.components import (
 )
 
 if TYPE_CHECKING:
-    from toonforge.events import Checkpoint, Finished, Measured, RunInfo, Step
+    from toonforge.events import Best, Checkpoint, Finished, Measured, RunInfo, Step, Warned
 
 hookspec = pluggy.HookspecMarker("toonforge")
 hookimpl = pluggy.HookimplMarker("toonforge")
@@ -118,5 +118,20 @@ def metrics_measured(run: RunInfo, measured: Measured) -> None:
 
 
 @hookspec
+def grid_drawn(run: RunInfo, step: int, grid: Path) -> None:
+    """The validation grid of a step was drawn: every `train.samples.every`, and at the end of the run."""
+
+
+@hookspec
+def warned(run: RunInfo, warning: Warned) -> None:
+    """Something in the training begins to look wrong: said once, when it begins."""
+
+
+@hookspec
+def best_improved(run: RunInfo, best: Best) -> None:
+    """The metric that `train.metrics.best` names is better than ever; the checkpoint of that step is on disk."""
+
+
+@hookspec
 def run_finished(run: RunInfo, finished: Finished) -> None:
-    """The run ended: its metrics, and why it stopped ("done" or "interrupted")."""
+    """The run ended: its metrics, and why it stopped."""

@@ -72,6 +72,12 @@ class MetricsRule(Component):
     """When the metrics are measured, besides the end of the run."""
 
     every: Count | None = param(None, doc="interval; only at the end when left out")
+    best: str | None = param(
+        None, doc='the metric ("kid", or a part of one: "weighted_fid.target") whose best checkpoint is kept'
+    )
+    patience: int | None = param(
+        None, doc="end the training after so many measurements without a better one", unit="measurements", at_least=1
+    )
 
 
 @component
@@ -112,6 +118,9 @@ class Train(Component):
     checkpoint: CheckpointRule = param(CheckpointRule, doc="when checkpoints are written")
     samples: SamplesRule = param(SamplesRule, doc="when the validation grid is drawn")
     metrics: MetricsRule = param(MetricsRule, doc="when the metrics are measured")
+    trackers: tuple[str, ...] = param(
+        (), doc='also log to these: "tensorboard", "wandb" and the other trackers that Accelerate knows'
+    )
 
 
 @attrs.frozen(kw_only=True)

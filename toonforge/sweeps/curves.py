@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toonforge.files import write_atomic
+from toonforge.runs.folder import writing
 from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.results import Point, Row, read_points
-from toonforge.train.run_folder import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ import attrs
 from toonforge.errors import Problem, RunError
 from toonforge.files import write_atomic
 from toonforge.recipe.resolved import differences, recipe_data
+from toonforge.runs.folder import writing
 from toonforge.sweeps.plan import Plan, PlannedRun
 from toonforge.sweeps.results import Row, read_row, state_of
-from toonforge.train.run_folder import writing
 
 FORMAT = 1
 SHOWN = 6

@@ -11,9 +11,9 @@ from pathlib import Path
 import attrs
 
 from toonforge.files import write_atomic
+from toonforge.runs.folder import writing
 from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.results import Row
-from toonforge.train.run_folder import writing
 
 BASELINE, ERROR = ("baseline", "baseline_std"), ("std", "baseline_std")
 

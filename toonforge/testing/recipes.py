@@ -78,7 +78,8 @@ def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
         precision="fp32",
         log=LogRule(every=Count(steps=1)),
         samples=SamplesRule(every=Count(steps=total), count=1),
-        metrics=MetricsRule(every=None),
+        metrics=MetricsRule(every=None, best=None, patience=None),
+        trackers=(),
         checkpoint=CheckpointRule(every=Count(steps=total), keep=1),
     )
     return attrs.evolve(

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from toonforge.errors import Problem, RunError
 from toonforge.files import sync, write_atomic
-from toonforge.train.metadata import FORMAT, read_metadata, refuse_newer
+from toonforge.runs.metadata import FORMAT, read_metadata, refuse_newer
 from toonforge.train.state import Average, Optimizers, load_optimizer, optimizer_tensors, tensors_of
 
 _FOLDER = re.compile(r"step-(\d{6,})\Z")

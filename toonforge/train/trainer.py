@@ -18,19 +18,19 @@ from toonforge.data.order import steps_per_epoch
 from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
+from toonforge.inference import Inference
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.recipe.resolved import component_data
+from toonforge.runs.folder import RunFolder, fingerprint, writing
+from toonforge.runs.metadata import FORMAT
 from toonforge.train.checkpoint import Checkpoints, Saved
-from toonforge.train.inference import Inference
-from toonforge.train.metadata import FORMAT
 from toonforge.train.phases import total_steps
 from toonforge.train.process import Interrupts, in_group, peak_memory
-from toonforge.train.run_folder import RunFolder, fingerprint, writing
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
-from toonforge.train.validation import Validation
+from toonforge.validation.measuring import Validation
 
 
 def train(

@@ -14,12 +14,12 @@ from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
-from toonforge.train.metadata import read_metadata
+from toonforge.runs.metadata import read_metadata
 
 if TYPE_CHECKING:
     import torch
 
-    from toonforge.train.inference import Inference
+    from toonforge.inference import Inference
 
 SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
 
@@ -127,7 +127,7 @@ def load_model(path: str | Path, *, cpu: bool = False) -> Model:
 def _build(translations: Mapping[str, Expr], weights: Mapping[str, Weights], first: Weights, cpu: bool) -> Model:
     import torch
 
-    from toonforge.train.inference import Inference
+    from toonforge.inference import Inference
 
     device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
     networks = {name: build_network(item).to(device) for name, item in weights.items()}

@@ -18,11 +18,11 @@ from toonforge.data.transforms import normalised
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 from toonforge.files import save_picture
+from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.train.inference import Inference
-from toonforge.train.run_folder import RunFolder, writing
+from toonforge.runs.folder import RunFolder, writing
 
 BATCH = 8
 
@@ -143,7 +143,7 @@ class Validation:
                 pictures[name] = self._save(picture, path, format="PNG", optimize=True)
         if results:
             self.folder.write_event("metrics", step, metrics=metric_summary(results))
-        return events.Measured(step=step, metrics=results, pictures=pictures)
+        return events.Measured(step=step, metrics=results, about={}, pictures=pictures)
 
     def _save(self, picture: Image.Image, path: Path, **options: Any) -> Path:
         with writing(self.folder.path):

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import importlib.metadata
 import json
-import math
 import platform
 import shutil
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,8 @@ from toonforge.errors import Problem, RunError
 from toonforge.files import write_atomic
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
-from toonforge.train.data_list import write_data_list
+from toonforge.runs.data_list import write_data_list
+from toonforge.runs.log import NAME, truncate, write_event
 
 MAY_CHANGE = (
     "train.steps",
@@ -31,6 +31,7 @@ MAY_CHANGE = (
     "train.samples",
     "train.metrics",
     "train.log",
+    "train.trackers",
     "train.workers",
     "data.cache",
     "translations",
@@ -49,7 +50,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.resolved = path / "resolved.toml"
-        self.log = path / "metrics.jsonl"
+        self.log = path / NAME
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
         self.pictures = path / "metrics"
@@ -146,22 +147,13 @@ class RunFolder:
 
     def truncate_log(self, step: int) -> None:
         """Drop events after `step`, which a resumed run writes again, and a last line cut short."""
-        if not self.log.is_file():
-            return
-        kept = []
-        for line in self.log.read_text("utf-8", errors="replace").splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict) and event.get("step", 0) <= step and event.get("event") != "end":
-                kept.append(line)
-        write_atomic(self.log, "".join(f"{line}\n" for line in kept))
+        with writing(self.path):
+            truncate(self.path, step)
 
     def write_event(self, event: str, step: int, **more: Any) -> None:
-        """Append one line to metrics.jsonl; numbers that JSON does not know (nan) become null."""
-        with writing(self.path), self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_jsonable({"event": event, "step": step, **more}), allow_nan=False) + "\n")
+        """Append one line to metrics.jsonl; see `toonforge.runs.log`."""
+        with writing(self.path):
+            write_event(self.log, event, step, **more)
 
 
 @contextmanager
@@ -184,12 +176,6 @@ def writing(path: Path) -> Iterator[None]:
                 hint=hints.get(error.errno or 0, "see whether the folder can be written"),
             )
         ) from error
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _jsonable(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def fingerprint(source: ImageSource) -> dict[str, str]:
