@@ -16,6 +16,9 @@ VERBS: Mapping[str, str] = {
     "show": "Explain a component or a recipe.",
     "data": "Make a data set of films and folders of pictures.",
     "translate": "Translate pictures with a trained run.",
+    "evaluate": "Measure a trained run, or a folder of pictures.",
+    "report": "Open the page of a run, or draw it anew.",
+    "compare": "Set several runs side by side, in a page and a table.",
     "cp": "Copy a packaged recipe, to edit it.",
     "plugins": "Tell what became of each plugin.",
 }
