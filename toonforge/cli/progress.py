@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from toonforge import events
-from toonforge.cli.text import width
+from toonforge.cli.metric_table import metric_lines
+from toonforge.cli.text import number, width
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress as Bar
 
-HEADLINES = ("", "std", "baseline", "baseline_std")
 QUIET = 5.0
 """Seconds between two plain lines, so that a log file of a long run stays readable."""
 
@@ -197,11 +195,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
-def number(value: float) -> str:
-    """Four significant digits in at most nine characters."""
-    return f"{value:.4g}"
-
-
 def loss_lines(step: events.Step, recipe: Recipe, columns: int) -> list[str]:
     """Each phase with its weighted sum, and below it its losses in columns that line up over all phases."""
     values = {phase: _losses_of(step, phase) for phase in recipe.phases if phase in step.totals}
@@ -247,7 +240,7 @@ def summary(
         when = "losses" if last.step == finished.step else f"losses of step {last.step}"
         lines += ["", when, *(f"  {line}" for line in loss_lines(last, recipe, width() - 2))]
     if finished.metrics:
-        lines += ["", *metric_lines(finished, recipe)]
+        lines += ["", *metric_lines(finished.metrics, finished.about, recipe.metrics)]
     lines.append("")
     places = {"grid": finished.grid, **finished.pictures}
     places["checkpoint"] = checkpoint.folder if checkpoint is not None else None
@@ -259,56 +252,6 @@ def summary(
         lines += [f"  {path}: {reason}" for path, reason in finished.skipped.items()]
     lines += ["", f"next: {click.style(next_command(run, finished, recipe), fg='green', bold=True)}"]
     return "\n".join(lines)
-
-
-def metric_lines(finished: events.Finished, recipe: Recipe) -> list[str]:
-    """A table of metrics: the untranslated pictures as the baseline, the translated ones, then what else each says."""
-    parts = ["baseline"] if any("baseline" in results for results in finished.metrics.values()) else []
-    parts.append("")
-    rows = [["metrics", *({"baseline": "untranslated", "": "translated"}[part] for part in parts)]]
-    rows += [[f"  {name}", *(_value(results, part) for part in parts)] for name, results in finished.metrics.items()]
-    sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines: list[str] = []
-    for row in rows:
-        cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:], strict=True))]
-        notes = _notes(row[0].strip(), finished, recipe) if lines else []
-        lines.append("  ".join(cells) + (f"  ({'; '.join(notes)})" if notes else ""))
-    return lines + _protocol_lines(list(finished.metrics), recipe)
-
-
-def _protocol_lines(names: list[str], recipe: Recipe) -> list[str]:
-    """How each metric is measured; what several say alike is said once, with all their names."""
-    sayers: dict[str, list[str]] = {}
-    for name in names:
-        for part in recipe.metrics[name].protocol().split("; ") if name in recipe.metrics else ():
-            sayers.setdefault(part, []).append(name)
-    said: dict[tuple[str, ...], list[str]] = {}
-    for part, who in sayers.items():
-        if part:
-            said.setdefault(tuple(who), []).append(part)
-    texts = [f"{', '.join(who)}: {'; '.join(parts)}" for who, parts in said.items()]
-    return [
-        line
-        for text in texts
-        for line in textwrap.wrap(text, width() - 1, initial_indent="  ", subsequent_indent="    ")
-    ]
-
-
-def _notes(name: str, finished: events.Finished, recipe: Recipe) -> list[str]:
-    """Which way is better, and a metric's results besides its headline."""
-    config, results = recipe.metrics.get(name), finished.metrics[name]
-    lower = config.lower_is_better if config is not None else None
-    better = [] if lower is None else [f"{'lower' if lower else 'higher'} is better"]
-    others = [part for part in results if part not in HEADLINES and not part.endswith("_std")]
-    return [*better, *(f"{part.replace('_', ' ')} {_value(results, part)}" for part in others)]
-
-
-def _value(results: Mapping[str, float], part: str) -> str:
-    """A result with its standard error where the metric gives one; "-" where it has no such result."""
-    if part not in results:
-        return "-"
-    error = results.get(f"{part}_std" if part else "std")
-    return number(results[part]) + (f" ± {error:.2g}" if error is not None else "")
 
 
 def next_command(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:

@@ -80,3 +80,8 @@ def summary(cls: type) -> str:
 def echo(text: str) -> None:
     """Print to stdout; colours are dropped where it is no terminal."""
     click.echo(text)
+
+
+def number(value: float) -> str:
+    """Four significant digits in at most nine characters."""
+    return f"{value:.4g}"
