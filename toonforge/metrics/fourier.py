@@ -33,6 +33,7 @@ class Fourier(Metric):
 
     lower_is_better: ClassVar[bool | None] = None
     together = ("input", "output")
+    translated = "output"
 
     input: Expr = param(doc="the untranslated pictures", source="Photo-Anime Translation, section 5.2")
     output: Expr = param(doc="their translations", source="Photo-Anime Translation, section 5.2")
@@ -54,6 +55,10 @@ class Fourier(Metric):
             "mean |output - input| of the luma's log power over rings of its spectrum, in dB; _high: share of the "
             "power above 1/4 cycles/pixel"
         )
+
+    def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
+        """Why it is nan: no picture arrived."""
+        return () if min(pictures.values(), default=0) else ("nan: no picture arrived",)
 
     def build(self, device: torch.device) -> BuiltFourier:
         """An empty measurement; `ToonforgeError` where matplotlib is not installed."""

@@ -1,4 +1,4 @@
-"""`kid`: how far translated pictures lie from the target domain, beside the untranslated ones."""
+"""`kid`: how far translated pictures lie from the target domain, without a bias from how many there are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toonforge.components import component, param
-from toonforge.metrics.feature_sets import FeatureMetric, FeatureSets
+from toonforge.metrics.feature_metric import FeatureMetric, too_few
+from toonforge.metrics.feature_sets import FeatureSets
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -19,17 +20,18 @@ SCALE = 1000
 class KID(FeatureMetric):
     """Kernel inception distance times 1000, on the features of a named network; lower is nearer.
 
-    Results: "" for `generated` against `reference` and "std", its standard error; "baseline" and "baseline_std" for
-    `baseline` against `reference`. A value is nan where one of its sets has fewer than two pictures.
+    Results: "" for `generated` against `reference`, and "std", its standard error. Both are nan where one of the sets
+    has fewer than two pictures.
 
     It is the unbiased squared MMD over the whole sets with the kernel (x.y / 1280 + 1)^3, of the pooled features of
     EfficientNet-Lite0 (ImageNet), of pictures resized to a square of `size` (bilinear, antialiased); the standard error
     is the jackknife's. Not comparable with KID on Inception features.
     """
 
+    translated = "generated"
+
     generated: Expr = param(doc="translated pictures")
     reference: Expr = param(doc="real pictures of the target domain")
-    baseline: Expr | None = param(None, doc="what to measure beside it: the untranslated input")
 
     def protocol(self) -> str:
         """Scale, extractor, resize, and what the number must not be compared with."""
@@ -37,6 +39,10 @@ class KID(FeatureMetric):
             f"KID x {SCALE} on EfficientNet-Lite0's features at {self.size}x{self.size}, not comparable with KID on "
             "Inception's; ± is the jackknife's standard error"
         )
+
+    def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
+        """Why it is nan."""
+        return too_few(pictures, "KID needs")
 
     def build(self, device: torch.device) -> BuiltKID:
         """An empty measurement; `ToonforgeError` where the weights are not installed."""
@@ -47,17 +53,11 @@ class BuiltKID(FeatureSets):
     """Collects features, and compares the sets when asked."""
 
     def compute(self) -> Mapping[str, float]:
-        """The values so far, times 1000."""
-        results = dict(zip(("", "std"), self._distance("generated"), strict=True))
-        if "baseline" in self.features:
-            results |= zip(("baseline", "baseline_std"), self._distance("baseline"), strict=True)
-        return results
-
-    def _distance(self, key: str) -> tuple[float, float]:
+        """The value so far and its standard error, times 1000."""
         from toonforge.metrics.mmd import polynomial_mmd
 
-        sets = self.of(key, "reference")
-        if sets is None:
-            return float("nan"), float("nan")
-        mmd = polynomial_mmd(*sets)
-        return SCALE * mmd.value, SCALE * mmd.std
+        generated, reference = self.set("generated"), self.set("reference")
+        if min(len(generated), len(reference)) < 2:
+            return {"": float("nan"), "std": float("nan")}
+        mmd = polynomial_mmd(generated.features, reference.features)
+        return {"": SCALE * mmd.value, "std": SCALE * mmd.std}

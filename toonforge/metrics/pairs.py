@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from toonforge.components import Metric, Shape, component, param
 from toonforge.losses.shapes import same_shape
 from toonforge.recipe.expr import Expr
@@ -12,6 +14,7 @@ class PairMetric(Metric):
     """A metric that compares each translated picture with the one it should be."""
 
     together = ("input", "target")
+    translated = "input"
 
     input: Expr = param(doc="translated pictures")
     target: Expr = param(doc="the real picture that each of them should be")
@@ -19,6 +22,10 @@ class PairMetric(Metric):
     def check(self, **shapes: Shape) -> None:
         """Both must have one shape."""
         same_shape(**shapes)
+
+    def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
+        """Why it is nan: no pair arrived."""
+        return () if min(pictures.values(), default=0) else ("nan: no pair of pictures arrived",)
 
 
 class Mean:
