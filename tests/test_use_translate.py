@@ -245,7 +245,7 @@ def test_one_picture_can_go_to_a_file_of_any_name(
     monkeypatch.chdir(tmp_path)
     picture(tmp_path / "photo.jpg")
     assert main(["translate", str(run), "photo.jpg", "-o", "anime.png"]) == 0
-    assert "1 picture translated to anime: anime.png" in capsys.readouterr().out
+    assert capsys.readouterr().out == "1 picture translated to anime: anime.png (latest checkpoint, step 500)\n"
     assert main(["translate", str(run), "photo.jpg", "-o", "anime.png"]) == 2
     assert main(["translate", str(run), "photo.jpg", "-o", "anime.png", "--force", "--to", "photo"]) == 0
     assert main(["translate", str(run), "photo.jpg", "-o", "b.png", "--to", "foto"]) == 2

@@ -24,9 +24,22 @@ from toonforge.errors import Problem, RunError
 @click.option(
     "--to", "target", metavar="DOMAIN", help="What to translate to; the recipe's first translation if left out."
 )
+@click.option(
+    "--checkpoint",
+    metavar="best|latest|STEP",
+    help="Which of the run's checkpoints; the best where the run keeps one (train.metrics.best), else the latest.",
+)
 @click.option("--force", is_flag=True, help="Overwrite pictures that are there already.")
 @click.option("--cpu", is_flag=True, help="Stay on the CPU even where there is a GPU.")
-def command(model: Path, inputs: tuple[Path, ...], out: Path, target: str | None, force: bool, cpu: bool) -> int:
+def command(
+    model: Path,
+    inputs: tuple[Path, ...],
+    out: Path,
+    target: str | None,
+    checkpoint: str | None,
+    force: bool,
+    cpu: bool,
+) -> int:
     """Translate pictures, and all pictures in folders, with MODEL: a run's folder or a .safetensors file.
 
     A picture keeps its size, orientation, transparency and colour profile. Inputs that cannot be read are named and
@@ -38,6 +51,7 @@ def command(model: Path, inputs: tuple[Path, ...], out: Path, target: str | None
       toonforge translate runs/anime_unet holidays/ -o holidays-anime
       toonforge translate runs/anime_unet photo.jpg -o portrait.png --force
       toonforge translate runs/anime_unet drawing.png --to photo
+      toonforge translate runs/anime_unet photo.jpg --checkpoint 500
     """
     from toonforge.use.translate import plan, translate
 
@@ -46,10 +60,14 @@ def command(model: Path, inputs: tuple[Path, ...], out: Path, target: str | None
         raise RunError(*(Problem(message=f"{path} is not there", expected="a picture or a folder") for path in absent))
     jobs = plan(inputs, out, force)
 
-    from toonforge.use.model import find_weights, load_model
+    from toonforge.use.weights import find_weights
 
-    find_weights(model)
-    loaded = load_model(model, cpu=cpu)
+    # Asked before torch is imported, which takes seconds.
+    find_weights(model, checkpoint)
+
+    from toonforge.use.model import load_model
+
+    loaded = load_model(model, checkpoint=checkpoint, cpu=cpu)
     failed = 0
     for number, outcome in enumerate(translate(loaded, jobs, target), 1):
         if outcome.problem is None:
@@ -62,9 +80,9 @@ def command(model: Path, inputs: tuple[Path, ...], out: Path, target: str | None
     done = len(jobs) - failed
     where = jobs[0].target if len(jobs) == 1 else out
     if done:
-        click.echo(
-            f"{done} picture{'s' * (done != 1)} translated to {target or next(iter(loaded.translations))}: {where}"
-        )
+        to = target or next(iter(loaded.translations))
+        by = f" ({loaded.checkpoint})" if loaded.step is not None else ""
+        click.echo(f"{done} picture{'s' * (done != 1)} translated to {to}: {where}{by}")
     if failed:
         click.echo(f"{failed} of {len(jobs)} could not be translated", err=True)
     return 2 if failed else 0

@@ -1,10 +1,10 @@
-"""Translators loaded from what training left behind. The weights files say themselves how they are to be used."""
+"""Networks and translators loaded from what training left behind. Weights files say themselves how they are used."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -14,36 +14,12 @@ from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
-from toonforge.runs.metadata import read_metadata
+from toonforge.use.weights import Chosen, Weights, find_weights, preferred, read_weights
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.inference import Inference
-
-SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
-
-
-@attrs.frozen(kw_only=True)
-class Weights:
-    """One network's weights file, and what it says of itself.
-
-    Attributes:
-        network: its name in the recipe's expressions.
-        kind: the registry of its component.
-        component: `type` and every other field of its config.
-        translations: domain -> expression, as the recipe offers them.
-        signals: the recipe's signals, which expressions may use.
-    """
-
-    path: Path
-    network: str
-    kind: str
-    component: Mapping[str, Any]
-    translations: Mapping[str, Expr]
-    signals: Mapping[str, Expr]
-    recipe: str
-    image_size: int | None
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -56,6 +32,7 @@ class Model:
             from the files at hand are left out.
         image_size: the side that the networks were trained on.
         device: where the networks are.
+        checkpoint: which of the run's checkpoints they are of.
     """
 
     recipe: str
@@ -63,6 +40,12 @@ class Model:
     image_size: int | None
     device: torch.device
     inference: Inference
+    checkpoint: Chosen
+
+    @property
+    def step(self) -> int | None:
+        """How many steps the networks were trained; None where their files lie outside a run."""
+        return self.checkpoint.step
 
     def choose(self, target: str | None) -> Expr:
         """The translation to a domain, the first one by default; `RunError` for a domain that is not offered."""
@@ -90,20 +73,40 @@ class Model:
         return output.clamp(-1, 1).to(pictures.device)
 
 
-def load_model(path: str | Path, *, cpu: bool = False) -> Model:
+@attrs.frozen(kw_only=True, eq=False)
+class Networks:
+    """Networks of one checkpoint.
+
+    Attributes:
+        modules: by name, in evaluation mode.
+        averaged: those whose weights are a moving average.
+        device: where they are.
+        checkpoint: which of the run's checkpoints they are of.
+    """
+
+    modules: Mapping[str, torch.nn.Module]
+    averaged: frozenset[str]
+    device: torch.device
+    checkpoint: Chosen
+
+
+def load_model(path: str | Path, *, checkpoint: str | int | None = None, cpu: bool = False) -> Model:
     """Load the translator of a run.
 
     Args:
         path: a run's folder, a checkpoint's folder, or one network's .safetensors file.
+        checkpoint: "best", "latest" or a step; by default the best where the run keeps one (`train.metrics.best`),
+            else the latest.
         cpu: stay on the CPU even where there is a GPU.
 
     Returns:
         Networks in evaluation mode; moving averages are preferred to the weights that were trained.
 
     Raises:
-        RunError: for a path that holds no weights, damaged ones, or ones that offer no translation.
+        RunError: for a path that holds no weights, damaged ones, or ones that offer no translation; for a checkpoint
+            that is not there.
     """
-    files = find_weights(Path(path))
+    chosen, files = find_weights(Path(path), checkpoint)
     weights = {item.network: item for item in map(read_weights, files)}
     first = next(iter(weights.values()))
     # Which names are networks is known only by what is no op: files of some may be missing.
@@ -121,22 +124,68 @@ def load_model(path: str | Path, *, cpu: bool = False) -> Model:
                 hint="give the run's folder" if missing else "write [translations] into the recipe",
             )
         )
-    return _build(usable, {name: weights[name] for target in usable for name in sorted(needed[target])}, first, cpu)
-
-
-def _build(translations: Mapping[str, Expr], weights: Mapping[str, Weights], first: Weights, cpu: bool) -> Model:
-    import torch
-
     from toonforge.inference import Inference
 
-    device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
-    networks = {name: build_network(item).to(device) for name, item in weights.items()}
+    loaded = _build(chosen, {name: weights[name] for target in usable for name in sorted(needed[target])}, cpu)
     return Model(
         recipe=first.recipe,
-        translations=translations,
+        translations=usable,
         image_size=first.image_size,
+        device=loaded.device,
+        inference=Inference(loaded.modules, first.signals, registries.ops),
+        checkpoint=chosen,
+    )
+
+
+def load_networks(
+    path: str | Path,
+    checkpoint: str | int | None = None,
+    names: Iterable[str] | None = None,
+    *,
+    averaged: bool = True,
+    cpu: bool = False,
+) -> Networks:
+    """Load networks of a checkpoint, whether or not a translation uses them.
+
+    Args:
+        path: a run's folder or a checkpoint's folder.
+        checkpoint: see `load_model`.
+        names: which; all that the checkpoint holds when left out.
+        averaged: prefer moving averages to the weights that were trained.
+        cpu: stay on the CPU even where there is a GPU.
+
+    Raises:
+        RunError: for a path without weights, a checkpoint or a network that is not there, or weights that do not fit.
+    """
+    chosen, files = find_weights(Path(path), checkpoint)
+    held = {item.network: item for item in map(read_weights, files)}
+    wanted = list(held if names is None else dict.fromkeys(names))
+    missing = [name for name in wanted if name not in held]
+    if missing:
+        raise RunError(
+            Problem(
+                message=f"{chosen.folder} has no weights of {', '.join(missing)}",
+                expected=f"one of {', '.join(held)}",
+            )
+        )
+    if not averaged:
+        held = {name: read_weights(_as_trained(item)) for name, item in held.items() if name in wanted}
+    return _build(chosen, {name: held[name] for name in wanted}, cpu)
+
+
+def _as_trained(weights: Weights) -> Path:
+    return preferred(weights.path.parent, weights.network, averaged=False) if weights.averaged else weights.path
+
+
+def _build(chosen: Chosen, weights: Mapping[str, Weights], cpu: bool) -> Networks:
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
+    return Networks(
+        modules={name: build_network(item).to(device) for name, item in weights.items()},
+        averaged=frozenset(name for name, item in weights.items() if item.averaged),
         device=device,
-        inference=Inference(networks, first.signals, registries.ops),
+        checkpoint=chosen,
     )
 
 
@@ -162,75 +211,3 @@ def build_network(weights: Weights) -> torch.nn.Module:
             )
         ) from error
     return network.eval()
-
-
-def find_weights(path: Path) -> list[Path]:
-    """The networks' files that a user means, moving averages in the place of trained weights."""
-    if path.is_file() and path.suffix == ".toml":
-        raise RunError(
-            Problem(
-                message=f"{path} is a recipe, not what training made of it",
-                expected="a run's folder, a checkpoint's folder or a .safetensors file",
-                hint=f"train it first: toonforge run {path}; then give the run's folder",
-            )
-        )
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise RunError(
-            Problem(
-                message=f"{path} is not there",
-                expected="a run's folder, a checkpoint's folder or a .safetensors file",
-                hint=did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else None,
-            )
-        )
-    folder = _newest(path)
-    names = {file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}") if "." not in file.stem}
-    if not names:
-        raise RunError(
-            Problem(
-                message=f"{path} holds no weights",
-                expected="a run's folder, a checkpoint's folder or a .safetensors file",
-                hint="the run may have no checkpoint yet" if (path / "resolved.toml").is_file() else None,
-            )
-        )
-    averaged = {name: folder / f"{name}{AVERAGED}" for name in names}
-    return [file if (file := averaged[name]).is_file() else folder / f"{name}{SUFFIX}" for name in sorted(names)]
-
-
-def _newest(path: Path) -> Path:
-    """The newest checkpoint's folder in a run's folder, or in its `checkpoints`; the folder itself if it is one."""
-    for folder in (path / "checkpoints", path):
-        latest = folder / "latest"
-        if latest.is_file():
-            chosen = folder / latest.read_text("utf-8").strip()
-            if chosen.is_dir() and chosen.parent == folder:
-                return chosen
-            raise RunError(
-                Problem(message=f"{latest} names no checkpoint", found=latest.read_text("utf-8").strip()[:80])
-            )
-    return path
-
-
-def read_weights(path: Path) -> Weights:
-    """What a weights file says of itself; no tensor is read."""
-    about = read_metadata(path)
-    try:
-        return Weights(
-            path=path,
-            network=about["network"],
-            kind=about["kind"],
-            component=about["component"],
-            translations={target: Expr.parse(text) for target, text in about["translations"].items()},
-            signals={name: Expr.parse(text) for name, text in about.get("signals", {}).items()},
-            recipe=about["recipe"],
-            image_size=about.get("image_size"),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            Problem(
-                message=f"{path} is no weights file of toonforge",
-                found=f"{type(error).__name__}: {error}",
-                expected="a .safetensors file that a run wrote",
-            )
-        ) from None

@@ -1,0 +1,215 @@
+"""Which checkpoint of a run is meant, and what its weights files say of themselves. No tensor is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from toonforge.errors import Problem, RunError
+from toonforge.names import did_you_mean
+from toonforge.recipe.expr import Expr
+from toonforge.runs.metadata import read_metadata
+
+SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
+PLACES = "a run's folder, a checkpoint's folder or a .safetensors file"
+POINTERS: tuple[Literal["best", "latest"], ...] = ("best", "latest")
+"""Files in a run's `checkpoints` that hold the name of a checkpoint's folder."""
+_FOLDER = re.compile(r"step-(\d{6,})\Z")
+
+
+@attrs.frozen(kw_only=True)
+class Weights:
+    """One network's weights file, and what it says of itself.
+
+    Attributes:
+        network: its name in the recipe's expressions.
+        kind: the registry of its component.
+        component: `type` and every other field of its config.
+        translations: domain -> expression, as the recipe offers them.
+        signals: the recipe's signals, which expressions may use.
+    """
+
+    path: Path
+    network: str
+    kind: str
+    component: Mapping[str, Any]
+    translations: Mapping[str, Expr]
+    signals: Mapping[str, Expr]
+    recipe: str
+    image_size: int | None
+
+    @property
+    def averaged(self) -> bool:
+        """Whether it is a moving average of the weights that were trained."""
+        return self.path.name.endswith(AVERAGED)
+
+
+@attrs.frozen(kw_only=True)
+class Chosen:
+    """Which of a run's checkpoints was taken.
+
+    Attributes:
+        folder: where its weights files lie.
+        step: how many steps were done; None where the path does not say so (copied weights files).
+        name: "best" or "latest", whichever the run calls it by; None where it was given by its step or path.
+    """
+
+    folder: Path
+    step: int | None
+    name: Literal["best", "latest"] | None = None
+
+    def __str__(self) -> str:
+        if self.step is None:
+            return str(self.folder)
+        return f"{self.name} checkpoint, step {self.step}" if self.name else f"checkpoint of step {self.step}"
+
+
+def choose_checkpoint(path: Path, checkpoint: str | int | None = None) -> Chosen:
+    """The checkpoint that a user means.
+
+    Args:
+        path: a run's folder, its `checkpoints`, a checkpoint's folder, or a folder of weights files.
+        checkpoint: "best", "latest" or a step, of a run; by default the best where the run keeps one
+            (`train.metrics.best`), else the latest.
+
+    Raises:
+        RunError: for a path that is not there, a checkpoint that is not there, or a choice among what is only one.
+    """
+    if not path.is_dir():
+        near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise RunError(Problem(message=f"{path} is not there", expected=PLACES, hint=did_you_mean(path.name, near)))
+    home = next((folder for folder in (path / "checkpoints", path) if _is_home(folder)), None)
+    if home is None:
+        if checkpoint is not None and not (path / "resolved.toml").is_file():
+            raise _no_choice(path, checkpoint)
+        return Chosen(folder=path, step=_step(path))
+    if checkpoint is None:
+        return _named(home, "best" if (home / "best").is_file() else "latest")
+    if checkpoint in POINTERS:
+        return _named(home, "best" if checkpoint == "best" else "latest")
+    return _of_step(home, checkpoint)
+
+
+def _is_home(folder: Path) -> bool:
+    """Whether it is the folder that holds a run's checkpoints."""
+    return any((folder / name).is_file() for name in POINTERS)
+
+
+def _named(home: Path, name: Literal["best", "latest"]) -> Chosen:
+    pointer = home / name
+    if not pointer.is_file():
+        hint = "the run keeps its best checkpoint where train.metrics.best names a metric" if name == "best" else None
+        raise RunError(Problem(message=f"{home.parent} has no {name} checkpoint", expected=_on_disk(home), hint=hint))
+    text = pointer.read_text("utf-8", errors="replace").strip()
+    folder = home / text
+    if not folder.is_dir() or folder.parent != home:
+        raise RunError(
+            Problem(
+                message=f"{pointer} names no checkpoint",
+                found=text[:80],
+                expected=_on_disk(home),
+                hint="take another one with --checkpoint",
+            )
+        )
+    return Chosen(folder=folder, step=_step(folder), name=name)
+
+
+def _of_step(home: Path, checkpoint: str | int) -> Chosen:
+    text = str(checkpoint)
+    wrong = f"{home.parent} has no checkpoint {text!r}"
+    if text.isascii() and text.isdecimal() and not isinstance(checkpoint, bool):
+        folder = home / f"step-{int(text):06d}"
+        if folder.is_dir():
+            return Chosen(folder=folder, step=int(text))
+        wrong = f"{home.parent} has no checkpoint of step {int(text)}"
+    raise RunError(
+        Problem(
+            message=wrong,
+            expected=_on_disk(home),
+            hint=did_you_mean(text, POINTERS) or "train.checkpoint says which are written and how many are kept",
+        )
+    )
+
+
+def _on_disk(home: Path) -> str:
+    """What may be given for a checkpoint, in words."""
+    names = [name for name in POINTERS if (home / name).is_file()]
+    steps = sorted(step for folder in home.iterdir() if folder.is_dir() and (step := _step(folder)) is not None)
+    listed = ", ".join(map(str, steps)) if len(steps) <= 12 else f"{steps[0]}, {steps[1]}, …, {steps[-2]}, {steps[-1]}"
+    return ", ".join(filter(None, (*names, f"or a step on disk: {listed}" if steps else "")))
+
+
+def _step(folder: Path) -> int | None:
+    match = _FOLDER.match(folder.resolve().name)
+    return int(match[1]) if match else None
+
+
+def _no_choice(path: Path, checkpoint: str | int) -> RunError:
+    return RunError(
+        Problem(
+            message=f"{path} is no run: there is no checkpoint to choose",
+            found=f"checkpoint {str(checkpoint)!r}",
+            hint="give the run's folder",
+        )
+    )
+
+
+def find_weights(path: Path, checkpoint: str | int | None = None) -> tuple[Chosen, list[Path]]:
+    """The checkpoint that a user means, and its networks' files, moving averages in the place of trained weights."""
+    if path.is_file() and path.suffix == ".toml":
+        raise RunError(
+            Problem(
+                message=f"{path} is a recipe, not what training made of it",
+                expected=PLACES,
+                hint=f"train it first: toonforge run {path}; then give the run's folder",
+            )
+        )
+    if path.is_file():
+        if checkpoint is not None:
+            raise _no_choice(path, checkpoint)
+        return Chosen(folder=path.parent, step=_step(path.parent)), [path]
+    chosen = choose_checkpoint(path, checkpoint)
+    names = {file.name.removesuffix(SUFFIX) for file in chosen.folder.glob(f"*{SUFFIX}") if "." not in file.stem}
+    if not names:
+        raise RunError(
+            Problem(
+                message=f"{path} holds no weights",
+                expected=PLACES,
+                hint="the run may have no checkpoint yet" if (path / "resolved.toml").is_file() else None,
+            )
+        )
+    return chosen, [preferred(chosen.folder, name) for name in sorted(names)]
+
+
+def preferred(folder: Path, network: str, averaged: bool = True) -> Path:
+    """A network's weights file in a checkpoint's folder: its moving average where there is one."""
+    average = folder / f"{network}{AVERAGED}"
+    return average if averaged and average.is_file() else folder / f"{network}{SUFFIX}"
+
+
+def read_weights(path: Path) -> Weights:
+    """What a weights file says of itself; no tensor is read."""
+    about = read_metadata(path)
+    try:
+        return Weights(
+            path=path,
+            network=about["network"],
+            kind=about["kind"],
+            component=about["component"],
+            translations={target: Expr.parse(text) for target, text in about["translations"].items()},
+            signals={name: Expr.parse(text) for name, text in about.get("signals", {}).items()},
+            recipe=about["recipe"],
+            image_size=about.get("image_size"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            Problem(
+                message=f"{path} is no weights file of toonforge",
+                found=f"{type(error).__name__}: {error}",
+                expected="a .safetensors file that a run wrote",
+            )
+        ) from None
