@@ -142,7 +142,7 @@ def test_an_interval_of_nothing_is_refused() -> None:
 def test_the_grid_of_pairs_shows_what_the_translation_should_be(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from toonforge.validation import measuring as validation
+    from toonforge.validation import grid as validation
 
     labels: list[str] = []
     original = validation.draw_grid

@@ -45,4 +45,4 @@ def test_pictures_of_two_shapes_cannot_be_compared(metric: str) -> None:
 
 
 def test_sets_may_come_from_any_group() -> None:
-    loads(TEXT + 'metrics.kid = { type = "kid", generated = "G(photo)", reference = "anime", baseline = "photo" }')
+    loads(TEXT + 'metrics.kid = { type = "kid", generated = "G(photo)", reference = "anime" }')

@@ -285,6 +285,12 @@ class Dataset(Component):
         """group -> field -> shape of one sample, known without touching a picture."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it yields")
 
+    def preparation(self, split: str) -> str:
+        """How pictures of a part are scaled and cut without augmentation, in a phrase that stands beside numbers made
+        of them; "" where the data set does not say. Needs neither torch nor pictures.
+        """
+        return ""
+
     def build(self, split: str) -> ImageSource:
         """One of the parts `splits`; raises `DataError` where it is empty."""
         raise NotImplementedError(f"{type(self).__name__} cannot be built")

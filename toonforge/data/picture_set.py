@@ -95,6 +95,10 @@ class PictureSet(Dataset):
         jitter = self.jitter if split == "train" and self.jitter is not None else (1, 1)
         return Geometry(image_size=size, load_size=max(load_size, size), flip=self.flip, jitter=jitter)
 
+    def preparation(self, split: str) -> str:
+        """Scale and cut."""
+        return self.geometry(split).words + (", JPEG decoded at reduced size" if self.reduced else "")
+
     def source(
         self, split: str, groups: Mapping[str, Mapping[str, Pictures]], filtered: Mapping[str, Expr] | None = None
     ) -> PictureSource:

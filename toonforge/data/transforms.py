@@ -45,6 +45,13 @@ class Geometry:
         """
         return max(self.image_size, round(self.load_size * self.jitter[1]))
 
+    @property
+    def words(self) -> str:
+        """What is done to a picture without a generator, in a phrase."""
+        short = max(self.image_size, self.load_size)
+        size = f"{self.image_size}x{self.image_size}"
+        return f"short side scaled to {short} pixels (bicubic, antialiased), {size} cut from the middle"
+
     def scaled(self, picture: Picture) -> Picture:
         """A picture of (height, width, 3) with the short side that pictures are cut from."""
         return scale_fast(picture, *scaled_size(picture.shape[0], picture.shape[1], self.short))
@@ -154,3 +161,12 @@ def normalised(pictures: torch.Tensor) -> torch.Tensor:
         return pictures
     # Colour by colour, as networks' own values lie; pictures come with their colours together, as they are decoded.
     return pictures.contiguous().to(torch.float32).div_(127.5).sub_(1)
+
+
+def to_pictures(pictures: torch.Tensor) -> list[Picture]:
+    """(N,3,H,W) or (N,1,H,W) in [-1, 1] -> (height, width, 3) of uint8 each; what is not a number becomes black."""
+    import torch
+
+    values = pictures.float().nan_to_num(nan=-1, posinf=1, neginf=-1).clamp(-1, 1)
+    bytes_ = (values * 127.5 + 127.5).round().to(torch.uint8)
+    return list(bytes_.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().cpu().numpy())

@@ -91,7 +91,7 @@ def _translated(model: Model, inputs: Sequence[torch.Tensor], target: str) -> Pi
 
 def _pictures(tensors: Sequence[torch.Tensor]) -> Pictures:
     """H,W,3 each; small ones enlarged, so that there is room for what stands above them."""
-    from toonforge.validation.measuring import to_pictures
+    from toonforge.data.transforms import to_pictures
 
     pictures = [picture for tensor in tensors for picture in to_pictures(tensor[None])]
     factors = [math.ceil(SMALLEST / max(picture.shape[:2])) for picture in pictures]

@@ -30,7 +30,7 @@ from toonforge.train.phases import total_steps
 from toonforge.train.process import Interrupts, in_group, peak_memory
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
-from toonforge.validation.measuring import Validation
+from toonforge.validation.validation import Validation
 
 
 def train(
@@ -310,7 +310,8 @@ class Trainer:
         return Inference(networks, self.recipe.signals, registries.ops)
 
     def _draw(self) -> Path | None:
-        return None if self.validation is None else self.validation.draw(self._inference(), self.done)
+        drawn = None if self.validation is None else self.validation.draw(self._inference(), self.done)
+        return drawn.grid if drawn is not None else None
 
     def _measure(self) -> events.Measured | None:
         if self.validation is None or not self.recipe.metrics:

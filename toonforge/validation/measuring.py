@@ -1,163 +1,335 @@
-"""What a run shows of itself: a fixed grid of validation pictures, and metrics over all of them."""
+"""Metrics over a part of a data set, each beside what it has to beat: what training and `toonforge evaluate` share.
+
+One pass over the pictures of a group serves all metrics and their variants: a picture is read once, each expression
+evaluated once, the filter applied once. What no training changes is measured once and remembered: variants without
+trained networks whole, and of the other measurements what metrics keep (`toonforge.components.Keeps`), references most
+of all. A later measurement yields, bit by bit, what measuring everything anew would.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
-from pathlib import Path
-from typing import Any
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 
-import numpy as np
+import attrs
 import torch
 from PIL import Image
 from torch import Tensor
 
-from toonforge import events
-from toonforge.components import BuiltMetric, DrawsPicture, ImageSource, expressions
-from toonforge.data.grid import TARGET, draw_grid
-from toonforge.data.transforms import normalised
-from toonforge.data.used import only_used
-from toonforge.errors import UnreadableImage
-from toonforge.files import save_picture
+from toonforge.components import BuiltMetric, DrawsPicture, ImageSource, Keeps, Metric, Shape, expressions
+from toonforge.events import About
 from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
-from toonforge.recipe.model import Recipe
-from toonforge.runs.folder import RunFolder, writing
+from toonforge.validation.baselines import FILTER, filter_missing, filtered, filtered_name, variants
+from toonforge.validation.items import Items
+from toonforge.validation.protocol import Setting, protocol
 
-BATCH = 8
+HEADLINE = ""
 
 
-class Validation:
-    """The validation pictures of a run.
+@attrs.frozen(kw_only=True)
+class Results:
+    """What was measured.
+
+    Attributes:
+        values: metric -> its results; see `toonforge.events.Measured`.
+        about: metric -> how its numbers were made.
+        drawings: metric -> the picture it drew, for those that draw one.
+        seconds: how long it took.
+    """
+
+    values: Mapping[str, Mapping[str, float]]
+    about: Mapping[str, About]
+    drawings: Mapping[str, Image.Image]
+    seconds: float
+
+
+class Measuring:
+    """Measures the same metrics over the same pictures, once or again and again while networks train.
 
     Args:
-        recipe: says the translations and metrics.
-        source: the data set's validation part.
-        folder: where grids and pictures of metrics go.
-        device, dtype: where and as what the networks compute.
-        skipped: told (path, reason) of each unreadable picture.
+        metrics: by name; their names in expressions are of `groups` and `graph`.
+        source: the pictures.
+        groups: the data set's, group -> batch field -> shape of one sample.
+        graph: of the expressions.
+        device, dtype: where and as what networks and metrics compute.
+        skipped: told (path, reason) of each picture that cannot be read.
+        part: of the data set, as a protocol calls it: "validation", "test".
+        weights: of the networks, as a protocol calls them: "moving average (decay 0.99)", "as trained"; "none" where
+            there are no networks.
+        preparation: how the pictures were prepared (`toonforge.components.Dataset.preparation`).
+        trained: networks that change from one measurement to the next; all when left out.
+
+    Raises:
+        ToonforgeError: a metric's weights or packages are missing.
     """
 
     def __init__(
         self,
-        recipe: Recipe,
+        metrics: Mapping[str, Metric],
         source: ImageSource,
-        folder: RunFolder,
+        groups: Mapping[str, Mapping[str, Shape]],
+        graph: Graph,
         device: torch.device,
         dtype: torch.dtype,
         skipped: Callable[[str, str], None],
+        *,
+        part: str,
+        weights: str,
+        preparation: str = "",
+        trained: Collection[str] | None = None,
     ) -> None:
-        self.recipe, self.source, self.folder, self.skipped = recipe, source, folder, skipped
-        self.device, self.dtype = device, dtype
-        self.graph = Graph(recipe.modules, recipe.signals)
-        # Now, so that weights or packages that are missing are missed before the first step. The first measurement uses
-        # what is built here.
-        self._built = self._build_metrics()
-        self.groups = {field: group for group, fields in recipe.data.groups().items() for field in fields}
+        self.metrics, self.graph = metrics, graph
+        self.setting = Setting(part=part, weights=weights, preparation=preparation)
+        self._items = Items(source=source, groups=groups, device=device, dtype=dtype, skipped=skipped)
+        self._filtered = {filtered_name(field): field for fields in groups.values() for field in fields}
+        changing = graph.networks if trained is None else frozenset(trained)
+        shapes = {field: shape for fields in groups.values() for field, shape in fields.items()}
+        self._subjects: list[_Subject] = []
+        for name, config in metrics.items():
+            # Now, so that weights or packages that are missing are missed before the first step of a training.
+            built = config.build(device)
+            for part_, exprs in {HEADLINE: expressions(config), **variants(config, graph, shapes)}.items():
+                fixed = frozenset(key for key, expr in exprs.items() if not graph.networks_below(expr) & changing)
+                self._subjects.append(_Subject(name=name, part=part_, config=config, exprs=exprs, fixed=fixed))
+                if part_ == HEADLINE:
+                    self._subjects[-1].state = _State(built)
+        self._readable: dict[frozenset[str], list[int]] = {}
 
-    def _build_metrics(self) -> dict[str, BuiltMetric]:
-        return {name: config.build(self.device) for name, config in self.recipe.metrics.items()}
+    def __call__(self, inference: Inference, progress: Callable[[int, int], None] | None = None) -> Results:
+        """Measure everything.
 
-    def _items(self, fields: Set[str]) -> Iterator[dict[str, Tensor]]:
-        """Validation items, one at a time: the i-th of every group together, as many as the smallest has."""
-        source = only_used(self.source, self.recipe.data.groups(), fields)
-        for index in range(min(source.sizes.values())):
-            item: dict[str, Tensor] = {}
-            try:
-                for group in sorted(source.sizes):
-                    item.update(source.item(group, index, None))
-            except UnreadableImage as error:
-                self.skipped(error.path, error.reason)
-                continue
-            yield item
-
-    def _batches(self, fields: Set[str], limit: int | None = None) -> Iterator[dict[str, Tensor]]:
-        batch: list[dict[str, Tensor]] = []
-        for number, item in enumerate(self._items(fields)):
-            if limit is not None and number >= limit:
-                break
-            batch.append(item)
-            if len(batch) == BATCH:
-                yield self._stack(batch)
-                batch = []
-        if batch:
-            yield self._stack(batch)
-
-    def _stack(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        stacked = {key: torch.stack([item[key] for item in items]).to(self.device) for key in items[0]}
-        return {key: normalised(value).to(self.dtype) for key, value in stacked.items()}
-
-    def draw(self, inference: Inference, step: int) -> Path | None:
-        """Draw the grid: for each translation its input, its output, and where they can be had the way back, or the
-        picture of the pair that the output should be.
-
-        None where the recipe offers no translation, and where no validation picture can be read: each has been told to
-        `skipped`, and training goes on.
+        Args:
+            inference: evaluates expressions over the networks as they are now.
+            progress: told (pictures done, pictures there are) after each batch.
         """
-        columns: list[tuple[str, list[np.ndarray[Any, Any]]]] = []
-        for target, expr in self.recipe.translations.items():
-            (field,) = self.graph.fields_of(expr)
-            back = self._way_back(field, target)
-            pair = {field, target} if target in self.groups and self.groups[target] == self.groups[field] else {field}
-            shown: dict[str, list[np.ndarray[Any, Any]]] = {}
-            for fields in self._batches(pair, self.recipe.train.samples.count):
-                output = inference(expr, fields)
-                shown.setdefault(field, []).extend(to_pictures(fields[field]))
-                shown.setdefault(f"→ {target}", []).extend(to_pictures(output))
-                if back is not None:
-                    shown.setdefault(f"→ {field} again", []).extend(to_pictures(inference(back, {target: output})))
-                elif target in pair:
-                    shown.setdefault(f"{TARGET}{target}", []).extend(to_pictures(fields[target]))
-            columns.extend(shown.items())
-        if not columns:
-            return None
-        picture = draw_grid(columns, f"{self.recipe.name}, step {step:,}")
-        return self._save(picture, self.folder.samples / f"step-{step:06d}.jpg", format="JPEG", quality=92)
+        began = time.perf_counter()
+        due = {subject.key: subject.begin(self._items.device) for subject in self._subjects if not subject.outcome}
+        passes = self._passes(due)
+        steps = _Steps(progress, [self._count(groups, wanted) for groups, wanted in passes.items()])
+        for groups, wanted in passes.items():
+            self._pass(groups, wanted, due, inference, steps)
+        outcomes = {
+            subject.key: subject.outcome or subject.end(due[subject.key])
+            for subject in self._subjects
+            if subject.outcome or subject.key in due
+        }
+        return self._results(outcomes, time.perf_counter() - began)
 
-    def _way_back(self, field: str, target: str) -> Expr | None:
-        expr = self.recipe.translations.get(field)
-        return expr if expr is not None and self.graph.fields_of(expr) == {target} else None
+    # -- a pass over the pictures of some groups --------------------------------------------------------------------
 
-    def measure(self, inference: Inference, step: int) -> events.Measured:
-        """Every metric of the recipe over all validation pictures, written to the log and told."""
-        results: dict[str, dict[str, float]] = {}
-        pictures: dict[str, Path] = {}
-        built, self._built = self._built or self._build_metrics(), {}
-        together: dict[frozenset[str], dict[str, dict[str, Expr]]] = {}
-        for name, config in self.recipe.metrics.items():
-            for key, expr in expressions(config).items():
-                groups = frozenset(self.groups[field] for field in self.graph.fields_of(expr))
-                together.setdefault(groups, {}).setdefault(name, {})[key] = expr
-        # One pass over the pictures of a group serves all metrics: each is read and translated once.
-        for wanted in together.values():
-            exprs = [expr for exprs in wanted.values() for expr in exprs.values()]
-            used = frozenset().union(*map(self.graph.fields_of, exprs))
-            for fields in self._batches(used):
-                values = iter(inference.values(exprs, fields))
-                for name, keys in wanted.items():
-                    built[name].update(**{key: next(values) for key in keys})
-        for name, metric in built.items():
-            results[name] = dict(metric.compute())
-            if isinstance(metric, DrawsPicture) and (picture := metric.draw()) is not None:
-                path = self.folder.pictures / f"{name}-step-{step:06d}.png"
-                pictures[name] = self._save(picture, path, format="PNG", optimize=True)
-        if results:
-            self.folder.write_event("metrics", step, metrics=metric_summary(results))
-        return events.Measured(step=step, metrics=results, about={}, pictures=pictures)
+    def _passes(self, due: Mapping[_Key, _State]) -> dict[frozenset[str], list[_Wanted]]:
+        """Groups whose pictures are read together -> whose fields of which metrics are made of them."""
+        passes: dict[frozenset[str], list[_Wanted]] = {}
+        for subject in self._subjects:
+            if subject.key in due:
+                by_groups: dict[frozenset[str], dict[str, Expr]] = {}
+                for key, expr in subject.exprs.items():
+                    if key not in due[subject.key].kept:
+                        by_groups.setdefault(self._groups_of(expr), {})[key] = expr
+                for groups, exprs in by_groups.items():
+                    passes.setdefault(groups, []).append(_Wanted(subject, exprs))
+        return passes
 
-    def _save(self, picture: Image.Image, path: Path, **options: Any) -> Path:
-        with writing(self.folder.path):
-            return save_picture(picture, path, **options)
+    def _groups_of(self, expr: Expr) -> frozenset[str]:
+        return frozenset(map(self._items.group_of, self._fields_of(expr)))
+
+    def _fields_of(self, expr: Expr) -> frozenset[str]:
+        """The data set's fields below an expression; of filtered pictures the field that was filtered."""
+        fields = self.graph.fields_of(expr)
+        return frozenset(self._filtered.get(field, field) for field in fields)
+
+    def _used(self, wanted: Sequence[_Wanted]) -> frozenset[str]:
+        return frozenset().union(*(self._fields_of(expr) for each in wanted for expr in each.exprs.values()))
+
+    def _count(self, groups: frozenset[str], wanted: Sequence[_Wanted]) -> int:
+        known = self._readable.get(groups)
+        return self._items.count(self._used(wanted)) if known is None else len(known)
+
+    def _pass(
+        self,
+        groups: frozenset[str],
+        wanted: list[_Wanted],
+        due: dict[_Key, _State],
+        inference: Inference,
+        steps: _Steps,
+    ) -> None:
+        wanted = [each for each in wanted if each.subject.key in due]
+        exprs = {expr.text: expr for each in wanted for expr in each.exprs.values()}
+        named = {field for expr in exprs.values() for field in self.graph.fields_of(expr)}
+        # Later passes may need fewer fields, and so would miss that a picture's other half cannot be read.
+        known = self._readable.get(groups)
+        read: list[int] = []
+        for batch in self._items.batches(self._used(wanted), indices=known):
+            read.extend(batch.indices)
+            fields = dict(batch.fields)
+            fields |= {name: filtered(fields[of]) for name, of in self._filtered.items() if name in named}
+            values = dict(zip(exprs, inference.values(exprs.values(), fields), strict=True))
+            if len(read) == len(batch.indices):
+                for misfit in _misfits(wanted, values):
+                    self._subjects.remove(misfit)
+                    del due[misfit.key]
+                wanted = [each for each in wanted if each.subject.key in due]
+            for each in wanted:
+                due[each.subject.key].update({key: values[expr.text] for key, expr in each.exprs.items()})
+            steps.done(len(batch.indices))
+        self._readable.setdefault(groups, read)
+
+    # -- what came of it ------------------------------------------------------------------------------------------
+
+    def _results(self, outcomes: Mapping[_Key, _Outcome], seconds: float) -> Results:
+        values: dict[str, dict[str, float]] = {}
+        about: dict[str, About] = {}
+        for name, config in self.metrics.items():
+            outcome = outcomes[name, HEADLINE]
+            values[name] = dict(outcome.values)
+            about[name] = self._about(config, outcome, variants={part for of, part in outcomes if of == name})
+        for (name, part), outcome in outcomes.items():
+            if part != HEADLINE and HEADLINE in outcome.values:
+                values[name][part] = outcome.values[HEADLINE]
+                if "std" in outcome.values:
+                    values[name][f"{part}_std"] = outcome.values["std"]
+        drawings = {name: o.drawing for (name, part), o in outcomes.items() if o.drawing is not None and not part}
+        return Results(values=values, about=about, drawings=drawings, seconds=seconds)
+
+    def _about(self, config: Metric, outcome: _Outcome, variants: Set[str]) -> About:
+        better = {True: "lower", False: "higher", None: None}[config.lower_is_better]
+        trained = any(map(self.graph.networks_below, expressions(config).values()))
+        cautions = [*config.cautions(outcome.pictures)]
+        if not cautions and math.isnan(outcome.values.get(HEADLINE, 0.0)):
+            cautions.append(_why_not_a_number(outcome))
+        missing = filter_missing()
+        if missing is not None and variants - {HEADLINE} and FILTER not in variants:
+            cautions.append(missing)
+        return About(
+            better=better,
+            protocol=protocol(config, outcome.pictures, self.setting, networks=trained),
+            pictures=outcome.pictures,
+            cautions=tuple(cautions),
+        )
 
 
-def to_pictures(batch: Tensor) -> list[np.ndarray[Any, Any]]:
-    """N,3,H,W in [-1, 1] -> H,W,3 uint8 each."""
-    values = (batch.float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
-    return list(values.permute(0, 2, 3, 1).cpu().numpy())
+_Key = tuple[str, str]
+"""Metric and part: "" for the metric as written, or a variant."""
 
 
-def metric_summary(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Results by "metric" and "metric.part", flat."""
-    return {
-        f"{name}.{part}" if part else name: value for name, parts in results.items() for part, value in parts.items()
-    }
+@attrs.define
+class _State:
+    """A measurement under way.
+
+    Attributes:
+        built: takes the tensors.
+        pictures: `Expr` field -> how many have arrived.
+        kept: fields that need not arrive again.
+        finite: whether every value that arrived is.
+    """
+
+    built: BuiltMetric
+    pictures: dict[str, int] = attrs.field(factory=dict)
+    kept: frozenset[str] = frozenset()
+    finite: bool = True
+
+    def update(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take fields of one batch."""
+        for key, value in tensors.items():
+            self.pictures[key] = self.pictures.get(key, 0) + len(value)
+            self.finite = self.finite and bool(torch.isfinite(value).all())
+        self.built.update(**tensors)
+
+
+@attrs.frozen(kw_only=True)
+class _Outcome:
+    """A measurement that is done."""
+
+    values: Mapping[str, float]
+    pictures: Mapping[str, int]
+    drawing: Image.Image | None
+    finite: bool
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Subject:
+    """A metric as written, or a variant of it.
+
+    Attributes:
+        exprs: `Expr` field -> what it holds here.
+        fixed: fields that no training changes.
+        state: what the next measurement begins with, if not with nothing.
+        outcome: what came of it, where no training can change that.
+    """
+
+    name: str
+    part: str
+    config: Metric
+    exprs: Mapping[str, Expr]
+    fixed: frozenset[str]
+    state: _State | None = None
+    outcome: _Outcome | None = None
+
+    @property
+    def key(self) -> _Key:
+        """Names it among the subjects."""
+        return self.name, self.part
+
+    def begin(self, device: torch.device) -> _State:
+        """A measurement that has what is kept of the one before, and nothing else."""
+        state, self.state = self.state, None
+        return state or _State(self.config.build(device))
+
+    def end(self, state: _State) -> _Outcome:
+        """Compute, and keep what no training changes."""
+        built = state.built
+        values = dict(built.compute())
+        drawing = built.draw() if self.part == HEADLINE and isinstance(built, DrawsPicture) else None
+        pictures = {key: state.pictures.get(key, 0) for key in self.exprs}
+        outcome = _Outcome(values=values, pictures=pictures, drawing=drawing, finite=state.finite)
+        if self.fixed == frozenset(self.exprs):
+            self.outcome = outcome
+        elif isinstance(built, Keeps):
+            kept = {key: count for key, count in pictures.items() if key in self.fixed}
+            self.state = _State(built.again(self.fixed), kept, self.fixed)
+        return outcome
+
+
+@attrs.frozen
+class _Wanted:
+    """Fields of a subject that are made of the pictures of one pass."""
+
+    subject: _Subject
+    exprs: Mapping[str, Expr]
+
+
+class _Steps:
+    """Tells how far a measurement is."""
+
+    def __init__(self, told: Callable[[int, int], None] | None, counts: Sequence[int]) -> None:
+        self.told, self.total, self.count = told, sum(counts), 0
+
+    def done(self, count: int) -> None:
+        """So many more pictures are done."""
+        self.count += count
+        if self.told is not None:
+            self.told(self.count, self.total)
+
+
+def _misfits(wanted: Sequence[_Wanted], values: Mapping[str, Tensor]) -> list[_Subject]:
+    """Variants whose pictures are of another shape than the translation that they stand in for."""
+    found = []
+    for each in wanted:
+        key = each.subject.config.translated or ""
+        written = expressions(each.subject.config).get(key)
+        if key not in each.exprs or written is None or written.text not in values:
+            continue
+        if values[each.exprs[key].text].shape != values[written.text].shape:
+            found.append(each.subject)
+    return found
+
+
+def _why_not_a_number(outcome: _Outcome) -> str:
+    if not min(outcome.pictures.values(), default=0):
+        return "nan: no picture could be read"
+    if not outcome.finite:
+        return "nan: the networks yield values that are infinite or not numbers"
+    return "nan: it is not defined for these pictures"
