@@ -5,18 +5,16 @@ Parameter names are torchvision's, so that its weights, and files saved from it,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from toonforge.errors import Problem, ToonforgeError
 from toonforge.nn.features import VGG19_STAGES, Preprocessing
 from toonforge.nn.torchvision_guard import torchvision
+from toonforge.nn.weights import State, downloaded, fitted_state, read_state
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 PREFIX = "features."
-NAMED = 4  # keys that an error lists
 
 
 class VGG19(nn.Module):
@@ -101,21 +98,8 @@ def load_imagenet(network: VGG19) -> None:
         ToonforgeError: no torchvision, or no network and no downloaded file.
     """
     weights = torchvision().VGG19_Weights.IMAGENET1K_V1
-    try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        # A RuntimeError is a download whose hash is not the one in its name.
-        file = weights.url.rsplit("/", 1)[-1]
-        raise ToonforgeError(
-            Problem(
-                message="the ImageNet weights of VGG19 cannot be downloaded",
-                key="weights",
-                found=f"{weights.url}: {getattr(error, 'reason', error)}",
-                expected=f'a network connection, {file} in {torch.hub.get_dir()}/checkpoints, or weights = "PATH"',
-                hint=f'download {file} elsewhere and write weights = "path/to/{file}"; '
-                "efficientnet-lite0 is a feature network whose weights come as a package",
-            )
-        ) from error
+    otherwise = "efficientnet-lite0 is a feature network whose weights come as a package"
+    state = downloaded(weights.get_state_dict, weights.url, whose="VGG19 (ImageNet)", otherwise=otherwise)
     load(network, state, str(weights.url))
 
 
@@ -127,61 +111,13 @@ def load_file(network: VGG19, path: Path) -> None:
     Raises:
         ToonforgeError: a file that holds no state dict, or one without the right convolutions.
     """
-    load(network, _read(path), str(path))
+    load(network, read_state(path), str(path))
 
 
-def load(network: VGG19, state: Mapping[str, object], source: str) -> None:
+def load(network: VGG19, state: State, source: str) -> None:
     """Copy the weights that the network needs out of a state dict; `ToonforgeError` names what does not fit."""
     prefix = PREFIX if any(key.startswith(PREFIX) for key in state) else ""
-    wrong: list[str] = []
-    found: dict[str, Tensor] = {}
-    for key, ours in network.features.state_dict().items():
-        theirs = state.get(prefix + key)
-        if not isinstance(theirs, torch.Tensor):
-            wrong.append(f"no {prefix}{key}")
-        elif theirs.shape != ours.shape:
-            wrong.append(f"{prefix}{key} of {_shape(theirs)} in the place of {_shape(ours)}")
-        else:
-            found[key] = theirs
-    if wrong:
-        rest = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
-        given = ", ".join(map(repr, list(state)[:NAMED])) or "nothing"
-        raise ToonforgeError(
-            Problem(
-                message=f"{source} does not hold the weights of VGG19",
-                key="weights",
-                found=f"{', '.join(wrong[:NAMED])}{rest}; it begins with {given}",
-                expected="torchvision's vgg19 without batch norm: the whole network's state dict, or its features'",
-            )
-        )
-    network.features.load_state_dict(found)
-
-
-def _read(path: Path) -> Mapping[str, object]:
-    from safetensors.torch import load_file as load_safetensors
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_safetensors(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's, pickle's, safetensors' and the system's: a dozen kinds, one meaning
-        first_line = str(error).strip().split("\n")[0]
-        raise _unreadable(path, f"{type(error).__name__}: {first_line}") from error
-    if not isinstance(state, Mapping):
-        raise _unreadable(path, f"a {type(state).__name__}")
-    return state
-
-
-def _unreadable(path: Path, found: str) -> ToonforgeError:
-    return ToonforgeError(
-        Problem(
-            message=f"{path} cannot be read as weights",
-            key="weights",
-            found=found,
-            expected="a state dict of tensors and nothing else: .safetensors, or torch.save(network.state_dict(), …)",
-        )
-    )
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape))
+    expected = "torchvision's vgg19 without batch norm: the whole network's state dict, or its features'"
+    wanted = {prefix + key: value for key, value in network.features.state_dict().items()}
+    found = fitted_state(wanted, state, source, whose="VGG19", expected=expected)
+    network.features.load_state_dict({key.removeprefix(prefix): value for key, value in found.items()})

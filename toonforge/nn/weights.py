@@ -1,0 +1,125 @@
+"""Weights of known networks: read from files, downloaded, and fitted. Nothing in a file is ever run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from pickle import UnpicklingError
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+
+from toonforge.errors import Problem, ToonforgeError
+
+NAMED = 4  # keys that an error lists
+
+State = Mapping[str, object]
+
+
+def read_state(path: Path, key: str = "weights") -> State:
+    """The state dict of a file: safetensors, or what torch saves of one.
+
+    Args:
+        key: the field to blame.
+
+    Raises:
+        ToonforgeError: a file that holds no state dict, or anything besides tensors.
+    """
+    from safetensors.torch import load_file as load_safetensors
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_safetensors(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's, pickle's, safetensors' and the system's: a dozen kinds, one meaning
+        first_line = str(error).strip().split("\n")[0]
+        raise _unreadable(path, key, f"{type(error).__name__}: {first_line}") from error
+    if not isinstance(state, Mapping):
+        raise _unreadable(path, key, f"a {type(state).__name__}")
+    return state
+
+
+def downloaded(load: Callable[..., State], url: str, *, whose: str, key: str = "weights", otherwise: str) -> State:
+    """The state dict of an address, downloaded once and checked against the hash in its name.
+
+    Args:
+        load: torch.hub.load_state_dict_from_url of this address, or torchvision's function around it.
+        whose: the network that the weights are of.
+        key: the field that takes a path in place of the download.
+        otherwise: what else to use, as the end of a sentence.
+
+    Raises:
+        ToonforgeError: no network and no downloaded file, or a file that is not the one wanted.
+    """
+    try:
+        with redirect_stdout(sys.stderr):  # torch says what it downloads on standard output
+            return load(progress=True, check_hash=True, weights_only=True, map_location="cpu")
+    except (URLError, OSError, RuntimeError, UnpicklingError) as error:
+        # A RuntimeError is a download whose hash is not the one in its name, or a broken file.
+        file = url.rsplit("/", 1)[-1]
+        raise ToonforgeError(
+            Problem(
+                message=f"the weights of {whose} cannot be downloaded",
+                key=key,
+                found=f"{url}: {getattr(error, 'reason', error)}",
+                expected=f'a network connection, {file} in {torch.hub.get_dir()}/checkpoints, or {key} = "PATH"',
+                hint=f'download {file} elsewhere and write {key} = "path/to/{file}"; {otherwise}',
+            )
+        ) from error
+
+
+def fitted_state(
+    wanted: Mapping[str, Tensor], state: State, source: str, *, whose: str, expected: str, key: str = "weights"
+) -> dict[str, Tensor]:
+    """What a network needs out of a state dict.
+
+    Args:
+        wanted: name in the state dict -> a tensor of the right shape.
+        source: the file or address the state comes from.
+        whose: the network's name.
+        expected: what the state dict should have been.
+        key: the field to blame.
+
+    Raises:
+        ToonforgeError: names what is missing or of another shape.
+    """
+    wrong: list[str] = []
+    found: dict[str, Tensor] = {}
+    for name, ours in wanted.items():
+        theirs = state.get(name)
+        if not isinstance(theirs, Tensor):
+            wrong.append(f"no {name}")
+        elif theirs.shape != ours.shape:
+            wrong.append(f"{name} of {_shape(theirs)} in the place of {_shape(ours)}")
+        else:
+            found[name] = theirs
+    if wrong:
+        rest = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        given = ", ".join(map(repr, list(state)[:NAMED])) or "nothing"
+        raise ToonforgeError(
+            Problem(
+                message=f"{source} does not hold the weights of {whose}",
+                key=key,
+                found=f"{', '.join(wrong[:NAMED])}{rest}; it begins with {given}",
+                expected=expected,
+            )
+        )
+    return found
+
+
+def _unreadable(path: Path, key: str, found: str) -> ToonforgeError:
+    return ToonforgeError(
+        Problem(
+            message=f"{path} cannot be read as weights",
+            key=key,
+            found=found,
+            expected="a state dict of tensors and nothing else: .safetensors, or torch.save(network.state_dict(), …)",
+        )
+    )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
