@@ -1,0 +1,126 @@
+"""One measurement of one metric, as written or with something else in the translation's place, from begin to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+import torch
+from PIL import Image
+from torch import Tensor
+
+from toonforge.components import BuiltMetric, DrawsPicture, Keeps, Metric, expressions
+from toonforge.recipe.expr import Expr
+
+HEADLINE = ""
+
+Key = tuple[str, str]
+"""Metric and part: "" for the metric as written, or a variant."""
+
+
+@attrs.define
+class State:
+    """A measurement under way.
+
+    Attributes:
+        built: takes the tensors.
+        pictures: `Expr` field -> how many have arrived.
+        kept: fields that need not arrive again.
+        finite: whether every value that arrived is.
+    """
+
+    built: BuiltMetric
+    pictures: dict[str, int] = attrs.field(factory=dict)
+    kept: frozenset[str] = frozenset()
+    finite: bool = True
+
+    def update(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take fields of one batch."""
+        for key, value in tensors.items():
+            self.pictures[key] = self.pictures.get(key, 0) + len(value)
+            self.finite = self.finite and bool(torch.isfinite(value).all())
+        self.built.update(**tensors)
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """A measurement that is done."""
+
+    values: Mapping[str, float]
+    pictures: Mapping[str, int]
+    drawing: Image.Image | None
+    finite: bool
+
+
+@attrs.define(kw_only=True, eq=False)
+class Subject:
+    """A metric as written, or a variant of it.
+
+    Attributes:
+        exprs: `Expr` field -> what it holds here.
+        fixed: fields that no training changes.
+        state: what the next measurement begins with, if not with nothing.
+        outcome: what came of it, where no training can change that.
+    """
+
+    name: str
+    part: str
+    config: Metric
+    exprs: Mapping[str, Expr]
+    fixed: frozenset[str]
+    state: State | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def key(self) -> Key:
+        """Names it among the subjects."""
+        return self.name, self.part
+
+    def begin(self, device: torch.device) -> State:
+        """A measurement that has what is kept of the one before, and nothing else."""
+        state, self.state = self.state, None
+        return state or State(self.config.build(device))
+
+    def end(self, state: State) -> Outcome:
+        """Compute, and keep what no training changes."""
+        built = state.built
+        values = dict(built.compute())
+        drawing = built.draw() if self.part == HEADLINE and isinstance(built, DrawsPicture) else None
+        pictures = {key: state.pictures.get(key, 0) for key in self.exprs}
+        outcome = Outcome(values=values, pictures=pictures, drawing=drawing, finite=state.finite)
+        if self.fixed == frozenset(self.exprs):
+            self.outcome = outcome
+        elif isinstance(built, Keeps):
+            kept = {key: count for key, count in pictures.items() if key in self.fixed}
+            self.state = State(built.again(self.fixed), kept, self.fixed)
+        return outcome
+
+
+@attrs.frozen
+class Wanted:
+    """Fields of a subject that are made of the pictures of one pass."""
+
+    subject: Subject
+    exprs: Mapping[str, Expr]
+
+
+def misfits(wanted: Sequence[Wanted], values: Mapping[str, Tensor]) -> list[Subject]:
+    """Variants whose pictures are of another shape than the translation that they stand in for."""
+    found = []
+    for each in wanted:
+        key = each.subject.config.translated or ""
+        written = expressions(each.subject.config).get(key)
+        if key not in each.exprs or written is None or written.text not in values:
+            continue
+        if values[each.exprs[key].text].shape != values[written.text].shape:
+            found.append(each.subject)
+    return found
+
+
+def why_not_a_number(outcome: Outcome) -> str:
+    """A caution for a metric that has none of its own."""
+    if not min(outcome.pictures.values(), default=0):
+        return "nan: no picture could be read"
+    if not outcome.finite:
+        return "nan: the networks yield values that are infinite or not numbers"
+    return "nan: it is not defined for these pictures"
