@@ -14,6 +14,8 @@ from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
 
 BATCH = 8
+VALUES = 2**24
+"""A batch holds no more values than this, colours and fields counted: large pictures come alone."""
 
 Groups = Mapping[str, Mapping[str, object]]
 
@@ -69,13 +71,14 @@ class Items:
         waiting: list[tuple[int, dict[str, Tensor]]] = []
         for index in (range(min(source.sizes.values())) if indices is None else indices)[:limit]:
             try:
-                waiting.append((index, _item(source, index)))
+                item = _item(source, index)
             except UnreadableImage as error:
                 self.skipped(error.path, error.reason)
                 continue
-            if len(waiting) == BATCH:
+            if waiting and not _fits(item, [other for _, other in waiting]):
                 yield self._together(waiting)
                 waiting = []
+            waiting.append((index, item))
         if waiting:
             yield self._together(waiting)
 
@@ -83,6 +86,13 @@ class Items:
         stacked = {key: torch.stack([item[key] for _, item in items]).to(self.device) for key in items[0][1]}
         fields = {key: normalised(value).to(self.dtype) for key, value in stacked.items()}
         return Batch(indices=[index for index, _ in items], fields=fields)
+
+
+def _fits(item: Mapping[str, Tensor], others: Sequence[Mapping[str, Tensor]]) -> bool:
+    """Whether an item has room in a batch of these: all are of one shape, and together not too large."""
+    alike = all(value.shape == others[0][key].shape for key, value in item.items())
+    size = sum(value.numel() for value in item.values())
+    return alike and len(others) < BATCH and size * (len(others) + 1) <= VALUES
 
 
 def _item(source: ImageSource, index: int) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ class Setting:
     """What metrics that are measured together share.
 
     Attributes:
-        part: of the data set: "validation".
+        part: of the data set: "validation"; empty for pictures of no data set, which `preparation` then names.
         weights: of the networks: "moving average (decay 0.99)", "as trained", or "none".
         preparation: how the pictures were scaled and cut; empty where nobody says.
     """
@@ -35,7 +35,8 @@ def protocol(config: Metric, pictures: Mapping[str, int], setting: Setting, *, n
         pictures: `Expr` field -> how many arrived.
         networks: whether any network was evaluated.
     """
-    parts = [config.protocol(), f"{_counted(config, pictures)} of the {setting.part} part", setting.preparation]
+    where = f" of the {setting.part} part" if setting.part else ""
+    parts = [config.protocol(), f"{_counted(config, pictures)}{where}", setting.preparation]
     if networks and setting.weights != NO_WEIGHTS:
         parts.append(f"networks' weights: {setting.weights}")
     return "; ".join(filter(None, parts))
