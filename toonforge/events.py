@@ -23,6 +23,7 @@ class RunInfo:
         device: "cpu", "cuda:0", …
         processes: how many.
         notes: what the user should know of how it begins: what a resume changed, which checkpoints are damaged.
+        idle: there is no step to train: all are done, or patience was at its end already.
     """
 
     name: str
@@ -35,6 +36,7 @@ class RunInfo:
     device: str
     processes: int
     notes: tuple[str, ...] = ()
+    idle: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -142,7 +144,8 @@ class Finished:
 
     Attributes:
         step: steps done.
-        reason: "done", "interrupted", or "no-improvement" (`train.metrics.patience` was at its end).
+        reason: "done", "interrupted", "no-improvement" (`train.metrics.patience` was at its end), or "failed": then
+            the error follows that says why.
         metrics: metric name -> its results.
         about: metric name -> how its numbers were made.
         pictures: metric name -> the picture it drew, for those that draw one.

@@ -108,6 +108,11 @@ def step_finished(run: RunInfo, step: Step) -> None:
 
 
 @hookspec
+def run_paused(run: RunInfo, step: int, what: str) -> None:
+    """After this step comes something that may take longer than a step: "drawing" or "measuring"."""
+
+
+@hookspec
 def checkpoint_saved(run: RunInfo, checkpoint: Checkpoint) -> None:
     """A whole checkpoint is on disk."""
 
@@ -134,4 +139,4 @@ def best_improved(run: RunInfo, best: Best) -> None:
 
 @hookspec
 def run_finished(run: RunInfo, finished: Finished) -> None:
-    """The run ended: its metrics, and why it stopped."""
+    """The run ended or failed: its metrics, and why it stopped."""

@@ -1,6 +1,7 @@
 """Checkpoints: folders of safetensors and JSON, whole or absent, verified by checksum. No pickle anywhere.
 
-A checkpoint is written into a hidden folder, flushed to the disk, renamed, and only then named by `latest`.
+A checkpoint is written into a hidden folder, flushed to the disk, renamed, and only then named by `latest`. Where the
+recipe asks for the best one to be kept, `best` names it.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Checkpoints:
 
     Args:
         folder: the run's `checkpoints` folder.
-        keep: how many of the newest stay.
+        keep: how many of the newest stay, besides the one that `best` names.
         rank, processes: of this process; all call `save` and `load`.
         barrier: waits for all processes.
     """
@@ -63,7 +64,7 @@ class Checkpoints:
 
     def save(self, step: int, saved: Saved) -> Path:
         """Write the checkpoint of `step`; every process must call this. Returns its folder."""
-        final = self.folder / f"step-{step:06d}"
+        final = self.path(step)
         partial = self.folder / f".partial-{final.name}"
         if self.rank == 0:
             shutil.rmtree(partial, ignore_errors=True)
@@ -111,9 +112,39 @@ class Checkpoints:
         partial.rename(final)
         sync(self.folder)
         write_atomic(self.folder / "latest", final.name + "\n")
+        self._prune(step)
+
+    def _prune(self, step: int) -> None:
+        """Remove what is neither among the newest nor the best."""
+        best = self.best()
         # Newer ones than this were found damaged by the resume that led here; they take no whole one's place.
         for old in [known for known in self.steps() if known <= step][: -self.keep]:
-            shutil.rmtree(self.folder / f"step-{old:06d}")
+            if old != best:
+                shutil.rmtree(self.path(old))
+
+    def best(self) -> int | None:
+        """The step of the checkpoint that `best` names, if it names one."""
+        try:
+            match = _FOLDER.match((self.folder / "best").read_text("utf-8").strip())
+        except (OSError, ValueError):
+            return None
+        return int(match[1]) if match else None
+
+    def name_best(self, step: int | None, now: int) -> None:
+        """Let `best` name the checkpoint of a step, or none; the one that it named before may go. `now`: steps done."""
+        if step is None:
+            (self.folder / "best").unlink(missing_ok=True)
+        else:
+            write_atomic(self.folder / "best", self.path(step).name + "\n")
+        self._prune(now)
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of a step lies."""
+        return self.folder / f"step-{step:06d}"
+
+    def whole(self, step: int) -> bool:
+        """Whether there is a checkpoint of a step, with all its files as they were written."""
+        return step in self.steps() and verify(self.path(step)) is None
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints on disk, oldest first."""
@@ -124,7 +155,7 @@ class Checkpoints:
         """The newest checkpoint whose files all match their checksums, and what was wrong with newer ones."""
         problems: list[Problem] = []
         for step in reversed(self.steps()):
-            folder = self.folder / f"step-{step:06d}"
+            folder = self.path(step)
             problem = verify(folder)
             if problem is None:
                 return folder, problems

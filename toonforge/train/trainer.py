@@ -1,36 +1,37 @@
-"""A run from its first step (or its newest checkpoint) to its last: loops, logs, saves, and tells listeners."""
+"""A run from its first step (or its newest checkpoint) to its last: when what is done."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+import attrs
 import torch
 
 from toonforge import events, registries
-from toonforge.components import Count
+from toonforge.components import Count, ImageSource
 from toonforge.data.loader import TrainLoader
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.inference import Inference
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
-from toonforge.recipe.resolved import component_data
-from toonforge.runs.folder import RunFolder, fingerprint, writing
-from toonforge.runs.metadata import FORMAT
-from toonforge.train.checkpoint import Checkpoints, Saved
+from toonforge.runs.folder import RunFolder
+from toonforge.train.beginning import describe_run, start_event
+from toonforge.train.failures import ended_by, not_finite, out_of_memory
 from toonforge.train.phases import total_steps
 from toonforge.train.process import Interrupts, in_group, peak_memory
+from toonforge.train.saving import Saving
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
-from toonforge.validation.validation import Validation
+from toonforge.train.telling import Telling
+from toonforge.validation.validation import Validation, flat
 
 
 def train(
@@ -54,6 +55,7 @@ def train(
 
     Returns:
         How the run ended. Ctrl-C and SIGTERM save a checkpoint first ("interrupted"); a second Ctrl-C leaves at once.
+        Where `train.metrics.patience` comes to its end, a checkpoint is saved too ("no-improvement").
 
     Raises:
         DataError, RunError: for data or folders that cannot be used, a loss that became infinite or nan.
@@ -77,92 +79,48 @@ class Trainer:
         self.main: bool = self.accelerator.is_main_process
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
         self.source = only_used(recipe.data.build("train"), recipe.data.groups(), used)
-        self.skipped: dict[str, str] = {}
         self.epoch = steps_per_epoch(self.source.sizes, recipe.train.batch_size)
         self.total = total_steps(recipe.train, self.epoch)
         self.training = Training(recipe, self.total, self.epoch, self.accelerator)
+        self.telling = Telling(folder, self.main, listeners)
+        self.saving = Saving(recipe, folder, self.training, self.accelerator, self.telling)
         self.validation: Validation | None = None
         if self.main and (recipe.translations or recipe.metrics):
             source, dtype = recipe.data.build("validation"), DTYPES[recipe.train.precision]
             self.validation = Validation(recipe, source, folder, self.accelerator.device, dtype, self._skip)
-        self.checkpoints = Checkpoints(
-            folder.checkpoints,
-            recipe.train.checkpoint.keep,
-            self.accelerator.process_index,
-            self.accelerator.num_processes,
-            self.accelerator.wait_for_everyone,
-        )
-        self.hooks = registries.plugins.manager.hook
-        self.listeners = listeners
-        self.done = 0
         self.interrupts = Interrupts(self._tell_of_stopping)
-        self.notes: tuple[str, ...] = ()
+        self.done = 0
+        self.over = False
+        self._first = self._good = 0
         self._logged = (0, 0.0)
+        self._grid: tuple[int, Path | None] = (-1, None)
+        self._measured: events.Measured | None = None
 
     # -- the run ----------------------------------------------------------------------------------------------
 
     def run(self, source: Path | None, resume: bool) -> events.Finished:
-        """Train until the end or until interrupted."""
+        """Train until the end, until nothing improves any more, or until interrupted."""
         began = time.perf_counter()
-        if self.main:
-            changes = self._describe_run(source, resume)
+        changes = describe_run(self.recipe, self.folder, source, resume, self._pictures()) if self.main else []
         self.accelerator.wait_for_everyone()
-        if resume:
-            damaged = self._restore()
-            if self.main:
-                self.folder.truncate_log(self.done)
-                for change in changes:
-                    self.folder.write_event("changed", self.done, change=change)
-                for problem in damaged:
-                    self.folder.write_event("damaged", self.done, problem=problem)
-                self.notes = (*changes, *damaged)
-        with self._listening(), self.interrupts.caught():
-            self._tell("run_started", run=self._info())
-            self._logged = (self.done, time.perf_counter())
-            try:
+        notes = self._restore(changes) if resume else ()
+        run = self._info(notes)
+        with self.telling.listening(run), self._ending(began), self.interrupts.caught():
+            self.telling.write("start", self.done, **start_event(self.recipe, run, self.training.phases))
+            self.telling.tell("run_started")
+            self._first, self._good, self._logged = self.done, self.done, (self.done, time.perf_counter())
+            if not self.over:
                 self._steps()
-            except torch.cuda.OutOfMemoryError as error:
-                raise RunError(
-                    Problem(
-                        message=f"out of memory at step {self.done}",
-                        found=str(error).splitlines()[0],
-                        hint="lower data.image_size or the networks' width, raise train.accumulate, or train in bf16",
-                    )
-                ) from error
-            finished = self._finish(time.perf_counter() - began)
-            self._tell("run_finished", run=self._info(), finished=finished)
+            finished = self._finish(began)
         return finished
 
-    def _describe_run(self, source: Path | None, resume: bool) -> list[str]:
-        """Write down what the run is; returns what a resume changes, in words."""
-        data = fingerprint(self.source)
-        changes = []
-        if resume:
-            changes = self.folder.resume(self.recipe, source, data)
-        else:
-            self.folder.begin(self.recipe, source, data)
-        if changes or not resume:
-            self._list_data()
-        return changes
+    def _pictures(self) -> dict[str, ImageSource]:
+        """What is trained on, and what is validated on."""
+        return {"train": self.source, **({"validation": self.validation.source} if self.validation else {})}
 
-    def _list_data(self) -> None:
-        """Write down which picture is for what, the pictures held out for testing included."""
-        sources = {"train": self.source}
-        if self.validation is not None:
-            sources["validation"] = self.validation.source
-        for part in self.recipe.data.splits:
-            sources.setdefault(part, self.recipe.data.build(part))
-        self.folder.list_data(self.recipe, sources)
-
-    def _restore(self) -> list[str]:
-        """Load the newest whole checkpoint; returns what is wrong with newer ones, in words."""
-        if self.main:
-            self.checkpoints.clean()
-        newest, problems = self.checkpoints.newest_whole()
-        if newest is None and problems:
-            raise RunError(*problems)
-        if newest is not None:
-            self.done = self.checkpoints.load(newest, self._saved())
+    def _restore(self, changes: Sequence[str]) -> tuple[str, ...]:
+        """Load the newest whole checkpoint, and what the log says until then; returns what the user should know."""
+        self.done, damaged = self.saving.restore()
         if self.done > self.total:
             raise RunError(
                 Problem(
@@ -171,11 +129,15 @@ class Trainer:
                     hint="give more with --set train.steps=… or train.epochs=…",
                 )
             )
-        self._first = self.done
-        notes = [str(problem) for problem in problems]
-        return notes if newest is not None else [*notes, "there is no checkpoint yet: beginning at step 0"]
-
-    _first = 0
+        if self.main:
+            self.folder.truncate_log(self.done)
+        over, lost = self.saving.restore_best(self.done)
+        self.over = over and self.done < self.total
+        for change in (*changes, *lost):
+            self.telling.write("changed", self.done, change=change)
+        for problem in damaged:
+            self.telling.write("damaged", self.done, problem=problem)
+        return (*changes, *damaged, *lost, *([self.saving.why_over()] if self.over else []))
 
     def _steps(self) -> None:
         train = self.recipe.train
@@ -191,7 +153,6 @@ class Trainer:
             workers=train.workers,
             pin_memory=self.accelerator.device.type == "cuda",
         )
-        saved = self.done
         for batch in on_device(loader, self.accelerator.device):
             for path, reason in batch.skipped.items():
                 self._skip(path, reason)
@@ -208,11 +169,9 @@ class Trainer:
                     self._measure()
                 if last or stop or self._due(train.checkpoint.every):
                     self._save()
-                    saved = self.done
-            if stop:
+            if stop or self.over:
                 break
-        if saved != self.done or not self.checkpoints.steps():
-            self._save()
+        self._save()
 
     @contextmanager
     def _apart_from_speed(self) -> Iterator[None]:
@@ -235,74 +194,41 @@ class Trainer:
         flag = torch.tensor(float(self.interrupts.asked), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
 
-    # -- what a run writes --------------------------------------------------------------------------------------
+    # -- what a step leads to -----------------------------------------------------------------------------------
 
     def _log(self) -> None:
-        losses, totals, finite = self.training.read()
-        if not finite:
-            kept = self.checkpoints.steps()
-            culprits = [name for name, value in losses.items() if value != value or abs(value) == float("inf")]
-            raise RunError(
-                Problem(
-                    message=f"the loss became infinite or not a number by step {self.done}",
-                    found=", ".join(culprits) or "an earlier step since the last log line",
-                    hint="lower the learning rate; "
-                    + (f"checkpoints up to step {kept[-1]} are kept" if kept else "there is no checkpoint yet"),
-                )
-            )
-        before, then = self._logged
+        step = self._read()
         now = time.perf_counter()
+        before, then = self._logged
+        speed = (self.done - before) * self.recipe.train.batch_size / max(now - then, 1e-9)
         self._logged = (self.done, now)
+        with self._apart_from_speed():
+            self.telling.logged(attrs.evolve(step, images_per_second=speed))
+
+    def _read(self) -> events.Step:
+        """The losses of this step. Raises `RunError` if one of any step until now was not finite."""
+        losses, totals, finite = self.training.read()
         step = events.Step(
             step=self.done,
             losses=losses,
             totals=totals,
-            images_per_second=(self.done - before) * self.recipe.train.batch_size / max(now - then, 1e-9),
+            images_per_second=0.0,
             memory=peak_memory(),
             lr={name: self.training.rates[name] for name in totals},
         )
-        if self.main:
-            self.folder.write_event(
-                "step",
-                step.step,
-                losses=step.losses,
-                totals=step.totals,
-                lr=step.lr,
-                images_per_second=round(step.images_per_second, 2),
-                memory=step.memory,
-            )
-        self._tell("step_finished", run=self._info(), step=step)
-
-    def _saved(self) -> Saved:
-        return Saved(
-            networks=self.training.networks,
-            metadata={name: self._describe(name) for name in self.training.networks},
-            average=self.training.average,
-            optimizers=self.training.optimizers,
-            ops=self.training.stateful_ops,
-        )
-
-    def _describe(self, name: str) -> Mapping[str, Any]:
-        """What the weights file of a network says of itself, so that it can be used without the recipe."""
-        recipe = self.recipe
-        return {
-            "format": FORMAT,
-            "network": name,
-            "kind": type(recipe.modules[name]).kind,
-            "component": component_data(recipe.modules[name]),
-            "recipe": recipe.name,
-            "translations": {target: expr.text for target, expr in recipe.translations.items()},
-            "signals": {signal: expr.text for signal, expr in recipe.signals.items()},
-            "value_range": [-1, 1],
-            "image_size": max((max(s[1:]) for g in recipe.data.groups().values() for s in g.values()), default=None),
-        }
+        if not finite:
+            warning = not_finite(step, self._good, self.recipe)
+            self.telling.write_step(step)
+            self.telling.warn(warning)
+            raise ended_by(warning, max(self.saving.checkpoints.steps(), default=None))
+        self._good = self.done
+        return step
 
     def _save(self) -> None:
-        if not self.training.read()[2]:
-            self._log()
-        with writing(self.folder.path):
-            folder = self.checkpoints.save(self.done, self._saved())
-        self._tell("checkpoint_saved", run=self._info(), checkpoint=events.Checkpoint(step=self.done, folder=folder))
+        if self.saving.saved != self.done:
+            if self._good != self.done:
+                self._read()
+            self.saving.save(self.done)
 
     def _inference(self) -> Inference:
         average = self.training.average
@@ -310,32 +236,85 @@ class Trainer:
         return Inference(networks, self.recipe.signals, registries.ops)
 
     def _draw(self) -> Path | None:
-        drawn = None if self.validation is None else self.validation.draw(self._inference(), self.done)
-        return drawn.grid if drawn is not None else None
+        """The validation grid of this step, drawn once."""
+        if self.validation is not None and self.recipe.translations and self._grid[0] != self.done:
+            self.telling.tell("run_paused", step=self.done, what="drawing")
+            drawn = self.validation.draw(self._inference(), self.done)
+            self._grid = self.done, drawn.grid if drawn is not None else None
+            if drawn is not None:
+                self.telling.tell("grid_drawn", step=self.done, grid=drawn.grid)
+        return self._grid[1]
 
-    def _measure(self) -> events.Measured | None:
-        if self.validation is None or not self.recipe.metrics:
-            return None
-        measured = self.validation.measure(self._inference(), self.done)
-        self._tell("metrics_measured", run=self._info(), measured=measured)
-        return measured
+    def _measure(self) -> None:
+        """Measure, keep the checkpoint if it is the best, and see whether patience is at its end."""
+        results: dict[str, float] | None = None
+        if self.validation is not None and self.recipe.metrics:
+            self.telling.tell("run_paused", step=self.done, what="measuring")
+            self._measured = measured = self.validation.measure(self._inference(), self.done)
+            self.telling.tell("metrics_measured", measured=measured)
+            results = flat(measured.metrics)
+        better, self.over = self.saving.judge(self.done, results)
+        if better:
+            self._save()
+            self.saving.name_best(self.done)
 
-    def _finish(self, seconds: float) -> events.Finished:
-        finished = self.done == self.total
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def _finish(self, began: float) -> events.Finished:
+        reason = "done" if self.done == self.total else "no-improvement" if self.over else "interrupted"
         grid = self._draw()
-        measured = self._measure() if finished else None
-        if self.main:
-            self.folder.write_event("end", self.done, reason="done" if finished else "interrupted", seconds=seconds)
+        # Where patience came to its end in this start, this step is measured already.
+        if reason == "done" or (reason == "no-improvement" and self.done == self._first):
+            self._measure()
+        finished = self._finished(reason, began, grid)
+        self.telling.write("end", self.done, reason=reason, seconds=finished.seconds)
+        self.telling.tell("run_finished", finished=finished)
         self.accelerator.wait_for_everyone()
+        return finished
+
+    def _finished(self, reason: str, began: float, grid: Path | None = None) -> events.Finished:
+        measured = self._measured if self._measured is not None and self._measured.step == self.done else None
         return events.Finished(
             step=self.done,
-            reason="done" if finished else "interrupted",
+            reason=reason,
             metrics=measured.metrics if measured is not None else {},
+            about=measured.about if measured is not None else {},
             pictures=measured.pictures if measured is not None else {},
             grid=grid,
-            skipped=self.skipped,
-            seconds=seconds,
+            best=self.saving.best,
+            warnings=tuple(self.telling.warnings),
+            skipped=self.telling.skipped,
+            seconds=time.perf_counter() - began,
         )
+
+    @contextmanager
+    def _ending(self, began: float) -> Iterator[None]:
+        """Write down why a run ends before its end, as far as that can be written."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._end_early("interrupted", "left at once", began)
+            raise
+        except torch.cuda.OutOfMemoryError as error:
+            problem = out_of_memory(self.done, str(error))
+            self._fail(problem, began)
+            raise RunError(problem) from error
+        except ToonforgeError as error:
+            self._fail(error.problems[0], began)
+            raise
+        except Exception as error:
+            self._fail(Problem(message=f"{type(error).__name__}: {error}".split("\n")[0]), began)
+            raise
+
+    def _fail(self, problem: Problem, began: float) -> None:
+        self._end_early("failed", problem.message + (f": {problem.found}" if problem.found else ""), began)
+        # The failure is what is told of, whatever fails while it is.
+        with suppress(Exception):
+            self.telling.tell("run_finished", finished=self._finished("failed", began))
+
+    def _end_early(self, reason: str, message: str, began: float) -> None:
+        with suppress(RunError):
+            self.telling.write("end", self.done, reason=reason, message=message, seconds=time.perf_counter() - began)
 
     # -- who is told --------------------------------------------------------------------------------------------
 
@@ -344,16 +323,13 @@ class Trainer:
             print("stopping after this step; a checkpoint is saved (again to leave at once)", file=sys.stderr)
 
     def _skip(self, path: str, reason: str) -> None:
-        if path not in self.skipped:
-            self.skipped[path] = reason
-            if self.main:
-                self.folder.write_event("skipped", self.done, path=path, reason=reason)
+        self.telling.skip(self.done, path, reason)
 
-    def _info(self) -> events.RunInfo:
+    def _info(self, notes: tuple[str, ...]) -> events.RunInfo:
         return events.RunInfo(
             name=self.recipe.name,
             folder=self.folder.path,
-            first_step=self._first,
+            first_step=self.done,
             total_steps=self.total,
             steps_per_epoch=self.epoch,
             phases=tuple(self.recipe.phases),
@@ -362,19 +338,6 @@ class Trainer:
             },
             device=str(self.accelerator.device),
             processes=self.accelerator.num_processes,
-            notes=self.notes,
+            notes=notes,
+            idle=self.over or self.done == self.total,
         )
-
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        manager = registries.plugins.manager
-        names = [manager.register(listener) for listener in self.listeners]
-        try:
-            yield
-        finally:
-            for name in names:
-                manager.unregister(name=name)
-
-    def _tell(self, hook: str, **what: Any) -> None:
-        if self.main:
-            getattr(self.hooks, hook)(**what)

@@ -1,0 +1,64 @@
+"""What is written down before the first step: what the run is made of, and how it goes on from an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toonforge.components import ImageSource
+from toonforge.events import RunInfo
+from toonforge.recipe.model import Recipe
+from toonforge.runs.folder import RunFolder, fingerprint
+from toonforge.runs.log import FORMAT
+from toonforge.train.phases import PlannedPhase
+
+
+def describe_run(
+    recipe: Recipe, folder: RunFolder, source: Path | None, resume: bool, parts: Mapping[str, ImageSource]
+) -> list[str]:
+    """Write down what the run is; returns what a resume changes, in words.
+
+    Args:
+        recipe: what is trained.
+        folder: of the run.
+        source: the recipe's file.
+        resume: whether the folder holds the run already.
+        parts: the pictures that are open already, "train" among them; those held out for testing are listed too.
+    """
+    data = fingerprint(parts["train"])
+    changes = []
+    if resume:
+        changes = folder.resume(recipe, source, data)
+    else:
+        folder.begin(recipe, source, data)
+    if changes or not resume:
+        sources = dict(parts)
+        for part in recipe.data.splits:
+            sources.setdefault(part, recipe.data.build(part))
+        folder.list_data(recipe, sources)
+    return changes
+
+
+def start_event(recipe: Recipe, run: RunInfo, phases: Sequence[PlannedPhase]) -> dict[str, Any]:
+    """What the log says of a start; see docs/reference/metrics-jsonl.md."""
+    return {
+        "format": FORMAT,
+        "total_steps": run.total_steps,
+        "steps_per_epoch": run.steps_per_epoch,
+        "batch_size": recipe.train.batch_size,
+        "phases": {
+            phase.name: {
+                "start": phase.start,
+                "stop": min(phase.stop, run.total_steps),
+                "every": phase.phase.every,
+                "updates": list(phase.phase.updates),
+            }
+            for phase in phases
+        },
+        "parameters": dict(run.parameters),
+        "device": run.device,
+        "processes": run.processes,
+        "averaged": recipe.train.ema,
+        "notes": list(run.notes),
+    }

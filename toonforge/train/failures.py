@@ -1,0 +1,60 @@
+"""What is said of a training that cannot go on: what happened, and what usually helps. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+
+from toonforge.errors import Problem, RunError
+from toonforge.events import Step, Warned
+from toonforge.recipe.model import Recipe
+
+
+def not_finite(step: Step, good: int, recipe: Recipe) -> Warned:
+    """The warning that ends a run.
+
+    Args:
+        step: the losses as they were read, some of them infinite or nan, or all well again.
+        good: steps done when all losses of all steps were last known to be finite.
+    """
+    when = f"at step {step.step}" if good == step.step - 1 else f"between step {good + 1} and step {step.step}"
+    losses = [name for name, value in step.losses.items() if not math.isfinite(value)]
+    return Warned(
+        step=step.step,
+        kind="not-finite",
+        about=", ".join(losses) or "losses",
+        message=f"a loss became infinite or not a number {when}"
+        + (f"; at step {step.step} these are: {', '.join(losses)}" if losses else ""),
+        hint=_hint(step, recipe),
+    )
+
+
+def _hint(step: Step, recipe: Recipe) -> str:
+    train = recipe.train
+    rates = sorted({f"{rate:.3g}" for rate in step.lr.values()})
+    helps = [f"a lower learning rate (it was {' and '.join(rates)})" if rates else "a lower learning rate"]
+    helps.append("train.clip = 1" if train.clip is None else f"a lower train.clip (it is {train.clip:g})")
+    if train.precision == "bf16":
+        helps.append('train.precision = "fp32"')
+    return (
+        f"begin a new run with {', '.join(helps[:-1])} or {helps[-1]}; a resume of this one would meet it again, "
+        "since it repeats every step as it was"
+    )
+
+
+def ended_by(warning: Warned, newest: int | None) -> RunError:
+    """The one message with which the run ends.
+
+    Args:
+        newest: the step of the newest checkpoint.
+    """
+    kept = f"checkpoints up to step {newest} are kept" if newest is not None else "there is no checkpoint yet"
+    return RunError(Problem(message=f"{warning.message}; {kept}", hint=warning.hint))
+
+
+def out_of_memory(step: int, text: str) -> Problem:
+    """A device that is too small, after `step` steps; `text` is what torch says."""
+    return Problem(
+        message=f"out of memory at step {step}",
+        found=text.splitlines()[0] if text else None,
+        hint="lower data.image_size or the networks' width, raise train.accumulate, or train in bf16",
+    )

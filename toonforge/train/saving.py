@@ -1,0 +1,193 @@
+"""What a run saves and restores: its checkpoints, the best of them, and how weights describe themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from toonforge import events
+from toonforge.errors import RunError
+from toonforge.recipe.model import Recipe
+from toonforge.recipe.resolved import component_data
+from toonforge.runs.folder import RunFolder, writing
+from toonforge.runs.log import read_events
+from toonforge.runs.metadata import FORMAT
+from toonforge.train.best import Ranking
+from toonforge.train.checkpoint import Checkpoints, Saved
+from toonforge.train.step import Training
+from toonforge.train.telling import Telling
+
+
+class Saving:
+    """The checkpoints of one start of a run; every process calls its methods together.
+
+    Args:
+        recipe: what is trained.
+        folder: of the run.
+        training: what is saved and restored.
+        accelerator: the processes.
+        telling: hears of checkpoints and bests.
+
+    Attributes:
+        saved: the step of the newest checkpoint of this start; None before the first.
+        best: the best measurement, where the recipe asks for one; on the main process.
+    """
+
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder, training: Training, accelerator: Accelerator, telling: Telling
+    ) -> None:
+        self.recipe, self.folder, self.training, self.accelerator = recipe, folder, training, accelerator
+        self.telling = telling
+        self.checkpoints = Checkpoints(
+            folder.checkpoints,
+            recipe.train.checkpoint.keep,
+            accelerator.process_index,
+            accelerator.num_processes,
+            accelerator.wait_for_everyone,
+        )
+        self.ranking = Ranking.of(recipe)
+        self.saved: int | None = None
+        self.best: events.Best | None = None
+
+    # -- checkpoints --------------------------------------------------------------------------------------------
+
+    def save(self, step: int) -> None:
+        """Write the checkpoint of a step, if it is not there yet."""
+        if self.saved == step:
+            return
+        with writing(self.folder.path):
+            folder = self.checkpoints.save(step, self._saved())
+        self.saved = step
+        self.telling.write("checkpoint", step, folder=self._relative(step))
+        self.telling.tell("checkpoint_saved", checkpoint=events.Checkpoint(step=step, folder=folder))
+
+    def restore(self) -> tuple[int, list[str]]:
+        """Load the newest whole checkpoint; returns its step, and what is wrong with newer ones, in words."""
+        if self.accelerator.is_main_process:
+            self.checkpoints.clean()
+        newest, problems = self.checkpoints.newest_whole()
+        if newest is None and problems:
+            raise RunError(*problems)
+        notes = [str(problem) for problem in problems]
+        if newest is None:
+            return 0, [*notes, "there is no checkpoint yet: beginning at step 0"]
+        self.saved = self.checkpoints.load(newest, self._saved())
+        return self.saved, notes
+
+    def _relative(self, step: int) -> str:
+        return self.checkpoints.path(step).relative_to(self.folder.path).as_posix()
+
+    def _saved(self) -> Saved:
+        return Saved(
+            networks=self.training.networks,
+            metadata={name: self._describe(name) for name in self.training.networks},
+            average=self.training.average,
+            optimizers=self.training.optimizers,
+            ops=self.training.stateful_ops,
+        )
+
+    def _describe(self, name: str) -> Mapping[str, Any]:
+        """What the weights file of a network says of itself, so that it can be used without the recipe."""
+        recipe = self.recipe
+        return {
+            "format": FORMAT,
+            "network": name,
+            "kind": type(recipe.modules[name]).kind,
+            "component": component_data(recipe.modules[name]),
+            "recipe": recipe.name,
+            "translations": {target: expr.text for target, expr in recipe.translations.items()},
+            "signals": {signal: expr.text for signal, expr in recipe.signals.items()},
+            "value_range": [-1, 1],
+            "image_size": max((max(s[1:]) for g in recipe.data.groups().values() for s in g.values()), default=None),
+        }
+
+    # -- the best of them ---------------------------------------------------------------------------------------
+
+    def judge(self, step: int, measured: Mapping[str, float] | None) -> tuple[bool, bool]:
+        """Rank a measurement: one small message to the other processes, where there are some.
+
+        Args:
+            measured: by "metric" and "metric.part", on the main process; None on the others.
+
+        Returns:
+            Whether it is better than all before, so that this step's checkpoint is to be saved and named; and whether
+            the training should end, since patience is at its end.
+        """
+        if self.ranking is None:
+            return False, False
+        better = over = False
+        if measured is not None:
+            better, over = self.ranking.add(step, measured), self.ranking.over
+        better, over = self._agreed(better, over)
+        return better, over
+
+    def name_best(self, step: int) -> None:
+        """Let `best` name the best checkpoint, which is on the disk. `step`: steps done."""
+        if not self.accelerator.is_main_process or self.ranking is None or self.ranking.best is None:
+            return
+        self.best = best = self.ranking.best
+        with writing(self.folder.path):
+            self.checkpoints.name_best(best.step, step)
+        self.telling.write(
+            "best", best.step, metric=best.metric, value=best.value, checkpoint=self._relative(best.step)
+        )
+        self.telling.tell("best_improved", best=best)
+
+    def restore_best(self, step: int) -> tuple[bool, list[str]]:
+        """Find the best anew in the log, which knows nothing after `step`.
+
+        Returns:
+            Whether patience was at its end already, and what the user should know.
+        """
+        over, notes = False, list[str]()
+        if self.accelerator.is_main_process:
+            logged = list(read_events(self.folder.path))
+            with writing(self.folder.path):
+                notes = self._restore_best(step, logged)
+            over = self.ranking is not None and self.ranking.over
+            if self.saved is not None and not any(e["event"] == "checkpoint" and e["step"] == step for e in logged):
+                self.telling.write("checkpoint", step, folder=self._relative(step))
+        return self._agreed(over)[0] if self.ranking is not None else False, notes
+
+    def _restore_best(self, step: int, logged: list[dict[str, Any]]) -> list[str]:
+        if self.ranking is None:
+            self.checkpoints.name_best(None, step)
+            return []
+        measured = {event["step"]: _numbers(event["metrics"]) for event in logged if event["event"] == "metrics"}
+        self.ranking.restore(measured, self.checkpoints.whole)
+        best, lost = self.ranking.best, self.ranking.lost
+        if best is None:
+            self.checkpoints.name_best(None, step)
+        else:
+            self.best = best
+            said = [event for event in logged if event["event"] == "best"]
+            if self.checkpoints.best() != best.step or not said or said[-1]["step"] != best.step:
+                self.name_best(step)
+        if lost is None:
+            return []
+        rest = "no other has one" if best is None else f"the best that has one is {best.value:.4g} of step {best.step}"
+        return [f"{lost.metric} was best at step {lost.step} ({lost.value:.4g}), which has no whole checkpoint: {rest}"]
+
+    def why_over(self) -> str:
+        """That an earlier start came to the end of its patience, in words, and how to go on."""
+        rule = self.recipe.train.metrics
+        return (
+            f"the training ended early here: {rule.best} had not improved for {rule.patience} measurements; to go on, "
+            f"give more patience: --set train.metrics.patience={2 * (rule.patience or 0)}"
+        )
+
+    def _agreed(self, *flags: bool) -> tuple[bool, ...]:
+        """What the main process found, on every process."""
+        if self.accelerator.num_processes == 1:
+            return flags
+        row = torch.tensor([float(flag) for flag in flags], device=self.accelerator.device)
+        return tuple(value > 0 for value in self.accelerator.reduce(row, reduction="sum").tolist())
+
+
+def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    """The log's null is a number that JSON does not know."""
+    return {key: math.nan if value is None else float(value) for key, value in values.items()}

@@ -1,0 +1,109 @@
+"""What a run says while it trains: to its log, to whoever listens, and what it must remember of it for the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import pluggy
+
+from toonforge import events, registries
+from toonforge.plugins import hookspecs
+from toonforge.runs.folder import RunFolder
+
+
+class Telling:
+    """Log and listeners of one start of a run; silent on every process but the main one.
+
+    Args:
+        folder: whose log is written.
+        main: whether this is the main process.
+        listeners: objects with run hooks, told besides the installed plugins. A failure of theirs ends the run.
+
+    Attributes:
+        skipped: unreadable pictures: path -> reason.
+        warnings: what looked wrong, in the order seen.
+    """
+
+    def __init__(self, folder: RunFolder, main: bool, listeners: Sequence[object]) -> None:
+        self.folder, self.main, self.listeners = folder, main, listeners
+        self.skipped: dict[str, str] = {}
+        self.warnings: list[events.Warned] = []
+        self._run: events.RunInfo | None = None
+        self._observers: list[_Observer] = []
+
+    @contextmanager
+    def listening(self, run: events.RunInfo, observers: Sequence[object] = ()) -> Iterator[None]:
+        """Within it, hooks are called for `run`.
+
+        Args:
+            observers: objects with run hooks whose failure is no reason to end a training; told before the listeners,
+                which so find their files written.
+        """
+        self._run, self._observers = run, [_Observer(observer) for observer in observers]
+        manager = registries.plugins.manager
+        names = [manager.register(listener) for listener in self.listeners]
+        try:
+            yield
+        finally:
+            self._run = None
+            for name in names:
+                manager.unregister(name=name)
+
+    def tell(self, hook: str, **what: Any) -> None:
+        """Call a hook of everyone who listens."""
+        if not self.main or self._run is None:
+            return
+        for observer in self._observers:
+            observer.tell(hook, run=self._run, **what)
+        getattr(registries.plugins.manager.hook, hook)(run=self._run, **what)
+
+    def write(self, event: str, step: int, **more: Any) -> None:
+        """Append one line to the log."""
+        if self.main:
+            self.folder.write_event(event, step, **more)
+
+    def logged(self, step: events.Step) -> None:
+        """A step's losses were read."""
+        self.write_step(step)
+        self.tell("step_finished", step=step)
+
+    def write_step(self, step: events.Step) -> None:
+        """Write a step's losses down; one that is not finite becomes null."""
+        values = attrs.asdict(step)
+        self.write("step", values.pop("step"), **{**values, "images_per_second": round(values["images_per_second"], 2)})
+
+    def warn(self, warning: events.Warned) -> None:
+        """Something begins to look wrong."""
+        self.warnings.append(warning)
+        values = attrs.asdict(warning)
+        self.write("warning", values.pop("step"), **values)
+        self.tell("warned", warning=warning)
+
+    def skip(self, step: int, path: str, reason: str) -> None:
+        """A picture cannot be read; said once."""
+        if path not in self.skipped:
+            self.skipped[path] = reason
+            self.write("skipped", step, path=path, reason=reason)
+
+
+class _Observer:
+    """One object with run hooks that is left alone once it has failed."""
+
+    def __init__(self, observer: object) -> None:
+        self.name = type(observer).__name__
+        self.manager: pluggy.PluginManager | None = pluggy.PluginManager("toonforge")
+        self.manager.add_hookspecs(hookspecs)
+        self.manager.register(observer)
+
+    def tell(self, hook: str, **what: Any) -> None:
+        if self.manager is None:
+            return
+        try:
+            getattr(self.manager.hook, hook)(**what)
+        except Exception as error:
+            self.manager = None
+            print(f"note: {self.name} failed and is left out from here on: {error}", file=sys.stderr)
