@@ -1,0 +1,236 @@
+"""What a translation has to beat is measured beside it, and nothing is measured twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.measured import GROUPS, PAIRS, Apart, Forgetful, Reads, apart, inference, measuring, networks
+from toonforge.components import Metric
+from toonforge.data.filters.cartoonize import cartoonize
+from toonforge.data.transforms import to_pictures
+from toonforge.metrics import FID, KID, CosineDissimilarity, Fourier, PixelL1
+from toonforge.recipe.expr import Expr
+from toonforge.validation import baselines
+
+photo, anime, made = Expr.parse("photo"), Expr.parse("anime"), Expr.parse("G(photo)")
+
+EXPRESSIONS = ("G(photo)", "F(G(photo))", "V(photo)", "blur(G(photo), 1)", "photo", "anime", "F(anime)", "V(anime)")
+
+
+# -- nothing is measured twice, and nobody sees it -------------------------------------------------------------------
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(st.sampled_from(EXPRESSIONS), st.sampled_from(EXPRESSIONS), st.sampled_from((Apart, Forgetful))),
+        min_size=1,
+        max_size=3,
+    ),
+    paired=st.booleans(),
+    broken=st.sets(st.sampled_from(("photo-1", "anime-0", "pair-2", "pair-9")), max_size=2),
+)
+@settings(max_examples=40, deadline=None)
+def test_later_measurements_are_bit_by_bit_those_made_anew(
+    pairs: list[tuple[str, str, type[Apart]]], paired: bool, broken: set[str]
+) -> None:
+    metrics = {f"m{i}": apart(one, other, kind) for i, (one, other, kind) in enumerate(pairs)}
+    groups = PAIRS if paired else GROUPS
+    again = measuring(metrics, Reads(groups, broken=tuple(broken)), groups)
+    for factor in (1.0, 0.3, 2.0):
+        nets = networks(factor)
+        found = again(inference(nets))
+        anew = measuring(metrics, Reads(groups, broken=tuple(broken)), groups)(inference(nets))
+        assert (found.values, found.about) == (anew.values, anew.about)
+
+
+def test_the_same_holds_of_the_metrics_that_come_along() -> None:
+    metrics: dict[str, Metric] = {
+        "kid": KID(generated=made, reference=anime, size=32),
+        "fid": FID(generated=made, reference=anime, size=32),
+        "l1": PixelL1(input=made, target=anime),
+        "cosine": CosineDissimilarity(input=made, target=anime),
+        "fourier": Fourier(input=photo, output=made),
+    }
+    again = measuring(metrics, groups=PAIRS)
+    for factor in (1.0, 0.3):
+        nets = networks(factor)
+        found, anew = again(inference(nets)), measuring(metrics, groups=PAIRS)(inference(nets))
+        assert found.values == anew.values and found.about == anew.about
+        for name in metrics:
+            assert {"", "untranslated", "filter"} <= found.values[name].keys()
+
+
+def test_references_are_read_once_and_variants_measured_once() -> None:
+    source, metrics = Reads(GROUPS), {"one": apart(), "two": apart()}
+    measure = measuring(metrics, source)
+    for count in (1, 2, 3):
+        nets = networks(float(count))
+        found = measure(inference(nets))
+        assert source.reads == {"photo": 11 * count, "anime": 13}
+        assert nets["G"].calls == 2, "two batches, for both metrics and their variants"
+        assert set(found.values["one"]) == {
+            *("", "std", "shift"),
+            *("untranslated", "untranslated_std", "filter", "filter_std"),
+        }
+
+
+def test_what_does_not_keep_is_given_everything_again() -> None:
+    source = Reads(GROUPS)
+    measure = measuring({"one": apart(kind=Forgetful)}, source)
+    for _ in range(2):
+        measure(inference(networks(1.0)))
+    assert source.reads == {"photo": 22, "anime": 26}
+
+
+def test_a_metric_that_no_training_changes_is_measured_once() -> None:
+    source = Reads(GROUPS)
+    measure = measuring({"data": apart("photo", "V(anime)")}, source)
+    first = measure(inference(networks(1.0)))
+    assert measure(inference(networks(2.0))).values == first.values and sum(source.reads.values()) == 24
+
+
+def test_a_variant_over_a_trained_network_is_measured_each_time() -> None:
+    measure = measuring({"one": apart("G(photo)", "F(anime)")})
+    first, second = (measure(inference(networks(factor))).values["one"] for factor in (1.0, 0.5))
+    assert first["untranslated"] != second["untranslated"]
+
+
+def test_without_knowing_what_is_trained_nothing_over_a_network_is_remembered() -> None:
+    measure = measuring({"one": apart("G(photo)", "V(anime)")}, trained=None)
+    nets = networks(1.0)
+    first = measure(inference(nets)).values["one"]["untranslated"]
+    torch.nn.init.constant_(nets["V"].factor, 5.0)
+    assert measure(inference(nets)).values["one"]["untranslated"] != first
+
+
+def test_a_measurement_that_was_cut_short_leaves_nothing_behind() -> None:
+    measure = measuring({"one": apart()})
+
+    def stop(done: int, _: int) -> None:
+        raise KeyboardInterrupt
+
+    nets = networks(1.0)
+    with pytest.raises(KeyboardInterrupt):
+        measure(inference(nets), stop)
+    assert measure(inference(nets)).values == measuring({"one": apart()})(inference(nets)).values
+
+
+# -- what is measured beside the translation -------------------------------------------------------------------------
+
+
+def test_the_untranslated_are_the_pictures_themselves_and_the_filtered_what_the_filter_makes_of_each() -> None:
+    source = Reads(GROUPS)
+    found = measuring({"one": apart("blur(G(photo), 1)")}, source)(inference(networks(1.0))).values["one"]
+    photos = torch.stack([source.item("photo", i, None)["photo"] for i in range(11)])
+    cartoons = torch.stack([source.item("anime", i, None)["anime"] for i in range(13)])
+    by_hand = [cartoonize(picture, "classic") for picture in to_pictures(photos)]
+    filtered = torch.stack([torch.from_numpy(picture).double() / 127.5 - 1 for picture in by_hand])
+    assert found["untranslated"] == pytest.approx(abs(float(photos.double().mean() - cartoons.double().mean())))
+    assert found["filter"] == pytest.approx(abs(float(filtered.mean() - cartoons.double().mean())), abs=1e-6)
+    assert found["untranslated_std"] == found["filter_std"] == found["std"] == 0.5
+
+
+def test_a_translation_that_changes_nothing_scores_what_the_untranslated_do() -> None:
+    nets = {**networks(1.0), "G": torch.nn.Identity()}
+    found = measuring({"one": apart()})(inference(nets)).values["one"]
+    assert found[""] == found["untranslated"]
+
+
+def test_the_filter_sees_each_picture_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    original = baselines.filtered
+    monkeypatch.setattr(
+        "toonforge.validation.measuring.filtered", lambda pictures: (seen.append(len(pictures)), original(pictures))[1]
+    )
+    measure = measuring({"one": apart(), "two": apart(reference="F(anime)"), "three": apart("V(photo)")})
+    measure(inference(networks(1.0)))
+    assert sum(seen) == 11
+
+
+@pytest.mark.parametrize("generated", ["photo", "cat(G(photo), photo)", "cat(G(photo), G(anime))"])
+def test_what_is_no_translation_of_one_field_into_pictures_alike_has_nothing_beside_it(generated: str) -> None:
+    measure = measuring({"one": apart(generated)}, groups=PAIRS)
+    for _ in range(2):
+        assert measure(inference(networks(1.0))).values["one"].keys() == {"", "std", "shift"}
+
+
+def test_a_signal_is_followed_to_its_field() -> None:
+    signals = {"fake": Expr.parse("G(photo)"), "same": Expr.parse("photo")}
+    metrics = {"one": apart("fake"), "two": apart("same")}
+    found = measuring(metrics, signals=signals)(inference(networks(1.0), signals)).values
+    assert "untranslated" in found["one"]
+    assert "untranslated" not in found["two"]
+
+
+def test_without_opencv_the_filter_is_left_out_and_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measuring({"one": apart()})(inference(networks(1.0)))
+    monkeypatch.setattr(baselines, "find_spec", lambda name: None)
+    found = measuring({"one": apart(), "data": apart("photo")})(inference(networks(1.0)))
+    assert "filter" not in found.values["one"]
+    assert {**whole.values["one"], **found.values["one"]} == whole.values["one"]
+    (caution,) = found.about["one"].cautions
+    assert "OpenCV" in caution and "pip install" in caution
+    assert not found.about["data"].cautions and not whole.about["one"].cautions
+
+
+# -- what is said of the numbers -------------------------------------------------------------------------------------
+
+
+def said(metric: Metric, groups: Mapping[str, Mapping[str, object]] = GROUPS, **more: object) -> str:
+    measure = measuring({"one": metric}, groups=groups, **more)  # type: ignore[arg-type]
+    return measure(inference(networks(1.0))).about["one"].protocol
+
+
+def test_the_protocol_says_how_many_pictures_of_what_how_read_and_whose_weights() -> None:
+    text = said(apart(), weights="moving average (decay 0.99)", preparation="short side scaled to 18 pixels")
+    assert text.split("; ") == [
+        "difference of means",
+        "11 generated and 13 reference pictures of the validation part",
+        "short side scaled to 18 pixels",
+        "networks' weights: moving average (decay 0.99)",
+    ]
+    assert "; 11 pairs of the test part" in said(PixelL1(input=made, target=anime), PAIRS, part="test")
+
+
+def test_weights_are_named_where_there_are_any() -> None:
+    assert "weights" not in said(apart("photo")) and "weights" not in said(apart(), weights="none")
+
+
+def test_unreadable_pictures_are_told_and_not_counted() -> None:
+    skipped: dict[str, str] = {}
+    measure = measuring({"one": apart()}, Reads(GROUPS, broken=("photo-3", "anime-4")), skipped=skipped)
+    for _ in range(2):
+        about = measure(inference(networks(1.0))).about["one"]
+        assert about.pictures == {"generated": 10, "reference": 12} and "10 generated and 12" in about.protocol
+    assert skipped == {"photo-3": "made so", "anime-4": "made so"}
+
+
+def test_a_number_that_is_none_says_why() -> None:
+    nothing = tuple(f"photo-{i}" for i in range(11))
+    found = measuring({"one": apart()}, Reads(GROUPS, broken=nothing))(inference(networks(1.0)))
+    assert math.isnan(found.values["one"][""])
+    assert found.about["one"].cautions == ("nan: no picture could be read",)
+    broken = measuring({"one": apart()})(inference(networks(math.nan)))
+    assert "infinite or not numbers" in broken.about["one"].cautions[0]
+    assert not math.isnan(broken.values["one"]["untranslated"])
+
+
+def test_kid_of_one_picture_says_why_it_is_nan() -> None:
+    metrics = {"kid": KID(generated=made, reference=anime, size=32)}
+    found = measuring(metrics, Reads(PAIRS, count=1), PAIRS)(inference(networks(1.0)))
+    assert math.isnan(found.values["kid"][""]) and "at least two" in found.about["kid"].cautions[0]
+
+
+def test_progress_grows_to_all_there_is() -> None:
+    told: list[tuple[int, int]] = []
+    measure = measuring({"one": apart()}, Reads(GROUPS, broken=("photo-0",)))
+    for total in (24, 10):
+        told.clear()
+        measure(inference(networks(1.0)), lambda *far: told.append(far))
+        assert told == sorted(told) and told[-1] == (total, total) and {far[1] for far in told} == {total}
