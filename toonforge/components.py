@@ -206,6 +206,12 @@ class Loss(Component):
 
     kind = "losses"
 
+    @property
+    def undecided(self) -> float | None:
+        """For a discriminator's term: its value where the logits say neither real nor fake, and 0 where they are
+        certain. A run is watched for discriminators whose terms are all close to 0. None: cannot be judged so."""
+        return None
+
     def check(self, **shapes: Shape) -> None:
         """Raise `ShapeError` where the shapes of the `Expr` fields do not go together."""
 

@@ -6,6 +6,7 @@ kinds of fakes (generated, edge-smoothed, shuffled pairs) can stand in it.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Loss, component, param
@@ -23,6 +24,11 @@ class LSGAN(Loss):
 
     logits: Expr = param(doc="what a discriminator says, any shape")
     real: bool = param(doc="whether the logits should say real (1) or fake (0)")
+
+    @property
+    def undecided(self) -> float:
+        """The value for logits of 1/2, between the two targets."""
+        return 0.25
 
     def build(self) -> Callable[..., torch.Tensor]:
         """A function of `logits`."""
@@ -44,6 +50,11 @@ class BCE(Loss):
     logits: Expr = param(doc="what a discriminator says, any shape, before any sigmoid")
     real: bool = param(doc="whether the logits should say real (1) or fake (0)")
 
+    @property
+    def undecided(self) -> float:
+        """The value for logits of 0: a probability of 1/2."""
+        return math.log(2)
+
     def build(self) -> Callable[..., torch.Tensor]:
         """A function of `logits`."""
         from torch.nn import functional
@@ -64,6 +75,11 @@ class Hinge(Loss):
     role: Literal["real", "fake", "generator"] = param(
         doc='"real" and "fake" are the discriminator\'s two terms, "generator" is the term of whoever made the fake'
     )
+
+    @property
+    def undecided(self) -> float | None:
+        """The value of a discriminator's terms for logits of 0; a generator's term has no least value."""
+        return None if self.role == "generator" else 1.0
 
     def build(self) -> Callable[..., torch.Tensor]:
         """A function of `logits`."""
