@@ -19,7 +19,7 @@ from tests.tiny_onnx import write_classifier
 from toonforge import extras
 from toonforge.data.faces import FaceFinder
 from toonforge.errors import FieldError, ShapeError, ToonforgeError
-from toonforge.metrics import ClassifierGap, onnx_model
+from toonforge.metrics import ClassifierGap, weights_file
 from toonforge.metrics.classifier import BuiltClassifierGap
 from toonforge.metrics.onnx_model import Classifier, Preparation, model_file
 from toonforge.recipe.expr import Expr
@@ -232,7 +232,7 @@ def test_missing_packages_name_what_installs_them(monkeypatch: pytest.MonkeyPatc
         without(patch, "cv2")
         with pytest.raises(ToonforgeError, match=r"pip install 'toonforge\[filters\]'"):
             gap(**tiny_model).build(torch.device("cpu"))
-    monkeypatch.setattr(onnx_model, "find_spec", lambda name: None)
+    monkeypatch.setattr(weights_file, "find_spec", lambda name: None)
     with pytest.raises(ToonforgeError, match=r"pip install 'toonforge\[classifier\]'"):
         gap().build(torch.device("cpu"))
 

@@ -16,7 +16,19 @@ from toonforge.data import (
     WebDataset,
 )
 from toonforge.losses import BCE, L1, L2, LSGAN, FeatureL1, GradientPenalty, Hinge, TotalVariation, Wasserstein
-from toonforge.metrics import FID, KID, ClassifierGap, CosineDissimilarity, Fourier, PixelL1, WeightedFID
+from toonforge.metrics import (
+    FID,
+    KID,
+    LPIPS,
+    PSNR,
+    SSIM,
+    ClassifierGap,
+    ContentPreservation,
+    CosineDissimilarity,
+    Fourier,
+    PixelL1,
+    WeightedFID,
+)
 from toonforge.nn.features import VGG19, EfficientNetLite0
 from toonforge.ops import Augment, Blur, Cat, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
@@ -60,11 +72,15 @@ def toonforge_metrics() -> Mapping[str, type[Metric]]:
     """Distances between pictures or sets of them."""
     return {
         "classifier-gap": ClassifierGap,
+        "content-preservation": ContentPreservation,
         "cosine-dissimilarity": CosineDissimilarity,
         "fid": FID,
         "fourier": Fourier,
         "kid": KID,
+        "lpips": LPIPS,
         "pixel-l1": PixelL1,
+        "psnr": PSNR,
+        "ssim": SSIM,
         "weighted-fid": WeightedFID,
     }
 

