@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,10 +80,15 @@ def verify(recipe: Recipe, source: str | os.PathLike[str], overrides: Sequence[s
         found = find(source)
         root = compose(read_file(found.path), found.name, found.path.parent, found.path, overrides)
         located = [
-            attrs.evolve(problem, where=problem.where or root.nearest(tuple((problem.key or "").split("."))).where)
+            attrs.evolve(problem, where=problem.where or root.nearest(_path(problem.key)).where)
             for problem in error.problems
         ]
         raise type(error)(*located) from None
+
+
+def _path(key: str | None) -> tuple[str, ...]:
+    """The parts of a key such as "train.trackers[0]"."""
+    return tuple(re.split(r"[.\[]", (key or "").replace("]", "")))
 
 
 def loads(text: str | bytes, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:

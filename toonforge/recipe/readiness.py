@@ -12,6 +12,7 @@ from toonforge.data.used import only_used
 from toonforge.errors import DataError, Problem, RecipeError, ToonforgeError
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
+from toonforge.recipe.trackers import trackers_missing
 
 
 def verify(recipe: Recipe) -> None:
@@ -41,6 +42,7 @@ def _lacking(recipe: Recipe) -> Iterator[Problem]:
                 known = problem.key is not None and (f"{problem.key}.").startswith(f"{path}.")
                 key = problem.key if known else ".".join(filter(None, (path, problem.key)))
                 yield attrs.evolve(problem, key=key)
+    yield from trackers_missing(recipe.train.trackers)
 
 
 def _components(recipe: Recipe) -> Iterator[tuple[str, Component]]:
