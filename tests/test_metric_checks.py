@@ -16,7 +16,16 @@ phases.p = { updates = ["G"], losses.fool = { type = "lsgan", logits = "D(G(phot
 train.steps = 1
 data = { type = "synthetic", fields = { pair = ["photo", "cartoon"], other = ["anime"] } }
 """
-PAIRWISE = {"classifier-gap": "target", "cosine-dissimilarity": "target", "fourier": "output", "pixel-l1": "target"}
+PAIRWISE = {
+    "classifier-gap": "target",
+    "content-preservation": "output",
+    "cosine-dissimilarity": "target",
+    "fourier": "output",
+    "lpips": "target",
+    "pixel-l1": "target",
+    "psnr": "target",
+    "ssim": "target",
+}
 
 
 def test_these_are_the_metrics_that_compare_picture_by_picture() -> None:
