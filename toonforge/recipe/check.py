@@ -81,6 +81,34 @@ def _check_train(recipe: Recipe, report: Report) -> None:
     for name, every in rules.items():
         if every is not None and amount(every) <= 0:
             report.add(("train", name, "every"), "out of range", found=str(every), expected="more than 0")
+    if train.metrics.best is not None:
+        _check_best(train.metrics.best, recipe, report)
+    if train.metrics.patience is not None:
+        for key in ("best", "every"):
+            if getattr(train.metrics, key) is None:
+                why = "which metric is to improve" if key == "best" else "when the metrics are measured on the way"
+                report.add(("train", "metrics", "patience"), f"needs `{key}`: {why}", hint=f"add train.metrics.{key}")
+
+
+_NOT_THE_MODELS = ("std", "untranslated", "untranslated_std", "filter", "filter_std")
+"""Parts of any metric that say nothing of the translated pictures."""
+
+
+def _check_best(best: str, recipe: Recipe, report: Report) -> None:
+    """The metric by which the best checkpoint is chosen is there, and judges."""
+    path, (name, _, part) = ("train", "metrics", "best"), best.partition(".")
+    judging = [known for known, metric in recipe.metrics.items() if metric.lower_is_better is not None]
+    expected = " or ".join(judging) or None
+    if not recipe.metrics:
+        report.add(path, f"unknown metric {name!r}: the recipe has none", hint=f"add a table [metrics.{name}]")
+    elif name not in recipe.metrics:
+        hint = did_you_mean(name, judging)
+        report.add(path, f"unknown metric {name!r}", found=best, expected=expected, hint=hint)
+    elif name not in judging:
+        message = f"{name} describes the pictures and does not judge them: none of its numbers is the best"
+        report.add(path, message, found=best, expected=expected)
+    elif part in _NOT_THE_MODELS or best.endswith("."):
+        report.add(path, f"is no number to be improved: {best}", expected=f"{name}, or a part of it that it measures")
 
 
 def amount(count: Count) -> float:

@@ -60,11 +60,19 @@ def read_record(folder: str | Path) -> Record:
         samples=tuple(log.samples),
         warnings=tuple(log.warnings),
         checkpoints=tuple(log.checkpoints),
-        best=log.best,
+        best=log.best if log.best is not None and log.best.metric == _wanted(recipe) else None,
         changes=tuple(log.changes),
         skipped=log.skipped,
         end=log.end,
     )
+
+
+def _wanted(recipe: Mapping[str, Any]) -> Any:
+    """The metric whose best checkpoint the recipe asks for, which a resume may have changed since the log named one."""
+    try:
+        return recipe["train"]["metrics"]["best"]
+    except (KeyError, TypeError):
+        return None
 
 
 def _recipe(folder: Path) -> dict[str, Any]:

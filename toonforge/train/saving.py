@@ -164,8 +164,8 @@ class Saving:
             self.checkpoints.name_best(None, step)
         else:
             self.best = best
-            said = [event for event in logged if event["event"] == "best"]
-            if self.checkpoints.best() != best.step or not said or said[-1]["step"] != best.step:
+            said = [(event["metric"], event["step"]) for event in logged if event["event"] == "best"]
+            if self.checkpoints.best() != best.step or said[-1:] != [(best.metric, best.step)]:
                 self.name_best(step)
         if lost is None:
             return []

@@ -1,0 +1,444 @@
+"""The best checkpoint is kept and patience ends a training: the same after a kill, a resume or a damage as without."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.test_processes import start
+from tests.test_resume import interrupt_at
+from tests.tiny import TinyMetric, TinySource
+from toonforge import recipe as recipes
+from toonforge.data.transforms import normalised
+from toonforge.errors import RecipeError, RunError
+from toonforge.events import Best, Measured, RunInfo
+from toonforge.plugins.hookspecs import hookimpl
+from toonforge.recipe.model import Recipe
+from toonforge.runs.log import read_events
+from toonforge.runs.record import read_record
+from toonforge.train.best import Ranking
+from toonforge.train.checkpoint import Checkpoints
+from toonforge.train.saving import Saving
+from toonforge.train.trainer import train
+from toonforge.use.model import load_model
+
+RECIPE = """
+name = "small"
+[data]
+type = "tiny/pictures"
+[generators]
+G = {{ type = "tiny/generator" }}
+[phases.generators]
+updates = ["G"]
+losses.same = {{ type = "l1", input = "G(photo)", target = "photo" }}
+[translations]
+photo = "G(photo)"
+[metrics]
+mean = {{ type = "tiny/mean", input = "G(photo)" }}
+shade = {{ type = "pixel-l1", input = "G(photo)", target = "photo" }}
+[train]
+steps = {steps}
+batch_size = 2
+ema = 0.9
+checkpoint = {{ every = 3, keep = 1 }}
+metrics = {{ every = 1, best = "{best}"{more} }}
+"""
+
+
+def recipe(steps: int = 8, best: str = "mean", more: str = "") -> Recipe:
+    return recipes.loads(RECIPE.format(steps=steps, best=best, more=more))
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, *values: float, shades: dict[int, float] | None = None) -> None:
+    """Let `mean` be the n-th value at step n."""
+    from toonforge.validation.validation import Validation
+
+    def measure(self: Validation, inference: object, step: int, progress: object = None) -> Measured:
+        metrics = {"mean": values[step - 1], "mean.pictures": 3, "shade": (shades or {}).get(step, 1.0)}
+        self.folder.write_event("metrics", step, metrics=metrics)
+        nested = {"mean": {"": metrics["mean"], "pictures": 3.0}, "shade": {"": metrics["shade"]}}
+        return Measured(step=step, metrics=nested, about={})
+
+    monkeypatch.setattr(Validation, "measure", measure)
+
+
+def events_of(folder: Path, *kinds: str) -> list[dict[str, Any]]:
+    """The log without what differs from run to run."""
+    hidden = {"time", "seconds", "images_per_second", "memory"}
+    return [
+        {key: value for key, value in event.items() if key not in hidden}
+        for event in read_events(folder)
+        if event["event"] in kinds
+    ]
+
+
+def kept(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "checkpoints").glob("step-*")}
+
+
+def best_of(folder: Path) -> str:
+    return (folder / "checkpoints/best").read_text().strip()
+
+
+class Listener:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.best: list[tuple[Best, bool]] = []
+        self.notes: tuple[str, ...] = ()
+        self.idle = False
+        self.steps: list[int] = []
+
+    @hookimpl
+    def run_started(self, run: RunInfo) -> None:
+        self.notes, self.idle = run.notes, run.idle
+
+    @hookimpl
+    def best_improved(self, run: RunInfo, best: Best) -> None:
+        self.best.append((best, (run.folder / f"checkpoints/step-{best.step:06d}/checkpoint.json").is_file()))
+
+
+# -- the ranking ----------------------------------------------------------------------------------------------------
+
+VALUES = st.lists(st.floats(-9, 9) | st.just(math.nan) | st.just(math.inf), min_size=1, max_size=12)
+
+
+def ranked(values: list[float], lower: bool, patience: int | None = 3) -> tuple[Ranking, list[int]]:
+    """A ranking, and the steps that were better than all before."""
+    ranking = Ranking("kid", lower, patience)
+    return ranking, [step for step, value in enumerate(values) if ranking.add(step, {"kid": value})]
+
+
+@given(VALUES, st.booleans())
+def test_the_best_is_the_first_of_the_extreme_finite_values(values: list[float], lower: bool) -> None:
+    ranking, better = ranked(values, lower)
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        assert ranking.best is None and not better and ranking.waited == len(values)
+        return
+    extreme = min(finite) if lower else max(finite)
+    assert ranking.best == Best(metric="kid", value=extreme, step=values.index(extreme))
+    assert better[-1] == ranking.best.step and ranking.waited == len(values) - 1 - better[-1]
+    assert ranking.over == (ranking.waited >= 3)
+
+
+@given(VALUES, st.booleans(), st.integers(0, 12))
+def test_a_ranking_from_the_log_goes_on_as_the_one_that_wrote_it(values: list[float], lower: bool, cut: int) -> None:
+    whole, better = ranked(values, lower)
+    ranking = Ranking("kid", lower, 3)
+    ranking.restore({step: {"kid": value} for step, value in enumerate(values[:cut])}, lambda step: True)
+    rest = [s for s, value in enumerate(values) if s >= cut and ranking.add(s, {"kid": value})]
+    assert rest == [step for step in better if step >= cut]
+    assert (ranking.best, ranking.waited, ranking.over) == (whole.best, whole.waited, whole.over)
+
+
+@given(VALUES, st.sets(st.integers(0, 11)))
+def test_what_has_no_checkpoint_is_not_the_best_that_is_kept(values: list[float], there: set[int]) -> None:
+    ranking = Ranking("kid", True, None)
+    ranking.restore({step: {"kid": value} for step, value in enumerate(values)}, there.__contains__)
+    candidates = [(value, step) for step, value in enumerate(values) if step in there and math.isfinite(value)]
+    assert ranking.best == (
+        Best(metric="kid", value=min(candidates)[0], step=min(candidates)[1]) if candidates else None
+    )
+
+
+def test_a_part_of_a_metric_is_ranked_and_an_unknown_one_named() -> None:
+    ranking = Ranking("kid.far", False, None)
+    assert ranking.add(1, {"kid": 1.0, "kid.far": 2.0}) and ranking.best == Best(metric="kid.far", value=2.0, step=1)
+    with pytest.raises(RunError, match="gives no 'far'") as caught:
+        ranking.add(2, {"kid": 1.0, "kid.near": 2.0, "far": 1.0})
+    assert caught.value.problems[0].expected == "kid or kid.near"
+
+
+# -- keeping it -----------------------------------------------------------------------------------------------------
+
+
+def test_the_best_checkpoint_outlives_newer_ones_and_is_told_of(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 3, 4, math.nan, 2, 6, 7, 2)
+    heard = Listener()
+    finished = train(recipe(), folder=tmp_path / "run", cpu=True, listeners=[heard])
+    assert best_of(tmp_path / "run") == "step-000005"
+    assert kept(tmp_path / "run") == {"step-000005", "step-000008"}
+    assert [(best.step, best.value, there) for best, there in heard.best] == [(1, 5, True), (2, 3, True), (5, 2, True)]
+    assert finished.best == Best(metric="mean", value=2, step=5) and finished.reason == "done"
+    log = events_of(tmp_path / "run", "checkpoint", "best")
+    assert {"event": "best", "step": 5, "metric": "mean", "value": 2, "checkpoint": "checkpoints/step-000005"} in log
+    for number, event in enumerate(log):
+        if event["event"] == "best":
+            assert log[number - 1] == {"event": "checkpoint", "step": event["step"], "folder": event["checkpoint"]}
+    assert [event["step"] for event in log if event["event"] == "checkpoint"] == [1, 2, 3, 5, 6, 8]
+
+
+def test_the_last_measurement_may_be_the_best(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, 5, 3, 4, 1)
+    assert train(recipe(4), folder=tmp_path / "run", cpu=True).best == Best(metric="mean", value=1, step=4)
+    assert best_of(tmp_path / "run") == "step-000004" and kept(tmp_path / "run") == {"step-000004"}
+
+
+def test_nothing_is_named_best_where_nothing_asks_for_it(tiny: None, tmp_path: Path) -> None:
+    plain = recipe(2)
+    rule = attrs.evolve(plain.train.metrics, best=None)
+    plain = attrs.evolve(plain, train=attrs.evolve(plain.train, metrics=rule))
+    assert train(plain, folder=tmp_path / "run", cpu=True).best is None
+    assert not (tmp_path / "run/checkpoints/best").exists() and not events_of(tmp_path / "run", "best")
+
+
+def test_the_best_weights_are_those_that_were_measured(tiny: None, tmp_path: Path) -> None:
+    """The checkpoint of the best step gives, used, the number that made it the best: the average's, not the network's."""
+    finished = train(recipe(6), folder=tmp_path / "run", cpu=True)
+    assert finished.best is not None
+    model = load_model(tmp_path / "run", checkpoint="best", cpu=True)
+    source = TinySource({"photo": ("photo",)}, 3, 16)
+    pictures = torch.stack([normalised(source.item("photo", index, None)["photo"]) for index in range(3)])
+    assert model.step == finished.best.step
+    assert float(model(pictures).mean()) == pytest.approx(finished.best.value, abs=1e-6)
+
+
+# -- the end of patience ----------------------------------------------------------------------------------------------
+
+
+def test_a_training_that_no_longer_improves_ends_in_order(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 3, 4, math.nan, 9, 1, 1, 1)
+    finished = train(recipe(more=", patience = 3"), folder=tmp_path / "run", cpu=True)
+    assert (finished.reason, finished.step) == ("no-improvement", 5)
+    assert finished.best == Best(metric="mean", value=3, step=2) and finished.metrics["mean"][""] == 9
+    assert finished.grid == tmp_path / "run/samples/step-000005.jpg" and finished.grid.is_file()
+    assert kept(tmp_path / "run") == {"step-000002", "step-000005"}
+    assert events_of(tmp_path / "run", "end") == [{"event": "end", "step": 5, "reason": "no-improvement"}]
+    assert [event["step"] for event in events_of(tmp_path / "run", "metrics")] == [1, 2, 3, 4, 5]
+
+
+def test_patience_that_ends_with_the_last_step_changes_nothing(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 6, 7, 8)
+    assert train(recipe(4, more=", patience = 3"), folder=tmp_path / "run", cpu=True).reason == "done"
+
+
+def test_a_run_that_ended_early_says_so_and_goes_on_with_more_patience(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 3, 4, 9, 1, 2, 2, 2)
+    train(recipe(more=", patience = 2"), folder=tmp_path / "run", cpu=True)
+    heard = Listener()
+    finished = train(recipe(more=", patience = 2"), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert (finished.reason, finished.step, heard.idle) == ("no-improvement", 4, True)
+    assert "mean had not improved for 2 measurements" in heard.notes[-1]
+    assert "--set train.metrics.patience=4" in heard.notes[-1]
+    assert not events_of(tmp_path / "run", "step")[-1]["step"] > 4
+    finished = train(recipe(more=", patience = 4"), folder=tmp_path / "run", resume=True, cpu=True)
+    assert (finished.reason, finished.step) == ("done", 8)
+    assert finished.best == Best(metric="mean", value=1, step=5)
+
+
+# -- resumed is uninterrupted ---------------------------------------------------------------------------------------
+
+WHAT = ("step", "metrics", "checkpoint", "best")
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_resumed_equals_uninterrupted(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
+    values = (5, 3, 4, 2.5, 9, 8, 7, 6)
+    scripted(monkeypatch, *values)
+    whole = train(recipe(more=", patience = 3"), folder=tmp_path / "whole", cpu=True)
+    interrupt_at(monkeypatch, cut)
+    assert train(recipe(more=", patience = 3"), folder=tmp_path / "parts", cpu=True).reason == "interrupted"
+    monkeypatch.undo()
+    scripted(monkeypatch, *values)
+    parts = train(recipe(more=", patience = 3"), folder=tmp_path / "parts", resume=True, cpu=True)
+    assert (
+        (parts.reason, parts.step, parts.best)
+        == (whole.reason, whole.step, whole.best)
+        == (
+            "no-improvement",
+            7,
+            Best(metric="mean", value=2.5, step=4),
+        )
+    )
+    assert best_of(tmp_path / "parts") == best_of(tmp_path / "whole")
+    assert kept(tmp_path / "parts") == kept(tmp_path / "whole")
+    of = {run: events_of(tmp_path / run, *WHAT) for run in ("whole", "parts")}
+    extra = {"event": "checkpoint", "step": cut, "folder": f"checkpoints/step-{cut:06d}"}
+    assert [e for e in of["parts"] if e != extra] == [e for e in of["whole"] if e != extra]
+
+
+def test_the_best_of_real_numbers_is_the_same_after_a_resume(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(recipe(6, best="shade"), folder=tmp_path / "whole", cpu=True)
+    interrupt_at(monkeypatch, 3)
+    train(recipe(6, best="shade"), folder=tmp_path / "parts", cpu=True)
+    monkeypatch.undo()
+    parts = train(recipe(6, best="shade"), folder=tmp_path / "parts", resume=True, cpu=True)
+    assert parts.best == whole.best and parts.best is not None and parts.metrics == whole.metrics
+
+
+class Killed(BaseException):
+    """Ends a run where it stands, as a power cut would."""
+
+
+@pytest.mark.parametrize("victim", [(Checkpoints, "save"), (Checkpoints, "name_best"), (Saving, "name_best")])
+def test_a_kill_around_the_best_checkpoint_changes_nothing(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: tuple[type, str]
+) -> None:
+    """Between measurement and checkpoint; between checkpoint and its name; before either of them is written down."""
+    owner, name = victim
+    scripted(monkeypatch, 5, 6, 6, 3, 6, 7)
+    whole = train(recipe(6), folder=tmp_path / "whole", cpu=True)
+
+    def kill(self: object, step: int, *more: object) -> object:
+        if step == 4:
+            raise Killed
+        return original(self, step, *more)
+
+    original = getattr(owner, name)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, kill)
+        with pytest.raises(Killed):
+            train(recipe(6), folder=tmp_path / "parts", cpu=True)
+    assert best_of(tmp_path / "parts") == "step-000001"
+    heard = Listener()
+    parts = train(recipe(6), folder=tmp_path / "parts", resume=True, cpu=True, listeners=[heard])
+    assert parts.best == whole.best == Best(metric="mean", value=3, step=4)
+    assert best_of(tmp_path / "parts") == "step-000004" and kept(tmp_path / "parts") == kept(tmp_path / "whole")
+    assert events_of(tmp_path / "parts", *WHAT) == events_of(tmp_path / "whole", *WHAT)
+    assert heard.notes == ()
+
+
+def damage(folder: Path, step: int) -> None:
+    (folder / f"checkpoints/step-{step:06d}/G.safetensors").write_bytes(b"damaged")
+
+
+def test_a_damaged_best_checkpoint_gives_its_place_to_the_next(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 1, 6, 4, 7, 3, 9, 9)
+    train(recipe(5), folder=tmp_path / "run", cpu=True)
+    assert best_of(tmp_path / "run") == "step-000002"
+    damage(tmp_path / "run", 2)
+    heard = Listener()
+    finished = train(recipe(8), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    (note,) = [note for note in heard.notes if "best" in note]
+    assert note == ("mean was best at step 2 (1), which has no whole checkpoint: the best that has one is 7 of step 5")
+    assert any(event["change"] == note for event in events_of(tmp_path / "run", "changed"))
+    assert finished.best == Best(metric="mean", value=3, step=6) and best_of(tmp_path / "run") == "step-000006"
+
+
+def test_no_whole_checkpoint_of_any_measurement_means_no_best_yet(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 1, math.nan, math.nan, 4)
+    train(recipe(3), folder=tmp_path / "run", cpu=True)
+    damage(tmp_path / "run", 1)
+    heard = Listener()
+    finished = train(recipe(4), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert any(note.endswith("no other has one") for note in heard.notes)
+    assert finished.best == Best(metric="mean", value=4, step=4)
+
+
+def test_another_metric_at_a_resume_is_judged_by_what_the_log_says_of_it(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 4, 3, 2, 9, 9, shades={1: 0.1, 2: 7, 3: 6, 4: 6, 5: 5, 6: 8})
+    train(recipe(4), folder=tmp_path / "run", cpu=True)
+    heard = Listener()
+    finished = train(recipe(6, best="shade"), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    notes = " / ".join(heard.notes)
+    assert "train.metrics.best: mean -> shade" in notes
+    assert (
+        "shade was best at step 1 (0.1), which has no whole checkpoint: the best that has one is 6 of step 4" in notes
+    )
+    assert finished.best == Best(metric="shade", value=5, step=5) and best_of(tmp_path / "run") == "step-000005"
+    assert read_record(tmp_path / "run").best == finished.best
+
+
+def test_a_best_that_is_no_longer_asked_for_is_forgotten(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 4, 9, 9, 9, 9)
+    train(recipe(4), folder=tmp_path / "run", cpu=True)
+    plain = recipe(6)
+    plain = attrs.evolve(plain, train=attrs.evolve(plain.train, metrics=attrs.evolve(plain.train.metrics, best=None)))
+    assert train(plain, folder=tmp_path / "run", resume=True, cpu=True).best is None
+    assert not (tmp_path / "run/checkpoints/best").exists() and kept(tmp_path / "run") == {"step-000006"}
+    assert read_record(tmp_path / "run").best is None
+
+
+# -- several processes ------------------------------------------------------------------------------------------------
+
+
+def test_all_processes_leave_together(tmp_path: Path) -> None:
+    """A metric of the untouched pictures never improves; only the main process measures it."""
+    path = tmp_path / "recipe.toml"
+    text = RECIPE.format(steps=50, best="mean", more=", patience = 2")
+    path.write_text(
+        text.replace('{ type = "tiny/mean", input = "G(photo)" }', '{ type = "tiny/mean", input = "photo" }')
+    )
+    done = start(path, tmp_path / "run", 2)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["no-improvement", "3"] * 2
+    assert best_of(tmp_path / "run") == "step-000001" and kept(tmp_path / "run") == {"step-000001", "step-000003"}
+    again = start(path, tmp_path / "run", 2, "--resume")
+    assert again.returncode == 0 and again.stdout.split() == ["no-improvement", "3"] * 2, again.stderr[-3000:]
+
+
+# -- what a recipe may ask for ----------------------------------------------------------------------------------------
+
+MORE = """
+[metrics.profile]
+type = "fourier"
+output = "G(photo)"
+input = "photo"
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "words"),
+    [
+        ('best = "maen"', "best", "did you mean 'mean'?"),
+        ('best = "kid.part"', "best", "mean or shade"),
+        ('best = "profile"', "best", "describes the pictures and does not judge"),
+        ('best = "mean.std"', "best", "no number to be improved"),
+        ('best = "mean.untranslated"', "best", "no number to be improved"),
+        ('best = "mean."', "best", "no number to be improved"),
+        ("every = 1, patience = 3", "patience", "needs `best`"),
+        ('best = "mean", patience = 3', "patience", "needs `every`"),
+        ('every = 1, best = "mean", patience = 0', "patience", "at least 1"),
+    ],
+)
+def test_a_rule_that_cannot_be_followed_is_refused(tiny: None, rule: str, key: str, words: str) -> None:
+    text = RECIPE.format(steps=4, best="mean", more="").replace('every = 1, best = "mean"', rule) + MORE
+    with pytest.raises(RecipeError) as caught:
+        recipes.loads(text)
+    (problem,) = caught.value.problems
+    assert problem.key == f"train.metrics.{key}" and words in str(problem)
+
+
+def test_a_best_without_metrics_says_what_to_add(tiny: None) -> None:
+    text = RECIPE.format(steps=4, best="mean", more="")
+    with pytest.raises(RecipeError, match=r"add a table \[metrics\.mean\]"):
+        recipes.loads(text[: text.index("[metrics]")] + text[text.index("[train]") :])
+
+
+def test_higher_is_better_where_the_metric_says_so(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TinyMetric, "lower_is_better", False)
+    scripted(monkeypatch, 5, 3, 7, 6)
+    assert train(recipe(4), folder=tmp_path / "run", cpu=True).best == Best(metric="mean", value=7, step=3)
+
+
+def test_a_part_that_the_metric_does_not_measure_ends_the_run_with_one_message(tiny: None, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="the metric 'mean' gives no 'contrast'") as caught:
+        train(recipe(4, best="mean.contrast"), folder=tmp_path / "run", cpu=True)
+    assert "mean.pictures" in str(caught.value.problems[0].expected)
+    assert train(recipe(4, best="mean.pictures"), folder=tmp_path / "run", resume=True, cpu=True).reason == "done"
