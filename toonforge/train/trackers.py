@@ -15,6 +15,7 @@ from toonforge.files import write_atomic
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import recipe_data
+from toonforge.recipe.trackers import KNOWN
 from toonforge.train.tracker_kinds import pictures_for, settings, store_recipe, takes_text
 
 if TYPE_CHECKING:
@@ -59,15 +60,20 @@ class Trackers:
         self._each("recipe", lambda name, tracker: store_recipe(name, tracker, values, tuple(self.recipe.metrics)))
 
     def _start(self, name: str, run: RunInfo) -> Any:
-        from accelerate.tracking import filter_trackers
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS, filter_trackers
 
         self.folder.mkdir(parents=True, exist_ok=True)
         ids = _Ids(self.folder / "ids.json")
         known = settings(name, run, self.folder, ids.get(name))
         self.accelerator.project_configuration.logging_dir = str(self.folder)
+        wanted: Any = name
+        if name not in KNOWN:
+            # A class of the user's. Accelerate takes these by name only in later versions, and an object in all.
+            own = LOGGER_TYPE_TO_CLASS[name]
+            wanted = own(known.project, *([str(self.folder)] if own.requires_logging_directory else []))
         # One at a time: Accelerate starts none of those after one that fails.
         self.accelerator.trackers = []
-        self.accelerator.log_with = filter_trackers([name], str(self.folder))
+        self.accelerator.log_with = filter_trackers([wanted], str(self.folder))
         if not self.accelerator.log_with:
             raise RuntimeError("Accelerate does not find its package")
         self.accelerator.init_trackers(known.project, init_kwargs={name: dict(known.keywords)})
