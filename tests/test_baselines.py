@@ -62,8 +62,13 @@ def test_the_same_holds_of_the_metrics_that_come_along() -> None:
         nets = networks(factor)
         found, anew = again(inference(nets)), measuring(metrics, groups=PAIRS)(inference(nets))
         assert found.values == anew.values and found.about == anew.about
-        for name in metrics:
-            assert {"", "untranslated", "filter"} <= found.values[name].keys()
+        assert {name for name in metrics if "untranslated" in found.values[name]} == {"kid", "fid", "l1", "cosine"}
+        assert {name for name in metrics if "filter" in found.values[name]} == metrics.keys()
+
+
+def test_a_metric_of_the_change_alone_is_not_set_beside_no_change() -> None:
+    found = measuring({"one": apart(reference="photo"), "two": apart()})(inference(networks(1.0))).values
+    assert "filter" in found["one"] and "untranslated" not in found["one"] and "untranslated" in found["two"]
 
 
 def test_references_are_read_once_and_variants_measured_once() -> None:

@@ -1,64 +1,145 @@
-"""The table of metrics in a terminal: each number beside what it has to beat, and how it was made."""
+"""The table of metrics in a terminal: each number beside what it has to beat, and below it how it was made."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
-from toonforge import events
-from toonforge.cli.text import number, width
-from toonforge.components import Metric
+import attrs
+import click
 
-HEADLINES = ("", "std", "baseline", "baseline_std")
+from toonforge.cli.text import hanging, number, width
+from toonforge.events import About
 
+Values = Mapping[str, float]
 
-def metric_lines(
-    metrics: Mapping[str, Mapping[str, float]], about: Mapping[str, events.About], configs: Mapping[str, Metric]
-) -> list[str]:
-    """A table of metrics: the untranslated pictures as the baseline, the translated ones, then what else each says."""
-    parts = ["baseline"] if any("baseline" in results for results in metrics.values()) else []
-    parts.append("")
-    rows = [["metrics", *({"baseline": "untranslated", "": "translated"}[part] for part in parts)]]
-    rows += [[f"  {name}", *(_value(results, part) for part in parts)] for name, results in metrics.items()]
-    sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines: list[str] = []
-    for row in rows:
-        cells = [f"{row[0]:<{sizes[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], sizes[1:], strict=True))]
-        notes = _notes(row[0].strip(), metrics, configs) if lines else []
-        lines.append("  ".join(cells) + (f"  ({'; '.join(notes)})" if notes else ""))
-    return lines + _protocol_lines(list(metrics), configs)
+COLUMNS = {"": "translated", "untranslated": "untranslated", "filter": "plain filter"}
+"""Part of the results -> its column."""
+LEFT = 2
+"""Columns of words before those of numbers."""
+BEATEN_BY = {"untranslated": "the untranslated", "filter": "the filter"}
 
 
-def _protocol_lines(names: list[str], configs: Mapping[str, Metric]) -> list[str]:
-    """How each metric is measured; what several say alike is said once, with all their names."""
-    sayers: dict[str, list[str]] = {}
-    for name in names:
-        for part in configs[name].protocol().split("; ") if name in configs else ():
-            sayers.setdefault(part, []).append(name)
-    said: dict[tuple[str, ...], list[str]] = {}
-    for part, who in sayers.items():
-        if part:
-            said.setdefault(tuple(who), []).append(part)
-    texts = [f"{', '.join(who)}: {'; '.join(parts)}" for who, parts in said.items()]
-    return [
-        line
-        for text in texts
-        for line in textwrap.wrap(text, width() - 1, initial_indent="  ", subsequent_indent="    ")
+def metric_lines(metrics: Mapping[str, Values], about: Mapping[str, About]) -> list[str]:
+    """A table of metrics, and what must be said of them.
+
+    The best of a row is bold where one is better than another, and words say where a translation does not beat what
+    stands beside it. Results besides the headline follow in rows of their own.
+
+    Args:
+        metrics: metric -> its results, as in `toonforge.events.Measured`.
+        about: metric -> how its numbers were made; may lack some.
+    """
+    columns = [part for part in COLUMNS if part == "" or any(part in results for results in metrics.values())]
+    rows = [_Row.head(columns)]
+    for name, results in metrics.items():
+        rows += _rows(name, results, about.get(name), columns)
+    sizes = [max(len(row.cells[i]) for row in rows) for i in range(len(columns) + LEFT)]
+    lines = [line for row in rows for line in row.lines(sizes)]
+    return [*lines, "", *_said({name: what for name, what in about.items() if name in metrics})]
+
+
+@attrs.frozen
+class _Row:
+    """Cells, which of them is bold, and what is said of them."""
+
+    cells: list[str]
+    bold: int | None = None
+    note: str = ""
+
+    @classmethod
+    def head(cls, columns: list[str]) -> _Row:
+        """Over a single column of numbers nothing has to be told from another."""
+        return cls(["metrics", "better", *(COLUMNS[part] if len(columns) > 1 else "" for part in columns)])
+
+    def lines(self, sizes: list[int]) -> list[str]:
+        """The row, and what is said of it behind it, or below it where there is no room."""
+        pairs = [*zip(self.cells, sizes, strict=True)]
+        cells = [f"{cell:<{size}}" for cell, size in pairs[:LEFT]] + [f"{cell:>{size}}" for cell, size in pairs[LEFT:]]
+        if self.bold is not None:
+            cell = cells[self.bold]
+            cells[self.bold] = cell[: len(cell) - len(cell.lstrip())] + click.style(cell.lstrip(), bold=True)
+        line, note = "  ".join(cells).rstrip(), click.style(self.note, fg="yellow") if self.note else ""
+        if sum(sizes) + 2 * len(sizes) + len(self.note) < width():
+            return [f"{line}  {note}".rstrip()]
+        return [line, f"    {note}"]
+
+
+def _rows(name: str, results: Values, about: About | None, columns: list[str]) -> list[_Row]:
+    """The headline beside what it has to beat, and below it what else the metric says."""
+    better = about.better if about is not None else None
+    best = _best({part: results[part] for part in columns if part in results}, better)
+    cells = [f"  {name}", better or "", *(_value(results, part) for part in columns)]
+    rows = [_Row(cells, None if best is None else LEFT + columns.index(best), _lost(results, better))]
+    blank = [""] * (len(columns) - 1)
+    rows += [
+        _Row([f"    {part.replace('_', ' ')}", "", _value(results, part), *blank])
+        for part in results
+        if not _in_headline(part)
     ]
+    return rows
 
 
-def _notes(name: str, metrics: Mapping[str, Mapping[str, float]], configs: Mapping[str, Metric]) -> list[str]:
-    """Which way is better, and a metric's results besides its headline."""
-    config, results = configs.get(name), metrics[name]
-    lower = config.lower_is_better if config is not None else None
-    better = [] if lower is None else [f"{'lower' if lower else 'higher'} is better"]
-    others = [part for part in results if part not in HEADLINES and not part.endswith("_std")]
-    return [*better, *(f"{part.replace('_', ' ')} {_value(results, part)}" for part in others)]
+def _in_headline(part: str) -> bool:
+    """Whether a part stands in the headline's row, or beside a result as its error."""
+    return part in COLUMNS or part == "std" or part.endswith("_std")
 
 
-def _value(results: Mapping[str, float], part: str) -> str:
+def _best(values: Values, better: str | None) -> str | None:
+    """The part with the best value, where there are several and one is better."""
+    numbers = {part: value for part, value in values.items() if not math.isnan(value)}
+    if better is None or len(numbers) < 2 or len(set(numbers.values())) == 1:
+        return None
+    return (min if better == "lower" else max)(numbers, key=numbers.__getitem__)
+
+
+def _lost(results: Values, better: str | None) -> str:
+    """What the translation does not beat, in words.
+
+    Where the untranslated pictures are not measured, the number is of the change that was made, not of its worth.
+    """
+    if better is None or "untranslated" not in results or math.isnan(results.get("", math.nan)):
+        return ""
+    sign = 1 if better == "lower" else -1
+    unbeaten = [
+        words for part, words in BEATEN_BY.items() if part in results and sign * (results[""] - results[part]) >= 0
+    ]
+    return f"does not beat {' or '.join(unbeaten)}" if unbeaten else ""
+
+
+def _value(results: Values, part: str) -> str:
     """A result with its standard error where the metric gives one; "-" where it has no such result."""
     if part not in results:
         return "-"
     error = results.get(f"{part}_std" if part else "std")
-    return number(results[part]) + (f" ± {error:.2g}" if error is not None else "")
+    return number(results[part]) + (f" ± {f'{error:#.2g}'.rstrip('.')}" if error is not None and error == error else "")
+
+
+def _said(about: Mapping[str, About]) -> list[str]:
+    """Protocols and cautions, wrapped; what several metrics say alike is said once, with all their names."""
+    protocols = {name: what.protocol.split("; ") for name, what in about.items()}
+    cautions = {name: what.cautions for name, what in about.items()}
+    lines = [_paragraph(who, "; ".join(parts), about) for who, parts in _by_sayers(protocols)]
+    lines += [
+        _paragraph(who, click.style("caution", fg="yellow") + f": {part}", about)
+        for who, parts in _by_sayers(cautions)
+        for part in parts
+    ]
+    return lines
+
+
+def _paragraph(who: tuple[str, ...], text: str, about: Mapping[str, About]) -> str:
+    names = "all" if 1 < len(who) == len(about) else ", ".join(who)
+    return hanging(f"{names}: {text}", "  ", "    ")
+
+
+def _by_sayers(statements: Mapping[str, Sequence[str]]) -> list[tuple[tuple[str, ...], list[str]]]:
+    """Names, and the statements that all of them make and nobody else does; what few say comes first."""
+    sayers: dict[str, list[str]] = {}
+    for name, parts in statements.items():
+        for part in filter(None, dict.fromkeys(parts)):
+            sayers.setdefault(part, []).append(name)
+    said: dict[tuple[str, ...], list[str]] = {}
+    for part, who in sayers.items():
+        said.setdefault(tuple(who), []).append(part)
+    return sorted(said.items(), key=lambda each: len(each[0]))

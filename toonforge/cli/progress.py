@@ -240,7 +240,7 @@ def summary(
         when = "losses" if last.step == finished.step else f"losses of step {last.step}"
         lines += ["", when, *(f"  {line}" for line in loss_lines(last, recipe, width() - 2))]
     if finished.metrics:
-        lines += ["", *metric_lines(finished.metrics, finished.about, recipe.metrics)]
+        lines += ["", *metric_lines(finished.metrics, finished.about)]
     lines.append("")
     places = {"grid": finished.grid, **finished.pictures}
     places["checkpoint"] = checkpoint.folder if checkpoint is not None else None

@@ -22,7 +22,9 @@ def variants(config: Metric, graph: Graph, shapes: Mapping[str, Shape]) -> dict[
     """Part of the results -> the metric's expressions, with something else in the place of the translation.
 
     None for a metric that does not say which field holds the translation, for a translation of several batch fields,
-    and where that field is measured as it is. The filter takes RGB pictures, and needs OpenCV.
+    and where that field is measured as it is. Where a metric compares the translation with the pictures it is made of,
+    and nothing else, the untranslated pictures are left out: to equal themselves is no achievement to beat. The filter
+    takes RGB pictures, and needs OpenCV.
 
     Args:
         shapes: batch field -> shape of one sample.
@@ -30,12 +32,12 @@ def variants(config: Metric, graph: Graph, shapes: Mapping[str, Shape]) -> dict[
     exprs = expressions(config)
     translation = exprs.get(config.translated or "")
     fields = graph.fields_of(translation) if translation is not None else frozenset()
-    if config.translated is None or translation is None or len(fields) != 1:
+    if config.translated is None or translation is None or len(fields) != 1 or not graph.calls_of(translation):
         return {}
     (field,) = fields
-    if not graph.calls_of(translation):
-        return {}
-    places = {UNTRANSLATED: field}
+    others = [expr for key, expr in exprs.items() if key != config.translated]
+    alone = others and all(graph.fields_of(expr) == fields and not graph.calls_of(expr) for expr in others)
+    places = {} if alone else {UNTRANSLATED: field}
     if filter_missing() is None and len(shapes[field]) == 3 and shapes[field][0] == 3:
         places[FILTER] = filtered_name(field)
     return {part: {**exprs, config.translated: Expr(Name(name))} for part, name in places.items()}

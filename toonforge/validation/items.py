@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 
 import attrs
 import torch
@@ -58,22 +58,13 @@ class Items:
         """How many items have all these fields: as many as the smallest of their groups has pictures."""
         return min(only_used(self.source, self.groups, fields).sizes.values())
 
-    def batches(
-        self, fields: Set[str], limit: int | None = None, indices: Sequence[int] | None = None
-    ) -> Iterator[Batch]:
-        """Items with these fields.
-
-        Args:
-            limit: no more items are tried.
-            indices: which items, in this order; all when left out.
-        """
+    def batches(self, fields: Set[str], limit: int | None = None) -> Iterator[Batch]:
+        """All items with these fields, or the first `limit` of them less those that cannot be read."""
         source = only_used(self.source, self.groups, fields)
         waiting: list[tuple[int, dict[str, Tensor]]] = []
-        for index in (range(min(source.sizes.values())) if indices is None else indices)[:limit]:
-            try:
-                item = _item(source, index)
-            except UnreadableImage as error:
-                self.skipped(error.path, error.reason)
+        for index in range(min(source.sizes.values()))[:limit]:
+            item = self._read(source, index)
+            if item is None:
                 continue
             if waiting and not _fits(item, [other for _, other in waiting]):
                 yield self._together(waiting)
@@ -81,6 +72,24 @@ class Items:
             waiting.append((index, item))
         if waiting:
             yield self._together(waiting)
+
+    def these(self, fields: Set[str], batches: Iterable[Sequence[int]]) -> Iterator[Batch]:
+        """Items by their numbers, in the batches given."""
+        source = only_used(self.source, self.groups, fields)
+        for indices in batches:
+            items = [(index, self._read(source, index)) for index in indices]
+            if readable := [(index, item) for index, item in items if item is not None]:
+                yield self._together(readable)
+
+    def _read(self, source: ImageSource, index: int) -> dict[str, Tensor] | None:
+        item: dict[str, Tensor] = {}
+        try:
+            for group in sorted(source.sizes):
+                item.update(source.item(group, index, None))
+        except UnreadableImage as error:
+            self.skipped(error.path, error.reason)
+            return None
+        return item
 
     def _together(self, items: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Batch:
         stacked = {key: torch.stack([item[key] for _, item in items]).to(self.device) for key in items[0][1]}
@@ -93,10 +102,3 @@ def _fits(item: Mapping[str, Tensor], others: Sequence[Mapping[str, Tensor]]) ->
     alike = all(value.shape == others[0][key].shape for key, value in item.items())
     size = sum(value.numel() for value in item.values())
     return alike and len(others) < BATCH and size * (len(others) + 1) <= VALUES
-
-
-def _item(source: ImageSource, index: int) -> dict[str, Tensor]:
-    item: dict[str, Tensor] = {}
-    for group in sorted(source.sizes):
-        item.update(source.item(group, index, None))
-    return item

@@ -94,7 +94,7 @@ class Measuring:
                 self._subjects.append(Subject(name=name, part=part_, config=config, exprs=exprs, fixed=fixed))
                 if part_ == HEADLINE:
                     self._subjects[-1].state = State(built)
-        self._readable: dict[frozenset[str], list[int]] = {}
+        self._batches: dict[frozenset[str], list[Sequence[int]]] = {}
 
     def __call__(self, inference: Inference, progress: Callable[[int, int], None] | None = None) -> Results:
         """Measure everything.
@@ -144,8 +144,8 @@ class Measuring:
         return frozenset().union(*(self._fields_of(expr) for each in wanted for expr in each.exprs.values()))
 
     def _count(self, groups: frozenset[str], wanted: Sequence[Wanted]) -> int:
-        known = self._readable.get(groups)
-        return self._items.count(self._used(wanted)) if known is None else len(known)
+        known = self._batches.get(groups)
+        return self._items.count(self._used(wanted)) if known is None else sum(map(len, known))
 
     def _pass(
         self,
@@ -158,15 +158,16 @@ class Measuring:
         wanted = [each for each in wanted if each.subject.key in due]
         exprs = {expr.text: expr for each in wanted for expr in each.exprs.values()}
         named = {field for expr in exprs.values() for field in self.graph.fields_of(expr)}
-        # Later passes may need fewer fields, and so would miss that a picture's other half cannot be read.
-        known = self._readable.get(groups)
-        read: list[int] = []
-        for batch in self._items.batches(self._used(wanted), indices=known):
-            read.extend(batch.indices)
+        # Later passes may need fewer fields. Batches are the first one's, since with them alone fewer pictures might be
+        # left out, others come together, and numbers differ in their last digits.
+        used, known = self._used(wanted), self._batches.get(groups)
+        read: list[Sequence[int]] = []
+        for batch in self._items.batches(used) if known is None else self._items.these(used, known):
+            read.append(batch.indices)
             fields = dict(batch.fields)
             fields |= {name: filtered(fields[of]) for name, of in self._filtered.items() if name in named}
             values = dict(zip(exprs, inference.values(exprs.values(), fields), strict=True))
-            if len(read) == len(batch.indices):
+            if len(read) == 1:
                 for misfit in misfits(wanted, values):
                     self._subjects.remove(misfit)
                     del due[misfit.key]
@@ -174,7 +175,7 @@ class Measuring:
             for each in wanted:
                 due[each.subject.key].update({key: values[expr.text] for key, expr in each.exprs.items()})
             steps.done(len(batch.indices))
-        self._readable.setdefault(groups, read)
+        self._batches.setdefault(groups, read)
 
     # -- what came of it ------------------------------------------------------------------------------------------
 

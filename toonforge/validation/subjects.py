@@ -105,12 +105,16 @@ class Wanted:
 
 
 def misfits(wanted: Sequence[Wanted], values: Mapping[str, Tensor]) -> list[Subject]:
-    """Variants whose pictures are of another shape than the translation that they stand in for."""
+    """Variants whose pictures are of another shape than the translation that they stand in for.
+
+    Sets of pictures may be of any shape: only where a metric compares picture by picture does it matter.
+    """
     found = []
     for each in wanted:
-        key = each.subject.config.translated or ""
-        written = expressions(each.subject.config).get(key)
-        if key not in each.exprs or written is None or written.text not in values:
+        config = each.subject.config
+        key = config.translated or ""
+        written = expressions(config).get(key)
+        if key not in each.exprs or key not in config.together or written is None or written.text not in values:
             continue
         if values[each.exprs[key].text].shape != values[written.text].shape:
             found.append(each.subject)
