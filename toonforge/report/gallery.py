@@ -77,10 +77,11 @@ def spread(steps: Sequence[int], wanted: int, best: int | None) -> list[int]:
     """So many steps, evenly spaced; the last, the best and the first before any other."""
     if wanted >= len(steps):
         return list(steps)
-    always = list(dict.fromkeys([steps[-1], *([best] if best in steps else []), steps[0]]))[: max(1, wanted)]
+    middle = [best] if best is not None and best in steps else []
+    always = list(dict.fromkeys([steps[-1], *middle, steps[0]]))[: max(1, wanted)]
     others = wanted - len(always)
     places = [round(i * (len(steps) - 1) / (others + 1)) for i in range(1, others + 1)]
-    return sorted({*always, *(steps[place] for place in places)})  # type: ignore[type-var]
+    return sorted({*always, *(steps[place] for place in places)})
 
 
 def _fitting(steps: Sequence[int], best: int | None, there: Mapping[int, Sequence[Strips]], budget: int) -> list[int]:

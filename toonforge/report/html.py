@@ -95,7 +95,7 @@ def finite(value: Any) -> Any:
 
 
 def clean(text: object) -> str:
-    """A text of the run as a page shows it: control characters and marks that turn the direction come out as escapes."""
+    """A text of the run as a page shows it: control characters and marks of direction come out as escapes."""
     return "\n".join(map(printable, str(text).split("\n")))
 
 

@@ -57,7 +57,7 @@ class Pictures:
 
 
 def inside(folder: Path, relative: object) -> Path | None:
-    """A path that the run's log or strips name, None where it leads out of the folder: a page shows no other's files."""
+    """A path that a run's log or strips name; None where it leads out of the folder: a page shows no other's files."""
     if not isinstance(relative, str) or not relative or "\0" in relative:
         return None
     path = folder / relative

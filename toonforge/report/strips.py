@@ -1,4 +1,4 @@
-"""The strips of a validation grid, as `strips.json` describes them: one file a stage, the pictures one below another."""
+"""The strips of a validation grid, as `strips.json` describes them: one file a stage, its pictures below each other."""
 
 from __future__ import annotations
 

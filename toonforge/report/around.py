@@ -1,0 +1,141 @@
+"""What stands around the training: networks, data, environment, time, pictures skipped, resumes."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from toonforge.report.clock import Clock
+from toonforge.report.html import count, duration, memory, number, parameters
+from toonforge.report.state import device
+from toonforge.runs.record import Record
+
+TABLES = ("generators", "discriminators", "networks")
+
+
+def networks(record: Record) -> list[tuple[str, str, str, str]]:
+    """(name, component, parameters, phases that update it)."""
+    sizes = record.starts[-1].parameters if record.starts else {}
+    phases = record.recipe.get("phases")
+    phases = phases if isinstance(phases, Mapping) else {}
+    found = []
+    for table in TABLES:
+        for name, network in _items(record.recipe.get(table)):
+            trained = [p for p, phase in _items(phases) if name in _list(phase.get("updates"))]
+            size = sizes.get(name)
+            found.append(
+                (
+                    name,
+                    str(network.get("type", "")),
+                    f"{parameters(size)} ({count(size)})" if size is not None else "not known",
+                    ", ".join(trained) or "never",
+                )
+            )
+    return found
+
+
+def _items(table: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(table, Mapping):
+        yield from ((str(key), value) for key, value in table.items() if isinstance(value, Mapping))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def data_rows(record: Record) -> list[tuple[str, ...]]:
+    """The part, its items, and how many pictures of each field, out of data.csv; headed by `data_columns`."""
+    fields = data_fields(record.folder)
+    parts: Counter[str] = Counter()
+    pictures: Counter[tuple[str, str]] = Counter()
+    for row in _rows(record.folder):
+        part = row.get("part") or ""
+        parts[part] += 1
+        for field in fields:
+            if row.get(field):
+                pictures[part, field] += 1
+    return [(part or "–", *(count(pictures[part, field]) for field in fields)) for part in parts]
+
+
+def data_fields(folder: Path) -> list[str]:
+    """The batch fields that data.csv has a column of."""
+    try:
+        with (folder / "data.csv").open(encoding="utf-8", errors="replace", newline="") as file:
+            return [name for name in next(csv.reader(file), []) if name != "part"]
+    except (OSError, csv.Error):
+        return []
+
+
+def _rows(folder: Path) -> Iterator[Mapping[str, str]]:
+    try:
+        with (folder / "data.csv").open(encoding="utf-8", errors="replace", newline="") as file:
+            yield from csv.DictReader(file)
+    except (OSError, csv.Error):
+        return
+
+
+def data_facts(record: Record) -> list[tuple[str, str]]:
+    """The data set, and the fingerprint of what was trained on."""
+    data = record.recipe.get("data")
+    found = [("data set", str(data.get("type", "")))] if isinstance(data, Mapping) else []
+    if isinstance(data, Mapping):
+        for key in ("image_size", "load_size", "validation_size"):
+            if key in data:
+                found.append((key, f"{data[key]} pixels"))
+    groups = record.lock.get("data")
+    if isinstance(groups, Mapping):
+        found += [(f"trained on: {group}", str(words)) for group, words in groups.items()]
+    return found
+
+
+def environment(record: Record) -> list[tuple[str, str]]:
+    """Device, versions, plugins, seed, processes."""
+    lock = record.lock
+    found = [("device", device(record))]
+    if record.starts:
+        found.append(("processes", str(record.starts[-1].processes)))
+    found += [(key, str(lock[key])) for key in ("threads", "seed", "python", "platform") if key in lock]
+    train = record.recipe.get("train")
+    if isinstance(train, Mapping) and "precision" in train:
+        found.append(("precision", str(train["precision"])))
+    if record.starts:
+        decay = record.starts[-1].averaged
+        words = f"moving average of the generators, decay {decay:g}" if decay is not None else "weights as trained"
+        found.append(("samples and metrics", words))
+    packages, plugins = lock.get("packages"), lock.get("plugins")
+    if isinstance(packages, Mapping):
+        found.append(("packages", ", ".join(f"{name} {version}" for name, version in packages.items())))
+    if isinstance(plugins, Mapping):
+        found.append(("plugins", ", ".join(map(str, dict.fromkeys(plugins.values())))))
+    return found
+
+
+def speed(record: Record, clock: Clock) -> list[tuple[str, str]]:
+    """Total time, images per second, peak memory, checkpoints."""
+    found = [("training time", duration(clock.total))] if clock.total else []
+    speeds = [step.images_per_second for step in record.steps if step.images_per_second > 0]
+    if speeds:
+        found.append(("images per second", f"{number(median(speeds))} (median), {number(max(speeds))} at most"))
+    if any(step.memory for step in record.steps):
+        found.append(("peak memory", memory(max(step.memory for step in record.steps))))
+    if record.checkpoints:
+        found.append(
+            ("checkpoints", f"{count(len(record.checkpoints))}, the last at step {count(record.checkpoints[-1])}")
+        )
+    return found
+
+
+def resumes(record: Record) -> list[str]:
+    """A line a resume, and one a thing that it changed."""
+    found = [(start.step, f"resumed after step {count(start.step)}") for start in record.starts[1:]]
+    found += [(step, f"step {count(step)}: {words}") for step, words in record.changes if words]
+    return [words for _, words in sorted(found, key=lambda line: line[0])]
+
+
+def notes(record: Record) -> list[str]:
+    """What the user was told of how it began."""
+    return list(dict.fromkeys(note for start in record.starts for note in start.notes))
