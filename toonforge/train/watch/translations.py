@@ -1,0 +1,109 @@
+"""Translations that do not translate: outputs that equal their inputs, are of one colour, all the same, or inverted.
+
+Judged by the validation pictures that a run draws anyway. The limits come from 60 drawings of 40 trainings of the
+recipes in recipes/ and variants of them, from step 180 on. Where networks had learned anything, outputs differed from
+their inputs by at least 3.4 of 255, had a contrast of at least 9.8 of 255 (pencil sketches on white, which stay white)
+and 0.23 of the inputs' variety, and correlated with the inputs by at least 0.35 in brightness and -0.35 in colour (both
+Toon2real's full generator after 500 steps, blobs of colour; others above 0.54 and 0.37). Six trainings did come out
+unchanged, differing by 0.0 to 1.3: heavy consistency or content terms over generators that start as the identity.
+`toonforge.train.watch.outputs` says what these numbers are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from toonforge.recipe.expr import Expr
+from toonforge.recipe.graph import Graph
+from toonforge.recipe.model import Recipe
+from toonforge.train.watch.finding import Finding
+from toonforge.train.watch.hints import holding_terms
+from toonforge.train.watch.outputs import Outputs, compare
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EARLIEST = 200
+"""Steps before which no drawing is judged: what a new network makes of a picture is often of one colour."""
+UNCHANGED, CHANGED = 1.5, 2.5
+"""Mean absolute difference of output and input, of 255: below the first nobody sees it; over above the second."""
+ONE_COLOUR, COLOURS = 4.0, 6.0
+"""Contrast of an output, of 255."""
+SAME, DIFFERENT = 0.05, 0.1
+"""Share of the inputs' variety that is left in the outputs."""
+INVERTED, UPRIGHT = -0.5, -0.25
+"""Correlation of outputs with their inputs, in brightness or in colour."""
+
+
+class Translations:
+    """Watches what the translations of a recipe make of the validation pictures."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._graph = Graph(recipe.modules, recipe.signals)
+
+    def drawn(self, step: int, shown: Mapping[str, tuple[Tensor, Tensor]]) -> Iterator[Finding]:
+        """Judge a drawing: target -> (inputs, outputs), tensors N,3,H,W in [-1, 1]."""
+        if step < EARLIEST:
+            return
+        for target, outputs in compare(shown).items():
+            yield from self._judge(target, self._recipe.translations[target], outputs)
+
+    def _judge(self, target: str, expr: Expr, o: Outputs) -> Iterator[Finding]:
+        what = f"the outputs of {expr}"
+        yield Finding(
+            kind="unchanged",
+            about=target,
+            begins=o.change < UNCHANGED,
+            lasts=o.change <= CHANGED,
+            message=f"{what} differ from their inputs by {o.change:.1f} of 255 on average",
+            hint=self._unchanged_hint(expr),
+        )
+        flat = o.contrast < ONE_COLOUR
+        yield Finding(
+            kind="one-colour",
+            about=target,
+            begins=flat,
+            lasts=o.contrast <= COLOURS,
+            message=f"{what} are each of one colour (standard deviation {o.contrast:.1f} of 255)",
+            hint="another train.seed or a lower learning rate; a higher weight for a loss that compares pictures "
+            "(l1, feature-l1)",
+        )
+        if o.variety is not None and o.input_variety is not None:
+            share = o.variety / o.input_variety
+            yield Finding(
+                kind="same-output",
+                about=target,
+                # Pictures of one colour are mostly of the same one: that is said already.
+                begins=share < SAME and not flat,
+                lasts=share <= DIFFERENT,
+                message=f"{what} are the same picture whatever the input: they differ from each other by "
+                f"{o.variety:.1f} of 255, the inputs by {o.input_variety:.0f}",
+                hint="a higher weight for a loss that compares output and input (l1 of a way back, feature-l1, "
+                "identity), a discriminator that learns more slowly, another train.seed",
+            )
+        yield from self._inverted(target, what, o)
+
+    def _inverted(self, target: str, what: str, o: Outputs) -> Iterator[Finding]:
+        known = {"brightness": o.brightness, "colour": o.colour}
+        values = {name: value for name, value in known.items() if value is not None}
+        if not values:
+            return
+        names = [name for name, value in values.items() if value < INVERTED]
+        numbers = " and ".join(f"in {name} by {values[name]:.2f}" for name in names or values)
+        yield Finding(
+            kind="inverted",
+            about=target,
+            begins=bool(names),
+            lasts=min(values.values()) <= UPRIGHT,
+            message=f"{what} have inverted {' and '.join(names) or 'colours'}: they correlate with their inputs "
+            f"{numbers} (1 is alike, -1 a negative)",
+            hint="a higher weight for a loss that compares output and input directly (identity, feature-l1), since a "
+            "way back can undo an inversion; or another train.seed. Nothing is wrong where the target is a negative",
+        )
+
+    def _unchanged_hint(self, expr: Expr) -> str:
+        holding = holding_terms(self._recipe, self._graph, expr)
+        helps = [f"lower weights of what holds the picture as it is ({', '.join(holding)})"] if holding else []
+        return "; ".join([*helps, "a higher learning rate of the generator", "more steps"])
