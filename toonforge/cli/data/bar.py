@@ -55,9 +55,13 @@ class Bar:
 
     def advance(self, outcome: Outcome) -> None:
         """One more is done."""
-        self._done += 1
         if outcome.action in ("unreadable", "failed"):
             self._troubles[outcome.action] += 1
+        self.reach(self._done + 1)
+
+    def reach(self, done: int) -> None:
+        """So many are done."""
+        self._done = done
         trouble = ", ".join(f"{number:,} {action}" for action, number in self._troubles.items())
         now = time.monotonic()
         rate = (self._done - self._earlier) / max(now - self._began, 1e-6)

@@ -1,0 +1,88 @@
+"""What an evaluation leaves behind: one JSON object, in the words of metrics.jsonl; of a run, a line in its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from toonforge.files import save_picture, write_atomic
+from toonforge.runs.folder import writing
+from toonforge.use.evaluate_plan import Evaluation
+
+NAME = "evaluations.jsonl"
+"""In a run's folder: a line an evaluation, oldest first."""
+
+
+def evaluation_data(evaluation: Evaluation, pictures: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """As plain data for JSON; numbers that JSON does not know (nan, infinity) are None.
+
+    Keys: `time` (seconds since 1970), `part` ("test", "validation", "train"; None for folders), `checkpoint` ("best" or
+    "latest"; None where it was named by its step), `step`, `to` (None where the recipe's metrics say what is measured),
+    `generated`, `input`, `reference` (folders, or None), `metrics`, `about`, `pictures` and `seconds` as in the event
+    `metrics` of metrics.jsonl, `skipped` (unreadable picture -> reason) and `notes`.
+
+    Args:
+        pictures: metric -> where the picture that it drew was written.
+    """
+    from toonforge.validation.validation import flat
+
+    of = evaluation.subject
+    folders = {"generated": of.generated, "input": of.input, "reference": of.reference}
+    return {
+        "time": round(time.time(), 3),
+        "run": None if of.run is None else str(of.run),
+        "part": of.part,
+        "checkpoint": of.checkpoint.name if of.checkpoint is not None else None,
+        "step": of.checkpoint.step if of.checkpoint is not None else None,
+        "to": of.target,
+        **{key: None if path is None else str(path) for key, path in folders.items()},
+        "metrics": {key: value if math.isfinite(value) else None for key, value in flat(evaluation.values).items()},
+        "about": {name: attrs.asdict(about) for name, about in evaluation.about.items()},
+        "pictures": dict(pictures or {}),
+        "seconds": round(evaluation.seconds, 3),
+        "skipped": dict(evaluation.skipped),
+        "notes": list(evaluation.notes),
+    }
+
+
+def write_json(evaluation: Evaluation, path: Path, pictures: Mapping[str, Path] | None = None) -> None:
+    """Write an evaluation into a file of its own; raises `RunError` where that is impossible."""
+    data = evaluation_data(evaluation, {name: str(picture) for name, picture in (pictures or {}).items()})
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def save_drawings(evaluation: Evaluation, folder: Path, suffix: str = "") -> dict[str, Path]:
+    """Write the pictures that metrics drew, as METRIC + suffix + ".png"; returns where; `RunError` where impossible."""
+    with writing(folder):
+        return {
+            name: save_picture(drawing, folder / f"{name}{suffix}.png", format="PNG", optimize=True)
+            for name, drawing in evaluation.drawings.items()
+        }
+
+
+def note_in_run(evaluation: Evaluation) -> dict[str, Path]:
+    """Append an evaluation to its run's evaluations.jsonl; returns where the pictures that metrics drew are.
+
+    Raises:
+        RunError: where the run's folder cannot be written.
+    """
+    run = evaluation.subject.run
+    if run is None:
+        raise ValueError("an evaluation of folders has no run")
+    with writing(run):
+        log = run / NAME
+        number = 1 + (log.read_text("utf-8", errors="replace").count("\n") if log.is_file() else 0)
+        pictures = save_drawings(evaluation, run / "metrics", f"-evaluation-{number}")
+        data = evaluation_data(evaluation, {name: path.relative_to(run).as_posix() for name, path in pictures.items()})
+        del data["run"]
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+    return pictures

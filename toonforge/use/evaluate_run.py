@@ -1,0 +1,146 @@
+"""What is measured of a trained run: the metrics of its recipe, or others, over the pictures that it held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from toonforge.components import Metric
+from toonforge.data.reading.picture import shown
+from toonforge.data.split import SPLITS
+from toonforge.errors import Problem, RecipeError, RunError
+from toonforge.names import did_you_mean
+from toonforge.recipe.check import check
+from toonforge.recipe.expr import Expr, Name
+from toonforge.recipe.loading import load
+from toonforge.recipe.model import Recipe
+from toonforge.use.evaluate_metrics import Asked, Roles, choose
+from toonforge.use.evaluate_plan import Plan, Subject, Trained
+from toonforge.use.weights import find_weights
+
+SEEN = "these pictures were trained on: the numbers say nothing of pictures that the networks have not seen"
+
+
+def open_run(folder: Path, checkpoint: str | int | None = None) -> Trained:
+    """A run and one of its checkpoints.
+
+    Raises:
+        RunError: for a run without checkpoints, or without this one.
+        RecipeError: its recipe cannot be read.
+    """
+    chosen, _ = find_weights(folder, checkpoint)
+    return Trained(folder=folder, recipe=load(folder / "resolved.toml"), checkpoint=chosen)
+
+
+def plan_run(
+    trained: Trained, asked: Sequence[Asked], *, part: str | None, domain: str | None, features: str | None
+) -> Plan:
+    """What to measure of a run's held-out pictures.
+
+    Args:
+        asked: metrics, of the recipe or beside it; the recipe's own where none is named.
+        part: of the data set; "test" where it has one, else "validation", when left out.
+        domain: what metrics beside the recipe take for the translation; the recipe's first when left out.
+        features: of metrics beside the recipe.
+
+    Raises:
+        RunError: for an unknown part or domain, and a recipe without metrics where none is named.
+        RecipeError: for metrics that are unknown, or do not fit the recipe.
+        DataError: for pictures that are not there.
+    """
+    recipe = trained.recipe
+    part = choose_part(recipe, part)
+    beside = [one for one in asked if one.table or features is not None or one.name not in recipe.metrics]
+    if domain is not None and not beside:
+        raise RunError(
+            Problem(
+                message="the recipe's own metrics say themselves what they measure",
+                key="--to",
+                hint="name metrics to measure of this translation: --metric kid",
+            )
+        )
+    if not asked and not recipe.metrics:
+        raise RunError(
+            Problem(
+                message=f"the recipe of {shown(trained.folder)} has no metrics",
+                hint=f"name some: toonforge evaluate {shown(trained.folder)} --metric kid; "
+                "or write [metrics] into the recipe",
+            )
+        )
+    target: str | None = None
+    metrics = {one.name: recipe.metrics[one.name] for one in asked if one not in beside} if asked else recipe.metrics
+    if beside:
+        target, expr = translation(recipe, domain)
+        made = choose(beside, _roles(trained, target, expr), features).metrics
+        _check(recipe, made)
+        metrics = {**metrics, **made}
+    return Plan(
+        subject=Subject(run=trained.folder, checkpoint=trained.checkpoint, part=part, target=target),
+        metrics=metrics,
+        source=recipe.data.build(part),
+        groups=recipe.data.groups(),
+        part=part,
+        graph=trained.graph,
+        preparation=recipe.data.preparation(part),
+        trained=trained,
+        notes=(SEEN,) if part == "train" else (),
+    )
+
+
+def choose_part(recipe: Recipe, asked: str | None) -> str:
+    """The part asked for, else "test" where the data set has one, else "validation"; `RunError` for one it lacks."""
+    parts = recipe.data.splits
+    if asked is None:
+        return "test" if "test" in parts else "validation"
+    if asked in parts:
+        return asked
+    hint = "measure the validation part; or train a run with a share held out (data.test)" if asked in SPLITS else None
+    raise RunError(
+        Problem(
+            message=f"the run's data set has no {asked} part",
+            key="--part",
+            expected=f"one of {', '.join(parts)}",
+            hint=hint or did_you_mean(asked, parts),
+        )
+    )
+
+
+def translation(recipe: Recipe, domain: str | None) -> tuple[str, Expr]:
+    """The domain asked for, or the recipe's first, and its translation; `RunError` for one that is not offered."""
+    offered = recipe.translations
+    if not offered:
+        raise RunError(
+            Problem(message=f"{recipe.name} offers no translation", hint="write [translations] into its recipe")
+        )
+    if domain is None:
+        return next(iter(offered.items()))
+    if domain not in offered:
+        hint = did_you_mean(domain, offered) or f"there are {', '.join(offered)}"
+        raise RunError(Problem(message=f"{recipe.name} does not translate to {domain!r}", key="--to", hint=hint))
+    return domain, offered[domain]
+
+
+def _roles(trained: Trained, target: str, expr: Expr) -> Roles:
+    """A translation, what it translates, and the pictures of the domain it translates to, where the data set has it."""
+    fields = {name: group for group, names in trained.recipe.data.groups().items() for name in names}
+    (field,) = trained.graph.fields_of(expr)
+    return Roles(
+        made=expr,
+        input=Expr(Name(field)),
+        reference=Expr(Name(target)) if target in fields else None,
+        paired=fields.get(target) == fields[field],
+        no_reference=f"the data set has no pictures called {target}: name a folder of them after the run",
+        no_pairs=f"{field} and {target} are no pairs in this data set",
+    )
+
+
+def _check(recipe: Recipe, metrics: Mapping[str, Metric]) -> None:
+    """Raise `RecipeError` for what the recipe's own check finds wrong with metrics beside it."""
+    try:
+        check(attrs.evolve(recipe, metrics={**recipe.metrics, **metrics}))
+    except RecipeError as error:
+        ours = [problem for problem in error.problems if (problem.key or "").startswith("metrics.")]
+        if ours:
+            raise RecipeError(*ours) from None
