@@ -12,6 +12,7 @@ from toonforge.recipe.model import Recipe
 from toonforge.runs.folder import RunFolder, fingerprint
 from toonforge.runs.log import FORMAT
 from toonforge.train.phases import PlannedPhase
+from toonforge.train.step import Training
 
 
 def describe_run(
@@ -38,6 +39,19 @@ def describe_run(
             sources.setdefault(part, recipe.data.build(part))
         folder.list_data(recipe, sources)
     return changes
+
+
+def run_info(recipe: Recipe, folder: RunFolder, training: Training, **more: Any) -> RunInfo:
+    """The run as its listeners see it; `more`: what else `RunInfo` holds."""
+    return RunInfo(
+        name=recipe.name,
+        folder=folder.path,
+        phases=tuple(recipe.phases),
+        parameters={name: sum(p.numel() for p in network.parameters()) for name, network in training.networks.items()},
+        device=str(training.device),
+        processes=training.accelerator.num_processes,
+        **more,
+    )
 
 
 def start_event(recipe: Recipe, run: RunInfo, phases: Sequence[PlannedPhase]) -> dict[str, Any]:

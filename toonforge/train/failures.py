@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.events import Step, Warned
 from toonforge.recipe.model import Recipe
 
@@ -51,10 +51,20 @@ def ended_by(warning: Warned, newest: int | None) -> RunError:
     return RunError(Problem(message=f"{warning.message}; {kept}", hint=warning.hint))
 
 
-def out_of_memory(step: int, text: str) -> Problem:
-    """A device that is too small, after `step` steps; `text` is what torch says."""
-    return Problem(
-        message=f"out of memory at step {step}",
-        found=text.splitlines()[0] if text else None,
-        hint="lower data.image_size or the networks' width, raise train.accumulate, or train in bf16",
+def out_of_memory(step: int, error: Exception) -> RunError:
+    """A device that is too small, after `step` steps; `error` is torch's."""
+    return RunError(
+        Problem(
+            message=f"out of memory at step {step}",
+            found=str(error).split("\n")[0] or None,
+            hint="lower data.image_size or the networks' width, raise train.accumulate, or train in bf16",
+        )
     )
+
+
+def in_a_line(error: Exception) -> str:
+    """An error as the log's `end` has it."""
+    if not isinstance(error, ToonforgeError):
+        return f"{type(error).__name__}: {error}".split("\n")[0]
+    first = error.problems[0]
+    return ": ".join(filter(None, (first.message, first.found)))

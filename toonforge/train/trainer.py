@@ -11,27 +11,27 @@ from pathlib import Path
 import attrs
 import torch
 
-from toonforge import events, registries
-from toonforge.components import Count, ImageSource
+from toonforge import events
+from toonforge.components import Count
 from toonforge.data.loader import TrainLoader
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
-from toonforge.errors import Problem, RunError, ToonforgeError
-from toonforge.inference import Inference
+from toonforge.errors import Problem, RunError
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.runs.folder import RunFolder
-from toonforge.train.beginning import describe_run, start_event
-from toonforge.train.failures import ended_by, not_finite, out_of_memory
+from toonforge.train.beginning import describe_run, run_info, start_event
+from toonforge.train.failures import in_a_line, out_of_memory
+from toonforge.train.looking import Looking
 from toonforge.train.phases import total_steps
-from toonforge.train.process import Interrupts, in_group, peak_memory
+from toonforge.train.process import Interrupts, in_group
 from toonforge.train.saving import Saving
 from toonforge.train.state import DTYPES
 from toonforge.train.step import Training, make_accelerator
 from toonforge.train.telling import Telling
-from toonforge.validation.validation import Validation, flat
+from toonforge.validation.validation import Validation
 
 
 def train(
@@ -84,39 +84,52 @@ class Trainer:
         self.training = Training(recipe, self.total, self.epoch, self.accelerator)
         self.telling = Telling(folder, self.main, listeners)
         self.saving = Saving(recipe, folder, self.training, self.accelerator, self.telling)
-        self.validation: Validation | None = None
-        if self.main and (recipe.translations or recipe.metrics):
-            source, dtype = recipe.data.build("validation"), DTYPES[recipe.train.precision]
-            self.validation = Validation(recipe, source, folder, self.accelerator.device, dtype, self._skip)
+        self.looking = Looking(recipe, self.training, self._validation(), self.telling, self.saving.checkpoints)
         self.interrupts = Interrupts(self._tell_of_stopping)
         self.done = 0
         self.over = False
-        self._first = self._good = 0
+        self._first = 0
         self._logged = (0, 0.0)
-        self._grid: tuple[int, Path | None] = (-1, None)
-        self._measured: events.Measured | None = None
+
+    def _validation(self) -> Validation | None:
+        recipe = self.recipe
+        if not self.main or not (recipe.translations or recipe.metrics):
+            return None
+        source, dtype = recipe.data.build("validation"), DTYPES[recipe.train.precision]
+        return Validation(recipe, source, self.folder, self.accelerator.device, dtype, self._skip)
 
     # -- the run ----------------------------------------------------------------------------------------------
 
     def run(self, source: Path | None, resume: bool) -> events.Finished:
         """Train until the end, until nothing improves any more, or until interrupted."""
         began = time.perf_counter()
-        changes = describe_run(self.recipe, self.folder, source, resume, self._pictures()) if self.main else []
+        changes = self._describe(source, resume) if self.main else []
         self.accelerator.wait_for_everyone()
         notes = self._restore(changes) if resume else ()
-        run = self._info(notes)
+        run = run_info(
+            self.recipe,
+            self.folder,
+            self.training,
+            first_step=self.done,
+            total_steps=self.total,
+            steps_per_epoch=self.epoch,
+            notes=notes,
+            idle=self.over or self.done == self.total,
+        )
         with self.telling.listening(run), self._ending(began), self.interrupts.caught():
             self.telling.write("start", self.done, **start_event(self.recipe, run, self.training.phases))
             self.telling.tell("run_started")
-            self._first, self._good, self._logged = self.done, self.done, (self.done, time.perf_counter())
+            self._first, self.looking.good, self._logged = self.done, self.done, (self.done, time.perf_counter())
             if not self.over:
                 self._steps()
             finished = self._finish(began)
         return finished
 
-    def _pictures(self) -> dict[str, ImageSource]:
-        """What is trained on, and what is validated on."""
-        return {"train": self.source, **({"validation": self.validation.source} if self.validation else {})}
+    def _describe(self, source: Path | None, resume: bool) -> list[str]:
+        parts = {"train": self.source}
+        if self.looking.validation is not None:
+            parts["validation"] = self.looking.validation.source
+        return describe_run(self.recipe, self.folder, source, resume, parts)
 
     def _restore(self, changes: Sequence[str]) -> tuple[str, ...]:
         """Load the newest whole checkpoint, and what the log says until then; returns what the user should know."""
@@ -164,7 +177,7 @@ class Trainer:
             stop = self._should_stop()
             with self._apart_from_speed():
                 if self._due(train.samples.every) and not last:
-                    self._draw()
+                    self.looking.draw(self.done)
                 if train.metrics.every is not None and self._due(train.metrics.every) and not last:
                     self._measure()
                 if last or stop or self._due(train.checkpoint.every):
@@ -197,7 +210,7 @@ class Trainer:
     # -- what a step leads to -----------------------------------------------------------------------------------
 
     def _log(self) -> None:
-        step = self._read()
+        step = self.looking.read(self.done)
         now = time.perf_counter()
         before, then = self._logged
         speed = (self.done - before) * self.recipe.train.batch_size / max(now - then, 1e-9)
@@ -205,55 +218,15 @@ class Trainer:
         with self._apart_from_speed():
             self.telling.logged(attrs.evolve(step, images_per_second=speed))
 
-    def _read(self) -> events.Step:
-        """The losses of this step. Raises `RunError` if one of any step until now was not finite."""
-        losses, totals, finite = self.training.read()
-        step = events.Step(
-            step=self.done,
-            losses=losses,
-            totals=totals,
-            images_per_second=0.0,
-            memory=peak_memory(),
-            lr={name: self.training.rates[name] for name in totals},
-        )
-        if not finite:
-            warning = not_finite(step, self._good, self.recipe)
-            self.telling.write_step(step)
-            self.telling.warn(warning)
-            raise ended_by(warning, max(self.saving.checkpoints.steps(), default=None))
-        self._good = self.done
-        return step
-
     def _save(self) -> None:
         if self.saving.saved != self.done:
-            if self._good != self.done:
-                self._read()
+            if self.looking.good != self.done:
+                self.looking.read(self.done)
             self.saving.save(self.done)
-
-    def _inference(self) -> Inference:
-        average = self.training.average
-        networks = {**self.training.networks, **(average.networks if average is not None else {})}
-        return Inference(networks, self.recipe.signals, registries.ops)
-
-    def _draw(self) -> Path | None:
-        """The validation grid of this step, drawn once."""
-        if self.validation is not None and self.recipe.translations and self._grid[0] != self.done:
-            self.telling.tell("run_paused", step=self.done, what="drawing")
-            drawn = self.validation.draw(self._inference(), self.done)
-            self._grid = self.done, drawn.grid if drawn is not None else None
-            if drawn is not None:
-                self.telling.tell("grid_drawn", step=self.done, grid=drawn.grid)
-        return self._grid[1]
 
     def _measure(self) -> None:
         """Measure, keep the checkpoint if it is the best, and see whether patience is at its end."""
-        results: dict[str, float] | None = None
-        if self.validation is not None and self.recipe.metrics:
-            self.telling.tell("run_paused", step=self.done, what="measuring")
-            self._measured = measured = self.validation.measure(self._inference(), self.done)
-            self.telling.tell("metrics_measured", measured=measured)
-            results = flat(measured.metrics)
-        better, self.over = self.saving.judge(self.done, results)
+        better, self.over = self.saving.judge(self.done, self.looking.measure(self.done))
         if better:
             self._save()
             self.saving.name_best(self.done)
@@ -262,7 +235,7 @@ class Trainer:
 
     def _finish(self, began: float) -> events.Finished:
         reason = "done" if self.done == self.total else "no-improvement" if self.over else "interrupted"
-        grid = self._draw()
+        grid = self.looking.draw(self.done)
         # Where patience came to its end in this start, this step is measured already.
         if reason == "done" or (reason == "no-improvement" and self.done == self._first):
             self._measure()
@@ -273,7 +246,9 @@ class Trainer:
         return finished
 
     def _finished(self, reason: str, began: float, grid: Path | None = None) -> events.Finished:
-        measured = self._measured if self._measured is not None and self._measured.step == self.done else None
+        measured = self.looking.measured
+        if measured is not None and measured.step != self.done:
+            measured = None
         return events.Finished(
             step=self.done,
             reason=reason,
@@ -295,22 +270,14 @@ class Trainer:
         except KeyboardInterrupt:
             self._end_early("interrupted", "left at once", began)
             raise
-        except torch.cuda.OutOfMemoryError as error:
-            problem = out_of_memory(self.done, str(error))
-            self._fail(problem, began)
-            raise RunError(problem) from error
-        except ToonforgeError as error:
-            self._fail(error.problems[0], began)
-            raise
         except Exception as error:
-            self._fail(Problem(message=f"{type(error).__name__}: {error}".split("\n")[0]), began)
-            raise
-
-    def _fail(self, problem: Problem, began: float) -> None:
-        self._end_early("failed", problem.message + (f": {problem.found}" if problem.found else ""), began)
-        # The failure is what is told of, whatever fails while it is.
-        with suppress(Exception):
-            self.telling.tell("run_finished", finished=self._finished("failed", began))
+            told = out_of_memory(self.done, error) if isinstance(error, torch.cuda.OutOfMemoryError) else error
+            self._end_early("failed", in_a_line(told), began)
+            with suppress(Exception):  # the failure is what is told of, whatever fails while it is
+                self.telling.tell("run_finished", finished=self._finished("failed", began))
+            if told is error:
+                raise
+            raise told from error
 
     def _end_early(self, reason: str, message: str, began: float) -> None:
         with suppress(RunError):
@@ -324,20 +291,3 @@ class Trainer:
 
     def _skip(self, path: str, reason: str) -> None:
         self.telling.skip(self.done, path, reason)
-
-    def _info(self, notes: tuple[str, ...]) -> events.RunInfo:
-        return events.RunInfo(
-            name=self.recipe.name,
-            folder=self.folder.path,
-            first_step=self.done,
-            total_steps=self.total,
-            steps_per_epoch=self.epoch,
-            phases=tuple(self.recipe.phases),
-            parameters={
-                name: sum(p.numel() for p in network.parameters()) for name, network in self.training.networks.items()
-            },
-            device=str(self.accelerator.device),
-            processes=self.accelerator.num_processes,
-            notes=notes,
-            idle=self.over or self.done == self.total,
-        )

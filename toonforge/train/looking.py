@@ -1,0 +1,92 @@
+"""What a run looks at on its way: its losses, the validation grid, its metrics; and what it warns of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toonforge import events, registries
+from toonforge.inference import Inference
+from toonforge.recipe.model import Recipe
+from toonforge.train.checkpoint import Checkpoints
+from toonforge.train.failures import ended_by, not_finite
+from toonforge.train.process import peak_memory
+from toonforge.train.step import Training
+from toonforge.train.telling import Telling
+from toonforge.validation.validation import Validation, flat
+
+
+class Looking:
+    """The eyes of one start of a run; every process calls `read` together, the rest is the main process's.
+
+    Args:
+        recipe: what is trained.
+        training: what is looked at.
+        validation: draws and measures; None on processes other than the main one, and where there is nothing to show.
+        telling: hears of all that is seen.
+        checkpoints: of which the newest is named where nothing but it is left.
+
+    Attributes:
+        good: the last step after which all losses were known to be finite.
+        measured: the newest measurement of this start.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        training: Training,
+        validation: Validation | None,
+        telling: Telling,
+        checkpoints: Checkpoints,
+    ) -> None:
+        self.recipe, self.training, self.validation = recipe, training, validation
+        self.telling, self.checkpoints = telling, checkpoints
+        self.good = 0
+        self.measured: events.Measured | None = None
+        self._grid: tuple[int, Path | None] = (-1, None)
+
+    def read(self, step: int) -> events.Step:
+        """The losses of a step, without its speed. This waits for the device.
+
+        Raises:
+            RunError: one of any step until now was not finite.
+        """
+        losses, totals, finite = self.training.read()
+        read = events.Step(
+            step=step,
+            losses=losses,
+            totals=totals,
+            images_per_second=0.0,
+            memory=peak_memory(),
+            lr={name: self.training.rates[name] for name in totals},
+        )
+        if not finite:
+            warning = not_finite(read, self.good, self.recipe)
+            self.telling.write_step(read)
+            self.telling.warn(warning)
+            raise ended_by(warning, max(self.checkpoints.steps(), default=None))
+        self.good = step
+        return read
+
+    def draw(self, step: int) -> Path | None:
+        """The validation grid of a step, drawn once."""
+        if self.validation is not None and self.recipe.translations and self._grid[0] != step:
+            self.telling.tell("run_paused", step=step, what="drawing")
+            drawn = self.validation.draw(self._inference(), step)
+            self._grid = step, drawn.grid if drawn is not None else None
+            if drawn is not None:
+                self.telling.tell("grid_drawn", step=step, grid=drawn.grid)
+        return self._grid[1]
+
+    def measure(self, step: int) -> dict[str, float] | None:
+        """The metrics at a step, by "metric" and "metric.part"; None where this process has none."""
+        if self.validation is None or not self.recipe.metrics:
+            return None
+        self.telling.tell("run_paused", step=step, what="measuring")
+        self.measured = measured = self.validation.measure(self._inference(), step)
+        self.telling.tell("metrics_measured", measured=measured)
+        return flat(measured.metrics)
+
+    def _inference(self) -> Inference:
+        average = self.training.average
+        networks = {**self.training.networks, **(average.networks if average is not None else {})}
+        return Inference(networks, self.recipe.signals, registries.ops)
