@@ -107,16 +107,17 @@ class Wanted:
 def misfits(wanted: Sequence[Wanted], values: Mapping[str, Tensor]) -> list[Subject]:
     """Variants whose pictures are of another shape than the translation that they stand in for.
 
-    Sets of pictures may be of any shape: only where a metric compares picture by picture does it matter.
+    Sets of pictures may be of any size: only where a metric compares picture by picture does it matter.
     """
     found = []
     for each in wanted:
         config = each.subject.config
         key = config.translated or ""
         written = expressions(config).get(key)
-        if key not in each.exprs or key not in config.together or written is None or written.text not in values:
+        if key not in each.exprs or written is None or written.text not in values:
             continue
-        if values[each.exprs[key].text].shape != values[written.text].shape:
+        mine, theirs = values[each.exprs[key].text].shape, values[written.text].shape
+        if mine[1] != theirs[1] or (key in config.together and mine != theirs):
             found.append(each.subject)
     return found
 
