@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from toonforge.use.evaluate_plan import Evaluation, Plan
+    from toonforge.use.evaluate.plan import Evaluation, Plan
 
 EXAMPLES = 5
 """Unreadable pictures that are named; the JSON has all."""
@@ -92,7 +92,7 @@ def command(
       toonforge evaluate translated anime --input photos
       toonforge evaluate translated wanted --pairs --metric psnr --metric ssim
     """
-    from toonforge.use.evaluate import plan
+    from toonforge.use.evaluate.api import plan
 
     planned = plan(
         generated,
@@ -111,7 +111,20 @@ def command(
     click.echo("\n".join(_summary(evaluation)))
     for line in _places(evaluation, drawn, json_file):
         click.echo(line)
+    if evaluation.subject.run is not None:
+        _redraw(evaluation.subject.run)
     return 0
+
+
+def _redraw(run: Path) -> None:
+    """Show the new numbers on the run's page; where that is impossible, they are in its folder all the same."""
+    from toonforge.errors import ToonforgeError
+    from toonforge.report.page import write_report
+
+    try:
+        write_report(run)
+    except (ToonforgeError, OSError) as error:
+        click.echo(f"{click.style('note', fg='yellow')}: {run / 'report.html'} was not drawn anew: {error}", err=True)
 
 
 def _measure(planned: Plan, cpu: bool) -> Evaluation:
@@ -120,7 +133,7 @@ def _measure(planned: Plan, cpu: bool) -> Evaluation:
 
     if sys.stderr.isatty():
         click.echo("loading PyTorch …\r", nl=False, err=True)
-    from toonforge.use.evaluate_plan import measure
+    from toonforge.use.evaluate.plan import measure
 
     with Bar("picture") as bar:
         begun = False
@@ -141,7 +154,7 @@ def _measure(planned: Plan, cpu: bool) -> Evaluation:
 
 def _write(evaluation: Evaluation, json_file: Path | None, pictures: Path | None) -> Mapping[str, Path]:
     """Write what is asked for, and of a run its line; returns where drawings are."""
-    from toonforge.use.evaluate_record import note_in_run, save_drawings, write_json
+    from toonforge.use.evaluate.record import note_in_run, save_drawings, write_json
 
     drawn: Mapping[str, Path] = {}
     if evaluation.subject.run is not None:
@@ -192,7 +205,7 @@ def _places(evaluation: Evaluation, drawn: Mapping[str, Path], json_file: Path |
     if json_file is not None:
         places["numbers"] = str(json_file)
     if evaluation.subject.run is not None:
-        from toonforge.use.evaluate_record import NAME
+        from toonforge.use.evaluate.record import NAME
 
         places["noted in"] = str(evaluation.subject.run / NAME)
     indent = max(map(len, places), default=0) + 2

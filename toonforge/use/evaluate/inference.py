@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from toonforge import registries
 from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
-from toonforge.use.evaluate_pictures import MADE, TRANSLATION
-from toonforge.use.evaluate_plan import Plan, Trained, networks_of
+from toonforge.use.evaluate.pictures import MADE, TRANSLATION
+from toonforge.use.evaluate.plan import Plan, Trained, networks_of
 from toonforge.use.model import load_networks
 from toonforge.use.weights import preferred
 

@@ -16,8 +16,8 @@ from toonforge.recipe.check import check
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.loading import load
 from toonforge.recipe.model import Recipe
-from toonforge.use.evaluate_metrics import Asked, Roles, choose
-from toonforge.use.evaluate_plan import Plan, Subject, Trained
+from toonforge.use.evaluate.metrics import Asked, Roles, choose
+from toonforge.use.evaluate.plan import Plan, Subject, Trained
 from toonforge.use.weights import find_weights
 
 SEEN = "these pictures were trained on: the numbers say nothing of pictures that the networks have not seen"

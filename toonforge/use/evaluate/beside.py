@@ -16,10 +16,10 @@ from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.model import Recipe
-from toonforge.use.evaluate_metrics import Asked, Roles, choose, default
-from toonforge.use.evaluate_pictures import INPUT, REFERENCE, Joined, listed, reading, shapes_of, sides, source_of
-from toonforge.use.evaluate_plan import Plan, Subject, Trained
-from toonforge.use.evaluate_run import SEEN, choose_part, translation
+from toonforge.use.evaluate.metrics import Asked, Roles, choose, default
+from toonforge.use.evaluate.pictures import INPUT, REFERENCE, Joined, listed, reading, shapes_of, sides, source_of
+from toonforge.use.evaluate.plan import Plan, Subject, Trained
+from toonforge.use.evaluate.run import SEEN, choose_part, translation
 
 
 def plan_beside(

@@ -129,7 +129,7 @@ def measure(plan: Plan, *, cpu: bool = False, progress: Callable[[int, int], Non
     import torch
 
     from toonforge.train.state import DTYPES
-    from toonforge.use.evaluate_inference import inference_of
+    from toonforge.use.evaluate.inference import inference_of
     from toonforge.validation.measuring import Measuring
     from toonforge.validation.protocol import NO_WEIGHTS
     from toonforge.validation.validation import weights_of

@@ -9,11 +9,11 @@ from typing import Any
 from toonforge.data.reading.picture import shown
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
-from toonforge.use.evaluate_beside import plan_beside
-from toonforge.use.evaluate_folders import plan_folders
-from toonforge.use.evaluate_metrics import Asked
-from toonforge.use.evaluate_plan import Evaluation, Plan, measure
-from toonforge.use.evaluate_run import open_run, plan_run
+from toonforge.use.evaluate.beside import plan_beside
+from toonforge.use.evaluate.folders import plan_folders
+from toonforge.use.evaluate.metrics import Asked
+from toonforge.use.evaluate.plan import Evaluation, Plan, measure
+from toonforge.use.evaluate.run import open_run, plan_run
 
 
 def evaluate(

@@ -13,7 +13,7 @@ import attrs
 
 from toonforge.files import save_picture, write_atomic
 from toonforge.runs.folder import writing
-from toonforge.use.evaluate_plan import Evaluation
+from toonforge.use.evaluate.plan import Evaluation
 
 NAME = "evaluations.jsonl"
 """In a run's folder: a line an evaluation, oldest first."""

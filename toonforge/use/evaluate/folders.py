@@ -11,8 +11,8 @@ from toonforge.data.transforms import Geometry
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.graph import Graph
-from toonforge.use.evaluate_metrics import Asked, Roles, choose, default
-from toonforge.use.evaluate_pictures import (
+from toonforge.use.evaluate.metrics import Asked, Roles, choose, default
+from toonforge.use.evaluate.pictures import (
     INPUT,
     MADE,
     REFERENCE,
@@ -24,7 +24,7 @@ from toonforge.use.evaluate_pictures import (
     sides,
     source_of,
 )
-from toonforge.use.evaluate_plan import Plan, Subject
+from toonforge.use.evaluate.plan import Plan, Subject
 
 
 def plan_folders(
