@@ -106,7 +106,7 @@ def test_tensorboard_has_the_grids_as_they_are(tiny: None, tmp_path: Path) -> No
     for step, encoded in pictures.items():
         with Image.open(tmp_path / f"run/samples/step-{step:06d}.jpg") as grid:
             assert np.array_equal(np.asarray(Image.open(io.BytesIO(encoded))), np.asarray(grid.convert("RGB")))
-    assert [image.step for image in events.Images("metric/brightness")] == [2, 4, 6, 7]
+    assert [image.step for image in events.Images("picture/brightness")] == [2, 4, 6, 7]
 
 
 def test_tensorboard_has_the_recipe_and_warnings(tiny: None, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_tracker_of_ones_own_is_known_by_its_name(tiny: None, tmp_path: Path, 
         numbers |= {(key, step): float(np.float32(value)) for key, value in values.items()}
     same(numbers, shown(tmp_path / "run"))
     pictures = [(step, *values) for what, values, step in (c for c in own.calls if c[0] == "picture")]
-    assert (2, "samples") in pictures and (7, "metric/brightness") in pictures
+    assert (2, "samples") in pictures and (7, "picture/brightness") in pictures
     assert own.calls[-1] == ("finish",) and own.calls.count(("finish",)) == 1
 
 
@@ -294,6 +294,26 @@ def test_a_resumed_run_is_the_same_run_to_the_tracker(
     first, again, other = (call[2] for call in own.calls if call[0] == "init")
     assert first == again != other
     assert first["resume"] == "allow"
+
+
+@pytest.mark.parametrize("step", [4, 5])
+def test_a_tracker_that_cannot_drop_steps_is_told_of_each_once(
+    tiny: None, tmp_path: Path, own: type[Own], monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(names, "find_spec", lambda module: type("Spec", (), {"origin": "x"}))
+    monkeypatch.setattr(tracking, "_available_trackers", [LoggerType("wandb")])
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "wandb", Own)
+    with pytest.raises(Crash):
+        train(recipe("wandb"), folder=tmp_path / "run", listeners=[CrashAt(step)], cpu=True)
+    train(recipe("wandb"), folder=tmp_path / "run", resume=True, cpu=True)
+    found: list[tuple[str, int]] = []
+    for _, values, at in (call for call in own.calls if call[0] in ("log", "picture")):
+        found += [(key, at) for key in values]
+    assert len(found) == len(set(found))
+    pictures = {
+        (key, at) for key, ats in (("samples", (2, 4, 6, 7)), ("picture/brightness", (2, 4, 6, 7))) for at in ats
+    }
+    assert set(found) == set(logged(tmp_path / "run")) | pictures
 
 
 # -- what is missing, known without torch ---------------------------------------------------------------------------

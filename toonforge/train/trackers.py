@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,12 @@ FOLDER = "trackers"
 class Trackers:
     """Listens to a run and tells its trackers; only the main process is listened to.
 
-    The keys are those of metrics.jsonl: "loss/PHASE.LOSS", "total/PHASE", "lr/PHASE", "images_per_second", "memory"
-    (bytes), "metric/NAME" and "metric/NAME.PART", "best/NAME"; pictures are "samples" and "metric/NAME". A tracker that
-    fails is said so once and left alone: it never ends a run, and metrics.jsonl has everything.
+    Keys: "loss/PHASE.LOSS", "total/PHASE", "lr/PHASE", "images_per_second", "memory" (bytes), "metric/NAME",
+    "metric/NAME.PART", "best/NAME", "warning/KIND" (text), and of pictures "samples" and "picture/NAME". A tracker
+    that fails is said so once and left alone: it never ends a run, and metrics.jsonl has everything.
+
+    No step is told twice to the same tracker's run: TensorBoard drops what a crash left behind a resumed run's first
+    step; the others, which cannot, keep it and are told of later steps only (a resumed run computes the same again).
 
     Args:
         accelerator: the run's; its `trackers` are those that could be started.
@@ -45,11 +49,15 @@ class Trackers:
         self.accelerator, self.recipe, self.folder = accelerator, recipe, folder / FOLDER
         self.note = note or (lambda text: print(f"note: {text}", file=sys.stderr))
         self.running: dict[str, Any] = {}
+        self._kept = _Kept(self.folder)
+        self._before: dict[str, int] = {}
+        self._continued: set[str] = set()
         self._failed: set[tuple[str, str]] = set()
 
     @hookimpl
     def run_started(self, run: RunInfo) -> None:
         """Start every tracker, a resumed run's where it was."""
+        self._before = self._kept.told()
         for name in self.recipe.train.trackers:
             try:
                 self.running[name] = self._start(name, run)
@@ -57,14 +65,15 @@ class Trackers:
                 self.note(f"the tracker {name} cannot be started and is left out: {_said(error)}")
         self.accelerator.trackers = list(self.running.values())
         values = flattened(recipe_data(self.recipe))
-        self._each("recipe", lambda name, tracker: store_recipe(name, tracker, values, tuple(self.recipe.metrics)))
+        metrics = tuple(self.recipe.metrics)
+        self._each(self.running, "recipe", lambda name, tracker: store_recipe(name, tracker, values, metrics))
 
     def _start(self, name: str, run: RunInfo) -> Any:
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS, filter_trackers
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        ids = _Ids(self.folder / "ids.json")
-        known = settings(name, run, self.folder, ids.get(name))
+        identity = self._kept.identity(name)
+        known = settings(name, run, self.folder, identity)
         self.accelerator.project_configuration.logging_dir = str(self.folder)
         wanted: Any = name
         if name not in KNOWN:
@@ -78,7 +87,9 @@ class Trackers:
             raise RuntimeError("Accelerate does not find its package")
         self.accelerator.init_trackers(known.project, init_kwargs={name: dict(known.keywords)})
         (tracker,) = self.accelerator.trackers
-        ids.put(name, known.identity(tracker))
+        self._kept.put_identity(name, known.identity(tracker))
+        if identity is not None:
+            self._continued.add(name)
         return tracker
 
     @hookimpl
@@ -87,98 +98,112 @@ class Trackers:
         values = {f"loss/{name}": value for name, value in step.losses.items()}
         values |= {f"total/{name}": value for name, value in step.totals.items()}
         values |= {f"lr/{name}": value for name, value in step.lr.items()}
-        self._log({**values, "images_per_second": step.images_per_second, "memory": step.memory}, step.step)
+        values |= {"images_per_second": step.images_per_second, "memory": step.memory}
+        self._log(self._untold("step", step.step), values, step.step)
 
     @hookimpl
     def metrics_measured(self, measured: Measured) -> None:
         """Every metric and its parts, and the pictures that metrics drew."""
-        self._log(
-            {
-                f"metric/{name}.{part}" if part else f"metric/{name}": value
-                for name, parts in measured.metrics.items()
-                for part, value in parts.items()
-            },
-            measured.step,
-        )
+        names = self._untold("metrics", measured.step)
+        values = {
+            f"metric/{name}.{part}" if part else f"metric/{name}": value
+            for name, parts in measured.metrics.items()
+            for part, value in parts.items()
+        }
+        self._log(names, values, measured.step)
         for name, path in measured.pictures.items():
-            self._picture(f"metric/{name}", path, measured.step)
+            # Under a key of their own: to some trackers, wandb for one, a picture would replace the number.
+            self._picture(names, f"picture/{name}", path, measured.step)
 
     @hookimpl
     def grid_drawn(self, step: int, grid: Path) -> None:
         """The validation grid, to trackers that take pictures."""
-        self._picture("samples", grid, step)
+        self._picture(self._untold("samples", step), "samples", grid, step)
 
     @hookimpl
     def best_improved(self, best: Best) -> None:
         """The best value so far."""
-        self._log({f"best/{best.metric}": best.value}, best.step)
+        self._log(self._untold("best", best.step), {f"best/{best.metric}": best.value}, best.step)
 
     @hookimpl
     def warned(self, warning: Warned) -> None:
         """The warning's words, to trackers that take text."""
         text = f"{warning.about}: {warning.message} ({warning.hint})"
-        self._each(
-            "texts",
-            lambda name, tracker: takes_text(name) and tracker.log({f"warning/{warning.kind}": text}, warning.step),
-        )
+        names = [name for name in self._untold(f"warning {warning.kind}", warning.step) if takes_text(name)]
+        self._each(names, "texts", lambda _, tracker: tracker.log({f"warning/{warning.kind}": text}, warning.step))
 
     @hookimpl
     def run_finished(self, finished: Finished) -> None:
-        """The end of the run is the trackers' end."""
+        """The end of the run, a failure too, is the trackers' end."""
         self.close()
 
     def close(self) -> None:
-        """Write out and close every tracker; may be called twice. A run that fails must call it too."""
-        self._each("its end", lambda name, tracker: tracker.finish())
+        """Write out and close every tracker; may be called twice."""
+        self._each(self.running, "its end", lambda _, tracker: tracker.finish())
         self.running = {}
         self.accelerator.trackers = []
 
-    def _log(self, values: Mapping[str, float], step: int) -> None:
-        if values:
-            self._each("values", lambda name, tracker: tracker.log(dict(values), step=step))
+    def _untold(self, what: str, step: int) -> list[str]:
+        """The trackers that an earlier start of the run has not told of this step; from now on they are told."""
+        names = [name for name in self.running if not (name in self._continued and step <= self._before.get(what, -1))]
+        self._kept.put_told(what, step)
+        return names
 
-    def _picture(self, key: str, path: Path, step: int) -> None:
+    def _log(self, names: Iterable[str], values: Mapping[str, float], step: int) -> None:
+        if values:
+            self._each(names, "values", lambda _, tracker: tracker.log(dict(values), step=step))
+
+    def _picture(self, names: Iterable[str], key: str, path: Path, step: int) -> None:
         def log(name: str, tracker: Any) -> None:
             if hasattr(tracker, "log_images"):
                 with Image.open(path) as picture:
                     value, options = pictures_for(name, picture.convert("RGB"))
                 tracker.log_images({key: value}, step=step, **options)
 
-        self._each("pictures", log)
+        self._each(names, "pictures", log)
 
-    def _each(self, what: str, call: Callable[[str, Any], object]) -> None:
-        """Call for every tracker that has not failed at `what`; one that fails with values gets nothing any more."""
-        for name, tracker in self.running.items():
+    def _each(self, names: Iterable[str], what: str, call: Callable[[str, Any], object]) -> None:
+        """Call for trackers that have not failed at `what`; one that fails with values gets nothing any more."""
+        for name in names:
             if {(name, what), (name, "values")} & self._failed and what != "its end":
                 continue
             try:
-                call(name, tracker)
+                call(name, self.running[name])
             except Exception as error:
                 self._failed.add((name, what))
                 left = "it gets nothing more" if what == "values" else "the run goes on without"
                 self.note(f"the tracker {name} failed with {what}; {left}, metrics.jsonl has all: {_said(error)}")
 
 
-class _Ids:
-    """By which name each tracker knows the run, kept in the run's folder for when it is resumed."""
+class _Kept:
+    """What a resumed run must know: by which name each tracker knows the run, and which steps trackers were told of."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    def _read(self) -> dict[str, str]:
+    def _read(self, file: str) -> dict[str, Any]:
         try:
-            found = json.loads(self.path.read_text("utf-8"))
+            found = json.loads((self.folder / file).read_text("utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
 
-    def get(self, name: str) -> str | None:
-        value = self._read().get(name)
+    def identity(self, tracker: str) -> str | None:
+        value = self._read("ids.json").get(tracker)
         return value if isinstance(value, str) else None
 
-    def put(self, name: str, identity: str | None) -> None:
-        if identity is not None and identity != self.get(name):
-            write_atomic(self.path, json.dumps({**self._read(), name: identity}, indent=1) + "\n")
+    def put_identity(self, tracker: str, identity: str | None) -> None:
+        if identity is not None:
+            write_atomic(self.folder / "ids.json", json.dumps({**self._read("ids.json"), tracker: identity}) + "\n")
+
+    def told(self) -> dict[str, int]:
+        """What -> the last step that trackers were told of."""
+        return {what: step for what, step in self._read("told.json").items() if isinstance(step, int)}
+
+    def put_told(self, what: str, step: int) -> None:
+        # Not flushed to the disk: after a crash of the machine a tracker may have a step twice, no more.
+        with suppress(OSError):
+            (self.folder / "told.json").write_text(json.dumps({**self._read("told.json"), what: step}) + "\n", "utf-8")
 
 
 def flattened(value: Any, key: str = "") -> dict[str, int | float | str | bool]:
