@@ -152,7 +152,7 @@ def test_no_event_whatever_its_values_ends_in_a_traceback(run: Path, kind: str, 
     write(run, {"event": kind, "step": 3, **more}, logged(5, 5.0))
     record = read_record(run)
     assert record.steps[-1].step == 5
-    assert (record.state, record.seconds, record.memory, record.images_per_second) is not None
+    assert record.state in ("unfinished", "finished", "failed", "stopped") and record.memory == 9
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
@@ -177,13 +177,13 @@ def test_a_log_of_an_older_version_is_read(run: Path) -> None:
     record = read_record(run)
     assert record.measurements[0].values == {"kid": {"": 3.0, "untranslated": 9.0, "untranslated_std": 1.0}}
     assert record.measurements[0].about == {} and record.epoch(2) is None and record.total_steps is None
-    assert record.state == "finished" and record.seconds == 4.5
+    assert record.state == "finished" and record.end is not None and record.end.seconds == 4.5
     assert record.images_per_second is None and record.memory is None
 
 
 def test_a_run_without_a_log_has_done_nothing(run: Path) -> None:
     record = read_record(run)
-    assert (record.step, record.state, record.seconds, record.lock) == (0, "unfinished", None, {})
+    assert (record.step, record.state, record.lock, record.end) == (0, "unfinished", {}, None)
 
 
 @pytest.mark.parametrize(
@@ -193,15 +193,6 @@ def test_a_run_without_a_log_has_done_nothing(run: Path) -> None:
 def test_the_reason_of_the_end_is_the_state(run: Path, reason: str, state: str) -> None:
     write(run, START, {"event": "end", "step": 9, "time": 1010.0, "reason": reason, "seconds": 10.0, "message": None})
     assert read_record(run).state == state and read_record(run).step == 9
-
-
-def test_the_time_of_a_resumed_run_is_that_of_all_its_starts_and_not_of_the_night_between(run: Path) -> None:
-    first = [START, logged(1, 1001.0), logged(2, 1003.0)]
-    again = [{**START, "step": 2, "time": 90000.0}, logged(3, 90002.0)]
-    write(run, *first, *again)
-    assert read_record(run).seconds == pytest.approx(3.0 + 2.0)
-    write(run, *first, *again, {"event": "end", "step": 3, "time": 90004.0, "reason": "done", "seconds": 4.0})
-    assert read_record(run).seconds == pytest.approx(3.0 + 4.0)
 
 
 def test_an_end_before_a_later_start_is_not_the_runs_end(run: Path) -> None:

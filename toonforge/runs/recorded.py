@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -181,16 +180,3 @@ class Record:
     def memory(self) -> int | None:
         """Peak bytes."""
         return max((logged.memory for logged in self.steps), default=0) or None
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it trained, over all starts: of each, as much as the log still holds."""
-        times = [logged.time for logged in self.steps] + [measured.time for measured in self.measurements]
-        begun = [start.time for start in self.starts]
-        took = [
-            max((time for time in times if start <= time < after), default=start) - start
-            for start, after in zip(begun, [*begun[1:], math.inf])
-        ]
-        if self.end is not None and self.end.seconds > 0:
-            took = [*took[:-1], self.end.seconds]
-        return sum(took) or None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 import attrs
@@ -16,6 +14,7 @@ from toonforge.errors import Location, Problem, RecipeError
 from toonforge.recipe.positions import read
 from toonforge.recipe.scanner import Scanner, TooDeep, Unexpected
 from toonforge.recipe.tree import dotted
+from toonforge.recipe.words import inline, short_paths
 
 GRID = "--grid"
 RECIPE = "recipe"
@@ -23,8 +22,6 @@ RECIPE = "recipe"
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
-_VAGUE = {"type", "weight", "every", "name", "start", "from", "until", RECIPE}
-"""Last parts of keys that say little without the part before them, or would mean another axis."""
 _LONGEST_LABEL, _LONGEST_NAME = 40, 120
 
 
@@ -163,39 +160,10 @@ def split(text: str) -> list[str]:
     return [*parts, text[start:].strip()]
 
 
-def inline(value: Any) -> str:
-    """A plain value as TOML on one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else str(value).replace("Infinity", "inf")
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str | PurePath):
-        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{inline(str(key))} = {inline(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, Iterable):
-        return "[" + ", ".join(map(inline, value)) + "]"
-    raise RecipeError(
-        Problem(
-            message="not a value of a recipe",
-            found=f"{type(value).__name__} {value!r}",
-            expected="a number, text, true or false, or lists and tables of them",
-        )
-    )
-
-
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
     """Key -> its shortest ending that says enough, and that no other key has."""
     paths = {key: tuple(part for part, _ in Scanner(key).key()) for key in keys}
-    short = {}
-    for key, path in paths.items():
-        length = 2 if path[-1] in _VAGUE else 1
-        others = [other for name, other in paths.items() if name != key]
-        while length < len(path) and any(other[-length:] == path[-length:] for other in others):
-            length += 1
-        short[key] = _safe(".".join(path[-length:]))
+    short = {key: _safe(label) for key, label in short_paths(paths).items()}
     return dict(zip(short, _distinct(short.values())))
 
 
