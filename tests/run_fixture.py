@@ -194,7 +194,7 @@ def logged(step: int, total: int, time: float) -> dict[str, Any]:
 
 def kid(step: int, total: int) -> float:
     part = step / total
-    return 95 - 40 * part + 30 * max(0.0, part - 0.8)
+    return 95 - 40 * part + 90 * max(0.0, part - 0.7)
 
 
 def metrics(folder: Path, step: int, total: int, time: float) -> dict[str, Any]:
@@ -323,6 +323,8 @@ updates = ["D_anime"]
 steps = {total}
 batch_size = 4
 precision = "fp32"
+[train.metrics]
+best = "kid"
 [translations]
 anime = "G(photo)"
 photo = "F(anime)"

@@ -176,5 +176,5 @@ def _engine(record: Record) -> Mapping[str, Any]:
         if any(values):
             series = [{"label": title, **curve(steps, values)}]
             smooth = unit is None
-            found.append({"title": title, "note": note, "smooth": smooth, "series": series, "unit": unit})
+            found.append({"title": title, "note": note, "smooth": smooth, "zero": True, "series": series, "unit": unit})
     return {"title": "Speed, memory and learning rates", "charts": found}

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from toonforge.report.html import clean
 from toonforge.report.pictures import Pictures, inside
 from toonforge.report.strips import Strips, read_strips
 from toonforge.runs.record import Record, Sample
@@ -135,11 +136,11 @@ def _translation(
     newest = at[max(at)][0]
     stages = {stage.stage: stage.label for strips, _ in at.values() for stage in strips.stages}
     return {
-        "target": target,
-        "field": field,
+        "target": clean(target),
+        "field": clean(field),
         "size": newest.size,
-        "names": newest.names,
-        "stages": [{"stage": stage, "label": label} for stage, label in stages.items()],
+        "names": [clean(name) for name in newest.names],
+        "stages": [{"stage": stage, "label": clean(label)} for stage, label in stages.items()],
         "at": [_at(newest, *at[step], list(stages)) if step in at else None for step in chosen],
     }
 

@@ -69,7 +69,11 @@ def _value(values: Mapping[str, float], part: str) -> str:
 def verdict(values: Mapping[str, float], better: str | None) -> tuple[str, str] | None:
     """Tone and words: whether the translation beats what stands beside it."""
     value = values.get("", math.nan)
-    others = {label: values[part] for part, label in BASELINES.items() if math.isfinite(values.get(part, math.nan))}
+    others = {
+        label: values[part]
+        for part, label in BASELINES.items()
+        if math.isfinite(values.get(part, math.nan)) and not _perfect(values[part], better)
+    }
     if better is None or not others or not math.isfinite(value):
         return None
     sign = 1 if better == "lower" else -1
@@ -77,6 +81,11 @@ def verdict(values: Mapping[str, float], better: str | None) -> tuple[str, str] 
     if not lost:
         return "best", "beats " + " and ".join(map(_the, others))
     return "worse", "does not beat " + " or ".join(lost)
+
+
+def _perfect(value: float, better: str | None) -> bool:
+    """Whether nothing can be better: a metric of what is kept of the input gives this to the input itself."""
+    return math.isclose(value, 1.0 if better == "higher" else 0.0, abs_tol=1e-4)
 
 
 def _the(label: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from toonforge.runs.record import Record
 
 LONGEST = 20_000
 """Characters of a recipe that a page shows."""
+WIDEST = 300
+"""Characters of a value in the table of differences."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,7 +42,7 @@ def recipe_part(record: Record) -> RecipePart:
     """Read a run's recipe and that of its base."""
     given, resolved = _text(record.folder / "recipe.toml"), _text(record.folder / "resolved.toml")
     base, old, note = _base(record, given)
-    rows = tuple(map(_row, differences(old, record.recipe))) if old is not None else ()
+    rows = tuple(_told(differences(old, record.recipe))) if old is not None else ()
     return RecipePart(base=base, rows=rows, note=note, given=given, resolved=resolved)
 
 
@@ -72,12 +74,21 @@ def _base(record: Record, given: str) -> tuple[str, Mapping[str, Any] | None, st
     return str(extends), data, f"What it changes of {extends}, as that is installed now:"
 
 
-def _row(difference: Difference) -> tuple[str, str, str]:
-    return difference.key, _shown(difference.old), _shown(difference.new)
+def _told(found: Sequence[Difference]) -> list[tuple[str, str, str]]:
+    """The differences as rows. Where a component's `type` changed, the old one's other keys went with it unsaid."""
+    replaced = tuple(d.key[: -len("type")] for d in found if d.key.endswith(".type") and None not in (d.old, d.new))
+    return [(d.key, _shown(d.old), _shown(d.new)) for d in found if not (d.new is None and d.key.startswith(replaced))]
 
 
 def _shown(value: Any) -> str:
-    """A value as TOML would have it, nearly; a dash for one that is not there."""
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    """A value as TOML, cut where it is long; a dash for one that is not there."""
+    text = "–" if value is None else value if isinstance(value, str) else _toml(value)
+    return text if len(text) <= WIDEST else text[:WIDEST] + " …"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }" if value else "{}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)

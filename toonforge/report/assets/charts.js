@@ -7,7 +7,7 @@
 //     marks: [{step, label, kind}],           vertical lines; kind is "best", "resumed" or "warning"
 //     groups: [{title, charts: [{
 //       title, note, unit: "bytes" or null, log: true where the chart opens with a logarithmic scale,
-//       smooth: true where smoothing applies,
+//       smooth: true where smoothing applies, zero: true where the y axis begins at 0,
 //       series: [{label, x: [steps], y: [value or null], mean: [[steps], [values]] where y is thinned,
 //                 low: [..], high: [..] for a band, dash: true, colour: 1 to 8 or null, axis: 0, hidden: true}]}]}]
 //   })
@@ -96,7 +96,7 @@
       all.set([low + by, high + by]);
     };
 
-    const bar = make("div", { class: "bar" }, [group, make("label", { class: "check" }, [log, "log scale"]), zoom]);
+    const bar = make("div", { class: "bar tools" }, [group, make("label", { class: "check" }, [log, "log scale"]), zoom]);
     if (smooths) {
       const slider = make("input", { type: "range", min: 0, max: SMOOTHING.length - 1, step: 1, value: all.smoothing });
       const word = make("span");
@@ -158,7 +158,7 @@
         const axis = all.data.axes[series.axis || 0], paint = colour("c" + (((series.colour || place + 1) - 1) % 8 + 1));
         const xs = series.x.map((step) => at(axis, step, all.x)), show = !this.hidden.has(series);
         const add = (x, y, line) => { tables.push([x, keep(y)]); lines.push({ show: show, auto: true, ...line }); return lines.length - 1; };
-        const few = series.y.length <= 40;
+        const few = series.y.length <= 25;
         const columns = [];
         if (series.low) {
           const high = add(xs, series.high, { points: { show: false }, stroke: "transparent" });
@@ -194,10 +194,10 @@
           drag: { x: true, y: false, setScale: false }, y: false, sync: { key: "toonforge", setSeries: false, scales: ["x", null] },
           points: { size: 7, one: false, show: (u, i) => this.pointed(i) },
         },
-        scales: { x: { time: false, range: () => all.range || all.full() }, y: log ? { distr: 3 } : {} },
+        scales: { x: { time: false, range: () => all.range || all.full() }, y: log ? { distr: 3 } : this.chart.zero ? { range: (u, low, high) => [0, (high || 1) * 1.1] } : {} },
         axes: [
           { ...axis, size: 34, values: (u, splits) => splits.map((v) => told(v, all.x)), incrs: all.x === "time" ? TIMES : undefined },
-          { ...axis, size: (u, values) => 16 + 7 * Math.max(3, ...(values || []).map((v) => (v || "").length)),
+          { ...axis, incrs: unit === "bytes" ? SIZES : undefined, size: (u, values) => 22 + 7.2 * Math.max(3, ...(values || []).map((v) => (v || "").length)),
             values: (u, splits) => splits.map((v) => (v === null || (log && !even(v)) ? "" : short(v, unit))) },
         ],
         series: lines, bands: bands,
@@ -279,7 +279,6 @@
       if (this.entries) return;
       this.entries = new Map();
       for (const series of this.drawable) {
-        const { paint } = this.columns.get(series);
         const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
         svg.setAttribute("viewBox", "0 0 24 11");
         svg.setAttribute("aria-hidden", "true");
@@ -291,7 +290,6 @@
         svg.append(line);
         const place = this.chart.series.indexOf(series);
         svg.style.color = "var(--c" + (((series.colour || place + 1) - 1) % 8 + 1) + ")";
-        void paint;
         const value = make("b");
         const button = make("button", { type: "button", "aria-pressed": String(!this.hidden.has(series)) }, [svg, series.label, value]);
         button.addEventListener("click", () => {
@@ -401,6 +399,8 @@
   // -- numbers -------------------------------------------------------------------------------------------------------
 
   const TIMES = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432800, 864000];
+
+  const SIZES = Array.from({ length: 40 }, (nothing, i) => 2 ** (i + 10));
 
   // A step as the x axis shows it, and back.
   function at(axis, step, x) {
