@@ -90,7 +90,7 @@ def _rivals(recipe: Recipe, graph: Graph, metric: Metric) -> tuple[str, ...]:
     if metric.lower_is_better is None or translation is None or len(graph.fields_of(translation)) != 1:
         return ()
     (field,) = graph.fields_of(translation)
-    if all(expr.text == field for expr in exprs.values()):
+    if exprs and all(expr.text == field for expr in exprs.values()):
         return ()
     made = getattr(recipe.data, "filtered", {})
     drawn = any(
