@@ -15,6 +15,7 @@ from toonforge.components import (
     Discriminator,
     Generator,
     Metric,
+    Op,
     OtherNetwork,
     Shape,
     component,
@@ -50,6 +51,60 @@ class TinyGenerator(Generator):
             nn.Conv2d(self.width, 3, 3, padding=1),
             nn.Tanh(),
         )
+
+
+@component
+class TinyColours(Generator):
+    """Each pixel by itself: begins as the identity, and can become any mixture of the colours."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def build(self) -> nn.Module:
+        layer = nn.Conv2d(3, 3, 1)
+        with torch.no_grad():
+            layer.weight.copy_(torch.eye(3).view(3, 3, 1, 1))
+            layer.bias.zero_()  # type: ignore[union-attr]
+        return layer
+
+
+@component
+class TinyStencil(Generator):
+    """A share of its input over a picture of its own, both learnt: can end as that picture, whatever the input."""
+
+    size: int = param(16, doc="height and width", unit="pixels", above=0)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def build(self) -> nn.Module:
+        return Stencil(self.size)
+
+
+class Stencil(nn.Module):
+    """share * input + picture."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.ones(1))
+        self.picture = nn.Parameter(torch.zeros(3, size, size))
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        return self.share * picture + self.picture
+
+
+@component
+class TinyTimes(Op):
+    """A picture times a number."""
+
+    arguments = (2, 2)
+
+    def shape(self, *inputs: Shape | float) -> Shape:
+        assert isinstance(inputs[0], tuple)
+        return inputs[0]
+
+    def build(self) -> Any:
+        return lambda picture, factor: picture * factor
 
 
 @component
@@ -157,6 +212,9 @@ def register() -> None:
     who = Provenance(plugin="tiny", distribution="tests", version="0")
     for registry, name, cls in (
         (registries.generators, "tiny/generator", TinyGenerator),
+        (registries.generators, "tiny/colours", TinyColours),
+        (registries.generators, "tiny/stencil", TinyStencil),
+        (registries.ops, "tiny/times", TinyTimes),
         (registries.discriminators, "tiny/discriminator", TinyDiscriminator),
         (registries.networks, "tiny/features", TinyFeatures),
         (registries.datasets, "tiny/pictures", TinyPictures),
