@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,11 @@ def test_a_best_that_is_no_longer_asked_for_is_forgotten(
 # -- several processes ------------------------------------------------------------------------------------------------
 
 
+def ended(done: subprocess.CompletedProcess[str]) -> tuple[int, int]:
+    """How many processes said that patience ended, and step 3; they write at the same time."""
+    return done.stdout.count("no-improvement"), done.stdout.count("3")
+
+
 def test_all_processes_leave_together(tmp_path: Path) -> None:
     """A metric of the untouched pictures never improves; only the main process measures it."""
     path = tmp_path / "recipe.toml"
@@ -387,10 +393,10 @@ def test_all_processes_leave_together(tmp_path: Path) -> None:
     )
     done = start(path, tmp_path / "run", 2)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == ["no-improvement", "3"] * 2
+    assert ended(done) == (2, 2)
     assert best_of(tmp_path / "run") == "step-000001" and kept(tmp_path / "run") == {"step-000001", "step-000003"}
     again = start(path, tmp_path / "run", 2, "--resume")
-    assert again.returncode == 0 and again.stdout.split() == ["no-improvement", "3"] * 2, again.stderr[-3000:]
+    assert again.returncode == 0 and ended(again) == (2, 2), again.stderr[-3000:]
 
 
 # -- what a recipe may ask for ----------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_only_the_newest_checkpoints_are_kept(tiny: None, tmp_path: Path) -> Non
 def test_no_file_of_a_run_is_a_pickle(tiny: None, tmp_path: Path) -> None:
     train(recipes.loads(CYCLEGAN.format(data="", train="ema = 0.9") + TRANSLATIONS), folder=tmp_path / "run", cpu=True)
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".safetensors", ".json", ".jsonl", ".toml", ".jpg", ".csv", ""}
+    assert {path.suffix for path in files} <= {".safetensors", ".json", ".jsonl", ".toml", ".jpg", ".csv", ".html", ""}
     assert not [path for path in files if path.read_bytes()[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"PK")]
 
 

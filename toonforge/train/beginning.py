@@ -1,18 +1,23 @@
-"""What is written down before the first step: what the run is made of, and how it goes on from an earlier one."""
+"""What comes before the first step: the run is described in its folder, in its log, and to those who listen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toonforge.components import ImageSource
 from toonforge.events import RunInfo
 from toonforge.recipe.model import Recipe
+from toonforge.report.writer import ReportWriter
 from toonforge.runs.folder import RunFolder, fingerprint
 from toonforge.runs.log import FORMAT
 from toonforge.train.phases import PlannedPhase
 from toonforge.train.step import Training
+from toonforge.train.trackers import Trackers
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 def describe_run(
@@ -52,6 +57,14 @@ def run_info(recipe: Recipe, folder: RunFolder, training: Training, **more: Any)
         processes=training.accelerator.num_processes,
         **more,
     )
+
+
+def observers(recipe: Recipe, folder: RunFolder, accelerator: Accelerator) -> list[object]:
+    """What keeps a record of every run besides its log: the trackers that the recipe names, and the report."""
+    if not accelerator.is_main_process:
+        return []
+    trackers = [Trackers(accelerator, recipe, folder.path)] if recipe.train.trackers else []
+    return [*trackers, ReportWriter()]
 
 
 def start_event(recipe: Recipe, run: RunInfo, phases: Sequence[PlannedPhase]) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import Accelerator
 
 from toonforge import events
 from toonforge.errors import RunError
@@ -20,6 +19,9 @@ from toonforge.train.best import Ranking
 from toonforge.train.checkpoint import Checkpoints, Saved
 from toonforge.train.step import Training
 from toonforge.train.telling import Telling
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 class Saving:

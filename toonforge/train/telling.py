@@ -13,6 +13,7 @@ import pluggy
 from toonforge import events, registries
 from toonforge.plugins import hookspecs
 from toonforge.runs.folder import RunFolder
+from toonforge.train.watch import Over
 
 
 class Telling:
@@ -83,6 +84,13 @@ class Telling:
         self.write("warning", values.pop("step"), **values)
         self.tell("warned", warning=warning)
 
+    def heed(self, change: events.Warned | Over) -> None:
+        """Something begins to look wrong, or no longer does."""
+        if isinstance(change, events.Warned):
+            self.warn(change)
+        else:
+            self.write("over", change.step, kind=change.kind, about=change.about)
+
     def skip(self, step: int, path: str, reason: str) -> None:
         """A picture cannot be read; said once."""
         if path not in self.skipped:
@@ -106,4 +114,9 @@ class _Observer:
             getattr(self.manager.hook, hook)(**what)
         except Exception as error:
             self.manager = None
-            print(f"note: {self.name} failed and is left out from here on: {error}", file=sys.stderr)
+            left_out(self.name, error)
+
+
+def left_out(name: str, error: Exception) -> None:
+    """Say that something failed which no training depends on."""
+    print(f"note: {name} failed and is left out from here on: {type(error).__name__}: {error}", file=sys.stderr)

@@ -22,7 +22,7 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.runs.folder import RunFolder
-from toonforge.train.beginning import describe_run, run_info, start_event
+from toonforge.train.beginning import describe_run, observers, run_info, start_event
 from toonforge.train.failures import in_a_line, out_of_memory
 from toonforge.train.looking import Looking
 from toonforge.train.phases import total_steps
@@ -84,7 +84,8 @@ class Trainer:
         self.training = Training(recipe, self.total, self.epoch, self.accelerator)
         self.telling = Telling(folder, self.main, listeners)
         self.saving = Saving(recipe, folder, self.training, self.accelerator, self.telling)
-        self.looking = Looking(recipe, self.training, self._validation(), self.telling, self.saving.checkpoints)
+        validation = self._validation()
+        self.looking = Looking(recipe, self.training, validation, self.telling, self.saving.checkpoints, self.total)
         self.interrupts = Interrupts(self._tell_of_stopping)
         self.done = 0
         self.over = False
@@ -116,10 +117,14 @@ class Trainer:
             notes=notes,
             idle=self.over or self.done == self.total,
         )
-        with self.telling.listening(run), self._ending(began), self.interrupts.caught():
+        with (
+            self.telling.listening(run, observers(self.recipe, self.folder, self.accelerator)),
+            self._ending(began),
+            self.interrupts.caught(),
+        ):
             self.telling.write("start", self.done, **start_event(self.recipe, run, self.training.phases))
             self.telling.tell("run_started")
-            self._first, self.looking.good, self._logged = self.done, self.done, (self.done, time.perf_counter())
+            self._first, self._logged = self.done, (self.done, time.perf_counter())
             if not self.over:
                 self._steps()
             finished = self._finish(began)
@@ -144,6 +149,7 @@ class Trainer:
             )
         if self.main:
             self.folder.truncate_log(self.done)
+        self.looking.restore(self.done)
         over, lost = self.saving.restore_best(self.done)
         self.over = over and self.done < self.total
         for change in (*changes, *lost):
@@ -216,7 +222,7 @@ class Trainer:
         speed = (self.done - before) * self.recipe.train.batch_size / max(now - then, 1e-9)
         self._logged = (self.done, now)
         with self._apart_from_speed():
-            self.telling.logged(attrs.evolve(step, images_per_second=speed))
+            self.looking.logged(attrs.evolve(step, images_per_second=speed))
 
     def _save(self) -> None:
         if self.saving.saved != self.done:
