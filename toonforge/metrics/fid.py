@@ -42,8 +42,8 @@ class FID(FeatureMetric):
     Result: "" for `generated` against `reference`. nan where one of the sets has fewer than two pictures, or features
     that are not finite.
 
-    torch-fidelity and torchmetrics take the root of a product of covariances, which is unsound for fewer pictures than
-    features; this takes singular values, and is checked against torch-fidelity's above that.
+    Own code, since torch-fidelity and torchmetrics form covariances and take eigenvalues of their product, which is slow
+    for few pictures (d x d numbers, however few) and loses digits there; checked against torch-fidelity's.
 
     Source: GANs Trained by a Two Time-Scale Update Rule (Heusel et al., 2017).
     """

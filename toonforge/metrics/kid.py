@@ -27,8 +27,8 @@ class KID(FeatureMetric):
     Results: "" for `generated` against `reference`, and "std", its standard error: the jackknife's, each picture left
     out in turn. Both are nan where one of the sets has fewer than two pictures, or features that are not finite.
 
-    torch-fidelity and torchmetrics average it over random subsets; this takes the whole sets, so that it is sure and
-    depends on no draw, and is checked against torch-fidelity's for one subset that is the whole set.
+    Own code, since torch-fidelity and torchmetrics average over random subsets: this takes the whole sets and depends
+    on no draw; checked against torch-fidelity's for one subset that is the whole set.
 
     Source: Demystifying MMD GANs (Binkowski et al., 2018).
     """
