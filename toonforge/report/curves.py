@@ -13,6 +13,8 @@ from toonforge.runs.record import Measurement, PhaseSpan, Record
 
 BASELINES = {"untranslated": "untranslated", "filter": "plain cartoon filter"}
 """Part of a metric -> what it is called: the same metric without the translation, and with a picture filter instead."""
+DWARFS = 5
+"""A weighted sum that is so many times its largest term is not shown until asked for."""
 SPREADS = ("std", "untranslated_std", "filter_std")
 
 
@@ -71,12 +73,20 @@ def _losses(record: Record) -> Mapping[str, Any]:
         names = [key for key in keys if key.startswith(f"{phase}.")]
         series = [{"label": key.removeprefix(f"{phase}."), **curve(*column(losses, key))} for key in names]
         if len(names) != 1 or _weighted(record, phase):
-            series.append({"label": "weighted sum", "dash": False, **curve(*column(totals, phase))})
-        # Colours follow from places, and those of a chart are as many as there are: the sum's is always its own.
+            steps, values = column(totals, phase)
+            # A sum of heavy terms would press all others to the bottom.
+            hidden = _largest(values) > DWARFS * max(
+                (_largest(column(losses, key)[1]) for key in names), default=math.inf
+            )
+            series.append({"label": "weighted sum", "hidden": hidden, **curve(steps, values)})
         found.append(
             {"title": phase, "note": _note(record, phase), "smooth": True, "series": series, "unit": None, "log": False}
         )
     return {"title": "Losses", "charts": found}
+
+
+def _largest(values: Sequence[float]) -> float:
+    return max((abs(value) for value in values if math.isfinite(value)), default=0.0)
 
 
 def _weighted(record: Record, phase: str) -> bool:
@@ -162,7 +172,11 @@ def _engine(record: Record) -> Mapping[str, Any]:
     phases = list(dict.fromkeys(phase for _, row in rates for phase in row))
     found: list[Mapping[str, Any]] = []
     if phases:
-        series = [{"label": phase, **curve(*column(rates, phase))} for phase in phases]
+        alike: dict[str, list[str]] = {}
+        lines = {phase: curve(*column(rates, phase)) for phase in phases}
+        for phase, line in lines.items():
+            alike.setdefault(repr(line), []).append(phase)
+        series = [{"label": ", ".join(names), **lines[names[0]]} for names in alike.values()]
         found.append({"title": "learning rate", "note": "", "smooth": False, "series": series, "unit": None})
     for title, note, unit, values in (
         ("images per second", "over all processes", None, [step.images_per_second for step in record.steps]),

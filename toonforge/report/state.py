@@ -32,7 +32,7 @@ def state(record: Record, now: float | None = None) -> Mapping[str, Any]:
     if record.end is not None:
         tone, word = ENDS.get(record.end.reason, ("look", record.end.reason))
         told = {
-            "interrupted": f"Go on with: toonforge run {record.folder} --resume",
+            "interrupted": _sentences(record.end.message, f"Go on with: toonforge run {record.folder} --resume"),
             "no-improvement": "The metric that the recipe watches did not get better for as long as it may.",
             "failed": record.end.message or "The log does not say why.",
         }.get(record.end.reason, "")
@@ -60,6 +60,10 @@ def _state(tone: str, word: str, steps: str, told: str, record: Record, total: i
         "done": min(record.step, total) if total and running else None,
         "total": total,
     }
+
+
+def _sentences(*texts: str | None) -> str:
+    return "\n".join(text for text in texts if text)
 
 
 def last_word(record: Record) -> float | None:

@@ -17,7 +17,6 @@ class ReportWriter:
     """Listens to one run. A page that cannot be written is said once, and never ends the run."""
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
         self._not_before = 0.0
         self._drawn = False
         self._said = False
@@ -27,7 +26,6 @@ class ReportWriter:
     @hookimpl
     def run_started(self, run: events.RunInfo) -> None:
         """A run begins or resumes."""
-        self._folder = run.folder
         self._not_before, self._drawn = 0.0, False
 
     @hookimpl(trylast=True)
@@ -53,13 +51,8 @@ class ReportWriter:
 
     @hookimpl(trylast=True)
     def run_finished(self, run: events.RunInfo, finished: events.Finished) -> None:
-        """The last page, of the whole run."""
+        """The last page, of the whole run; also of one that failed."""
         self._write(run.folder, now=True)
-
-    def run_failed(self) -> None:
-        """The trainer calls this when a run fails, after the end is in the log."""
-        if self._folder is not None:
-            self._write(self._folder, now=True)
 
     def _write(self, folder: Path, now: bool = False) -> None:
         began = time.monotonic()

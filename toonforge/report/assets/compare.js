@@ -29,7 +29,8 @@
     columns.forEach(function (column, i) {
       const word = make("span", { class: column.stage === "output" ? "word" : "word plain" });
       if (column.stage === "output") word.append(make("i", { class: "mark c" + column.colour }));
-      word.append(make("bdi", {}, column.word));
+      // A long name may be broken where its parts meet.
+      word.append(make("bdi", {}, column.word.split(/(?<=[_,/])/).flatMap((part) => [part, make("wbr")])));
       if (i === 0) word.classList.add("pin");
       sides.append(word);
     });

@@ -45,7 +45,7 @@
         const place = pictures.length;
         pictures.push({ name: name, cells: (at) => cells(translation, row, at) });
         const stages = translation.stages.map(function (stage) {
-          const sprite = make("span", { class: "sprite" }), word = make("span", { class: "word" }, stage.label);
+          const sprite = make("span", { class: "sprite" }), word = make("span", { class: "word" }, called(stage));
           sprite.style.setProperty("--ratio", translation.size[0] + " / " + translation.size[1]);
           sprites.push({ sprite: sprite, translation: translation, row: row, stage: translation.stages.indexOf(stage) });
           const element = make("span", { class: "stage" }, [sprite, word]);
@@ -63,15 +63,18 @@
     });
   }
 
+  function called(stage) {
+    return stage.label === stage.stage ? stage.stage : stage.stage + ": " + stage.label;
+  }
+
   // What each stage of a picture shows at a step.
   function cells(translation, row, at) {
     const drawn = translation.at[at], place = drawn ? drawn.rows[row] : -1;
     return translation.stages.map(function (stage, i) {
       const picture = place >= 0 ? drawn.pictures[i] : null;
-      const label = { input: "input", output: "output", target: "target", reconstruction: "reconstruction" }[stage.stage] || stage.stage;
       return {
-        word: stage.label === label ? label : label + ": " + stage.label,
-        label: label + ", " + stage.label + " of " + translation.names[row] + ", " + gallery.steps[at].label,
+        word: called(stage),
+        label: called(stage) + " of " + translation.names[row] + ", " + gallery.steps[at].label,
         picture: picture === undefined ? null : picture, row: place,
         size: drawn ? drawn.size : translation.size, rows: drawn ? drawn.count : 1,
       };
