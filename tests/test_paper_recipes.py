@@ -62,6 +62,8 @@ TOON2REAL: Rows = {
     "phases.generators.losses.backward.input": ("G_r(fake_cartoon)", "equation 3"),
     "phases.generators.losses": ({"fool_r", "fool_c", "forward", "backward"}, "section 3: no identity term"),
     "metrics.weighted_fid.target_weight": (0.8, "section 4, evaluation metric: 80% and 20%"),
+    "metrics.fid.features": ("inception", "section 4, evaluation metric: Inception-v3"),
+    "metrics.weighted_fid.features": ("inception", "section 4, evaluation metric: Inception-v3"),
     "metrics.weighted_fid.target": ("photo", "section 4, evaluation metric"),
     "metrics.weighted_fid.input": ("cartoon", "section 4, evaluation metric"),
     # Not in the document: the method it is built on.
