@@ -1,0 +1,246 @@
+"""Measuring a trained run: the numbers of its training, of any part, checkpoint and metric, and beside folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import fill
+from toonforge import recipe as recipes
+from toonforge.cli import main
+from toonforge.components import Locates
+from toonforge.errors import ToonforgeError
+from toonforge.runs.log import read_events
+from toonforge.train.trainer import train
+from toonforge.use.evaluate import Evaluation, evaluate, note_in_run
+
+TEXT = """
+name = "measured"
+data = { type = "unpaired-folders", fields = { photo = "PHOTO", anime = "ANIME" }, validation = 0.3, test = 0.2,
+         image_size = 16, load_size = 18 }
+generators.G = { type = "tiny/generator" }
+generators.F = { type = "tiny/generator" }
+networks.features = { type = "tiny/features" }
+phases.p = { updates = ["G", "F"], losses.content = { type = "l1", input = "F(G(photo))", target = "photo" } }
+translations = { anime = "G(photo)", photo = "F(anime)" }
+[train]
+steps = 4
+optimizer.lr = 1e-2
+checkpoint = { every = 1, keep = 9 }
+metrics = { every = 1 }
+[metrics]
+brightness = { type = "tiny/mean", input = "G(photo)" }
+again = { type = "pixel-l1", input = "F(G(photo))", target = "photo" }
+seen = { type = "tiny/mean", input = "features(G(photo))" }
+"""
+KID = "kid={size = 32}"
+
+
+@pytest.fixture
+def text(tiny: None, tmp_path: Path) -> str:
+    """A recipe over two folders."""
+    fill(tmp_path / "photo", 20, "photo")
+    fill(tmp_path / "anime", 20, "anime")
+    return TEXT.replace("PHOTO", str(tmp_path / "photo")).replace("ANIME", str(tmp_path / "anime"))
+
+
+@pytest.fixture
+def run(text: str, tmp_path: Path) -> Path:
+    """A trained run."""
+    return trained(text, tmp_path / "run")
+
+
+def trained(text: str, folder: Path) -> Path:
+    train(recipes.loads(text), folder=folder, cpu=True)
+    return folder
+
+
+def measured(run: Path) -> dict[int, dict[str, Any]]:
+    return {event["step"]: event for event in read_events(run) if event["event"] == "metrics"}
+
+
+def flat(evaluation: Evaluation) -> dict[str, float]:
+    return {f"{n}.{p}" if p else n: value for n, parts in evaluation.values.items() for p, value in parts.items()}
+
+
+def copied(run: Path, part: str, field: str, into: Path) -> Path:
+    """The pictures of a part, in a folder of their own."""
+    source = recipes.load(run / "resolved.toml").data.build(part)
+    assert isinstance(source, Locates)
+    into.mkdir()
+    for index in range(source.sizes[field]):
+        shutil.copy(source.where(field, index)[field], into)
+    return into
+
+
+def messages(error: ToonforgeError) -> str:
+    return "\n".join(map(str, error.problems))
+
+
+@pytest.mark.parametrize("more", ["", "ema = 0.9", 'precision = "fp64"', 'precision = "bf16"'])
+def test_the_numbers_are_those_of_the_training_bit_for_bit(text: str, tmp_path: Path, more: str) -> None:
+    run = trained(text.replace("steps = 4", f"steps = 4\n{more}"), tmp_path / "run")
+    then = measured(run)
+    assert set(then) == {1, 2, 3, 4} and len({str(event["metrics"]) for event in then.values()}) == 4
+    for step, event in then.items():
+        now = evaluate(run, part="validation", checkpoint=step, cpu=True)
+        assert flat(now) == event["metrics"]
+        assert {name: about.protocol for name, about in now.about.items()} == {
+            name: about["protocol"] for name, about in event["about"].items()
+        }
+
+
+def test_the_test_part_is_measured_where_there_is_one(run: Path, text: str, tmp_path: Path) -> None:
+    found = evaluate(run, cpu=True)
+    assert found.subject.part == "test"
+    assert found.about["brightness"].pictures == {"input": 5}
+    assert "5 pictures of the test part" in found.about["brightness"].protocol
+    assert flat(found) != flat(evaluate(run, part="validation", cpu=True))
+    without = trained(text.replace("test = 0.2,", ""), tmp_path / "without")
+    assert evaluate(without, cpu=True).subject.part == "validation"
+
+
+def test_pictures_that_were_trained_on_are_measured_with_a_note(run: Path) -> None:
+    assert "trained on" in " ".join(evaluate(run, part="train", cpu=True).notes)
+    assert not evaluate(run, cpu=True).notes
+
+
+def test_the_best_checkpoint_is_measured_where_the_run_keeps_one(text: str, run: Path, tmp_path: Path) -> None:
+    last = evaluate(run, cpu=True).subject.checkpoint
+    assert last is not None and (last.name, last.step) == ("latest", 4)
+    best = trained(
+        text.replace("metrics = { every = 1 }", 'metrics = { every = 1, best = "again" }').replace(
+            "lr = 1e-2", "lr = 9"
+        ),
+        tmp_path / "best",
+    )
+    expected = min((event["metrics"]["again"], step) for step, event in measured(best).items())[1]
+    chosen = evaluate(best, cpu=True).subject.checkpoint
+    assert chosen is not None and (chosen.name, chosen.step) == ("best", expected)
+
+
+def test_metrics_of_the_recipe_are_named(run: Path) -> None:
+    every = evaluate(run, cpu=True)
+    one = evaluate(run, metrics=["again"], cpu=True)
+    assert one.values == {"again": every.values["again"]}
+
+
+def test_metrics_beside_the_recipe_measure_the_translation(run: Path, tmp_path: Path) -> None:
+    found = evaluate(run, metrics=[KID, "brightness"], cpu=True)
+    assert set(found.values) == {"kid", "brightness"}
+    assert found.subject.target == "anime"
+    assert {"", "std", "untranslated", "filter"} <= set(found.values["kid"])
+    other = evaluate(run, metrics=[KID], to="photo", cpu=True)
+    assert other.subject.target == "photo"
+    assert other.values["kid"][""] != found.values["kid"][""]
+
+
+def test_a_folder_of_the_same_reference_pictures_gives_the_same_number(run: Path, tmp_path: Path) -> None:
+    anime = copied(run, "test", "anime", tmp_path / "wanted")
+    own = evaluate(run, metrics=[KID], cpu=True)
+    beside = evaluate(run, anime, metrics=[KID], cpu=True)
+    assert beside.values == own.values
+    assert beside.subject.part == "test"
+    assert f"input of the run's test part, reference of {anime}" in beside.about["kid"].protocol
+
+
+def test_a_folder_of_the_same_photographs_gives_the_same_number(run: Path, tmp_path: Path) -> None:
+    anime = copied(run, "test", "anime", tmp_path / "wanted")
+    photos = copied(run, "test", "photo", tmp_path / "given")
+    beside = evaluate(run, anime, input=photos, metrics=[KID], cpu=True)
+    assert beside.values == evaluate(run, anime, metrics=[KID], cpu=True).values
+    assert beside.subject.part is None
+    alone = evaluate(run, input=photos, metrics=["content-preservation={size = 32}"], cpu=True)
+    assert set(alone.values["content-preservation"]) == {"", "filter"}
+
+
+def test_pairs_of_folders_are_measured_through_a_run(run: Path, tmp_path: Path) -> None:
+    photos = copied(run, "test", "photo", tmp_path / "given")
+    found = evaluate(run, photos, input=photos, metrics=["pixel-l1"], cpu=True)
+    assert found.values["pixel-l1"]["untranslated"] == 0 < found.values["pixel-l1"][""]
+    with pytest.raises(ToonforgeError, match="pairs"):
+        evaluate(run, photos, input=photos, metrics=["pixel-l1"], pairs=False, cpu=True)
+    with pytest.raises(ToonforgeError, match="--input"):
+        evaluate(run, photos, pairs=True, cpu=True)
+
+
+def test_names_of_the_recipe_do_not_clash_with_those_of_folders(text: str, tmp_path: Path) -> None:
+    renamed = text.replace("anime", "reference").replace(str(tmp_path / "reference"), str(tmp_path / "anime"))
+    (tmp_path / "reference").symlink_to(tmp_path / "anime")
+    run = trained(renamed, tmp_path / "run")
+    photos = copied(run, "test", "photo", tmp_path / "given")
+    found = evaluate(run, photos, metrics=[KID], to="photo", cpu=True)
+    assert found.values == evaluate(run, metrics=[KID], to="photo", cpu=True).values
+
+
+def test_an_evaluation_is_noted_in_its_run(run: Path) -> None:
+    found = evaluate(run, cpu=True)
+    pictures = note_in_run(found)
+    note_in_run(evaluate(run, part="validation", checkpoint=2, metrics=["again"], cpu=True))
+    first, second = map(json.loads, (run / "evaluations.jsonl").read_text("utf-8").splitlines())
+    assert (first["part"], first["checkpoint"], first["step"]) == ("test", "latest", 4)
+    assert first["metrics"] == flat(found)
+    assert first["about"]["again"]["better"] == "lower"
+    assert first["pictures"] == {name: f"metrics/{name}-evaluation-1.png" for name in pictures}
+    assert all(path.is_file() for path in pictures.values()) and set(pictures) == {"brightness", "seen"}
+    assert (second["part"], second["checkpoint"], second["step"]) == ("validation", None, 2)
+    assert second["metrics"]["again"] == measured(run)[2]["metrics"]["again"]
+
+
+def test_an_unreadable_picture_is_skipped_and_not_counted(run: Path) -> None:
+    source = recipes.load(run / "resolved.toml").data.build("test")
+    assert isinstance(source, Locates)
+    broken = Path(source.where("photo", 0)["photo"])
+    broken.write_bytes(b"no picture")
+    found = evaluate(run, cpu=True)
+    assert list(found.skipped) == [str(broken)]
+    assert found.about["brightness"].pictures == {"input": 4}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"part": "tset"}, "did you mean 'test'"),
+        ({"metrics": [KID], "to": "anima"}, "did you mean 'anime'"),
+        ({"to": "anime"}, "--metric"),
+        ({"metrics": ["brightnes"]}, "brightnes"),
+        ({"metrics": ["pixel-l1"]}, "no pairs"),
+        ({"checkpoint": 77}, "77"),
+        ({"checkpoint": "best"}, "train.metrics.best"),
+        ({"size": 32}, "--size"),
+        ({"pairs": True}, "--pairs"),
+    ],
+)
+def test_what_a_run_cannot_be_asked_is_refused_with_a_way_out(run: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ToonforgeError) as caught:
+        evaluate(run, cpu=True, **options)
+    assert said in messages(caught.value)
+
+
+def test_a_part_that_is_not_held_out_is_refused(text: str, tmp_path: Path) -> None:
+    run = trained(text.replace("test = 0.2,", ""), tmp_path / "run")
+    with pytest.raises(ToonforgeError, match=r"data\.test"):
+        evaluate(run, part="test", cpu=True)
+
+
+def test_a_run_without_metrics_says_what_to_do(text: str, tmp_path: Path) -> None:
+    bare = text[: text.index("[metrics]")].replace('networks.features = { type = "tiny/features" }\n', "")
+    run = trained(bare, tmp_path / "run")
+    with pytest.raises(ToonforgeError, match="--metric kid"):
+        evaluate(run, cpu=True)
+    assert "kid" in evaluate(run, metrics=[KID], cpu=True).values
+
+
+def test_the_command_prints_the_table_and_draws_the_page_anew(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "report.html").unlink(missing_ok=True)
+    assert main(["evaluate", str(run), "--cpu", "--checkpoint", "3", "--part", "validation"]) == 0
+    shown = capsys.readouterr().out
+    assert "checkpoint of step 3, validation part" in " ".join(shown.split())
+    assert all(name in shown for name in ("brightness", "again", "seen", "evaluations.jsonl"))
+    assert (run / "evaluations.jsonl").is_file() and (run / "report.html").is_file()
+    assert main(["evaluate", str(run / "checkpoints" / "step-000003")]) == 2
+    assert f"toonforge evaluate {run} --checkpoint 3" in capsys.readouterr().err
