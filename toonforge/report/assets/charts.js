@@ -194,11 +194,11 @@
           drag: { x: true, y: false, setScale: false }, y: false, sync: { key: "toonforge", setSeries: false, scales: ["x", null] },
           points: { size: 7, one: false, show: (u, i) => this.pointed(i) },
         },
-        scales: { x: { time: false, range: () => all.range || all.full() }, y: log ? { distr: 3 } : this.chart.zero ? { range: (u, low, high) => [0, (high || 1) * 1.1] } : {} },
+        scales: { x: { time: false, range: () => all.range || all.full() }, y: log ? { distr: 3, range: (u, low, high) => [(low || 1) / 1.15, (high || 1) * 1.15] } : this.chart.zero ? { range: (u, low, high) => [0, (high || 1) * 1.1] } : {} },
         axes: [
           { ...axis, size: 34, values: (u, splits) => splits.map((v) => told(v, all.x)), incrs: all.x === "time" ? TIMES : undefined },
           { ...axis, incrs: unit === "bytes" ? SIZES : undefined, size: (u, values) => 22 + 7.2 * Math.max(3, ...(values || []).map((v) => (v || "").length)),
-            values: (u, splits) => splits.map((v) => (v === null || (log && !even(v)) ? "" : short(v, unit))) },
+            values: (u, splits) => splits.map((v) => short(v, unit)), ...(log ? { splits: (u, i, low, high) => decades(low, high), filter: (u, splits) => splits } : {}) },
         ],
         series: lines, bands: bands,
         hooks: {
@@ -453,8 +453,18 @@
     return String(Number(value.toPrecision(digits || 5))).replace("-", "−");
   }
 
-  function even(value) {
-    return Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-6 || /^[25]0*$|^0\.0*[25]$/.test(String(value));
+  // Where a logarithmic axis has its lines: 1, 2 and 5 of each decade, fewer over many, evenly spaced within a part of one.
+  function decades(low, high) {
+    const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+    const heads = last - first > 4 ? [1] : [1, 2, 5], found = [];
+    const stride = Math.max(1, Math.ceil((last - first) / 8));
+    for (let power = first; power <= last; power += stride) for (const head of heads) found.push(Number(head + "e" + power));
+    const within = found.filter((v) => v >= low && v <= high);
+    if (within.length >= 3) return within;
+    const rough = (high - low) / 4, size = 10 ** Math.floor(Math.log10(rough));
+    const step = size * [1, 2, 5, 10].find((times) => times * size >= rough), lines = [];
+    for (let i = Math.ceil(low / step); i * step <= high; i++) lines.push(Number((i * step).toPrecision(6)));
+    return lines;
   }
 
   function told(value, x) {

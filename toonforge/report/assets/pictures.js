@@ -158,13 +158,14 @@ var toonforge = {};
       this.steps = steps;
       this.at = 0;
       this.title = make("h2", { id: "viewer-title" });
+      this.about = make("div", { class: "small" });
       this.close = make("button", { type: "button", "aria-label": "Close" }, "✕");
       this.before = make("button", { type: "button", "aria-label": "Picture before" }, "←");
       this.after = make("button", { type: "button", "aria-label": "Next picture" }, "→");
       this.big = make("div", { class: "big", tabindex: "-1" });
       this.bar = make("div", { class: "bar" });
       this.dialog = make("dialog", { "aria-labelledby": "viewer-title" }, make("div", { class: "viewer" }, [
-        make("div", { class: "title" }, [this.title, this.before, this.after, this.close]), this.big, this.bar,
+        make("div", { class: "title" }, [make("div", {}, [this.title, this.about]), this.before, this.after, this.close]), this.big, this.bar,
       ]));
       document.body.append(this.dialog);
       steps.bind(this.bar);
@@ -211,7 +212,8 @@ var toonforge = {};
       const scale = fit(this.big.clientWidth - 30, this.big.clientHeight - 8, cells.length, width, height);
       const times = scale * (window.devicePixelRatio || 1);
       const how = times >= 1 ? (times === 1 ? "pixel for pixel" : "each pixel " + Math.round(times) + " × " + Math.round(times)) : Math.round(100 * times) + " %";
-      this.title.textContent = picture.name + " (" + (this.at + 1) + " of " + this.pictures.length + "; " + width + " × " + height + " pixels, " + how + ")";
+      this.title.textContent = picture.name;
+      this.about.textContent = this.at + 1 + " of " + this.pictures.length + " · " + width + " × " + height + ", " + how;
       // The elements stay from step to step, so that nothing flickers.
       while (this.big.children.length > cells.length) this.big.lastChild.remove();
       cells.forEach((cell, i) => {
