@@ -115,7 +115,7 @@ def test_a_victory_is_told_once_and_is_over_well_above_its_limit(tiny: None) -> 
 def test_one_wild_step_does_not_end_a_victory_nor_one_certain_step_begin_it(tiny: None) -> None:
     watch = Watch(recipe_of())
     run(watch, range(10, 500, 10), 0.001, 0.001)
-    assert watch.logged(logged(500, 0.25, 0.25)) == []
+    assert watch.logged(logged(500, 4.0, 4.0)) == []
     watch = Watch(recipe_of())
     run(watch, range(10, 500, 10), 0.1, 0.1)
     assert watch.logged(logged(500, 0.0, 0.0)) == []
