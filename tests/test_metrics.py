@@ -122,6 +122,14 @@ def test_kid_of_too_few_pictures_is_nan() -> None:
     assert math.isnan(built.compute()[""])
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e200])
+def test_kid_of_features_that_are_not_finite_is_nan(value: float) -> None:
+    x, y = sets(4, 5, 3)
+    x[1, 2] = value
+    assert math.isnan(polynomial_mmd(x, y).value) and math.isnan(polynomial_mmd(x, y).std)
+    assert math.isnan(polynomial_mmd(y, x).value)
+
+
 def test_kid_tells_photos_from_noise_with_the_trained_features() -> None:
     generator = torch.Generator().manual_seed(0)
     smooth = resize(torch.rand(12, 3, 4, 4, generator=generator) * 2 - 1, 64)
