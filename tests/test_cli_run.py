@@ -10,12 +10,14 @@ import threading
 from pathlib import Path
 
 import attrs
+import click
 import pytest
 
 from toonforge import events
 from toonforge.cli import main
 from toonforge.cli.processes import free_port, launch
-from toonforge.cli.progress import Progress, duration, loss_lines, summary
+from toonforge.cli.progress import Progress
+from toonforge.cli.run_text import duration, loss_lines, summary
 from toonforge.recipe import load
 from toonforge.recipe.model import Recipe
 
@@ -152,7 +154,7 @@ def example(recipe: Recipe) -> tuple[events.RunInfo, events.Step, events.Finishe
 def test_the_summary_holds_the_table_of_metrics_and_names_what_was_skipped(recipe: Path) -> None:
     loaded = load(recipe)
     run, step, finished = example(loaded)
-    text = summary(run, finished, loaded, step, events.Checkpoint(step=4, folder=Path("runs/small/checkpoints/x")))
+    text = summary(run, finished, loaded, step, Path("runs/small/checkpoints/x"))
     (row,) = [line for line in text.splitlines() if line.startswith("  kid ")]
     assert row.index("83.7 ± 3.1") < row.index("92.8 ± 2.9")
     for part in (
@@ -217,12 +219,94 @@ def test_before_the_first_losses_the_display_says_when_they_come(recipe: Path, d
 def test_a_run_that_is_done_says_how_to_train_longer(recipe: Path) -> None:
     loaded = load(recipe)
     run, _, _ = example(loaded)
-    stream = Terminal()
+    run, stream = attrs.evolve(run, first_step=4, idle=True), Terminal()
     progress = Progress(loaded, stream)
-    progress.run_started(attrs.evolve(run, first_step=4))
+    progress.run_started(run)
+    progress.run_paused(run, 4, "drawing")
     assert progress.live is None
     assert "all 4 steps are done" in stream.getvalue() and "--set train.steps=" in stream.getvalue()
     assert "drawing the validation grid" in stream.getvalue()
+
+
+def test_the_display_says_what_a_run_pauses_for(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, step, _ = example(loaded)
+    progress = Progress(loaded, Terminal())
+    progress.run_started(run)
+    assert progress.bar is not None
+
+    def left() -> str:
+        assert progress.bar is not None
+        return str(progress.bar.tasks[0].fields["left"])
+
+    progress.step_finished(run, attrs.evolve(step, step=2))
+    before = left()
+    progress.run_paused(run, 2, "drawing")
+    assert left() == "drawing …"
+    progress.grid_drawn(run, 2, Path("x.jpg"))
+    assert left() == before != "drawing …"
+    progress.close()
+
+
+WARNED = events.Warned(step=3, kind="inverted", about="anime", message="colours are inverted", hint="more steps " * 20)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_warnings_bests_and_measurements_are_shown_when_they_come(recipe: Path, live: bool) -> None:
+    loaded = load(recipe)
+    run, _, finished = example(loaded)
+    stream = Terminal() if live else io.StringIO()
+    progress = Progress(loaded, stream)
+    progress.run_started(run)
+    about = {"kid": events.About(better="lower", protocol="", pictures={})}
+    progress.metrics_measured(run, events.Measured(step=2, metrics=finished.metrics, about=about))
+    progress.best_improved(run, events.Best(metric="kid", value=83.7, step=2))
+    progress.warned(run, WARNED)
+    progress.close()
+    shown = click.unstyle(stream.getvalue())
+    assert "report: runs/small/report.html" in shown
+    assert "step 2: kid 83.7 (untranslated 92.8)" in shown and "step 2: best so far: kid 83.7" in shown
+    assert "warning: at step 3: colours are inverted" in shown and "  hint: more steps" in shown
+
+
+def test_a_warning_is_yellow_and_what_ends_the_run_is_left_to_the_error(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, stream = example(loaded)[0], Terminal()
+    progress = Progress(loaded, stream)
+    progress.warned(run, attrs.evolve(WARNED, kind="not-finite"))
+    assert stream.getvalue() == ""
+    progress.warned(run, WARNED)
+    assert click.style("warning", fg="yellow", bold=True) in stream.getvalue()
+
+
+def test_the_summary_says_why_it_ended_early_where_the_best_lies_and_what_looked_wrong(recipe: Path) -> None:
+    loaded = load(recipe)
+    rule = attrs.evolve(loaded.train.metrics, best="kid", patience=5)
+    loaded = attrs.evolve(loaded, train=attrs.evolve(loaded.train, metrics=rule))
+    run, step, finished = example(loaded)
+    run = attrs.evolve(run, total_steps=2000)
+    best = events.Best(metric="kid", value=83.1, step=400)
+    finished = attrs.evolve(finished, step=900, reason="no-improvement", best=best, warnings=(WARNED,))
+    Path("runs/small").mkdir(parents=True)
+    assert "report.html" not in summary(run, finished, loaded, step, None)
+    Path("runs/small/report.html").touch()
+    text = summary(run, finished, loaded, step, Path("runs/small/checkpoints/step-000900"))
+    said = " ".join(click.unstyle(text).split())
+    for part in (
+        "ended early after step 900 of 2000, in 3:12: kid has not improved for 5 measurements (best 83.1 at step 400)",
+        "best: runs/small/checkpoints/step-000400 (kid 83.1)",
+        "report: runs/small/report.html",
+        "warnings step 3: colours are inverted",
+        "next: toonforge translate runs/small photo.jpg",
+    ):
+        assert part in said
+
+
+def test_a_failed_run_leaves_the_last_word_to_its_error(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded = load(recipe)
+    run, _, finished = example(loaded)
+    Progress(loaded, io.StringIO()).run_finished(run, attrs.evolve(finished, reason="failed"))
+    assert capsys.readouterr().out == ""
 
 
 def test_a_second_ctrl_c_says_how_to_go_on(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:

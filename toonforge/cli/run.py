@@ -39,12 +39,15 @@ def command(
 ) -> int:
     """Train RECIPE: a file, a packaged recipe's name, or (with --resume) the folder of a run.
 
-    Ctrl-C saves a checkpoint and stops; --resume goes on from there as if nothing had happened.
+    Ctrl-C saves a checkpoint and stops; --resume goes on from there as if nothing had happened. While it trains,
+    report.html in the run's folder shows its pictures, losses and metrics. With train.metrics.best the best checkpoint
+    by a metric is kept, and with patience the training ends when so many measurements have not been better.
 
     \b
     Examples:
       toonforge run recipes/anime_unet.toml
       toonforge run recipes/anime_unet.toml --set train.batch_size=2 --out runs/try
+      toonforge run recipes/anime_unet.toml --set 'train.metrics={every={epochs=1}, best="kid", patience=5}'
       toonforge run recipes/anime_unet.toml --resume
       toonforge run runs/try --resume --set train.steps=1000
       toonforge run cyclegan/cyclegan --set data.fields.photo='"my/photos"'

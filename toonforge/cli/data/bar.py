@@ -68,7 +68,7 @@ class Bar:
         if self._live is not None:
             self._live.update(self._task, completed=self._done, rate=_rate(rate, self._noun), trouble=trouble)
         elif now >= self._quiet_until and self._done < self._total:
-            from toonforge.cli.progress import duration
+            from toonforge.cli.run_text import duration
 
             self._quiet_until = now + QUIET
             left = duration((self._total - self._done) / rate)

@@ -1,0 +1,159 @@
+"""What is said of a run in words: its steps, measurements and warnings while it trains, a summary at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from toonforge import events
+from toonforge.cli.metric_table import metric_lines
+from toonforge.cli.text import hanging, number, width
+from toonforge.recipe.expr import Expr
+from toonforge.recipe.graph import Graph
+from toonforge.recipe.model import Recipe
+
+REPORT = "report.html"
+
+
+def count_text(count: int) -> str:
+    """1234567 -> "1.23 M"."""
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= limit:
+            return f"{count / limit:.3g} {suffix}"
+    return str(count)
+
+
+def duration(seconds: float) -> str:
+    """ "3:12", or "1:03:12" from an hour on."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def loss_lines(step: events.Step, recipe: Recipe, columns: int) -> list[str]:
+    """Each phase with its weighted sum, and below it its losses in columns that line up over all phases."""
+    values = {phase: _losses_of(step, phase) for phase in recipe.phases if phase in step.totals}
+    names = [name for losses in values.values() for name in losses]
+    size = max(map(len, names), default=0)
+    cell = size + 11
+    per_line = max(1, (columns - 2) // (cell + 1))
+    lines = []
+    for phase, losses in values.items():
+        lines.append(f"{phase}: {number(step.totals[phase])}  lr {step.lr.get(phase, 0.0):.3g}")
+        cells = [f"{name:<{size}} {number(value):<10}" for name, value in losses.items()]
+        lines += ["  " + " ".join(cells[i : i + per_line]).rstrip() for i in range(0, len(cells), per_line)]
+    return lines
+
+
+def _losses_of(step: events.Step, phase: str) -> dict[str, float]:
+    prefix = f"{phase}."
+    return {key.removeprefix(prefix): value for key, value in step.losses.items() if key.startswith(prefix)}
+
+
+def plain_line(run: events.RunInfo, step: events.Step, left: float) -> str:
+    """One step in one line: how far, each phase's sum, speed, and the seconds that are left."""
+    totals = "  ".join(f"{phase} {number(total)}" for phase, total in step.totals.items())
+    size = len(str(run.total_steps))
+    return (
+        f"step {step.step:>{size}}/{run.total_steps}  {100 * step.step // max(run.total_steps, 1):>3}%  {totals}"
+        f"  {step.images_per_second:.1f} images/s  {duration(left)} left"
+    )
+
+
+def measured_lines(run: events.RunInfo, measured: events.Measured) -> str:
+    """What was measured on the way: each metric's number, and what it has to beat."""
+    found = []
+    for name, results in measured.metrics.items():
+        if "" in results:
+            about = measured.about.get(name)
+            judges = about is not None and about.better is not None
+            beside = [f"{part} {number(results[part])}" for part in ("untranslated", "filter") if part in results]
+            found.append(f"{name} {number(results[''])}" + (f" ({', '.join(beside)})" if beside and judges else ""))
+    return hanging("; ".join(found), f"{at(run, measured.step)}: ", "  ") if found else ""
+
+
+def best_line(run: events.RunInfo, best: events.Best) -> str:
+    """That a measurement is better than all before."""
+    mark = click.style("best so far", fg="green", bold=True)
+    return f"{at(run, best.step)}: {mark}: {best.metric} {number(best.value)}"
+
+
+def warning_lines(warning: events.Warned) -> str:
+    """What begins to look wrong, and what usually helps."""
+    head = click.style("warning", fg="yellow", bold=True)
+    label = click.style("hint:", fg="green")
+    return (
+        hanging(f"{warning.message}", f"{head}: at step {warning.step}: ", "  ")
+        + "\n"
+        + hanging(warning.hint, f"  {label} ", "    ")
+    )
+
+
+def at(run: events.RunInfo, step: int) -> str:
+    """ "step   40", as wide as the last step."""
+    return f"step {step:>{len(str(run.total_steps))}}"
+
+
+def summary(
+    run: events.RunInfo,
+    finished: events.Finished,
+    recipe: Recipe,
+    last: events.Step | None,
+    checkpoint: Path | None,
+) -> str:
+    """How the run ended: losses, metrics, warnings, where things lie, what was skipped, what to type next."""
+    lines = ["", hanging(click.style(ending(run, finished, recipe), bold=True))]
+    if last is not None:
+        when = "losses" if last.step == finished.step else f"losses of step {last.step}"
+        lines += ["", when, *(f"  {line}" for line in loss_lines(last, recipe, width() - 2))]
+    if finished.metrics:
+        lines += ["", *metric_lines(finished.metrics, finished.about)]
+    if finished.warnings:
+        lines += ["", click.style("warnings", fg="yellow")]
+        lines += [hanging(warning.message, f"  step {warning.step}: ", "    ") for warning in finished.warnings]
+    lines += ["", *_places(run, finished, checkpoint)]
+    if finished.skipped:
+        count = len(finished.skipped)
+        lines += ["", f"skipped {count} unreadable picture{'s' * (count != 1)}:"]
+        lines += [f"  {path}: {reason}" for path, reason in finished.skipped.items()]
+    lines += ["", f"next: {click.style(next_command(run, finished, recipe), fg='green', bold=True)}"]
+    return "\n".join(lines)
+
+
+def ending(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:
+    """That a run ended, and why where that is not its last step."""
+    ended = {"done": "finished", "no-improvement": "ended early"}.get(finished.reason, "stopped")
+    head = f"{ended} after step {finished.step} of {run.total_steps}, in {duration(finished.seconds)}"
+    if finished.reason != "no-improvement":
+        return head
+    rule, best = recipe.train.metrics, finished.best
+    known = f" (best {number(best.value)} at step {best.step})" if best is not None else ""
+    return f"{head}: {rule.best} has not improved for {rule.patience} measurements{known}"
+
+
+def _places(run: events.RunInfo, finished: events.Finished, checkpoint: Path | None) -> list[str]:
+    """What lies where."""
+    places: dict[str, Path | None] = {"grid": finished.grid, **finished.pictures, "checkpoint": checkpoint}
+    best = finished.best
+    if best is not None:
+        places["best"] = run.folder / "checkpoints" / f"step-{best.step:06d}"
+    places["report"] = run.folder / REPORT if (run.folder / REPORT).is_file() else None
+    indent = max(map(len, places)) + 2
+    said = {"best": f"  ({best.metric} {number(best.value)})"} if best is not None else {}
+    return [f"{label + ':':<{indent}}{place}{said.get(label, '')}" for label, place in places.items() if place]
+
+
+def next_command(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:
+    """What one would type now."""
+    if finished.reason not in ("done", "no-improvement"):
+        several = f" --processes {run.processes}" if run.processes not in (1, recipe.train.processes) else ""
+        return f"toonforge run {run.folder} --resume{several}"
+    if not recipe.translations:
+        return f"toonforge show {run.folder / 'resolved.toml'}"
+    return f"toonforge translate {run.folder} {input_of(recipe, next(iter(recipe.translations.values())))}.jpg"
+
+
+def input_of(recipe: Recipe, expr: Expr) -> str:
+    """The batch field that a translation translates."""
+    return min(Graph(recipe.modules, recipe.signals).fields_of(expr), default="picture")
