@@ -25,7 +25,8 @@ import torch
 import toonforge
 from toonforge.components import ImageSource, changed
 from toonforge.data.filters.cartoonize import cartoonize
-from toonforge.metrics.extractor import Extractor
+from toonforge.data.transforms import normalised, to_pictures, to_tensor
+from toonforge.metrics.extractor import lite0
 from toonforge.recipe import load
 from toonforge.train.trainer import train
 from toonforge.use.model import load_model
@@ -53,7 +54,7 @@ def weighted_kid(x: Features, y: Features, wx: Features, wy: Features) -> float:
 
 def features(pictures: list[torch.Tensor]) -> Features:
     """Pooled EfficientNet-Lite0 features of pictures in [-1, 1], one row each, as the metric `kid` takes them."""
-    extractor = Extractor(torch.device("cpu"))
+    extractor = lite0(torch.device("cpu"), 224)
     rows: Features = torch.cat([extractor(picture.unsqueeze(0)) for picture in pictures]).double().numpy()
     return rows
 
@@ -92,14 +93,14 @@ def one_fold(recipe_path: str, fold: int, folds: int, seed: int, folder: Path, o
 
 
 def all_of(source: ImageSource, group: str) -> list[torch.Tensor]:
-    """Every picture of a group, from the middle."""
-    return [source.item(group, index, None)[group] for index in range(source.sizes[group])]
+    """Every picture of a group, cut from the middle, in [-1, 1]."""
+    return [normalised(source.item(group, index, None)[group]) for index in range(source.sizes[group])]
 
 
 def cartoon_filter(photo: torch.Tensor) -> torch.Tensor:
     """The plain picture filter, as a baseline."""
-    pixels = ((photo.permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
-    return torch.from_numpy(cartoonize(pixels)).permute(2, 0, 1).float() / 127.5 - 1
+    (pixels,) = to_pictures(photo.unsqueeze(0))
+    return normalised(to_tensor(cartoonize(pixels)))
 
 
 Draw = tuple[Features, Features]
