@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import math
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from toonforge.components import Keeps, Metric
 from toonforge.data.transforms import normalised
 from toonforge.errors import FieldError, ShapeError, ToonforgeError
 from toonforge.metrics import FID, KID, LPIPS, PSNR, SSIM, ContentPreservation, Fourier, PixelL1, WeightedFID, extractor
+from toonforge.metrics.content import BuiltContentPreservation
 from toonforge.metrics.extractor import Extractor
 from toonforge.metrics.feature_metric import INCEPTION_URL, LITE0_FILE
 from toonforge.metrics.feature_sets import FeatureSets
@@ -321,6 +323,21 @@ def test_a_kept_set_refuses_pictures_and_an_earlier_measurement_stays_as_it_was(
     assert len(nothing.set("reference")) == 0
 
 
+def test_features_without_a_direction_are_1_beside_each_other_and_0_beside_others() -> None:
+    built = BuiltContentPreservation(Extractor(CPU, lambda batch: batch.mean((2, 3))))
+    nothing, something = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)
+    built.update(input=torch.cat([nothing, nothing, something, something]))
+    built.update(output=torch.cat([nothing, something, nothing, -something]))
+    assert built.compute()[""] == pytest.approx((1 + 0 + 0 - 1) / 4, abs=1e-12)
+
+
+def test_content_of_pictures_that_diverged_is_nan() -> None:
+    built = ContentPreservation(input=X, output=X, size=32).build(CPU)
+    assert math.isnan(built.compute()[""])
+    built.update(input=pictures(2), output=torch.full((2, 3, 32, 32), math.nan))
+    assert math.isnan(built.compute()[""])
+
+
 def test_pictures_and_translations_that_do_not_pair_up_are_refused() -> None:
     built = ContentPreservation(input=X, output=X, size=32).build(CPU)
     built.update(input=pictures(3), output=pictures(3, 1))
@@ -352,11 +369,12 @@ def test_the_protocol_names_extractor_resize_and_the_files_hash_without_torch(tm
     assert done.returncode == 0, done.stderr
     one, two, three, four, lpips, psnr, ssim = done.stdout.splitlines()
     for line, size in ((one, 224), (two, 96), (four, 224)):
-        assert f"EfficientNet-Lite0's features (weights sha256 {fingerprint(path)})" in line
-        assert f"{size}x{size} (bilinear, antialiased)" in line
+        assert "EfficientNet-Lite0's features" in line
+        resized = f"pictures resized to {size}x{size} (bilinear, antialiased)"
+        assert f"; EfficientNet-Lite0: weights sha256 {fingerprint(path)}, {resized}" in line
     assert "0.8 x FID to the target + 0.2 x FID to the input" in three
     assert "torch-fidelity 0" in three and f"sha256 {fingerprint(tmp_path / 'w.pth')}" in three and "299x299" in three
-    assert "LPIPS 0.1 with AlexNet" in lpips and "heads: lpips 0" in lpips
+    assert "LPIPS 0.1 on AlexNet" in lpips and "; AlexNet: weights" in lpips and "heads: lpips 0" in lpips
     assert "data range 1" in psnr and "data range 1" in ssim and "torchmetrics" in ssim
 
 

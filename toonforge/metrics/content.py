@@ -34,7 +34,7 @@ class ContentPreservation(FeatureMetric):
 
     def protocol(self) -> str:
         """Formula, extractor, hash of its weights, resize."""
-        return f"mean over pictures of the cosine of input's and output's features: {self.described()}"
+        return f"mean over pictures of the cosine of {self.network}'s features of input and output; {self.described()}"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan: no picture arrived."""
@@ -57,4 +57,6 @@ class BuiltContentPreservation(FeatureSets):
             raise ValueError(f"{len(before)} pictures and {len(after)} translations do not pair up")
         x, y = before.features.double(), after.features.double()
         lengths = x.norm(dim=1) * y.norm(dim=1)
-        return {"": float(((x * y).sum(1) / lengths.clamp_min(1e-300)).mean())}
+        cosine = (x * y).sum(1) / lengths.clamp_min(1e-300)
+        # A picture that the network sees nothing in has no direction: 1 beside another such, 0 beside any other.
+        return {"": float(cosine.where(lengths != 0, (x.norm(dim=1) == y.norm(dim=1)).double()).mean())}

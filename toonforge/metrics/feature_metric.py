@@ -81,21 +81,23 @@ class FeatureMetric(Metric):
         """The file that `weights` names, if it names one; `ToonforgeError` where there is none."""
         return None if self.weights is None else named_file(self.weights, "weights", TAKES)
 
+    @property
+    def network(self) -> str:
+        """The extractor's name in texts."""
+        return "EfficientNet-Lite0" if self.features == "efficientnet-lite0" else "Inception"
+
     def described(self) -> str:
-        """Extractor, hash of its weights and resize, for protocols."""
+        """Extractor, hash of its weights and resize, as a clause of a protocol."""
         if self.features == "efficientnet-lite0":
             weights, size = said(package_file(*LITE0_FILE), "weights not installed"), self.size or LITE0_SIZE
-            features, resized = f"EfficientNet-Lite0's features ({weights})", f"{size}x{size} (bilinear, antialiased)"
-            return f"{features} of pictures resized to {resized}"
+            return f"{self.network}: {weights}, pictures resized to {size}x{size} (bilinear, antialiased)"
         if self.weights is not None:
             weights = said(Path(self.weights).expanduser(), "weights file not found")
         else:
             official = INCEPTION_URL.rsplit("-", 1)[1].split(".")[0]
             weights = said(hub_file(INCEPTION_URL), f"weights sha256 {official}, not downloaded yet")
-        return (
-            f"Inception's features ({release('torch-fidelity')}, {weights}) of 8-bit pictures resized to "
-            f"{INCEPTION_SIZE}x{INCEPTION_SIZE} (TensorFlow 1's bilinear)"
-        )
+        resized = f"8-bit pictures resized to {INCEPTION_SIZE}x{INCEPTION_SIZE} (TensorFlow 1's bilinear)"
+        return f"{self.network}: {release('torch-fidelity')}, {weights}, {resized}"
 
     def extractor(self, device: torch.device) -> Extractor:
         """What makes the features, shared by all metrics of one setting and device.

@@ -42,8 +42,8 @@ class FID(FeatureMetric):
     Result: "" for `generated` against `reference`. nan where one of the sets has fewer than two pictures, or features
     that are not finite.
 
-    Own code, since torch-fidelity and torchmetrics form covariances and take eigenvalues of their product, which is slow
-    for few pictures (d x d numbers, however few) and loses digits there; checked against torch-fidelity's.
+    Own code, since torch-fidelity and torchmetrics form covariances and take eigenvalues of their product: slow for few
+    pictures (d x d numbers, however few), and less exact there. Checked against torch-fidelity's.
 
     Source: GANs Trained by a Two Time-Scale Update Rule (Heusel et al., 2017).
     """
@@ -55,7 +55,7 @@ class FID(FeatureMetric):
 
     def protocol(self) -> str:
         """Distance, extractor, hash of its weights, resize."""
-        return f"FID on {self.described()}"
+        return f"FID on {self.network}'s features; {self.described()}"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan, or that it is biased."""
@@ -94,7 +94,8 @@ class WeightedFID(FeatureMetric):
     def protocol(self) -> str:
         """Weights, extractor, hash of its weights, resize."""
         rest = 1 - self.target_weight
-        return f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input, on {self.described()}"
+        mean = f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input"
+        return f"{mean}, on {self.network}'s features; {self.described()}"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan, or that it is biased."""

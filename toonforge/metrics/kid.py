@@ -28,7 +28,7 @@ class KID(FeatureMetric):
     out in turn. Both are nan where one of the sets has fewer than two pictures, or features that are not finite.
 
     Own code, since torch-fidelity and torchmetrics average over random subsets: this takes the whole sets and depends
-    on no draw; checked against torch-fidelity's for one subset that is the whole set.
+    on no draw. Checked against torch-fidelity's for one subset that is the whole set.
 
     Source: Demystifying MMD GANs (Binkowski et al., 2018).
     """
@@ -40,7 +40,8 @@ class KID(FeatureMetric):
 
     def protocol(self) -> str:
         """Scale, extractor, hash of its weights, resize, and what ± stands for."""
-        return f"KID x {SCALE} (whole sets, unbiased) on {self.described()}; ± is the jackknife's standard error"
+        kid = f"KID x {SCALE} on {self.network}'s features, unbiased, over the whole sets"
+        return f"{kid}; ± is the jackknife's standard error; {self.described()}"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan."""

@@ -34,8 +34,8 @@ class PSNR(PairMetric):
     def protocol(self) -> str:
         """Range, mean, and whose computation."""
         return (
-            "mean over pictures of 10 log10(1 / mean squared difference) in dB, all pixels and channels of a picture, "
-            f"data range 1 (values in [0, 1], clamped; {release('torchmetrics')})"
+            "mean over pictures of 10 log10(1 / mean squared difference) in dB, over all pixels and channels, "
+            f"data range 1 (values clamped, then in [0, 1]); {release('torchmetrics')}"
         )
 
     def build(self, device: torch.device) -> BuiltPSNR:

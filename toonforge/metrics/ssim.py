@@ -50,8 +50,8 @@ class SSIM(PairMetric):
     def protocol(self) -> str:
         """Window, constants, range, mean, and whose computation."""
         return (
-            "mean over pictures, channels and pixels (borders reflected), Gaussian window 11x11 of 1.5 pixels, "
-            f"K1 0.01, K2 0.03, data range 1 (values in [0, 1], clamped; {release('torchmetrics')})"
+            "SSIM, mean over pictures, channels and pixels (borders reflected), Gaussian window 11x11 of 1.5 pixels, "
+            f"K1 0.01, K2 0.03, data range 1 (values clamped, then in [0, 1]); {release('torchmetrics')}"
         )
 
     def build(self, device: torch.device) -> BuiltSSIM:
