@@ -16,6 +16,7 @@ from toonforge.errors import UnreadableImage
 from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
+from toonforge.registry import Provenance
 from toonforge.validation.measuring import Measuring
 
 SHAPE = (3, 16, 16)
@@ -111,6 +112,12 @@ class _Plain:
 
 def apart(generated: str = "G(photo)", reference: str = "anime", kind: type[Apart] = Apart) -> Apart:
     return kind(generated=Expr.parse(generated), reference=Expr.parse(reference))
+
+
+def register() -> None:
+    """`Apart` as the metric `tiny/apart`."""
+    if "tiny/apart" not in registries.metrics:
+        registries.metrics.add("tiny/apart", Apart, Provenance(plugin="tiny", distribution="tests", version="0"))
 
 
 def networks(factor: float) -> dict[str, Scale]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 import torch
 from PIL import Image
 
+from tests.measured import register
 from tests.test_resume import interrupt_at, tensors
 from tests.tiny import BuiltTinyMetric, TinyMetric
 from toonforge import recipe as recipes
@@ -39,6 +41,11 @@ def recipe(more: str = "metrics = { every = 2 }") -> Recipe:
 def measured(folder: Path) -> list[tuple[int, dict[str, float]]]:
     events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [(event["step"], event["metrics"]) for event in events if event["event"] == "metrics"]
+
+
+def logged(folder: Path, kind: str) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [event for event in events if event["event"] == kind]
 
 
 class Listener:
@@ -83,6 +90,58 @@ def test_pictures_of_metrics_lie_in_the_run(tiny: None, tmp_path: Path) -> None:
     assert finished.pictures["brightness"] == tmp_path / "run/metrics/brightness-step-000007.png"
     with Image.open(finished.pictures["brightness"]) as picture:
         assert picture.size == (3, 1)
+
+
+def test_the_log_says_how_numbers_were_made_and_where_pictures_lie(tiny: None, tmp_path: Path) -> None:
+    listener = Listener()
+    train(recipe("metrics = { every = 2 }, ema = 0.5"), folder=tmp_path / "run", listeners=[listener], cpu=True)
+    for event, told in zip(logged(tmp_path / "run", "metrics"), listener.heard, strict=True):
+        assert event["seconds"] > 0
+        assert event["pictures"] == {"brightness": f"metrics/brightness-step-{event['step']:06d}.png"}
+        assert event["about"] == {
+            "brightness": {
+                "better": "lower",
+                "protocol": "3 pictures of the validation part; networks' weights: moving average (decay 0.5)",
+                "pictures": {"input": 3},
+                "cautions": [],
+            }
+        }
+        assert told.about["brightness"].protocol == event["about"]["brightness"]["protocol"]
+        assert all((tmp_path / "run" / path).is_file() for path in event["pictures"].values())
+
+
+def test_the_log_says_where_grids_and_their_strips_lie(tiny: None, tmp_path: Path) -> None:
+    train(recipe("samples.every = 3"), folder=tmp_path / "run", cpu=True)
+    found = logged(tmp_path / "run", "samples")
+    assert [event["step"] for event in found] == [3, 6, 7]
+    for event in found:
+        assert event["grid"] == f"samples/step-{event['step']:06d}.jpg" and (tmp_path / "run" / event["grid"]).is_file()
+        assert event["strips"] == f"samples/step-{event['step']:06d}"
+        assert (tmp_path / "run" / event["strips"] / "strips.json").is_file()
+
+
+def test_the_words_for_the_weights_are_those_of_the_recipe(tiny: None, tmp_path: Path) -> None:
+    train(recipe("seed = 0"), folder=tmp_path / "run", cpu=True)
+    (event,) = logged(tmp_path / "run", "metrics")
+    assert event["about"]["brightness"]["protocol"].endswith("; networks' weights: as trained")
+
+
+def test_networks_that_no_phase_trains_make_references_that_are_kept(tiny: None, tmp_path: Path) -> None:
+    """And F, which one trains, does not."""
+    register()
+    text = (
+        TEXT.replace("generators.G =", 'generators.F = { type = "tiny/generator" }\ngenerators.G =')
+        + """
+phases.q = { updates = ["F"], losses.same = { type = "l1", input = "F(anime)", target = "anime" } }
+networks.V = { type = "tiny/features" }
+metrics.fixed = { type = "tiny/apart", generated = "G(photo)", reference = "V(anime)" }
+metrics.moving = { type = "tiny/apart", generated = "G(photo)", reference = "F(anime)" }
+"""
+    )
+    train(recipes.loads(text % "metrics = { every = 2 }"), folder=tmp_path / "run", cpu=True)
+    found = [event["metrics"] for event in logged(tmp_path / "run", "metrics")]
+    assert len({each["fixed.untranslated"] for each in found}) == 1
+    assert len({each["moving.untranslated"] for each in found}) == len(found) == 4
 
 
 def test_measuring_does_not_change_the_training(tiny: None, tmp_path: Path) -> None:
