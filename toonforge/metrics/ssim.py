@@ -24,9 +24,8 @@ class SSIM(PairMetric):
     """Structural similarity of paired pictures, mean over the pairs; higher is nearer, 1 for equal ones.
 
     Means, variances and covariances under a Gaussian window of 11x11 pixels (standard deviation 1.5), K1 = 0.01 and
-    K2 = 0.03 for values in [0, 1], in each channel alone, averaged over pixels and channels. Borders are reflected and
-    counted; the paper leaves them out. Values beyond [-1, 1] are clamped first, as files are. nan where no picture
-    arrived.
+    K2 = 0.03 for values in [0, 1], in each channel alone; averaged over channels and over the windows that lie within
+    the picture, as in the paper. Values beyond [-1, 1] are clamped first, as files are. nan where no picture arrived.
 
     Needs toonforge[metrics].
 
@@ -50,7 +49,7 @@ class SSIM(PairMetric):
     def protocol(self) -> str:
         """Window, constants, range, mean, and whose computation."""
         return (
-            "SSIM, mean over pictures, channels and pixels (borders reflected), Gaussian window 11x11 of 1.5 pixels, "
+            "SSIM, mean over pictures, channels and windows within the picture, Gaussian window 11x11 of 1.5 pixels, "
             f"K1 0.01, K2 0.03, data range 1 (values clamped, then in [0, 1]); {release('torchmetrics')}"
         )
 
@@ -72,7 +71,12 @@ class BuiltSSIM:
 
         x, y = (unit_range(tensors[key]) for key in ("input", "target"))
         image = beside_torchvision("torchmetrics.functional.image")
-        values = image.structural_similarity_index_measure(x, y, data_range=1.0, reduction="none")
+        _, similarity = image.structural_similarity_index_measure(
+            x, y, data_range=1.0, reduction="none", return_full_image=True
+        )
+        # Versions of torchmetrics differ in whether the border, where windows are filled by reflection, counts.
+        border = WINDOW // 2
+        values = similarity[..., border:-border, border:-border].mean((1, 2, 3))
         self.mean.add(float(values.sum()), len(values))
 
     def compute(self) -> Mapping[str, float]:
