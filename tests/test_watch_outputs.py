@@ -102,7 +102,7 @@ def test_inverted_brightness_alone_and_inverted_colour_alone_are_told() -> None:
     luma = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     for outputs, word in (((x - luma) - luma, "brightness"), (luma - (x - luma), "colour")):
         (warned,) = Watch(recipe_of()).drawn(STEP, drawn(x, outputs))
-        assert f"inverted {word}:" in warned.message  # type: ignore[union-attr]
+        assert f"inverts {word}:" in warned.message  # type: ignore[union-attr]
 
 
 def test_a_tint_over_all_pictures_is_no_inversion() -> None:
@@ -190,7 +190,7 @@ def test_what_cannot_be_judged_ends_no_warning() -> None:
 def test_messages_hold_the_expression_and_the_numbers_and_hints_name_the_weights_of_the_recipe() -> None:
     x = pictures(4)
     (warned,) = Watch(recipe_of()).drawn(STEP, drawn(x, x + 0.4 * LEVEL))
-    assert warned.message == "the outputs of G(photo) differ from their inputs by 0.4 of 255 on average"  # type: ignore[union-attr]
+    assert warned.message == "G(photo) leaves pictures as they are: outputs differ from inputs by 0.4 of 255 on average"  # type: ignore[union-attr]
     assert "phases.generator.losses.keep.weight = 10" in warned.hint  # type: ignore[union-attr]
 
 

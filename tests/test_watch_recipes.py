@@ -78,29 +78,29 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "unchanged": (
         "anime",
         plain('{ type = "l2", input = "G(photo)", target = "photo" }'),
-        "differ from their inputs by 0.0 of 255",
+        "outputs differ from inputs by 0.0 of 255",
     ),
     "one-colour": (
         "anime",
         plain('{ type = "tv", input = "G(photo)", weight = 10 }'),
-        "are each of one colour",
+        "makes pictures of one colour",
     ),
     "same-output": (
         "anime",
         # Pictures drawn independently of each other: the best answer to any is the mean of all.
         plain('{ type = "l2", input = "G(photo)", target = "anime" }', "stencil", paired="false"),
-        "the same picture whatever the input",
+        "the same picture of any input",
     ),
     "inverted": (
         "anime",
         plain('{ type = "l2", input = "tiny/times(G(photo), -1)", target = "photo" }', lr="3e-2"),
-        "inverted brightness and colour",
+        "inverts brightness and colour",
     ),
     "discriminator-won": ("D", gan("lsgan", d_lr="1e-2", g_every=1000), "tells real from made pictures"),
     "not-beaten": (
         "distance",
         plain('{ type = "l2", input = "tiny/times(G(photo), 0.5)", target = "photo" }', more=METRIC),
-        "no better than that of the untranslated pictures",
+        "of the untranslated pictures and",
     ),
 }
 

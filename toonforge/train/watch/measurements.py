@@ -18,7 +18,7 @@ KIND = "not-beaten"
 EARLIEST = 200
 """Steps before which no measurement is judged, however short the run."""
 UNTRANSLATED, FILTER = "untranslated", "filter"
-_WORDS = {UNTRANSLATED: "the untranslated pictures", FILTER: "a plain cartoon filter"}
+_WORDS = {UNTRANSLATED: "of the untranslated pictures", FILTER: "of a plain cartoon filter"}
 
 
 @attrs.frozen
@@ -48,6 +48,7 @@ class Measurements:
     def __init__(self, recipe: Recipe, total_steps: int | None) -> None:
         graph = Graph(recipe.modules, recipe.signals)
         self._rivals = {name: rivals for name, m in recipe.metrics.items() if (rivals := _rivals(recipe, graph, m))}
+        self._hint = _hint(recipe)
         self._lower = {name: bool(metric.lower_is_better) for name, metric in recipe.metrics.items()}
         if total_steps is not None:
             self._from: float = max(EARLIEST, total_steps / 2)
@@ -70,17 +71,24 @@ class Measurements:
         sign = 1 if self._lower[name] else -1
         behind = {rival: sign * (own.value - other.value) for rival, other in others.items()}
         lost = [rival for rival, by in behind.items() if by >= math.hypot(own.std, others[rival].std)]
-        than = " and ".join(f"that of {_WORDS[rival]}, {others[rival]}" for rival in lost)
+        than = " and ".join(f"{others[rival]} {_WORDS[rival]}" for rival in lost)
         caution = f" ({'; '.join(cautions)})" if cautions else ""
         return Finding(
             kind=KIND,
             about=name,
             begins=bool(lost),
             lasts=max(behind.values()) >= 0,
-            message=f"{name} of the translations is {own}, no better than {than}{caution}",
-            hint="more steps, a higher weight for the adversarial losses, more training pictures; more validation "
-            "pictures for a number that says more; if another warning stands, mend that first",
+            message=f"{name} of the translations is {own}, no better than the {than}{caution}",
+            hint=self._hint,
         )
+
+
+def _hint(recipe: Recipe) -> str:
+    terms = [term for phase in recipe.phases.values() for term in phase.losses.values()]
+    helps = ["more steps", "more training pictures"]
+    if any(term.loss.undecided is not None for term in terms):
+        helps.append("a higher weight for the adversarial losses")
+    return f"{', '.join(helps)}; more validation pictures make the number surer; mend first what other warnings say"
 
 
 def _rivals(recipe: Recipe, graph: Graph, metric: Metric) -> tuple[str, ...]:

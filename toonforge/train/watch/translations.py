@@ -51,13 +51,13 @@ class Translations:
             yield from self._judge(target, self._recipe.translations[target], outputs)
 
     def _judge(self, target: str, expr: Expr, o: Outputs) -> Iterator[Finding]:
-        what = f"the outputs of {expr}"
         yield Finding(
             kind="unchanged",
             about=target,
             begins=o.change < UNCHANGED,
             lasts=o.change <= CHANGED,
-            message=f"{what} differ from their inputs by {o.change:.1f} of 255 on average",
+            message=f"{expr} leaves pictures as they are: outputs differ from inputs by {o.change:.1f} of 255 on "
+            "average",
             hint=self._unchanged_hint(expr),
         )
         flat = o.contrast < ONE_COLOUR
@@ -66,7 +66,8 @@ class Translations:
             about=target,
             begins=flat,
             lasts=o.contrast <= COLOURS,
-            message=f"{what} are each of one colour (standard deviation {o.contrast:.1f} of 255)",
+            message=f"{expr} makes pictures of one colour: their pixels differ by {o.contrast:.1f} of 255 (standard "
+            "deviation)",
             hint="another train.seed or a lower learning rate; a higher weight for a loss that compares pictures "
             "(l1, feature-l1)",
         )
@@ -78,27 +79,27 @@ class Translations:
                 # Pictures of one colour are mostly of the same one: that is said already.
                 begins=share < SAME and not flat,
                 lasts=share <= DIFFERENT,
-                message=f"{what} are the same picture whatever the input: they differ from each other by "
-                f"{o.variety:.1f} of 255, the inputs by {o.input_variety:.0f}",
+                message=f"{expr} makes the same picture of any input: outputs differ from each other by "
+                f"{o.variety:.1f} of 255, inputs by {o.input_variety:.0f}",
                 hint="a higher weight for a loss that compares output and input (l1 of a way back, feature-l1, "
                 "identity), a discriminator that learns more slowly, another train.seed",
             )
-        yield from self._inverted(target, what, o)
+        yield from self._inverted(target, expr, o)
 
-    def _inverted(self, target: str, what: str, o: Outputs) -> Iterator[Finding]:
+    def _inverted(self, target: str, expr: Expr, o: Outputs) -> Iterator[Finding]:
         known = {"brightness": o.brightness, "colour": o.colour}
         values = {name: value for name, value in known.items() if value is not None}
         if not values:
             return
         names = [name for name, value in values.items() if value < INVERTED]
-        numbers = " and ".join(f"in {name} by {values[name]:.2f}" for name in names or values)
+        numbers = " and ".join(f"{values[name]:.2f} in {name}" for name in names or values)
         yield Finding(
             kind="inverted",
             about=target,
             begins=bool(names),
             lasts=min(values.values()) <= UPRIGHT,
-            message=f"{what} have inverted {' and '.join(names) or 'colours'}: they correlate with their inputs "
-            f"{numbers} (1 is alike, -1 a negative)",
+            message=f"{expr} inverts {' and '.join(names) or 'pictures'}: outputs correlate with inputs by {numbers} "
+            "(1 is alike, -1 a negative)",
             hint="a higher weight for a loss that compares output and input directly (identity, feature-l1), since a "
             "way back can undo an inversion; or another train.seed. Nothing is wrong where the target is a negative",
         )
