@@ -244,3 +244,15 @@ def test_the_command_prints_the_table_and_draws_the_page_anew(run: Path, capsys:
     assert (run / "evaluations.jsonl").is_file() and (run / "report.html").is_file()
     assert main(["evaluate", str(run / "checkpoints" / "step-000003")]) == 2
     assert f"toonforge evaluate {run} --checkpoint 3" in capsys.readouterr().err
+
+
+def test_metrics_beside_the_recipe_need_not_be_names_that_a_recipe_takes(run: Path) -> None:
+    assert "content-preservation" in evaluate(run, metrics=["content-preservation={size = 32}"], cpu=True).values
+
+
+def test_metrics_beside_the_recipe_are_checked_as_its_own(text: str, tmp_path: Path) -> None:
+    gray = text.replace('anime = "G(photo)"', 'anime = "gray(G(photo))"').replace("gray(G(photo))", "gray(G(photo))")
+    run = trained(gray, tmp_path / "run")
+    with pytest.raises(ToonforgeError) as caught:
+        evaluate(run, metrics=["classifier-gap"], cpu=True)
+    assert "classifier-gap" in messages(caught.value)

@@ -26,6 +26,8 @@ from toonforge.use.evaluate.pictures import (
 )
 from toonforge.use.evaluate.plan import Plan, Subject
 
+NO_BASELINE = "what the untranslated pictures score is not known: give them with --input to see what has to be beaten"
+
 
 def plan_folders(
     generated: Path,
@@ -88,7 +90,7 @@ def plan_folders(
         groups=shapes_of(found.groups, size or 0),
         graph=Graph({"translation"}, {}),
         preparation=f"{_whose(folders)}; {reading(geometry)}",
-        notes=(*found.notes, *_nested(folders), *chosen.notes),
+        notes=(*found.notes, *_nested(folders), *chosen.notes, *([NO_BASELINE] if input is None else [])),
     )
 
 

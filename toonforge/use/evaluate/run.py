@@ -138,9 +138,17 @@ def _roles(trained: Trained, target: str, expr: Expr) -> Roles:
 
 def _check(recipe: Recipe, metrics: Mapping[str, Metric]) -> None:
     """Raise `RecipeError` for what the recipe's own check finds wrong with metrics beside it."""
+    names = {name.replace("-", "_").replace("/", "_"): name for name in metrics}  # as a recipe would have them
+    beside = {key: metrics[name] for key, name in names.items()}
     try:
-        check(attrs.evolve(recipe, metrics={**recipe.metrics, **metrics}))
+        check(attrs.evolve(recipe, metrics={**recipe.metrics, **beside}))
     except RecipeError as error:
-        ours = [problem for problem in error.problems if (problem.key or "").startswith("metrics.")]
-        if ours:
-            raise RecipeError(*ours) from None
+        if problems := [problem for item in error.problems if (problem := _of(item, names)) is not None]:
+            raise RecipeError(*problems) from None
+
+
+def _of(problem: Problem, names: Mapping[str, str]) -> Problem | None:
+    """A problem of the recipe's check in the words of who named the metric; None for a problem of the recipe."""
+    table, _, rest = (problem.key or "").partition(".")
+    key, dot, field = rest.partition(".")
+    return attrs.evolve(problem, key=f"{names[key]}{dot}{field}") if table == "metrics" and key in names else None
