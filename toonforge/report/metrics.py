@@ -121,7 +121,7 @@ def evaluations(folder: Path) -> list[Mapping[str, Any]]:
 def _evaluated(line: str) -> list[Mapping[str, Any]]:
     try:
         event = json.loads(line)
-        when, part = event.get("time"), str(event.get("part", ""))
+        when, part = event.get("time"), _measured(event)
         metrics = {str(key): math.nan if value is None else float(value) for key, value in event["metrics"].items()}
         about = event.get("about") or {}
         values: dict[str, dict[str, float]] = {}
@@ -142,3 +142,14 @@ def _evaluated(line: str) -> list[Mapping[str, Any]]:
         ]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
+
+
+def _measured(event: Mapping[str, Any]) -> str:
+    """What an evaluation was of: the part or the folder of pictures, the checkpoint's step, and beside what."""
+    part, step, beside = (event.get(key) for key in ("part", "step", "reference"))
+    words = [
+        f"{part} part" if part else str(event.get("input") or ""),
+        f"step {count(step)}" if isinstance(step, int) else "",
+        f"beside {beside}" if beside else "",
+    ]
+    return ", ".join(filter(None, words))
