@@ -28,10 +28,11 @@ class Clock:
             now = bisect_right(times, time) - 1
             if now != session:
                 session, offset, began = now, self.total, times[now]
-            self._add(step, offset + max(0.0, time - began))
+            self._add(step, offset + (time - began if time > began else 0.0))
 
     def _add(self, step: int, seconds: float) -> None:
-        seconds = max(seconds, self.total)
+        if self.seconds and seconds < self.seconds[-1]:
+            seconds = self.seconds[-1]
         if self.steps and step <= self.steps[-1]:
             self.seconds[-1] = seconds
             return

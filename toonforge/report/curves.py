@@ -7,8 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from toonforge.report.clock import Clock
-from toonforge.report.thinning import column, curve
+from toonforge.report.thinning import NOTHING, columns, curve
 from toonforge.runs.record import Measurement, PhaseSpan, Record
 
 BASELINES = {"untranslated": "untranslated", "filter": "plain cartoon filter"}
@@ -64,21 +66,16 @@ def marks(record: Record) -> list[Mapping[str, Any]]:
 
 
 def _losses(record: Record) -> Mapping[str, Any]:
-    phases = list(dict.fromkeys(phase for step in record.steps for phase in step.totals))
-    losses = [(step.step, step.losses) for step in record.steps]
-    totals = [(step.step, step.totals) for step in record.steps]
-    keys = list(dict.fromkeys(key for _, row in losses for key in row))
+    losses = columns((step.step, step.losses) for step in record.steps)
+    totals = columns((step.step, step.totals) for step in record.steps)
     found = []
-    for phase in phases:
-        names = [key for key in keys if key.startswith(f"{phase}.")]
-        series = [{"label": key.removeprefix(f"{phase}."), **curve(*column(losses, key))} for key in names]
+    for phase, total in totals.items():
+        names = [key for key in losses if key.startswith(f"{phase}.")]
+        series = [{"label": key.removeprefix(f"{phase}."), **curve(*losses[key])} for key in names]
         if len(names) != 1 or _weighted(record, phase):
-            steps, values = column(totals, phase)
             # A sum of heavy terms would press all others to the bottom.
-            hidden = _largest(values) > DWARFS * max(
-                (_largest(column(losses, key)[1]) for key in names), default=math.inf
-            )
-            series.append({"label": "weighted sum", "hidden": hidden, **curve(steps, values)})
+            hidden = _largest(total[1]) > DWARFS * max((_largest(losses[key][1]) for key in names), default=math.inf)
+            series.append({"label": "weighted sum", "hidden": hidden, **curve(*total)})
         found.append(
             {"title": phase, "note": _note(record, phase), "smooth": True, "series": series, "unit": None, "log": False}
         )
@@ -86,7 +83,8 @@ def _losses(record: Record) -> Mapping[str, Any]:
 
 
 def _largest(values: Sequence[float]) -> float:
-    return max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    found = np.abs(np.asarray(values, dtype=np.float64))
+    return float(found.max(initial=0.0, where=np.isfinite(found)))
 
 
 def _weighted(record: Record, phase: str) -> bool:
@@ -118,20 +116,20 @@ def _metrics(record: Record) -> Mapping[str, Any]:
 def _metric(record: Record, name: str) -> Mapping[str, Any] | None:
     """A chart of one metric; None where there are no two measurements to draw a line between."""
     measured = [m for m in record.measurements if name in m.values]
-    rows = [(m.step, m.values[name]) for m in measured]
-    steps, values = column(rows, "")
+    results = columns((m.step, m.values[name]) for m in measured)
+    steps, values = results.get("", NOTHING)
     if sum(map(math.isfinite, values)) < 2:
         return None
     headline: dict[str, Any] = {"label": "translated", "colour": 1, **curve(steps, values)}
-    if "mean" not in headline and (band := _band(rows, steps, values)) is not None:
+    if "mean" not in headline and (band := _band(results.get("std", NOTHING), steps, values)) is not None:
         headline["low"], headline["high"] = band
     series = [headline]
     for place, (part, label) in enumerate(BASELINES.items()):
-        if (line := _baseline(record, rows, part)) is not None:
+        if (line := _baseline(record, *results.get(part, NOTHING))) is not None:
             series.append({"label": label, "dash": True, "colour": 2 + place, **line})
-    parts = dict.fromkeys(part for _, row in rows for part in row if part and part not in (*BASELINES, *SPREADS))
+    parts = [part for part in results if part and part not in (*BASELINES, *SPREADS)]
     series += [
-        {"label": part, "hidden": True, "colour": 4 + i, **curve(*column(rows, part))} for i, part in enumerate(parts)
+        {"label": part, "hidden": True, "colour": 4 + i, **curve(*results[part])} for i, part in enumerate(parts)
     ]
     return {"title": name, "note": better_words(measured[-1], name), "smooth": False, "series": series, "unit": None}
 
@@ -143,10 +141,10 @@ def better_words(measured: Measurement, name: str) -> str:
 
 
 def _band(
-    rows: Sequence[tuple[int, Mapping[str, float]]], steps: Sequence[int], values: Sequence[float]
+    errors: tuple[Sequence[int], Sequence[float]], steps: Sequence[int], values: Sequence[float]
 ) -> tuple[list[float | None], list[float | None]] | None:
     """The headline less and plus its standard error, point for point."""
-    spread = dict(zip(*column(rows, "std")))
+    spread = dict(zip(*errors))
     pairs = [(value, spread.get(step, math.nan)) for step, value in zip(steps, values)]
     if not any(math.isfinite(error) for _, error in pairs):
         return None
@@ -155,9 +153,8 @@ def _band(
     return low, high
 
 
-def _baseline(record: Record, rows: Sequence[tuple[int, Mapping[str, float]]], part: str) -> Mapping[str, Any] | None:
+def _baseline(record: Record, steps: Sequence[int], values: Sequence[float]) -> Mapping[str, Any] | None:
     """A baseline over the whole axis where it never changes, or where it was measured."""
-    steps, values = column(rows, part)
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return None
@@ -168,12 +165,11 @@ def _baseline(record: Record, rows: Sequence[tuple[int, Mapping[str, float]]], p
 
 def _engine(record: Record) -> Mapping[str, Any]:
     steps = [step.step for step in record.steps]
-    rates = [(step.step, step.lr) for step in record.steps]
-    phases = list(dict.fromkeys(phase for _, row in rates for phase in row))
+    rates = columns((step.step, step.lr) for step in record.steps)
     found: list[Mapping[str, Any]] = []
-    if phases:
+    if rates:
         alike: dict[str, list[str]] = {}
-        lines = {phase: curve(*column(rates, phase)) for phase in phases}
+        lines = {phase: curve(*rate) for phase, rate in rates.items()}
         for phase, line in lines.items():
             alike.setdefault(repr(line), []).append(phase)
         series = [{"label": ", ".join(names), **lines[names[0]]} for names in alike.values()]

@@ -8,10 +8,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toonforge.prepare.inspection.finding import printable
+
+if TYPE_CHECKING:
+    import jinja2
 
 ASSETS = Path(__file__).with_name("assets")
 STYLES = ("uplot/uPlot.min.css", "report.css")
@@ -30,10 +34,32 @@ def render_page(
         data: id -> what the page's scripts read with `toonforge.data(id)`; nan becomes null.
         context: what the template shows. Everything is escaped.
     """
-    import jinja2
     from markupsafe import Markup
 
     from toonforge import __version__
+
+    style = "\n".join(_asset(name) for name in (*STYLES, *styles))
+    codes = [_asset(name) for name in (*SCRIPTS, *scripts)]
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            **context,
+            style=Markup(style),
+            scripts=[Markup(code) for code in codes],
+            policy=policy([style], codes),
+            data={name: Markup(embedded(value)) for name, value in data.items()},
+            version=__version__,
+            written=moment(datetime.now().timestamp()),
+        )
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """The templates, compiled once: a training writes its page many times."""
+    import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS),
@@ -43,18 +69,7 @@ def render_page(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["clean"] = clean
-    style = "\n".join(_asset(name) for name in (*STYLES, *styles))
-    codes = [_asset(name) for name in (*SCRIPTS, *scripts)]
-    page = environment.get_template(template).render(
-        **context,
-        style=Markup(style),
-        scripts=[Markup(code) for code in codes],
-        policy=policy([style], codes),
-        data={name: Markup(embedded(value)) for name, value in data.items()},
-        version=__version__,
-        written=moment(datetime.now().timestamp()),
-    )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return environment
 
 
 def _asset(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,18 @@ def rounded(values: np.ndarray[Any, Any] | Sequence[float]) -> list[float | None
     return [None if not math.isfinite(value) else float(f"{value:.{DIGITS}g}") for value in map(float, values)]
 
 
-def column(rows: Sequence[tuple[int, Mapping[str, float]]], key: str) -> tuple[list[int], list[float]]:
-    """The steps at which `key` was logged, and its values."""
-    found = [(step, row[key]) for step, row in rows if key in row]
-    return [step for step, _ in found], [value for _, value in found]
+def columns(rows: Iterable[tuple[int, Mapping[str, float]]]) -> dict[str, tuple[list[int], list[float]]]:
+    """Key -> the steps at which it was logged, and its values; in one pass, since rows may be many."""
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for step, row in rows:
+        for key, value in row.items():
+            if key not in found:
+                found[key] = [], []
+            steps, values = found[key]
+            steps.append(step)
+            values.append(value)
+    return found
+
+
+NOTHING: tuple[list[int], list[float]] = [], []
+"""The column of a key that was never logged."""

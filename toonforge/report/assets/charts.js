@@ -291,7 +291,7 @@
         const place = this.chart.series.indexOf(series);
         svg.style.color = "var(--c" + (((series.colour || place + 1) - 1) % 8 + 1) + ")";
         const value = make("b");
-        const button = make("button", { type: "button", "aria-pressed": String(!this.hidden.has(series)) }, [svg, series.label, value]);
+        const button = make("button", { type: "button", "aria-pressed": String(!this.hidden.has(series)) }, [svg, series.label + " ", value]);
         button.addEventListener("click", () => {
           const off = !this.hidden.has(series);
           if (off) this.hidden.add(series); else this.hidden.delete(series);

@@ -137,7 +137,11 @@ var toonforge = {};
     back.addEventListener("click", function () { steps.play(false); steps.go(steps.at - 1); });
     on.addEventListener("click", function () { steps.play(false); steps.go(steps.at + 1); });
     play.addEventListener("click", function () { steps.play(!steps.playing); });
-    range.addEventListener("input", function () { steps.play(false); steps.go(Number(range.value)); });
+    range.addEventListener("input", function () {
+      const wanted = Number(range.value);
+      steps.play(false);
+      steps.go(wanted);
+    });
     steps.listen(function () {
       const text = steps.now.label + (steps.now.best ? " ★ best" : "");
       range.value = steps.at;
