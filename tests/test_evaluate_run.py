@@ -109,6 +109,14 @@ def test_pictures_that_were_trained_on_are_measured_with_a_note(run: Path) -> No
     assert not evaluate(run, cpu=True).notes
 
 
+def test_pictures_of_a_folder_that_were_trained_on_are_told(run: Path, tmp_path: Path) -> None:
+    content = ["content-preservation={size = 32}"]
+    (said,) = evaluate(run, input=tmp_path / "photo", metrics=content, cpu=True).notes
+    assert "10 of 20 input pictures were trained on" in said
+    new = fill(tmp_path / "new", 3, "new")
+    assert not evaluate(run, input=new, metrics=content, cpu=True).notes
+
+
 def test_the_best_checkpoint_is_measured_where_the_run_keeps_one(text: str, run: Path, tmp_path: Path) -> None:
     last = evaluate(run, cpu=True).subject.checkpoint
     assert last is not None and (last.name, last.step) == ("latest", 4)

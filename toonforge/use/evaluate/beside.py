@@ -16,10 +16,11 @@ from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.model import Recipe
+from toonforge.use.evaluate import seen
 from toonforge.use.evaluate.metrics import Asked, Roles, choose, default
 from toonforge.use.evaluate.pictures import INPUT, REFERENCE, Joined, listed, reading, shapes_of, sides, source_of
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
-from toonforge.use.evaluate.run import SEEN, choose_part, translation
+from toonforge.use.evaluate.run import choose_part, translation
 
 
 def plan_beside(
@@ -61,6 +62,8 @@ def plan_beside(
     geometry = _geometry(recipe, field, held_out or "validation", size)
     if held_out is None:
         pictures = _of_folders(folders, field, beside if reference is not None else None, pairs, geometry)
+        trained_on = seen.note(trained.folder, folders[field].pictures)
+        pictures = attrs.evolve(pictures, notes=(*pictures.notes, *filter(None, [trained_on])))
     else:
         pictures = _held_out(recipe, held_out, field, folders, pairs, geometry)
     roles = Roles(
@@ -133,7 +136,7 @@ def _held_out(
     return _Pictures(
         source=Joined({group: source, **dict.fromkeys(beside, source_of(beside, geometry))}),
         groups={group: {field: every[group][field]}, **shapes_of(beside, geometry.image_size)},
-        notes=(SEEN,) if part == "train" else (),
+        notes=(seen.PART,) if part == "train" else (),
     )
 
 

@@ -16,11 +16,10 @@ from toonforge.recipe.check import check
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.loading import load
 from toonforge.recipe.model import Recipe
+from toonforge.use.evaluate import seen
 from toonforge.use.evaluate.metrics import Asked, Roles, choose
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
 from toonforge.use.weights import find_weights
-
-SEEN = "these pictures were trained on: the numbers say nothing of pictures that the networks have not seen"
 
 
 def open_run(folder: Path, checkpoint: str | int | None = None) -> Trained:
@@ -85,7 +84,7 @@ def plan_run(
         graph=trained.graph,
         preparation=recipe.data.preparation(part),
         trained=trained,
-        notes=(SEEN,) if part == "train" else (),
+        notes=(seen.PART,) if part == "train" else (),
     )
 
 
