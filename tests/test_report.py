@@ -229,6 +229,33 @@ def test_the_recipe_is_shown_as_what_it_changes_of_its_base(tmp_path):
     assert "data.split_seed" not in text, "it went with the component that it belonged to"
 
 
+def test_the_base_that_a_run_keeps_is_what_it_is_compared_with_whatever_is_installed_now(tmp_path):
+    folder = write_run(tmp_path / "run")
+    recipe = folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("pix2pix/pix2pix", "../base.toml"))
+    assert "It extends ../base.toml, which does not lie in the run's folder." in page(folder).text
+    (folder / "base.toml").write_text((folder / "resolved.toml").read_text().replace("width = 16", "width = 48", 1))
+    assert (
+        "What it changes of ../base.toml: key ../base.toml this run generators.G.width 48 16 recipe.toml"
+        in page(folder).text
+    )
+
+
+def test_a_run_keeps_the_recipe_that_its_recipe_extends(tmp_path):
+    from toonforge.recipe import load
+    from toonforge.recipe.resolved import dump
+    from toonforge.runs.base import write_base
+
+    child = tmp_path / "recipes" / "child.toml"
+    child.parent.mkdir()
+    (tmp_path / "parent.toml").write_text('extends = "pix2pix/pix2pix"\nname = "parent"\n')
+    child.write_text('extends = "../parent.toml"\nname = "child"\n')
+    write_base(tmp_path, child)
+    assert (tmp_path / "base.toml").read_text() == dump(load(tmp_path / "parent.toml"))
+    write_base(child.parent, tmp_path / "base.toml")
+    assert not (child.parent / "base.toml").exists(), "it extends nothing"
+
+
 def test_without_the_plugin_of_its_base_the_rest_is_there(tmp_path):
     folder = write_run(tmp_path / "run")
     recipe = folder / "recipe.toml"

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import tomli
 
 from toonforge.errors import ToonforgeError
-from toonforge.recipe.resolved import Difference, differences
+from toonforge.recipe.loading import load, loads
+from toonforge.recipe.resolved import Difference, differences, recipe_data
+from toonforge.runs.base import NAME
 from toonforge.runs.record import Record
 
 LONGEST = 20_000
@@ -56,22 +59,22 @@ def _text(path: Path) -> str:
 
 def _base(record: Record, given: str) -> tuple[str, Mapping[str, Any] | None, str]:
     """The base's name, its data, and a note."""
-    import tomli
-
-    from toonforge.recipe.loading import load, loads
-    from toonforge.recipe.resolved import recipe_data
-
     if not given:
         return "", None, "The run has no recipe.toml: it was begun from a recipe that no file holds."
     try:
         extends = tomli.loads(given).get("extends")
         if extends is None:
             return "recipe.toml", recipe_data(loads(given)), "It extends no other recipe. What --set changed:"
-        data = recipe_data(load(str(extends)))
+        name = str(extends)
+        kept = record.folder / NAME
+        if kept.is_file():
+            return name, tomli.loads(kept.read_text("utf-8")), f"What it changes of {name}:"
+        if name.endswith(".toml"):
+            return "", None, f"It extends {name}, which does not lie in the run's folder."
+        return name, recipe_data(load(name)), f"What it changes of {name}, as that is installed now:"
     except (ToonforgeError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return "", None, f"What it changes cannot be told: {reason}"
-    return str(extends), data, f"What it changes of {extends}, as that is installed now:"
 
 
 def _told(found: Sequence[Difference]) -> list[tuple[str, str, str]]:

@@ -21,6 +21,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.files import write_atomic
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
+from toonforge.runs.base import write_base
 from toonforge.runs.data_list import write_data_list
 from toonforge.runs.log import NAME, truncate, write_event
 
@@ -142,6 +143,7 @@ class RunFolder:
     def _describe(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> None:
         if source is not None:
             shutil.copyfile(source, self.path / "recipe.toml")
+            write_base(self.path, source)
         write_atomic(self.path / "lock.json", json.dumps({**_environment(recipe), "data": dict(data)}, indent=1) + "\n")
         write_atomic(self.resolved, dump(recipe))
 
