@@ -423,17 +423,23 @@
     return size > 0 ? ys[low] + ((ys[high] - ys[low]) * (x - xs[low])) / size : ys[low];
   }
 
-  // An exponential moving average over so many steps, the same whatever steps are there; gaps stay gaps.
+  // An exponential average over about so many steps to either side, so that it does not lag; gaps stay gaps.
   function smoothed(xs, ys, window) {
-    let sum = 0, weight = 0, before = null;
-    return ys.map(function (y, i) {
-      if (y === null) return null;
-      const apart = before === null ? window : xs[i] - before, keep = Math.exp(-apart / window);
-      before = xs[i];
-      sum = keep * sum + (1 - keep) * y;
-      weight = keep * weight + (1 - keep);
-      return sum / weight;
-    });
+    const sums = new Array(ys.length).fill(0), weights = new Array(ys.length).fill(0);
+    for (const forward of [true, false]) {
+      let sum = 0, weight = 0, before = null;
+      for (let n = 0; n < ys.length; n++) {
+        const i = forward ? n : ys.length - 1 - n;
+        if (ys[i] === null) continue;
+        const apart = before === null ? window : Math.abs(xs[i] - before), keep = Math.exp((-2 * apart) / window);
+        before = xs[i];
+        sum = keep * sum + (1 - keep) * ys[i];
+        weight = keep * weight + (1 - keep);
+        sums[i] += sum;
+        weights[i] += weight;
+      }
+    }
+    return ys.map((y, i) => (y === null ? null : sums[i] / weights[i]));
   }
 
   function nearest(column, index) {

@@ -64,6 +64,7 @@
   }
 
   function called(stage) {
+    if (stage.stage === "reconstruction") return stage.label;
     return stage.label === stage.stage ? stage.stage : stage.stage + ": " + stage.label;
   }
 
