@@ -177,9 +177,10 @@ class Saving:
     def why_over(self) -> str:
         """That an earlier start came to the end of its patience, in words, and how to go on."""
         rule = self.recipe.train.metrics
+        known = f" (best {self.best.value:.4g} at step {self.best.step})" if self.best is not None else ""
         return (
-            f"the training ended early here: {rule.best} had not improved for {rule.patience} measurements; to go on, "
-            f"give more patience: --set train.metrics.patience={2 * (rule.patience or 0)}"
+            f"the training ended early here: {rule.best} had not improved for {rule.patience} measurements{known}; to "
+            f"go on, give more patience: --set train.metrics.patience={2 * (rule.patience or 0)}"
         )
 
     def _agreed(self, *flags: bool) -> tuple[bool, ...]:
