@@ -17,6 +17,8 @@ BASELINES = {"untranslated": "untranslated", "filter": "plain cartoon filter"}
 """Part of a metric -> what it is called: the same metric without the translation, and with a picture filter instead."""
 DWARFS = 5
 """A weighted sum that is so many times its largest term is not shown until asked for."""
+SUM = 9
+"""The colour of weighted sums, that of the text: no loss has it before the ninth."""
 SPREADS = ("std", "untranslated_std", "filter_std")
 
 
@@ -75,7 +77,7 @@ def _losses(record: Record) -> Mapping[str, Any]:
         if len(names) != 1 or _weighted(record, phase):
             # A sum of heavy terms would press all others to the bottom.
             hidden = _largest(total[1]) > DWARFS * max((_largest(losses[key][1]) for key in names), default=math.inf)
-            series.append({"label": "weighted sum", "hidden": hidden, **curve(*total)})
+            series.append({"label": "weighted sum", "hidden": hidden, "colour": SUM, **curve(*total)})
         found.append(
             {"title": phase, "note": _note(record, phase), "smooth": True, "series": series, "unit": None, "log": False}
         )

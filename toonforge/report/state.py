@@ -43,7 +43,8 @@ def state(record: Record, now: float | None = None) -> Mapping[str, Any]:
             "look", "no log yet", steps, "Nothing is logged: the run has not begun, or its log is gone.", record, total
         )
     if now - last > SILENT:
-        silence = f"No word since {moment(last)}: it was killed, or a step takes very long."
+        since = f"No word since {moment(last)}" if last > 0 else "No word in its log of how it ended"
+        silence = f"{since}: it was killed, or a step takes very long."
         if record.checkpoints:
             silence += f" Go on with: toonforge run {record.folder} --resume"
         return _state("look", "running or crashed", steps, silence, record, total)

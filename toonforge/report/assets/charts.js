@@ -9,7 +9,7 @@
 //       title, note, unit: "bytes" or null, log: true where the chart opens with a logarithmic scale,
 //       smooth: true where smoothing applies, zero: true where the y axis begins at 0,
 //       series: [{label, x: [steps], y: [value or null], mean: [[steps], [values]] where y is thinned,
-//                 low: [..], high: [..] for a band, dash: true, colour: 1 to 8 or null, axis: 0, hidden: true}]}]}]
+//                 low: [..], high: [..] for a band, dash: true, colour: 1 to 9 or null, axis: 0, hidden: true}]}]}]
 //   })
 "use strict";
 (function () {
@@ -40,7 +40,7 @@
   function controls(all, smooths) {
     const axes = ["steps"];
     if (all.data.axes.every((axis) => axis.epoch)) axes.push("epochs");
-    if (all.data.axes.every((axis) => axis.times && axis.times[0].length > 1)) axes.push("time");
+    if (all.data.axes.every((axis) => timed(axis))) axes.push("time");
     if (!axes.includes(all.x)) all.x = "steps";
     const group = make("div", { class: "choices", role: "group", "aria-label": "Horizontal axis" });
     const buttons = axes.map((axis) => make("button", { type: "button", "aria-pressed": String(axis === all.x) }, axis));
@@ -155,7 +155,7 @@
       this.columns = new Map();
       for (const [place, series] of this.chart.series.entries()) {
         if (!series.x.length) continue;
-        const axis = all.data.axes[series.axis || 0], paint = colour("c" + (((series.colour || place + 1) - 1) % 8 + 1));
+        const axis = all.data.axes[series.axis || 0], paint = colour("c" + (((series.colour || place + 1) - 1) % 9 + 1));
         const xs = series.x.map((step) => at(axis, step, all.x)), show = !this.hidden.has(series);
         const add = (x, y, line) => { tables.push([x, keep(y)]); lines.push({ show: show, auto: true, ...line }); return lines.length - 1; };
         const few = series.y.length <= 25;
@@ -289,7 +289,7 @@
         if (series.dash) line.setAttribute("stroke-dasharray", "6 4");
         svg.append(line);
         const place = this.chart.series.indexOf(series);
-        svg.style.color = "var(--c" + (((series.colour || place + 1) - 1) % 8 + 1) + ")";
+        svg.style.color = "var(--c" + (((series.colour || place + 1) - 1) % 9 + 1) + ")";
         const value = make("b");
         const button = make("button", { type: "button", "aria-pressed": String(!this.hidden.has(series)) }, [svg, series.label + " ", value]);
         button.addEventListener("click", () => {
@@ -326,7 +326,7 @@
       if (this.all.data.axes.length > 1) return this.all.x + " " + told(x, this.all.x);
       const step = Math.round(back(axis, x, this.all.x)), parts = ["step " + step.toLocaleString("en")];
       if (axis.epoch) parts.push("epoch " + short(step / axis.epoch, null, 3));
-      if (axis.times && axis.times[0].length > 1) parts.push(told(at(axis, step, "time"), "time"));
+      if (timed(axis)) parts.push(told(at(axis, step, "time"), "time"));
       return parts.join(" · ");
     }
 
@@ -401,6 +401,11 @@
   const TIMES = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432800, 864000];
 
   const SIZES = Array.from({ length: 40 }, (nothing, i) => 2 ** (i + 10));
+
+  // Whether the log told times.
+  function timed(axis) {
+    return Boolean(axis.times) && axis.times[1].length > 1 && axis.times[1][axis.times[1].length - 1] > 0;
+  }
 
   // A step as the x axis shows it, and back.
   function at(axis, step, x) {
