@@ -146,13 +146,17 @@ def test_sets_are_measured_as_torch_fidelity_does(photos: Path, drawings: Path) 
 
 
 def test_pairs_are_measured_as_torchmetrics_does(photos: Path, drawings: Path) -> None:
-    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+    from toonforge.nn.torchvision_guard import beside_torchvision
 
+    theirs = beside_torchvision("torchmetrics.functional.image")
     x, y = read(photos), read(drawings)
+    _, similarity = theirs.structural_similarity_index_measure(x, y, data_range=1.0, return_full_image=True)
     by_hand = {
         "pixel-l1": float((x - y).abs().mean() * 2),
-        "psnr": float(peak_signal_noise_ratio(x, y, data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean")),
-        "ssim": float(structural_similarity_index_measure(x, y, data_range=1.0)),
+        "psnr": float(
+            theirs.peak_signal_noise_ratio(x, y, data_range=1.0, dim=(1, 2, 3), reduction="elementwise_mean")
+        ),
+        "ssim": float(similarity[..., 5:-5, 5:-5].mean()),
         "cosine-dissimilarity": float(1 - torch.cosine_similarity(x.flatten(1), y.flatten(1)).mean()),
     }
     assert headlines(photos, drawings, PAIRS) == pytest.approx(by_hand, rel=1e-4)
@@ -162,6 +166,10 @@ def test_a_size_scales_and_cuts_all_pictures_alike(photos: Path, drawings: Path,
     large = save([np.asarray(Image.open(f).resize((128, 96))) for f in sorted(drawings.iterdir())], tmp_path / "large")
     with pytest.raises(ToonforgeError, match="--size"):
         headlines(photos, large, ["pixel-l1"])
+    with pytest.raises(ToonforgeError, match="--size"):
+        evaluate(photos, large, pairs=True, cpu=True)
+    guessed = evaluate(photos, large, cpu=True)
+    assert set(guessed.values) == {"kid", "fid"} and "8 pairs differ in size" in guessed.notes[0]
     cut = [
         save([np.asarray(Image.open(f))[:, 8:56] for f in sorted(folder.iterdir())], tmp_path / f"cut-{folder.name}")
         for folder in (photos, drawings)
@@ -266,6 +274,15 @@ def test_metrics_that_cannot_be_measured_say_why(photos: Path, drawings: Path, m
     with pytest.raises(ToonforgeError) as caught:
         evaluate(photos, drawings, metrics=[metric], pairs=False, cpu=True)
     assert said in messages(caught.value)
+
+
+def test_pictures_too_small_for_a_metric_are_refused(
+    pictures: list[np.ndarray[Any, Any]], photos: Path, tmp_path: Path
+) -> None:
+    small = save([picture[:9] for picture in pictures[:2]], tmp_path / "small")
+    for options in ({"generated": small, "reference": small}, {"generated": photos, "reference": photos, "size": 9}):
+        with pytest.raises(ToonforgeError, match="at least 11x11"):
+            evaluate(**options, metrics=["ssim"], cpu=True)
 
 
 def test_features_of_an_unknown_name_are_refused(photos: Path, drawings: Path) -> None:

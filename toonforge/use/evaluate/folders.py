@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
+
+from toonforge.components import Metric, Shape
 from toonforge.data.listing import Listed
 from toonforge.data.reading.picture import shown
 from toonforge.data.transforms import Geometry
-from toonforge.errors import Problem, RunError
+from toonforge.errors import DataError, Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.graph import Graph
-from toonforge.use.evaluate.metrics import Asked, Roles, choose, default
+from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default
 from toonforge.use.evaluate.pictures import (
     INPUT,
     MADE,
     REFERENCE,
     TRANSLATION,
-    check_sizes,
     listed,
     reading,
     shapes_of,
     sides,
+    smallest_pair,
     source_of,
 )
 from toonforge.use.evaluate.plan import Plan, Subject
@@ -76,12 +79,19 @@ def plan_folders(
         no_pairs="files of the same names in both folders, and --pairs",
     )
     chosen = choose(asked, roles, features) if asked else default(roles, features)
-    if (
-        found.paired
-        and size is None
-        and any(metric.together == ("input", "target") for metric in chosen.metrics.values())
-    ):
-        check_sizes(found.groups)
+    shape: Shape | None = (3, size, size) if size is not None else None
+    if found.paired and shape is None and any(_of_pairs(metric) for metric in chosen.metrics.values()):
+        try:
+            shape = smallest_pair(found.groups)
+        except DataError as error:
+            if pairs or asked:
+                raise
+            # Equal names were a guess: they may be numbers of two sets that have nothing to do with each other.
+            sets = plan_folders(generated, reference, input, asked, pairs=False, features=features, size=size)
+            problem = error.problems[0]
+            return attrs.evolve(sets, notes=(f"no pairs are measured: {problem.message}; {problem.hint}", *sets.notes))
+    if shape is not None:
+        check_shape(chosen.metrics, shape)
     geometry = None if size is None else Geometry(image_size=size, load_size=size, flip=False)
     return Plan(
         subject=Subject(generated=generated, input=input, reference=reference),
@@ -92,6 +102,11 @@ def plan_folders(
         preparation=f"{_whose(folders)}; {reading(geometry)}",
         notes=(*found.notes, *_nested(folders), *chosen.notes, *([NO_BASELINE] if input is None else [])),
     )
+
+
+def _of_pairs(metric: Metric) -> bool:
+    """Whether it compares each translated picture with the one it should be."""
+    return "target" in metric.together
 
 
 def _whose(folders: dict[str, Listed]) -> str:

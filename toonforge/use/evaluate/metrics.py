@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 import tomli
 
-from toonforge.components import Metric, fields_of
-from toonforge.errors import Problem, RecipeError, ToonforgeError, UnknownNameError
+from toonforge.components import Metric, Shape, expressions, fields_of
+from toonforge.errors import Problem, RecipeError, ShapeError, ToonforgeError, UnknownNameError
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.resolved import component_from_data
 from toonforge.registries import metrics as registry
@@ -138,6 +138,18 @@ def default(roles: Roles, features: str | None = None) -> Chosen:
     if not kept:
         raise ToonforgeError(*dict.fromkeys(problem for problems in lacking.values() for problem in problems))
     return Chosen(metrics=kept, notes=tuple(_left_out(lacking)))
+
+
+def check_shape(metrics: Mapping[str, Metric], shape: Shape) -> None:
+    """Raise `RecipeError` for metrics that do not take pictures of this shape."""
+    problems: list[Problem] = []
+    for name, metric in metrics.items():
+        try:
+            metric.check(**dict.fromkeys(expressions(metric), shape))
+        except ShapeError as error:
+            problems.append(Problem(message=str(error), key=name))
+    if problems:
+        raise RecipeError(*problems)
 
 
 def _left_out(lacking: Mapping[str, Sequence[Problem]]) -> list[str]:

@@ -103,16 +103,22 @@ def _shared(folders: Mapping[str, Listed]) -> int:
     return len(set.intersection(*names))
 
 
-def check_sizes(groups: Mapping[str, Mapping[str, Files]]) -> None:
-    """Raise `DataError` where pictures that belong together differ in size: they are read as they are.
+def smallest_pair(groups: Mapping[str, Mapping[str, Files]]) -> Shape | None:
+    """(3, height, width) of the least sides of pictures that belong together; None where nothing can be told.
 
     Only headers are read. A picture whose size cannot be told is left to the measurement, which names and skips it.
+
+    Raises:
+        DataError: where they differ in size, since they are read as they are.
     """
+    least: tuple[int, int] | None = None
     differing: list[str] = []
     for fields in groups.values():
         first, *others = fields.values()
         for index in range(len(first) if others else 0):
             sizes = [size for side in fields.values() if (size := picture_size(side.path(index))) is not None]
+            for width, height in sizes:
+                least = (min(height, least[0]), min(width, least[1])) if least is not None else (height, width)
             if len(set(sizes)) > 1:
                 differing.append(f"{first.name(index)} ({' and '.join(f'{w}x{h}' for w, h in dict.fromkeys(sizes))})")
     if differing:
@@ -125,6 +131,7 @@ def check_sizes(groups: Mapping[str, Mapping[str, Files]]) -> None:
                 hint="scale and cut all of them alike: --size 256",
             )
         )
+    return None if least is None else (3, *least)
 
 
 def source_of(groups: Mapping[str, Mapping[str, Files]], geometry: Geometry | None) -> ImageSource:
