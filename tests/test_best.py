@@ -376,6 +376,15 @@ def test_a_best_that_is_no_longer_asked_for_is_forgotten(
     assert read_record(tmp_path / "run").best is None
 
 
+def test_a_finished_run_that_is_measured_again_has_one_measurement_of_its_last_step(tiny: None, tmp_path: Path) -> None:
+    for resume in (False, True, True):
+        finished = train(recipe(3), folder=tmp_path / "run", resume=resume, cpu=True)
+    record = read_record(tmp_path / "run")
+    assert [m.step for m in record.measurements] == [1, 2, 3] and [s.step for s in record.samples] == [3]
+    assert finished.metrics["mean"][""] == record.measurements[-1].values["mean"][""]
+    assert finished.best == record.best
+
+
 # -- several processes ------------------------------------------------------------------------------------------------
 
 

@@ -126,9 +126,13 @@ class _Log:
         elif kind == "step":
             self.steps.append(_logged(event))
         elif kind == "metrics":
-            self.measurements.append(_measurement(event))
+            measurement = _measurement(event)
+            _drop_same(self.measurements, step)
+            self.measurements.append(measurement)
         elif kind == "samples":
-            self.samples.append(Sample(step=step, grid=_text(event["grid"]), strips=_text(event["strips"])))
+            sample = Sample(step=step, grid=_text(event["grid"]), strips=_text(event["strips"]))
+            _drop_same(self.samples, step)
+            self.samples.append(sample)
         elif kind == "checkpoint":
             self.checkpoints.append(step)
         elif kind == "best":
@@ -160,6 +164,12 @@ class _Log:
 
 def _open(warning: Warning) -> tuple[str, str] | None:
     return (warning.warned.kind, warning.warned.about) if warning.until is None else None
+
+
+def _drop_same(known: list[Any], step: int) -> None:
+    """Resuming a finished run draws and measures its last step again."""
+    if known and known[-1].step == step:
+        known.pop()
 
 
 def _until(step: int, warning: Warning) -> Warning:
