@@ -338,8 +338,9 @@ def test_a_picture_that_repeats_is_in_the_page_once(tmp_path):
 
 def test_the_page_imports_no_torch(tmp_path):
     folder = write_run(tmp_path / "run")
-    code = f"import sys; from toonforge.report.page import write_report; write_report({str(folder)!r}); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    code = f"import sys; from toonforge.report.page import write_report; write_report({str(folder)!r}); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
 # -- the verb -----------------------------------------------------------------------------------------------------------
