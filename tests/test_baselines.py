@@ -85,6 +85,39 @@ def test_references_are_read_once_and_variants_measured_once() -> None:
         }
 
 
+class Halves(Reads):
+    """Pairs of which one half alone may be read; the other half of item 2 is broken."""
+
+    def __init__(self, fields: frozenset[str] = frozenset({"photo", "anime"})) -> None:
+        super().__init__(PAIRS, broken=("pair-2",) if "anime" in fields else ())
+        self.fields = fields
+
+    def only(self, fields: frozenset[str]) -> Halves:
+        return Halves(fields)
+
+    def item(self, group: str, index: int, rng: object) -> dict[str, torch.Tensor]:
+        return {field: value for field, value in super().item(group, index, rng).items() if field in self.fields}
+
+
+def test_a_picture_whose_other_half_is_broken_stays_out_when_that_half_is_not_read_again() -> None:
+    measure = measuring({"one": apart()}, Halves(), PAIRS)
+    for factor in (1.0, 0.3):
+        found = measure(inference(networks(factor)))
+        anew = measuring({"one": apart()}, Halves(), PAIRS)(inference(networks(factor)))
+        assert found.about["one"].pictures == {"generated": 10, "reference": 10}
+        assert found.values == anew.values
+
+
+def test_pictures_come_in_the_same_batches_when_fewer_fields_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toonforge.validation.items.VALUES", 4 * 3 * 16 * 16)  # two pairs, or four photographs
+    measure, sizes = measuring({"one": apart()}, Halves(), PAIRS), []
+    for factor in (1.0, 0.3):
+        nets = networks(factor)
+        nets["G"].register_forward_pre_hook(lambda _, pictures: sizes.append(len(pictures[0])))
+        measure(inference(nets))
+    assert sizes == [2] * 10
+
+
 def test_what_does_not_keep_is_given_everything_again() -> None:
     source = Reads(GROUPS)
     measure = measuring({"one": apart(kind=Forgetful)}, source)
