@@ -355,3 +355,27 @@ def test_mistakes_are_told_before_torch_is_imported(photos: Path, drawings: Path
     ):
         done = subprocess.run([sys.executable, "-c", code, "evaluate", *words], capture_output=True, check=False)
         assert done.returncode == 2, words
+
+
+def test_ctrl_c_leaves_at_once(
+    photos: Path, drawings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("toonforge.validation.measuring.Measuring.__call__", interrupted)
+    assert main(["evaluate", str(photos), str(drawings), "--metric", "pixel-l1", "--cpu"]) == 130
+    shown = capsys.readouterr()
+    assert shown.err.strip() == "stopped" and not shown.out
+
+
+def test_features_asked_for_are_those_of_every_metric_over_features(
+    photos: Path, drawings: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ToonforgeError) as caught:
+        evaluate(photos, drawings, metrics=[f'kid={{weights = "{tmp_path}/none.pth"}}'], features="inception", cpu=True)
+    assert "none.pth" in messages(caught.value)
+    own = evaluate(
+        photos, drawings, metrics=['kid={features = "efficientnet-lite0", size = 32}'], features="inception", cpu=True
+    )
+    assert "EfficientNet" in own.about["kid"].protocol

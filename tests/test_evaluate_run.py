@@ -264,3 +264,11 @@ def test_metrics_beside_the_recipe_are_checked_as_its_own(text: str, tmp_path: P
     with pytest.raises(ToonforgeError) as caught:
         evaluate(run, metrics=["classifier-gap"], cpu=True)
     assert "classifier-gap" in messages(caught.value)
+
+
+def test_other_pictures_are_measured_where_those_of_the_training_are_gone(run: Path, tmp_path: Path) -> None:
+    photos, anime = (copied(run, "test", field, tmp_path / f"{field}-kept") for field in ("photo", "anime"))
+    shutil.rmtree(tmp_path / "photo")
+    assert "kid" in evaluate(run, anime, input=photos, metrics=[KID], cpu=True).values
+    with pytest.raises(ToonforgeError, match="photo"):
+        evaluate(run, cpu=True)
