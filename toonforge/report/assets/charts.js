@@ -83,7 +83,8 @@
         wanted = size >= (high - low) * 0.999 ? null : [start, start + size];
       }
       all.range = wanted;
-      range.textContent = wanted ? all.x + " " + told(wanted[0], all.x) + " to " + told(wanted[1], all.x) : "";
+      const ends = (wanted || []).map((end) => told(all.x === "steps" ? Math.round(end) : end, all.x));
+      range.textContent = wanted ? all.x + " " + ends.join(" to ") : "";
       for (const chart of all.charts) chart.rescale();
     };
     all.zoom = function (factor, centre) {
