@@ -122,10 +122,10 @@ def test_kid_of_too_few_pictures_is_nan() -> None:
     assert math.isnan(built.compute()[""])
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e200])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e60])
 def test_kid_of_features_that_are_not_finite_is_nan(value: float) -> None:
     x, y = sets(4, 5, 3)
-    x[1, 2] = value
+    x[:2, 2] = value  # 1e60 fits, and overflows in the kernel of the two
     assert math.isnan(polynomial_mmd(x, y).value) and math.isnan(polynomial_mmd(x, y).std)
     assert math.isnan(polynomial_mmd(y, x).value)
 
