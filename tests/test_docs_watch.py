@@ -1,0 +1,110 @@
+"""The pages on watching and comparing runs do what they say: their commands, with runs of seconds."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from toonforge import recipe as recipes
+from toonforge.cli import main
+from toonforge.recipe.trackers import KNOWN
+from toonforge.runs.record import read_record
+
+ROOT = Path(__file__).parent.parent
+WATCH, COMPARE = ((ROOT / f"docs/how-to/{name}.md").read_text("utf-8") for name in ("watch-a-run", "compare-runs"))
+
+
+def commands(page: str, kind: str, marker: str) -> Iterator[list[str]]:
+    """The words of each command in the block after `<!-- KIND: MARKER -->`."""
+    (block,) = re.findall(rf"^<!-- {kind}: {marker} -->\n```sh\n(.*?)```", page, re.M | re.S)
+    for line in block.splitlines():
+        name, *words = shlex.split(line)
+        assert name == "toonforge"
+        yield words
+
+
+def run(page: str, marker: str) -> None:
+    for words in commands(page, "run", marker):
+        assert main(words) == 0, words
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recipe of the page, and a run of it."""
+    root = tmp_path_factory.mktemp("watch")
+    (text,) = re.findall(r"^```toml\n(.*?)```", WATCH, re.M | re.S)
+    (root / "quick.toml").write_text(text, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        run(WATCH, "watch")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def test_a_run_has_its_page_its_best_checkpoint_and_its_tracker(folder: Path) -> None:
+    record = read_record("runs/quick")
+    assert record.best is not None and record.best.metric == "pixel_l1"
+    assert [sample.step for sample in record.samples][:3] == [20, 40, 60]
+    assert list(Path("runs/quick/trackers/tensorboard").glob("events.*"))
+    Path("runs/quick/report.html").unlink()
+    run(WATCH, "page")
+    assert Path("runs/quick/report.html").is_file()
+
+
+def test_the_checkpoints_that_the_page_names_are_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (64, 64), (90, 160, 70)).save("cartoon.jpg")
+    run(WATCH, "translate")
+    said = capsys.readouterr().out
+    assert "(best checkpoint, step " in said and "(latest checkpoint, step 60)" in said
+    assert "(checkpoint of step 40)" in said
+
+
+def test_the_page_names_every_tracker_and_every_kind_of_warning() -> None:
+    listed = WATCH[WATCH.index("Accelerate](") : WATCH.index("Each needs its package")]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(KNOWN)
+    kinds = set(re.findall(r"^\| `([a-z-]+)` \|", WATCH, re.M))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "toonforge/train").rglob("*.py"))
+    assert kinds == set(re.findall(r'(?:\bkind=|^KIND = )"([a-z-]+)"', code, re.M))
+
+
+def test_runs_and_sweeps_are_compared(folder: Path) -> None:
+    run(COMPARE, "two")
+    (tree,) = re.findall(r"^```text\n(\S+)\n(.*?)```", COMPARE, re.M | re.S)
+    place, lines = Path(tree[0]), tree[1].splitlines()
+    named = {name for line in lines for name in re.findall(r"[\w-]+\.(?:html|jpg|md|csv|png|svg)", line[:27])}
+    assert {path.name for path in place.iterdir()} == named
+    run(COMPARE, "sweep")
+    page = Path("comparisons/batches/compare.html").read_text("utf-8")
+    assert "batch_size=1" in page and "fast" in page
+    (code,) = re.findall(r"^```python\n(.*?)```", COMPARE, re.M | re.S)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    assert first.endswith("compare.html ['slow', 'fast']")
+    assert second == "['train.optimizer.lr']"
+
+
+@pytest.mark.parametrize("marker", ["toon2real", "batches", "small"])
+def test_the_documents_comparisons_can_be_trained_and_give_curves(marker: str) -> None:
+    (words,) = commands(COMPARE, "check", marker)
+    assert words.pop(0) == "sweep"
+    files = list(itertools.takewhile(lambda word: not word.startswith("--"), words))
+    options = list(zip(words[len(files) :: 2], words[len(files) + 1 :: 2], strict=True))
+    fixed = [value for option, value in options if option == "--set"]
+    grids = [value.split("=", 1) for option, value in options if option == "--grid"]
+    for file, values in itertools.product(files, itertools.product(*(values.split(",") for _, values in grids))):
+        chosen = [f"{key}={value}" for (key, _), value in zip(grids, values, strict=True)]
+        recipe = recipes.load(ROOT / file, [*fixed, *chosen])
+        assert recipe.train.metrics.every is not None and recipe.metrics
+        assert marker != "toon2real" or "fid" in {metric.partition("_")[0] for metric in recipe.metrics}
