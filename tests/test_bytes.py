@@ -14,7 +14,6 @@ from toonforge import recipe as recipes
 from toonforge.data.loader import TrainLoader
 from toonforge.data.prefetch import on_device
 from toonforge.recipe.model import Recipe
-from toonforge.sweeps.pictures import _inputs
 from toonforge.train.step import Training
 from toonforge.train.trainer import train
 
@@ -73,9 +72,3 @@ def test_metrics_see_the_same(tiny: None, tmp_path: Path, pictures: dict[str, np
     finished = train(recipe(tmp_path), folder=tmp_path / "run", cpu=True)
     mean = float(np.mean([picture.mean() for picture in pictures.values()]))
     assert next(iter(finished.metrics["brightness"].values())) == pytest.approx(mean, abs=1e-6)
-
-
-def test_what_a_sweep_compares_is_the_same(tiny: None, tmp_path: Path, pictures: dict[str, np.ndarray]) -> None:
-    names, tensors = _inputs(recipe(tmp_path), "anime")
-    assert names == list(pictures)
-    assert all(same(tensor, pictures[name]) for name, tensor in zip(names, tensors))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import signal
 import subprocess
@@ -13,13 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.test_sweep import RECIPE, Stop, row
+from tests.test_sweep import RECIPE, Stop
 from toonforge.cli import main
 from toonforge.cli.sweep_process import Processes, outcome, start
-from toonforge.cli.sweep_table import rendered
 from toonforge.sweeps.api import Here
-from toonforge.sweeps.plan import make_plan
-from toonforge.sweeps.table import make_table
 from toonforge.sweeps.work import Outcome
 
 GRID = ["--grid", "train.seed=0,1", "--cpu"]
@@ -198,20 +194,3 @@ def test_what_can_be_refused_is_refused_without_torch_and_leaves_nothing(
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize("room", [24, 40, 60, 80, 120, 200])
-def test_the_comparison_fits_the_terminal(recipe: str, room: int) -> None:
-    from rich.console import Console
-
-    plan = make_plan([recipe], ["train.seed=0,1,2"])
-    metrics = ({"kid": 83.71, "kid.std": 3.14, "change": 0.1}, {"kid": 12.5, "kid.std": 1.0, "change": 0.2})
-    rows = [row(f"seed={i}", metrics=given) for i, given in enumerate(metrics)]
-    table = make_table(plan, [*rows, row("seed=2", state="failed", problem="out of memory")])
-    console = Console(file=io.StringIO(), width=1000)
-    console.print(rendered(table, room))
-    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
-    assert max(map(len, lines)) <= room
-    text = "\n".join(lines)
-    for part in ("83.71 ± 3.1", "12.5 ± 1", "0.1 *", "failed"):
-        assert part in text

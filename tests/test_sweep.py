@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
 import json
 import math
 import shutil
@@ -12,22 +10,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.compared_runs import make
 from toonforge import events, hookimpl
 from toonforge.errors import RecipeError, RunError, ToonforgeError
-from toonforge.sweeps import Row, sweep
-from toonforge.sweeps.curves import apart
+from toonforge.report.compared import find_runs
+from toonforge.report.comparison import compare
+from toonforge.sweeps import sweep
 from toonforge.sweeps.folder import SweepFolder, clear_beginning
 from toonforge.sweeps.grid import from_data, inline, labels, make_axes, read_grid, run_name, short_keys, split
-from toonforge.sweeps.pictures import short_labels
-from toonforge.sweeps.plan import Plan, make_plan
-from toonforge.sweeps.results import read_points, state_of
-from toonforge.sweeps.table import best, clock, comma_separated, make_table, markdown
+from toonforge.sweeps.plan import make_plan
+from toonforge.sweeps.results import read_row, state_of
 from toonforge.sweeps.work import Outcome, work
 
 RECIPE = """
@@ -230,7 +227,8 @@ def test_each_run_is_the_run_of_its_overrides(recipe: str) -> None:
     for row in rows:
         assert row.step == 4 and row.images_per_second and row.seconds and row.memory
     assert {path.name for path in Path("sweeps/small").iterdir()} == {
-        *("batch_size=1", "batch_size=2", "sweep.json", "table.md", "table.csv", "grid-anime.jpg", ".lock")
+        *("batch_size=1", "batch_size=2", "sweep.json", ".lock"),
+        *("compare.html", "table.md", "table.csv", "grid-anime.jpg", "losses.csv", "losses.png", "losses.svg"),
     }
 
 
@@ -240,7 +238,7 @@ def test_a_run_that_fails_is_recorded_and_the_rest_go_on(recipe: str) -> None:
     assert rows[0].problem is not None and "infinite or not a number" in rows[0].problem
     assert rows[0].metrics == {}
     text = Path("out/table.md").read_text("utf-8")
-    assert "| 1e+39 | failed | - |" in text and "infinite or not a number" in text
+    assert "| 1e+39 | failed | " in text and "infinite or not a number" in text
     assert "**" not in text  # one value alone is not the best of any
     runs = json.loads(Path("out/sweep.json").read_text("utf-8"))["runs"]
     assert [run["state"] for run in runs] == ["failed", "finished"]
@@ -388,139 +386,34 @@ def test_two_sweeps_never_share_a_folder(tmp_path: Path) -> None:
 # -- the comparison ---------------------------------------------------------------------------------------------------------
 
 
-def row(name: str, **more: Any) -> Row:
-    values = {"seed": name.partition("=")[2]}
-    known = {"images_per_second": 12.345, "seconds": 192.0, "memory": 3 * 2**30, "state": "finished", **more}
-    return Row(name=name, values=values, folder=Path("out") / name, **known)
+def test_the_comparison_is_that_of_toonforge_compare(recipe: str) -> None:
+    sweep(recipe, {"train.batch_size": [1, 2]}, "out", cpu=True)
+    tables = [Path("out/table.md").read_text("utf-8"), Path("out/table.csv").read_text("utf-8")]
+    compare(["out"], "again")
+    assert Path("again/table.csv").read_text("utf-8") == tables[1]
+    lines = tables[0].splitlines()
+    assert lines[0] == "# small" and lines[2].startswith("| batch_size | change (lower is better) |")
+    assert lines[-1].startswith("- ") and Path("out/compare.html").is_file()
 
 
-@pytest.fixture
-def plan(recipe: str) -> Plan:
-    return make_plan([recipe], ["train.seed=0,1,2"])
-
-
-def test_the_best_value_is_marked_by_the_metrics_own_direction() -> None:
-    assert best([3.0, 1.0, 2.0], lower_is_better=True) == {1}
-    assert best([3.0, 1.0, 3.0], lower_is_better=False) == {0, 2}
-    assert best([math.nan, 1.0, None, 2.0], lower_is_better=True) == {1}
-    assert best([math.nan, 1.0, None], lower_is_better=True) == frozenset()
-
-
-def test_a_table_shows_errors_missing_values_and_failures_plainly(plan: Plan) -> None:
-    rows = [
-        row("seed=0", metrics={"change": 83.71, "change.std": 3.14, "change.baseline": 90.0}),
-        row("seed=1", metrics={"change": math.nan, "change.std": math.nan, "change.baseline": 90.0}),
-        row("seed=2", state="failed", problem="out of memory | at step 3", images_per_second=None),
-    ]
-    table = make_table(plan, rows)
-    titles = [column.title for column in table.columns]
-    assert titles == ["seed", "state", "change", "images/s", "time", "memory", "folder"]
-    assert table.columns[2].cells == ("83.71 ± 3.1", "nan", "-")
-    assert table.columns[3].cells[2] == "-"
-    assert table.notes == ("change of the untranslated pictures: 90",)
-    text = markdown(table, "small")
-    assert "seed=2 failed: out of memory \\| at step 3" in text
-    body = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in body} == {len(titles) + 1}
-    assert "lower is better" in body[0]
-
-
-def test_the_best_is_bold_and_the_file_holds_numbers_in_full(plan: Plan) -> None:
-    rows = [row(f"seed={i}", metrics={"change": 0.1 + i / 3, "change.std": 0.01}) for i in range(3)]
-    assert "**0.1 ± 0.01**" in markdown(make_table(plan, rows), "small")
-    lines = list(csv.DictReader(comma_separated(plan, rows).splitlines()))
-    assert [float(line["change"]) for line in lines] == [0.1 + i / 3 for i in range(3)]
-    assert [line["train.seed"] for line in lines] == ["0", "1", "2"]
-    assert lines[0]["memory_bytes"] == str(3 * 2**30)
-
-
-def test_values_that_are_measured_in_different_ways_are_not_compared(recipe: str) -> None:
-    Path("grid.toml").write_text(
-        RECIPE.replace('change = { type = "pixel-l1"', 'change = { type = "kid", generated = "G(photo)"')
-        .replace(', input = "G(photo)", target = "photo" }\n', ', reference = "photo" }\n', 2)
-        .replace('"l1", reference = "photo"', '"l1", input = "G(photo)", target = "photo"'),
-        "utf-8",
-    )
-    plan = make_plan(["grid.toml"], ["metrics.change.size=32,64"])
-    rows = [
-        attrs.evolve(row("a=1"), name=run.name, values=run.values, metrics={"change": float(number)})
-        for number, run in enumerate(plan.runs)
-    ]
-    table = make_table(plan, rows)
-    assert not any(column.best for column in table.columns)
-    assert any("different ways" in note for note in table.notes)
-
-
-@given(st.lists(st.floats(-1e3, 1e3), max_size=8).map(sorted), st.floats(0.1, 50))
-def test_labels_of_curves_keep_their_order_and_their_distance(heights: list[float], room: float) -> None:
-    moved = apart(heights, room)
-    assert len(moved) == len(heights)
-    assert all(b - a >= room * (1 - 1e-6) for a, b in itertools.pairwise(moved))
-    if all(b - a >= room for a, b in itertools.pairwise(heights)):
-        assert moved == pytest.approx(heights)
-
-
-def test_columns_of_pictures_are_told_apart_in_what_room_there_is() -> None:
-    assert short_labels(["1, 1e-3", "4, 1e-3"], 13) == ["1, 1e-3", "4, 1e-3"]
-    assert short_labels(["toon2real", "toon2real_without_spectral_norm"], 13) == ["toon2real", "…pectral_norm"]
-    assert short_labels(["first_of_a_kind_of_recipe", "second_of_a_kind_of_recipe"], 13) == ["run 1", "run 2"]
-
-
-def test_times_read_as_on_a_clock() -> None:
-    assert [clock(s) for s in (0.04, 9.9, 59.6, 192, 3792)] == ["0.0 s", "9.9 s", "1:00", "3:12", "1:03:12"]
-
-
-def test_runs_measured_several_times_get_curves(recipe: str, plan: Plan) -> None:
-    from PIL import Image
-
-    from toonforge.sweeps.curves import write_curves
-
-    folder = SweepFolder(Path("out"))
-    folder.begin(plan)
-    for seed in range(3):
-        run = folder.run(plan.runs[seed])
-        run.mkdir()
-        measured = [
-            {"event": "metrics", "step": step, "metrics": {"change": value, "change.baseline": 5.0}}
-            for step, value in ((3, 4.0 + seed), (6, 3.0 + seed), (9, None if seed == 1 else 2.0))
-        ]
-        (run / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in measured), "utf-8")
-    made, problems = write_curves(folder.path, plan, folder.rows(plan))
-    assert [path.name for path in made] == ["curves.csv", "curves.png"] and problems == []
-    lines = list(csv.DictReader(made[0].read_text("utf-8").splitlines()))
-    epochs = plan.runs[0].steps_per_epoch
-    assert lines[0] == {"run": "seed=0", "step": "3", "epoch": f"{3 / epochs:g}", "metric": "change", "value": "4.0"}
-    assert len(lines) == 18 and [line["value"] for line in lines].count("nan") == 1
-    with Image.open(made[1]) as picture:
-        assert picture.width > 600
-
-
-def test_curves_are_left_out_where_matplotlib_is_missing(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import sys
-
-    from toonforge.sweeps.curves import write_curves
-
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-    folder = SweepFolder(tmp_path / "out")
-    folder.begin(plan)
-    (folder.path / "seed=0").mkdir()
-    text = "".join(json.dumps({"event": "metrics", "step": s, "metrics": {"change": 1.0}}) + "\n" for s in (1, 2))
-    (folder.path / "seed=0" / "metrics.jsonl").write_text(text, "utf-8")
-    made, problems = write_curves(folder.path, plan, folder.rows(plan))
-    assert [path.name for path in made] == ["curves.csv"]
-    assert "toonforge[plots]" in problems[0]
-
-
-def test_a_log_cut_short_is_read_as_far_as_it_goes(plan: Plan, tmp_path: Path) -> None:
+def test_a_run_that_patience_ended_is_finished(tmp_path: Path) -> None:
     assert state_of(tmp_path / "nothing") == "waiting"
-    (tmp_path / "metrics.jsonl").write_text(
-        '{"event": "metrics", "step": 2, "metrics": {"a": 1}}\n{"event": "e', "utf-8"
-    )
-    assert [(point.step, point.value) for point in read_points(plan.runs[0], tmp_path)] == [(2, 1.0)]
+    make(tmp_path / "patient", end="no-improvement")
+    make(tmp_path / "stopped", end="interrupted")
+    make(tmp_path / "killed", end=None)
+    assert [state_of(tmp_path / name) for name in ("patient", "stopped", "killed")] == [
+        "finished",
+        "started",
+        "started",
+    ]
+
+
+def test_a_row_holds_the_last_numbers_of_a_finished_run_only(tmp_path: Path) -> None:
+    runs = find_runs([make(tmp_path / "a"), make(tmp_path / "b", end="interrupted")])
+    done, stopped = map(read_row, runs)
+    assert done.metrics["kid"] == 82.0 and done.metrics["kid.std"] == 2.5 and math.isnan(done.metrics["fourier.high"])
+    assert (done.state, stopped.state, stopped.metrics) == ("finished", "started", {})
+    assert done.step == 60 and done.seconds == 65.0 and done.memory == 500_060_000 and done.images_per_second
 
 
 @pytest.mark.parametrize("values", [1, "classic", None])

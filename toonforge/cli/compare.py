@@ -31,17 +31,14 @@ def command(runs: tuple[Path, ...], out: Path | None, opened: bool) -> int:
       toonforge compare runs/cartoon_*  -o comparisons/cartoons --open
       toonforge compare sweeps/anime_unet
     """
-    from toonforge.cli.compare_table import show
+    from toonforge.cli.compare_table import show, show_files
+    from toonforge.cli.report import open_page
     from toonforge.report.comparison import compare
 
     done = compare(runs, out)
     click.echo(click.style(done.title, bold=True) + f": {len(done.runs)} runs")
     show(done.table)
-    click.echo("")
-    for number, path in enumerate(done.files):
-        click.echo(f"{'comparison:' if number == 0 else '':<12}{path}")
-    for note in done.notes:
-        click.echo(f"note: {note}")
+    show_files(done)
     if opened:
-        click.launch(str(done.page))
+        open_page(done.page)
     return 0

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
+    from toonforge.report.comparison import Comparison
+
 MARK = " *"
 
 
@@ -23,7 +25,8 @@ def show(table: Table) -> None:
     from rich.console import Console
 
     Console(file=sys.stdout, width=width(), highlight=False).print(rendered(table, width()))
-    missing = [column.title for column in table.columns if column not in fitting(table, width())]
+    shown = fitting(table, width())
+    missing = [column.title for column in table.columns if column not in shown and column.title != "folder"]
     if missing:
         click.echo(click.style(hanging(f"for want of room without: {', '.join(missing)}"), dim=True))
     for note in table.failed:
@@ -32,6 +35,15 @@ def show(table: Table) -> None:
         click.echo(click.style(hanging(note), dim=True))
     for note in table.protocols:
         click.echo(click.style(hanging(note), dim=True))
+
+
+def show_files(done: Comparison) -> None:
+    """Print what was written, and what could not be."""
+    click.echo("")
+    for number, path in enumerate(done.files):
+        click.echo(f"{'comparison:' if number == 0 else '':<12}{path}")
+    for note in done.notes:
+        click.echo(f"note: {note}")
 
 
 def rendered(table: Table, room: int) -> RenderableType:
@@ -53,13 +65,14 @@ def fitting(table: Table, room: int) -> list[Column]:
 def _dispensable(table: Table) -> list[Column]:
     """Columns that a narrow terminal goes without, one after the other; the files hold them all."""
     by_title = {column.title: column for column in table.columns if column.kind == "cost"}
-    values = [column for column in table.columns if column.kind == "value"]
-    found = [column for column in reversed(table.columns) if column.kind == "part"]
+    values = [column for column in table.columns[1:] if column.kind == "value"]
+    found = [column for column in table.columns[1:] if column.kind == "run"]
+    found += [column for column in reversed(table.columns) if column.kind == "part"]
     found += [by_title[title] for title in ("memory", "images/s") if title in by_title]
     found += [column for column in reversed(table.columns) if column.kind == "best"]
     found += [column for column in values if max(map(len, column.cells)) > 16]
     found += [by_title["time"]] if "time" in by_title else []
-    found += [column for column in reversed(values) if column not in found]
+    found += [column for column in reversed(values) if column not in (*found, table.columns[0])]
     return found
 
 

@@ -72,7 +72,7 @@ def command(
             click.echo(f"note: {run.name}: {note}", err=True)
     trainer = Processes(len(plan.runs), arguments[: arguments.index("sweep")], cpu)
     try:
-        done = work(plan, folder, trainer, resume=resume, processes=processes, cpu=cpu)
+        done = work(plan, folder, trainer, resume=resume, processes=processes)
     except KeyboardInterrupt:
         click.echo(f"continue with: toonforge sweep {folder.path} --resume", err=True)
         raise

@@ -80,11 +80,13 @@ def _panel(
     from matplotlib.ticker import MaxNLocator
 
     ends: list[tuple[float, float, str, str]] = []
+    first = math.inf
     for curve in curves:
         number = runs.index(curve.run)
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
         x = list(curve.epochs if epochs and curve.epochs is not None else curve.steps)
         y = list(curve.values)
+        first = min(first, x[0])
         if curve.kind == "loss" and len(x) > 20:
             axes.plot(x, y, dash, color=colour, linewidth=0.6, alpha=0.22)
             y = smoothed(y, max(1, round(len(x) * SMOOTHED_OVER)))
@@ -108,7 +110,7 @@ def _panel(
         _crop(axes, curves)
     if len(levels) == 1:
         _level(axes, levels[0])
-    _labels(axes, ends)
+    _labels(axes, ends, first)
 
 
 def smoothed(values: Sequence[float], reach: int) -> list[float]:
@@ -153,8 +155,8 @@ def _level(axes: Axes, height: float) -> None:
     )
 
 
-def _labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Each line's name beside its end, in its colour; a thin leader where it had to move."""
+def _labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]], first: float) -> None:
+    """Each line's name beside its end, in its colour; a thin leader where it had to move. `first`: the least x."""
     if not ends:
         return
     low, high = axes.get_ylim()
@@ -165,18 +167,24 @@ def _labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     late = sorted((end for end in ends if end not in early), key=lambda end: end[1])
     heights = apart([min(max(y, low), high) for _, y, _, _ in late], room)
     for x, y, text, colour in early:
-        _label(axes, text, (x, y), (x + 0.012 * (right - left), y + room / 2), colour)
+        _label(axes, text, (x, y), (x + 0.012 * (right - left), y + room / 2), colour, inside=True)
     for (x, y, text, colour), at in zip(late, heights):
         moved = x < right or abs(at - y) > room / 3
         _label(axes, text, (x, y), (right + 0.025 * (right - left), at), colour, leader=moved)
-    axes.set_xlim(left, right)
+    axes.set_xlim(0 if first <= 0.15 * right else left, right)
     axes.set_ylim(min(low, heights[0] - room / 2), max(high, heights[-1] + room / 2))
 
 
 def _label(
-    axes: Axes, text: str, end: tuple[float, float], at: tuple[float, float], colour: str, leader: bool = False
+    axes: Axes,
+    text: str,
+    end: tuple[float, float],
+    at: tuple[float, float],
+    colour: str,
+    leader: bool = False,
+    inside: bool = False,
 ) -> None:
-    """One name, legible also where it lies on a line."""
+    """One name; where it may lie on a line, legible there too (and then not as text in an SVG)."""
     import textwrap
 
     from matplotlib.patheffects import withStroke
@@ -194,7 +202,7 @@ def _label(
         va="center",
         annotation_clip=False,
         arrowprops=line if leader else None,
-        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        path_effects=[withStroke(linewidth=2.5, foreground="white")] if inside else None,
     )
 
 

@@ -46,7 +46,7 @@ def render(
         ["compare.css"],
         title=title,
         lead=_lead(runs, differing),
-        table=_rows(table, there),
+        table=_rows(table, runs, there),
         notes=[*table.failed, *table.notes],
         protocols=table.protocols,
         gallery=shown.data is not None,
@@ -78,7 +78,7 @@ def _lead(runs: Sequence[Compared], differing: Sequence[Differing]) -> str:
     return f"{count}. Their recipes differ in {' and '.join([', '.join(keys[:-1])] * bool(keys[1:]) + keys[-1:])}."
 
 
-def _rows(table: Table, there: Sequence[Compared]) -> Mapping[str, Any]:
+def _rows(table: Table, runs: Sequence[Compared], there: Sequence[Compared]) -> Mapping[str, Any]:
     """The table for the template: heads and rows of cells."""
     colours = {run.name: at % COLOURS + 1 for at, run in enumerate(there)}
     rows = []
@@ -91,10 +91,11 @@ def _rows(table: Table, there: Sequence[Compared]) -> Mapping[str, Any]:
             }
             for column in table.columns
         ]
-        name = table.columns[0].cells[index]
+        label = table.columns[0].cells[index]
         reference = index >= table.runs
-        label = REFERENCE_WORDS.get(name, name) if reference else name
-        rows.append({"label": label, "reference": reference, "cells": cells[1:], "colour": colours.get(name)})
+        colour = None if reference else colours.get(runs[index].name)
+        label = REFERENCE_WORDS.get(label, label) if reference else label
+        rows.append({"label": label, "reference": reference, "cells": cells[1:], "colour": colour})
     heads = [
         {"title": column.title, "better": column.better, "number": column.kind not in ("run", "value", "state")}
         for column in table.columns

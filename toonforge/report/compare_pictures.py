@@ -75,6 +75,12 @@ def _strips(run: Compared) -> dict[int, tuple[Strips, ...]]:
     return {step: found for step, found in read.items() if found}
 
 
+def last_strips(run: Compared) -> tuple[Strips, ...]:
+    """Those of the last grid that a run has drawn."""
+    found = _strips(run)
+    return found[max(found)] if found else ()
+
+
 def moments(runs: Sequence[Compared], steps: Mapping[str, Sequence[int]]) -> list[Moment]:
     """What there is to compare, the last of each run at the end.
 
@@ -94,28 +100,26 @@ def moments(runs: Sequence[Compared], steps: Mapping[str, Sequence[int]]) -> lis
 
 
 def _common(runs: Sequence[Compared], steps: Mapping[str, Sequence[int]]) -> list[Moment]:
-    """Steps that all have; where that is no more than one, epochs that all have."""
-    common = set.intersection(*(set(own) for own in steps.values()))
-    if len(common) > 1 or len(steps) < 2:
-        return [Moment(label=f"step {step:,}", steps=dict.fromkeys(steps, step)) for step in sorted(common)]
+    """Steps that all have; epochs, where these are not equally long: steps are then not equally far into the data."""
     epochs: dict[str, dict[float, int]] = {}
     for run in runs:
         known = {step: run.record.epoch(step) for step in steps[run.name]} if run.record is not None else {}
         epochs[run.name] = {round(epoch, 2): step for step, epoch in known.items() if epoch is not None}
-    shared = set.intersection(*(set(own) for own in epochs.values()))
-    return [
-        Moment(label=f"epoch {epoch:g}", steps={name: own[epoch] for name, own in epochs.items()})
-        for epoch in sorted(shared)
-    ]
+    shared = sorted(set.intersection(*(set(own) for own in epochs.values())))
+    lengths = {run.record.starts[-1].steps_per_epoch for run in runs if run.record is not None and run.record.starts}
+    if len(lengths) > 1 and shared:
+        return [Moment(label=f"epoch {at:g}", steps={name: own[at] for name, own in epochs.items()}) for at in shared]
+    common = sorted(set.intersection(*(set(own) for own in steps.values())))
+    return [Moment(label=f"step {step:,}", steps=dict.fromkeys(steps, step)) for step in common]
 
 
 def _fitting(
     every: Sequence[Moment], strips: Mapping[str, Mapping[int, Sequence[Strips]]], budget: int
 ) -> list[Moment]:
     """As many moments as the budget allows, the last and the best always."""
-    best = next((at for at, moment in enumerate(every) if moment.best), None)
+    newest = max(at for at, moment in enumerate(every) if not moment.best)
     for wanted in range(len(every), 0, -1):
-        chosen = [every[at] for at in spread(range(len(every)), wanted, best)]
+        chosen = [every[at] for at in spread(range(len(every)), wanted, newest)]
         if _cost(chosen, strips) <= budget:
             break
     return chosen
@@ -150,12 +154,15 @@ def _translation(
     for one in own.values():
         for name in dict.fromkeys(one.names):
             count[name] = count.get(name, 0) + 1
-    names = [name for name, shown in count.items() if shown > 1] or ([*count] if len(own) == 1 else [])
+    names = [name for name, shown in count.items() if shown > 1]
+    if len(own) == 1:
+        notes.append(f"{key[1]} to {key[0]}: only {next(iter(own))} translates so.")
+        return None
     if not names:
         notes.append(f"{key[0]}: the runs show no validation picture in common.")
         return None
     alone = sum(shown == 1 for shown in count.values())
-    if alone and len(own) > 1:
+    if alone:
         notes.append(f"{key[0]}: {alone} pictures are left out that only one run shows.")
     columns: list[tuple[str, str, list[Any]]] = []
     for stage in ("input", "target"):

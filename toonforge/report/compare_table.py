@@ -17,7 +17,7 @@ from toonforge.report.compared import Compared
 from toonforge.runs.record import Measurement
 
 MOST_KEYS = 6
-"""Keys that differ have so many columns; the page and the CSV have them all."""
+"""Where more keys differ, they have no columns; the page and the CSV have them all."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,8 +28,8 @@ class Column:
         title: its heading.
         cells: one a row: the runs, then the references.
         best: rows that hold the best value.
-        kind: "run", "value" (what differs), "state", "step", "metric", "best" (of a metric, over the training), "part"
-            of a metric, or "cost".
+        kind: "run" (its name), "value" (what differs), "state", "step", "metric", "best" (of a metric, over the
+            training), "part" of a metric, or "cost".
         better: "lower" or "higher" for columns of metrics that judge.
     """
 
@@ -68,23 +68,31 @@ def make_table(runs: Sequence[Compared], differing: Sequence[Differing], metrics
     """The comparison of the runs as they stand."""
     rows = {part: references(metrics, part) for part in REFERENCES}
     rows = {part: found for part, found in rows.items() if found}
-    columns = [_plain("run", "run", [run.name for run in runs], list(rows))]
-    columns += _value_columns(runs, differing, len(rows))
+    named = [_plain("run", "run", [run.name for run in runs], list(rows))]
+    values = _value_columns(runs, differing, len(rows))
+    if runs[0].values:  # what a sweep varied is what its runs are called: the names stand at the end, as folders
+        first = attrs.evolve(values[0], cells=(*values[0].cells[: len(runs)], *rows))
+        columns, named = [first, *values[1:]], [_plain("folder", "run", [run.name for run in runs], [""] * len(rows))]
+    else:
+        columns, named = [*named, *values], []
     states = [run.state for run in runs]
     if any(state != "finished" for state in states):
         columns.append(_plain("state", "state", states, [""] * len(rows)))
     steps = ["-" if run.record is None else f"{run.record.step:,}" for run in runs]
     if len(set(steps)) > 1:
         columns.append(_plain("steps", "step", steps, [""] * len(rows)))
+    parts: list[Column] = []
     for metric in metrics:
-        columns += _metric_columns(runs, metric, [_several(found.get(metric.name)) for found in rows.values()])
+        own = _metric_columns(runs, metric, [_several(found.get(metric.name)) for found in rows.values()])
+        columns += [column for column in own if column.kind != "part"]
+        parts += [column for column in own if column.kind == "part"]
     for title, cells in _costs(runs).items():
         columns.append(_plain(title, "cost", cells, [""] * len(rows)))
     return Table(
-        columns=tuple(columns),
+        columns=(*columns, *parts, *named),
         runs=len(runs),
         failed=tuple(f"{run.name} failed: {run.why}" for run in runs if run.why is not None),
-        notes=(*_notes(runs, metrics), *_hidden(differing)),
+        notes=(*_notes(runs, metrics), *_hidden(runs, differing)),
         protocols=tuple(f"{m.name}: {text}" for m in metrics for text in m.protocols if text and m.apart is None),
     )
 
@@ -109,15 +117,17 @@ def _value_columns(runs: Sequence[Compared], differing: Sequence[Differing], bel
     if runs[0].values:
         keys = dict.fromkeys(key for run in runs for key in run.values)
         return [_plain(key, "value", [run.values.get(key, "-") for run in runs], blank) for key in keys]
+    if len(differing) > MOST_KEYS:
+        return []
     return [
-        _plain(found.label, "value", [found.short.get(run.name, "-") for run in runs], blank)
-        for found in differing[:MOST_KEYS]
+        _plain(found.label, "value", [found.short.get(run.name, "-") for run in runs], blank) for found in differing
     ]
 
 
-def _hidden(differing: Sequence[Differing]) -> list[str]:
-    more = [found.label for found in differing[MOST_KEYS:]]
-    return [f"{len(more)} keys more differ between the recipes: {', '.join(more)}"] if more else []
+def _hidden(runs: Sequence[Compared], differing: Sequence[Differing]) -> list[str]:
+    if runs[0].values or len(differing) <= MOST_KEYS:
+        return []
+    return [f"the recipes differ in {len(differing)} keys: {', '.join(found.label for found in differing)}"]
 
 
 def _metric_columns(runs: Sequence[Compared], metric: Metric, below: Sequence[str]) -> list[Column]:
@@ -219,7 +229,8 @@ def markdown(table: Table, runs: Sequence[Compared], title: str, place: Path) ->
     for index in range(table.rows):
         cells = [_cell(column, index) for column in table.columns]
         if index < table.runs:
-            cells[0] = f"[{cells[0]}](<{link(runs[index].folder, place)}/>)"
+            at = next(at for at, column in enumerate(table.columns) if column.kind == "run")
+            cells[at] = f"[{cells[at]}](<{link(runs[index].folder, place)}/>)"
         else:
             cells = [f"*{cell}*" if cell else "" for cell in cells]
         lines.append(_row(cells))

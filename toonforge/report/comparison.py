@@ -11,6 +11,7 @@ from toonforge.files import write_atomic
 from toonforge.report.compare_curves import comma_separated as curves_csv
 from toonforge.report.compare_curves import curves_of
 from toonforge.report.compare_figure import figures
+from toonforge.report.compare_grid import grids
 from toonforge.report.compare_metrics import metrics_of
 from toonforge.report.compare_page import render
 from toonforge.report.compare_recipes import Differing, differing, surroundings
@@ -97,12 +98,13 @@ def write(runs: Sequence[Compared], title: str, folder: Path, *, page: bool = Tr
         for name, text in texts.items():
             write_atomic(folder / name, text)
     drawn, problems = figures(folder, curves, [r.name for r in runs if r.record is not None], metrics, title)
+    sheets, unlike = grids(folder, runs, title) if page else ([], [])
     return Comparison(
         title=title,
         runs=tuple(runs),
         table=table,
         differing=tuple(keys),
         folder=folder,
-        files=(*(folder / name for name in texts), *drawn),
-        notes=tuple(problems),
+        files=(*(folder / name for name in texts), *drawn, *sheets),
+        notes=(*problems, *unlike),
     )

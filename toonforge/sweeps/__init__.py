@@ -1,6 +1,6 @@
 """Sweeps: the product of a grid of overrides, one run each, below one folder, with a table that compares them.
 
-Nothing here imports torch before the first picture is translated.
+Nothing here imports torch before the first run is trained.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def sweep(
     sources = [recipes] if isinstance(recipes, str | Path) else list(recipes)
     plan = make_plan([str(source) for source in sources], from_data(grid or {}), overrides)
     place = SweepFolder(Path(folder) if folder is not None else Path("sweeps") / plan.name)
-    return list(work(plan, place, Here(listeners, cpu), resume=resume, cpu=cpu).rows)
+    return list(work(plan, place, Here(listeners, cpu), resume=resume).rows)
 
 
 class Here:

@@ -15,9 +15,10 @@ import attrs
 from toonforge.errors import Problem, RunError
 from toonforge.files import write_atomic
 from toonforge.recipe.resolved import differences, recipe_data
+from toonforge.report.compared import Compared
 from toonforge.runs.folder import writing
 from toonforge.sweeps.plan import Plan, PlannedRun
-from toonforge.sweeps.results import Row, read_row, state_of
+from toonforge.sweeps.results import Row, read_row, read_run, state_of
 
 FORMAT = 1
 SHOWN = 6
@@ -51,9 +52,13 @@ class SweepFolder:
         """The folder of a run."""
         return self.path / run.name
 
-    def rows(self, plan: Plan) -> list[Row]:
+    def runs(self, plan: Plan) -> list[Compared]:
         """Every run as it stands now."""
-        return [read_row(run, self.run(run), self.problems.get(run.name)) for run in plan.runs]
+        return [read_run(run, self.run(run), self.problems.get(run.name)) for run in plan.runs]
+
+    def rows(self, plan: Plan) -> list[Row]:
+        """Every run as it stands now, as a row."""
+        return [read_row(run) for run in self.runs(plan)]
 
     def refuse(self) -> None:
         """Raise `RunError` where a sweep cannot begin."""

@@ -7,12 +7,10 @@ from typing import Protocol
 
 import attrs
 
-from toonforge.sweeps.curves import write_curves
+from toonforge.report.comparison import Comparison, write
 from toonforge.sweeps.folder import SweepFolder, clear_beginning
-from toonforge.sweeps.pictures import write_comparison
 from toonforge.sweeps.plan import Plan, PlannedRun
-from toonforge.sweeps.results import Row, state_of
-from toonforge.sweeps.table import write_table
+from toonforge.sweeps.results import Row, read_row, state_of
 
 
 @attrs.frozen(kw_only=True)
@@ -51,20 +49,16 @@ class Done:
         rows: every run, in order.
         stopped: whether it was asked to stop before its end.
         ours: whether a run failed by a fault of the program.
-        files: what compares the runs, as far as it could be made.
-        notes: what could not be made, and why.
+        comparison: what compares the runs, as far as it could be made.
     """
 
     rows: tuple[Row, ...]
     stopped: bool
     ours: bool
-    files: tuple[Path, ...]
-    notes: tuple[str, ...]
+    comparison: Comparison
 
 
-def work(
-    plan: Plan, folder: SweepFolder, trainer: Trainer, *, resume: bool, processes: int | None = None, cpu: bool = False
-) -> Done:
+def work(plan: Plan, folder: SweepFolder, trainer: Trainer, *, resume: bool, processes: int | None = None) -> Done:
     """Train every run that is not finished, in the plan's order.
 
     A run that fails is recorded, and the rest go on; a resume tries it again. What a run has done lies in its own
@@ -92,16 +86,11 @@ def work(
             if outcome.problem is not None:
                 folder.problems[run.name] = outcome.problem
             folder.save(plan, processes)
-            write_table(folder.path, plan, folder.rows(plan))
+            write(folder.runs(plan), plan.name, folder.path, page=False)
             if outcome.stopped:
                 stopped = True
                 break
         folder.save(plan, processes)
-        rows = folder.rows(plan)
-        write_table(folder.path, plan, rows)
-        files, notes = [folder.path / "table.md", folder.path / "table.csv"], list[str]()
-        for make in (write_curves, write_comparison):
-            made, problems = make(folder.path, plan, rows, cpu)
-            files += made
-            notes += problems
-    return Done(rows=tuple(rows), stopped=stopped, ours=ours, files=tuple(files), notes=tuple(notes))
+        runs = folder.runs(plan)
+        comparison = write(runs, plan.name, folder.path)
+    return Done(rows=tuple(map(read_row, runs)), stopped=stopped, ours=ours, comparison=comparison)
