@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -61,6 +62,21 @@ def test_a_run_has_its_page_its_best_checkpoint_and_its_tracker(folder: Path) ->
     Path("runs/quick/report.html").unlink()
     run(WATCH, "page")
     assert Path("runs/quick/report.html").is_file()
+
+
+def test_the_page_on_a_runs_folder_names_all_that_lies_in_it(folder: Path) -> None:
+    page = (ROOT / "docs/reference/run-folder.md").read_text("utf-8")
+    (tree,) = re.findall(r"^```text\n(.*?)```", page, re.M | re.S)
+    named = set(re.findall(r"^  ([\w.]+)/?(?:  |$)", tree, re.M))
+    assert {path.name for path in Path("runs/quick").iterdir()} <= named
+    assert named - {path.name for path in Path("runs/quick").iterdir()} == {"metrics", "evaluations.jsonl"}
+    assert {"best", "latest"} <= {path.name for path in Path("runs/quick/checkpoints").iterdir()}
+    strips = json.loads(next(Path("runs/quick/samples").glob("*/strips.json")).read_text("utf-8"))
+    keys = {*strips, *strips["translations"][0], *strips["translations"][0]["columns"][0]}
+    assert keys <= set(re.findall(r"`(\w+)`", page[page.index("## strips.json") : page.index("## metrics.jsonl")]))
+    assert main(["evaluate", "runs/quick"]) == 0
+    (line,) = map(json.loads, Path("runs/quick/evaluations.jsonl").read_text("utf-8").splitlines())
+    assert set(line) <= set(re.findall(r"`(\w+)`", page[page.index("## metrics.jsonl") :]))
 
 
 def test_the_checkpoints_that_the_page_names_are_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
