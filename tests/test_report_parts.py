@@ -92,11 +92,27 @@ def test_a_single_measurement_has_no_curve(tmp_path):
             "lower",
             "beats the untranslated pictures and a plain cartoon filter",
         ),
-        ({"": 2.5, "untranslated": 2.0, "filter": 3.0}, "lower", "does not beat the untranslated pictures"),
+        (
+            {"": 2.5, "untranslated": 2.0, "filter": 3.0},
+            "lower",
+            "does not beat the untranslated pictures; beats a plain cartoon filter",
+        ),
         ({"": 2.0, "untranslated": 2.0}, "lower", "does not beat the untranslated pictures"),
         ({"": 0.5, "untranslated": 0.4}, "higher", "beats the untranslated pictures"),
         ({"": 0.5, "untranslated": 1.0}, "higher", None),
         ({"": 0.5, "untranslated": 0.4}, None, None),
+        ({"": 0.8, "filter": 0.6}, "higher", None),
+        (
+            {"": 28, "std": 37, "untranslated": 34, "untranslated_std": 39, "filter": 200, "filter_std": 5},
+            "lower",
+            "within the error of the untranslated pictures; beats a plain cartoon filter",
+        ),
+        (
+            {"": 9, "std": 3, "untranslated": 5, "untranslated_std": 4, "filter": 1, "filter_std": 0.5},
+            "lower",
+            "does not beat a plain cartoon filter; within the error of the untranslated pictures",
+        ),
+        ({"": 9, "std": 1, "untranslated": 12, "untranslated_std": 1}, "lower", "beats the untranslated pictures"),
         ({"": math.nan, "untranslated": 0.4}, "lower", None),
     ],
 )

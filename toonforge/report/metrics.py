@@ -67,29 +67,38 @@ def _value(values: Mapping[str, float], part: str) -> str:
 
 
 def verdict(values: Mapping[str, float], better: str | None) -> tuple[str, str] | None:
-    """Tone and words: whether the translation beats what stands beside it."""
+    """Tone and words: whether the translation beats what stands beside it; none where nothing can be said.
+
+    A difference smaller than the standard errors of both together is no difference. Where the untranslated pictures
+    are not measured, the number is of the change that was made, not of its worth.
+    """
     value = values.get("", math.nan)
-    others = {
-        label: values[part]
-        for part, label in BASELINES.items()
-        if math.isfinite(values.get(part, math.nan)) and not _perfect(values[part], better)
-    }
-    if better is None or not others or not math.isfinite(value):
+    if better is None or "untranslated" not in values or not math.isfinite(value):
         return None
-    sign = 1 if better == "lower" else -1
-    lost = [_the(label) for label, other in others.items() if sign * value >= sign * other]
-    if not lost:
-        return "best", "beats " + " and ".join(map(_the, others))
-    return "worse", "does not beat " + " or ".join(lost)
+    said: dict[str, list[str]] = {"worse": [], "near": [], "best": []}
+    for part, label in BASELINES.items():
+        other = values.get(part, math.nan)
+        if not math.isfinite(other) or _perfect(other, better):
+            continue
+        errors = [error for key in ("std", f"{part}_std") if math.isfinite(error := values.get(key, math.nan))]
+        gain = other - value if better == "lower" else value - other
+        kind = "near" if abs(gain) < math.hypot(*errors) else "best" if gain > 0 else "worse"
+        said[kind].append(f"the {label} pictures" if label == "untranslated" else f"a {label}")
+    words = [
+        f"{verb} {joined.join(said[kind])}"
+        for kind, verb, joined in (
+            ("worse", "does not beat", " or "),
+            ("near", "within the error of", " and "),
+            ("best", "beats", " and "),
+        )
+        if said[kind]
+    ]
+    return (next(kind for kind in said if said[kind]), "; ".join(words)) if words else None
 
 
 def _perfect(value: float, better: str | None) -> bool:
     """Whether nothing can be better: a metric of what is kept of the input gives this to the input itself."""
     return math.isclose(value, 1.0 if better == "higher" else 0.0, abs_tol=1e-4)
-
-
-def _the(label: str) -> str:
-    return f"the {label} pictures" if label == "untranslated" else f"a {label}"
 
 
 def drawn(record: Record, pictures: Pictures) -> list[Mapping[str, Any]]:
