@@ -118,6 +118,24 @@ def test_pictures_come_in_the_same_batches_when_fewer_fields_are_read(monkeypatc
     assert sizes == [2] * 10
 
 
+class Sizes(Reads):
+    """Every third picture is smaller than the others."""
+
+    def item(self, group: str, index: int, rng: object) -> dict[str, torch.Tensor]:
+        side = 12 if index % 3 == 0 else 16
+        return {field: value[..., :side] for field, value in super().item(group, index, rng).items()}
+
+
+def test_pictures_of_several_sizes_are_all_measured() -> None:
+    source = Sizes(GROUPS)
+    found = measuring({"one": apart()}, source)(inference({**networks(1.0), "G": torch.nn.Identity()}))
+    means = [
+        sum(float(source.item(field, i, None)[field].double().mean()) for i in range(count)) / count
+        for field, count in (("photo", 11), ("anime", 13))
+    ]
+    assert found.values["one"]["shift"] == pytest.approx(means[0] - means[1])
+
+
 def test_what_does_not_keep_is_given_everything_again() -> None:
     source = Reads(GROUPS)
     measure = measuring({"one": apart(kind=Forgetful)}, source)
