@@ -185,6 +185,18 @@ def test_names_of_the_recipe_do_not_clash_with_those_of_folders(text: str, tmp_p
     assert found.values == evaluate(run, metrics=[KID], to="photo", cpu=True).values
 
 
+def test_features_are_changed_in_the_recipes_own_metrics(text: str, tmp_path: Path) -> None:
+    kid = '\nkid = { type = "kid", generated = "G(photo)", reference = "anime", size = 32 }\n'
+    run = trained(text + kid, tmp_path / "run")
+    both = evaluate(run, metrics=["kid", "kid={size = 64}"], cpu=True)
+    assert list(both.values) == ["kid", "kid-2"] and "32x32" in both.about["kid"].protocol
+    for metrics in (None, ["kid"]):  # its size is not one that Inception takes
+        with pytest.raises(ToonforgeError, match="kid.size"):
+            evaluate(run, metrics=metrics, features="inception", cpu=True)
+    with pytest.raises(ToonforgeError, match="--features"):
+        evaluate(run, metrics=["again"], features="inception", cpu=True)
+
+
 def test_an_evaluation_is_noted_in_its_run(run: Path) -> None:
     found = evaluate(run, cpu=True)
     pictures = note_in_run(found)

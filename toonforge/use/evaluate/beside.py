@@ -17,7 +17,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.model import Recipe
 from toonforge.use.evaluate import seen
-from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default
+from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default, verify
 from toonforge.use.evaluate.pictures import INPUT, REFERENCE, Joined, listed, reading, shapes_of, sides, source_of
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
 from toonforge.use.evaluate.run import choose_part, translation
@@ -75,6 +75,7 @@ def plan_beside(
         no_pairs="give the pictures to translate with --input, of the same names as their pairs, and --pairs",
     )
     chosen = choose(asked, roles, features) if asked else default(roles, features)
+    verify(chosen.metrics)
     check_shape(chosen.metrics, (3, geometry.image_size, geometry.image_size))
     whose = {INPUT if name == field else REFERENCE: shown(side.folder) for name, side in folders.items()}
     whose = {INPUT: f"the run's {held_out} part", **whose}

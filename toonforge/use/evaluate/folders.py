@@ -14,7 +14,7 @@ from toonforge.data.transforms import Geometry
 from toonforge.errors import DataError, Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.graph import Graph
-from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default
+from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default, verify
 from toonforge.use.evaluate.pictures import (
     INPUT,
     MADE,
@@ -79,6 +79,7 @@ def plan_folders(
         no_pairs="files of the same names in both folders, and --pairs",
     )
     chosen = choose(asked, roles, features) if asked else default(roles, features)
+    verify(chosen.metrics)
     shape: Shape | None = (3, size, size) if size is not None else None
     if found.paired and shape is None and any(_of_pairs(metric) for metric in chosen.metrics.values()):
         try:

@@ -12,7 +12,7 @@ import tomli
 from toonforge.components import Metric, Shape, expressions, fields_of
 from toonforge.errors import Problem, RecipeError, ShapeError, ToonforgeError, UnknownNameError
 from toonforge.recipe.expr import Expr
-from toonforge.recipe.resolved import component_from_data
+from toonforge.recipe.resolved import component_data, component_from_data
 from toonforge.registries import metrics as registry
 
 SETS = ("kid", "fid")
@@ -91,17 +91,19 @@ class Asked:
         return cls(name=name, table=value)
 
 
-def choose(asked: Sequence[Asked], roles: Roles, features: str | None = None) -> Chosen:
+def choose(
+    asked: Sequence[Asked], roles: Roles, features: str | None = None, own: Mapping[str, Metric] | None = None
+) -> Chosen:
     """The metrics asked for.
 
     Args:
         asked: each name may come several times, with different fields; the second is called "kid-2".
         roles: what stands for the pictures.
         features: of every metric over features whose table does not say so itself.
+        own: a recipe's metrics, meant by their names where no table is given.
 
     Raises:
         RecipeError: for unknown names or fields, wrong values, and metrics of pictures that are not there.
-        ToonforgeError: for packages or weights that this machine lacks.
     """
     chosen: dict[str, Metric] = {}
     problems: list[Problem] = []
@@ -111,15 +113,48 @@ def choose(asked: Sequence[Asked], roles: Roles, features: str | None = None) ->
             number += 1
             label = f"{one.name}-{number}"
         try:
-            chosen[label] = _made(one, roles, features)
+            mine = None if one.table else (own or {}).get(one.name)
+            chosen[label] = _made(one, roles, features) if mine is None else mine
         except (RecipeError, UnknownNameError) as error:
             problems.extend(error.problems)
     if problems:
         raise RecipeError(*problems)
-    lacking = [problem for name, metric in chosen.items() for problem in _lacking(name, metric)]
+    check_features(chosen, features)
+    return Chosen(metrics=chosen)
+
+
+def with_features(metrics: Mapping[str, Metric], features: str | None) -> Mapping[str, Metric]:
+    """A recipe's metrics, on other features where they are over features.
+
+    Raises:
+        RecipeError: there are no such features, or a metric's other fields do not go with them.
+    """
+    if features is None:
+        return metrics
+    return {
+        name: _structured(name, {**component_data(metric), "features": features}, [*fields_of(type(metric))])
+        if _over_features(metric)
+        else metric
+        for name, metric in metrics.items()
+    }
+
+
+def check_features(metrics: Mapping[str, Metric], features: str | None) -> None:
+    """Raise `RecipeError` where features are asked for and no metric is over any."""
+    if features is not None and not any(map(_over_features, metrics.values())):
+        found = ", ".join(metrics)
+        raise RecipeError(Problem(message="none of the metrics is over features", key="--features", found=found))
+
+
+def _over_features(metric: Metric) -> bool:
+    return "features" in fields_of(type(metric))
+
+
+def verify(metrics: Mapping[str, Metric]) -> None:
+    """Raise `ToonforgeError` with all that this machine lacks for some metrics."""
+    lacking = [problem for name, metric in metrics.items() for problem in _lacking(name, metric)]
     if lacking:
         raise ToonforgeError(*lacking)
-    return Chosen(metrics=chosen)
 
 
 def default(roles: Roles, features: str | None = None) -> Chosen:

@@ -17,7 +17,7 @@ from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.loading import load
 from toonforge.recipe.model import Recipe
 from toonforge.use.evaluate import seen
-from toonforge.use.evaluate.metrics import Asked, Roles, choose
+from toonforge.use.evaluate.metrics import Asked, Roles, check_features, choose, verify, with_features
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
 from toonforge.use.weights import find_weights
 
@@ -42,7 +42,7 @@ def plan_run(
         asked: metrics, of the recipe or beside it; the recipe's own where none is named.
         part: of the data set; "test" where it has one, else "validation", when left out.
         domain: what metrics beside the recipe take for the translation; the recipe's first when left out.
-        features: of metrics beside the recipe.
+        features: of all metrics over features whose table does not say so itself.
 
     Raises:
         RunError: for an unknown part or domain, and a recipe without metrics where none is named.
@@ -51,7 +51,7 @@ def plan_run(
     """
     recipe = trained.recipe
     part = choose_part(recipe, part)
-    beside = [one for one in asked if one.table or features is not None or one.name not in recipe.metrics]
+    beside = [one for one in asked if one.table or one.name not in recipe.metrics]
     if domain is not None and not beside:
         raise RunError(
             Problem(
@@ -69,12 +69,14 @@ def plan_run(
             )
         )
     target: str | None = None
-    metrics = {one.name: recipe.metrics[one.name] for one in asked if one not in beside} if asked else recipe.metrics
+    named = {one.name: recipe.metrics[one.name] for one in asked if one not in beside} if asked else recipe.metrics
+    metrics = own = with_features(named, features)
     if beside:
         target, expr = translation(recipe, domain)
-        made = choose(beside, _roles(trained, target, expr), features).metrics
-        _check(recipe, made)
-        metrics = {**metrics, **made}
+        metrics = choose(asked, _roles(trained, target, expr), features, own).metrics
+        _check(recipe, {name: metric for name, metric in metrics.items() if own.get(name) is not metric})
+    check_features(metrics, features)
+    verify(metrics)
     return Plan(
         subject=Subject(run=trained.folder, checkpoint=trained.checkpoint, part=part, target=target),
         metrics=metrics,
