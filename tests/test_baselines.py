@@ -209,6 +209,18 @@ def test_the_filter_sees_each_picture_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert sum(seen) == 11
 
 
+def test_what_no_training_changes_is_filtered_in_the_first_measurement_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    original = baselines.filtered
+    monkeypatch.setattr(
+        "toonforge.validation.measuring.filtered", lambda pictures: (seen.append(len(pictures)), original(pictures))[1]
+    )
+    measure = measuring({"keeps": apart(), "forgets": apart(kind=Forgetful)})
+    for _ in range(3):
+        measure(inference(networks(1.0)))
+    assert sum(seen) == 11
+
+
 @pytest.mark.parametrize("generated", ["photo", "cat(G(photo), photo)", "cat(G(photo), G(anime))"])
 def test_what_is_no_translation_of_one_field_into_pictures_alike_has_nothing_beside_it(generated: str) -> None:
     measure = measuring({"one": apart(generated)}, groups=PAIRS)
