@@ -90,6 +90,12 @@ def test_pairs_show_what_the_output_should_be(tmp_path: Path) -> None:
     ]
 
 
+def test_a_translation_of_other_pictures_is_no_way_back() -> None:
+    groups = {**GROUPS, "drawn": {"drawn": SHAPE}}
+    shown = translated({"anime": "G(photo)", "photo": "F(drawn)"}, groups=groups)
+    assert [[column.stage for column in each.columns] for each in shown] == [["input", "output"]] * 2
+
+
 def test_inputs_and_targets_are_the_same_bytes_at_every_step(tmp_path: Path) -> None:
     for step, factor in enumerate((1.0, 0.5)):
         save_strips(translated({"anime": "G(photo)"}, {"G": Scale(factor)}, PAIRS), tmp_path / str(step))
