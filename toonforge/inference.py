@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from toonforge.components import Op
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class Inference:
@@ -33,6 +33,8 @@ class Inference:
 
     def values(self, exprs: Iterable[Expr], fields: Mapping[str, Tensor]) -> list[Tensor]:
         """Several expressions' values for one batch: what they share is computed once."""
+        import torch
+
         memo: dict[str, Any] = {}
         with torch.inference_mode(), evaluation_mode(self.networks.values()):
             return [self._value(expr.root, fields, memo) for expr in exprs]
