@@ -207,6 +207,7 @@ def test_the_best_is_marked_in_the_metrics_own_direction(two: list[Path]) -> Non
         ([3.0, 1.0, 3.0], "higher", {0, 2}),
         ([math.nan, 1.0, 2.0], "lower", {1}),
         ([math.nan, 1.0], "lower", set()),
+        ([2.0, 2.0], "lower", set()),
         ([math.inf, 1.0], "higher", set()),
         ([], "lower", set()),
     ],

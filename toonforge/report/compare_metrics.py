@@ -116,9 +116,9 @@ def value_of(measured: Measurement, metric: str, part: str = "") -> float:
 
 
 def best(values: Mapping[str, float], better: str) -> frozenset[str]:
-    """Who has the best value; nobody while fewer than two have one."""
+    """Who has the best value; nobody while fewer than two have one, or where all have the same."""
     known = {name: value for name, value in values.items() if math.isfinite(value)}
-    if len(known) < 2:
+    if len(set(known.values())) < 2:
         return frozenset()
     winner = (min if better == "lower" else max)(known.values())
     return frozenset(name for name, value in known.items() if value == winner)
