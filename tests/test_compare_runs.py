@@ -228,8 +228,9 @@ def test_nobody_wins_alone_and_what_is_no_number_never_wins(
     ids=["protocol", "count", "pictures"],
 )
 def test_values_that_do_not_compare_are_shown_and_none_is_marked(tmp_path: Path, change: Any, why: str) -> None:
-    runs = find_runs([make(tmp_path / "a"), make(tmp_path / "b", change=change)])
-    table = table_of(runs)
+    paths = [make(tmp_path / "a"), make(tmp_path / "b", change=change)]
+    edit(paths[1], metrics(kid=-1, content=-0.1))
+    table = table_of(find_runs(paths))
     assert column(table, "kid").best == frozenset() and column(table, "content").best
     assert column(table, "kid").cells[0].startswith("82 ± 2.5")
     (note,) = [note for note in table.notes if "do not compare" in note]
