@@ -126,9 +126,16 @@ def test_the_words_for_the_weights_are_those_of_the_recipe(tiny: None, tmp_path:
     assert event["about"]["brightness"]["protocol"].endswith("; networks' weights: as trained")
 
 
-def test_networks_that_no_phase_trains_make_references_that_are_kept(tiny: None, tmp_path: Path) -> None:
+def test_networks_that_no_phase_trains_make_references_that_are_kept(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And F, which one trains, does not."""
     register()
+    calls: list[str] = []
+    original = Inference._call
+    monkeypatch.setattr(
+        Inference, "_call", lambda self, node, *more: (calls.append(node.function), original(self, node, *more))[1]
+    )
     text = (
         TEXT.replace("generators.G =", 'generators.F = { type = "tiny/generator" }\ngenerators.G =')
         + """
@@ -140,6 +147,7 @@ metrics.moving = { type = "tiny/apart", generated = "G(photo)", reference = "F(a
     )
     train(recipes.loads(text % "metrics = { every = 2 }"), folder=tmp_path / "run", cpu=True)
     found = [event["metrics"] for event in logged(tmp_path / "run", "metrics")]
+    assert (calls.count("V"), calls.count("F")) == (1, 4)
     assert len({each["fixed.untranslated"] for each in found}) == 1
     assert len({each["moving.untranslated"] for each in found}) == len(found) == 4
 
