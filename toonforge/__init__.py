@@ -64,7 +64,10 @@ if TYPE_CHECKING:
         recipes,
         schedules,
     )
+    from toonforge.report.comparison import compare
+    from toonforge.report.page import write_report
     from toonforge.sweeps.api import sweep
+    from toonforge.use.evaluate import evaluate
     from toonforge.use.model import load_model
 
 __version__ = "0.1.0"
@@ -122,6 +125,9 @@ _HOME: dict[str, tuple[str, str]] = {
     "run": ("toonforge.api", "run"),
     "sweep": ("toonforge.sweeps.api", "sweep"),
     "load_model": ("toonforge.use.model", "load_model"),
+    "evaluate": ("toonforge.use.evaluate", "evaluate"),
+    "write_report": ("toonforge.report.page", "write_report"),
+    "compare": ("toonforge.report.comparison", "compare"),
 }
 __all__ = [
     "generators",
@@ -138,6 +144,9 @@ __all__ = [
     "run",
     "sweep",
     "load_model",
+    "evaluate",
+    "write_report",
+    "compare",
     "component",
     "param",
     "hookimpl",
