@@ -43,6 +43,7 @@ def settings(name: str, run: RunInfo, folder: Path, identity: str | None) -> Set
         identity: what was kept of an earlier start of the same run.
     """
     called = run.folder.resolve().name
+    keywords: dict[str, Any]
     if name == "tensorboard":
         # Its readers drop what an earlier start wrote at this step or later.
         again = (folder / name).is_dir()
