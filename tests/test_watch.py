@@ -12,10 +12,12 @@ from toonforge import recipe as recipes
 from toonforge.events import About, Measured, Step, Warned
 from toonforge.losses.adversarial import BCE, LSGAN, Hinge, Wasserstein
 from toonforge.recipe.expr import Expr
+from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.runs.log import write_event
 from toonforge.runs.record import Record, read_record
 from toonforge.train.watch import Over, Watch
+from toonforge.train.watch.hints import holding_terms
 
 RECIPE = """
 name = "watched"
@@ -34,6 +36,7 @@ losses.fakes = {{ type = "lsgan", logits = "{fake}", real = false{weight} }}
 [phases.generator]
 updates = ["G"]
 losses.fool = {{ type = "lsgan", logits = "D(fake)", real = true }}
+losses.own = {{ type = "l2", input = "G(anime)", target = "anime", weight = 20 }}
 losses.keep = {{ type = "l1", input = "fake", target = "photo", weight = 10 }}
 
 [train]
@@ -143,6 +146,27 @@ def test_what_is_no_plain_pair_of_terms_is_not_judged(tiny: None, fields: dict[s
     watch = Watch(recipe_of(**fields))
     for step in range(10, 1000, 10):
         assert watch.logged(logged(step, *[0.0] * len(names), names=names)) == []
+
+
+def test_a_term_that_is_left_out_is_not_waited_for(tiny: None) -> None:
+    unused = """
+    [phases.discriminator.losses.unused]
+    type = "lsgan"
+    logits = "D(photo)"
+    real = false
+    weight = 0
+    """
+    recipe = recipes.loads(RECIPE.format(real="D(anime)", fake="judged", weight="", metrics="", train="") + unused)
+    assert kinds(run(Watch(recipe), range(10, 500, 10), 0.001, 0.001)) == WON
+
+
+def test_hints_name_what_holds_a_translation_the_heaviest_first(tiny: None) -> None:
+    recipe = recipe_of()
+    graph = Graph(recipe.modules, recipe.signals)
+    assert holding_terms(recipe, graph, recipe.translations["anime"]) == [
+        "phases.generator.losses.own.weight = 20",
+        "phases.generator.losses.keep.weight = 10",
+    ]
 
 
 def test_the_message_says_numbers_and_the_hint_what_this_recipe_lacks(tiny: None) -> None:

@@ -144,6 +144,7 @@ def test_outputs_that_are_not_finite_are_the_trainers_concern(bad: float) -> Non
     x = pictures(4)
     y = x.clone()
     y[0, 0, 0, 0] = bad
+    assert compare({"anime": (x, y)}) == {}
     assert told(x, y) == []
 
 
@@ -178,6 +179,20 @@ def test_a_warning_is_told_once_is_over_well_past_its_limit_and_may_return() -> 
         [("Over", "unchanged", "anime")],
         [("Warned", "unchanged", "anime")],
     ]
+
+
+def test_an_inversion_lasts_while_either_brightness_or_colour_is_inverted() -> None:
+    x, watch = pictures(8), Watch(recipe_of())
+    luma = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    assert kinds(watch.drawn(300, drawn(x, -x))) == [("Warned", "inverted", "anime")]
+    assert watch.drawn(400, drawn(x, (x - luma) - luma)) == []
+    assert kinds(watch.drawn(500, drawn(x, 0.7 * x))) == [("Over", "inverted", "anime")]
+
+
+def test_faint_outputs_have_no_brightness_to_compare() -> None:
+    x = pictures(4)
+    assert only(x, -0.1 * x).contrast < 8
+    assert only(x, -0.1 * x).brightness is None
 
 
 def test_what_cannot_be_judged_ends_no_warning() -> None:

@@ -105,8 +105,6 @@ class Discriminators:
         """Remember a logged step and judge."""
         self.note(step, losses)
         for discriminator, terms in self._terms.items():
-            if not any(term.name in losses for term in terms):
-                continue
             if all(self._windows[term.name].full for term in terms):
                 yield self._judge(discriminator, {term: self._windows[term.name] for term in terms})
 
