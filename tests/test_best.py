@@ -27,6 +27,7 @@ from toonforge.runs.record import read_record
 from toonforge.train.best import Ranking
 from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.saving import Saving
+from toonforge.train.telling import Telling
 from toonforge.train.trainer import train
 from toonforge.use.model import load_model
 
@@ -289,26 +290,36 @@ class Killed(BaseException):
     """Ends a run where it stands, as a power cut would."""
 
 
-@pytest.mark.parametrize("victim", [(Checkpoints, "save"), (Checkpoints, "name_best"), (Saving, "name_best")])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        (Checkpoints, "save"),
+        (Telling, "checkpoint"),
+        (Checkpoints, "name_best"),
+        (Saving, "name_best"),
+        (Telling, "best"),
+    ],
+    ids=lambda victim: f"{victim[0].__name__}-{victim[1]}",
+)
 def test_a_kill_around_the_best_checkpoint_changes_nothing(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: tuple[type, str]
 ) -> None:
-    """Between measurement and checkpoint; between checkpoint and its name; before either of them is written down."""
+    """Between measurement and checkpoint; between checkpoint and its name; before each of them is written down."""
     owner, name = victim
     scripted(monkeypatch, 5, 6, 6, 3, 6, 7)
     whole = train(recipe(6), folder=tmp_path / "whole", cpu=True)
+    called = "write" if owner is Telling else name
+    original = getattr(owner, called)
 
-    def kill(self: object, step: int, *more: object) -> object:
-        if step == 4:
+    def kill(self: object, *given: Any, **more: Any) -> object:
+        if given == ((name, 4) if owner is Telling else (4, *given[1:])):
             raise Killed
-        return original(self, step, *more)
+        return original(self, *given, **more)
 
-    original = getattr(owner, name)
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, kill)
+        patch.setattr(owner, called, kill)
         with pytest.raises(Killed):
             train(recipe(6), folder=tmp_path / "parts", cpu=True)
-    assert best_of(tmp_path / "parts") == "step-000001"
     heard = Listener()
     parts = train(recipe(6), folder=tmp_path / "parts", resume=True, cpu=True, listeners=[heard])
     assert parts.best == whole.best == Best(metric="mean", value=3, step=4)

@@ -120,6 +120,7 @@ def test_a_loss_that_is_no_number_ends_the_run_after_saying_what_helps(tiny: Non
     assert "there is no checkpoint yet" in problem.message and "lower learning rate" in str(problem.hint)
     (warning,) = heard.of("warned")
     assert warning.kind == "not-finite" and warning.message in problem.message and warning.hint == problem.hint
+    assert warning.step > 1 and f"a number at step {warning.step}" in warning.message  # the step before was known good
     (finished,) = heard.of("finished")
     assert finished.reason == "failed" and finished.warnings == (warning,)
     record = read_record(tmp_path / "run")

@@ -148,11 +148,11 @@ class Saving:
         over, notes = False, list[str]()
         if self.accelerator.is_main_process:
             logged = list(read_events(self.folder.path))
+            if self.saved is not None and not any(e["event"] == "checkpoint" and e["step"] == step for e in logged):
+                self.telling.write("checkpoint", step, folder=self._relative(step))
             with writing(self.folder.path):
                 notes = self._restore_best(step, logged)
             over = self.ranking is not None and self.ranking.over
-            if self.saved is not None and not any(e["event"] == "checkpoint" and e["step"] == step for e in logged):
-                self.telling.write("checkpoint", step, folder=self._relative(step))
         return self._agreed(over)[0] if self.ranking is not None else False, notes
 
     def _restore_best(self, step: int, logged: list[dict[str, Any]]) -> list[str]:
