@@ -206,7 +206,6 @@ def metrics(folder: Path, step: int, total: int, time: float) -> dict[str, Any]:
     values = {
         "kid": kid(step, total), "kid.std": 2.5, "kid.untranslated": 92.8, "kid.untranslated_std": 2.4, "kid.filter": 71.0,
         "kid.filter_std": 2.2, "fourier": 0.31 - 0.1 * step / total, "fourier.low": 0.1, "fourier.high": None, "content": 0.8 + 0.1 * step / total,
-        "content.untranslated": 1.0,
     }  # fmt: skip
     about = {
         "kid": {"better": "lower", "protocol": "KID x 1000, EfficientNet-Lite0 (sha256 abcdef012345), bilinear to 224; 120 pictures of validation, moving average (decay 0.99)", "pictures": {"generated": 120, "reference": 29}, "cautions": ["few pictures: <b>the error</b> is large"]},

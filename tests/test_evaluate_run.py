@@ -191,7 +191,7 @@ def test_features_are_changed_in_the_recipes_own_metrics(text: str, tmp_path: Pa
     both = evaluate(run, metrics=["kid", "kid={size = 64}"], cpu=True)
     assert list(both.values) == ["kid", "kid-2"] and "32x32" in both.about["kid"].protocol
     for metrics in (None, ["kid"]):  # its size is not one that Inception takes
-        with pytest.raises(ToonforgeError, match="kid.size"):
+        with pytest.raises(ToonforgeError, match=r"kid\.size"):
             evaluate(run, metrics=metrics, features="inception", cpu=True)
     with pytest.raises(ToonforgeError, match="--features"):
         evaluate(run, metrics=["again"], features="inception", cpu=True)

@@ -99,7 +99,7 @@ def test_a_single_measurement_has_no_curve(tmp_path):
         ),
         ({"": 2.0, "untranslated": 2.0}, "lower", "does not beat the untranslated pictures"),
         ({"": 0.5, "untranslated": 0.4}, "higher", "beats the untranslated pictures"),
-        ({"": 0.5, "untranslated": 1.0}, "higher", None),
+        ({"": 0.5, "untranslated": 1.0}, "higher", "does not beat the untranslated pictures"),
         ({"": 0.5, "untranslated": 0.4}, None, None),
         ({"": 0.8, "filter": 0.6}, "higher", None),
         (

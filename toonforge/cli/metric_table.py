@@ -10,6 +10,7 @@ import click
 
 from toonforge.cli.text import hanging, number, width
 from toonforge.events import About
+from toonforge.runs.verdict import against
 
 Values = Mapping[str, float]
 
@@ -98,13 +99,14 @@ def _lost(results: Values, better: str | None) -> str:
 
     Where the untranslated pictures are not measured, the number is of the change that was made, not of its worth.
     """
-    if better is None or "untranslated" not in results or math.isnan(results.get("", math.nan)):
+    if "untranslated" not in results:
         return ""
-    sign = 1 if better == "lower" else -1
-    unbeaten = [
-        words for part, words in BEATEN_BY.items() if part in results and sign * (results[""] - results[part]) >= 0
-    ]
-    return f"does not beat {' or '.join(unbeaten)}" if unbeaten else ""
+    verdicts = {words: against(results, part, better) for part, words in BEATEN_BY.items()}
+    worse = [words for words, verdict in verdicts.items() if verdict == "worse"]
+    near = [words for words, verdict in verdicts.items() if verdict == "near"]
+    said = [f"does not beat {' or '.join(worse)}"] if worse else []
+    said += [f"within the error of {' and '.join(near)}"] if near else []
+    return "; ".join(said)
 
 
 def _value(results: Values, part: str) -> str:

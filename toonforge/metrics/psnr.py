@@ -13,14 +13,17 @@ from toonforge.metrics.weights_file import release
 if TYPE_CHECKING:
     import torch
 
+MOST = 100
+"""Decibels of a picture that equals its pair; one pixel of 256x256 that is one level off in all channels leaves 96."""
+
 
 @component
 class PSNR(PairMetric):
     """Peak signal-to-noise ratio of paired pictures in decibels, mean over the pairs; higher is nearer.
 
     -10 log10 of a picture's mean squared difference, values in [0, 1]: 0 for black against white, about 48 for pictures
-    that differ by one level of 8 bits everywhere. Values beyond [-1, 1] are clamped first, as files are. inf where a
-    picture equals its pair; nan where no picture arrived.
+    that differ by one level of 8 bits everywhere. Values beyond [-1, 1] are clamped first, as files are. A picture
+    that equals its pair counts 100, so that one does not make the mean infinite; nan where no picture arrived.
 
     Needs toonforge[metrics].
     """
@@ -35,7 +38,7 @@ class PSNR(PairMetric):
         """Range, mean, and whose computation."""
         return (
             "mean over pictures of 10 log10(1 / mean squared difference) in dB, over all pixels and channels, "
-            f"data range 1 (values clamped, then in [0, 1]); {release('torchmetrics')}"
+            f"data range 1 (values clamped, then in [0, 1]), at most {MOST}; {release('torchmetrics')}"
         )
 
     def build(self, device: torch.device) -> BuiltPSNR:
@@ -57,7 +60,7 @@ class BuiltPSNR:
         x, y = (unit_range(tensors[key]) for key in ("input", "target"))
         image = beside_torchvision("torchmetrics.functional.image")
         values = image.peak_signal_noise_ratio(x, y, data_range=1.0, dim=(1, 2, 3), reduction="none")
-        self.mean.add(float(values.sum()), len(values))
+        self.mean.add(float(values.clamp(max=MOST).sum()), len(values))
 
     def compute(self) -> Mapping[str, float]:
         """The mean so far."""

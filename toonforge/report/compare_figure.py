@@ -63,8 +63,8 @@ def _save(figure: object, path: Path, ending: str) -> Path:
 
     assert isinstance(figure, Figure)
     temporary = path.with_name(f".{path.name}.partial")
-    dated = {"metadata": {"Date": None}} if ending == "svg" else {}
-    figure.savefig(temporary, format=ending, dpi=150, **dated)
+    # Without a date, the same figure is the same file.
+    figure.savefig(temporary, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None)
     temporary.replace(path)
     return path
 

@@ -13,6 +13,8 @@ from toonforge.report.gallery import spread
 from toonforge.report.html import count, moment, number
 from toonforge.report.pictures import Pictures, inside
 from toonforge.runs.record import Measurement, Record
+from toonforge.runs.verdict import BASELINES as RIVALS
+from toonforge.runs.verdict import against
 
 DRAWN = 10
 """Pictures that a page shows of one metric at the most, evenly spaced over the training."""
@@ -72,33 +74,23 @@ def verdict(values: Mapping[str, float], better: str | None) -> tuple[str, str] 
     A difference smaller than the standard errors of both together is no difference. Where the untranslated pictures
     are not measured, the number is of the change that was made, not of its worth.
     """
-    value = values.get("", math.nan)
-    if better is None or "untranslated" not in values or not math.isfinite(value):
+    if "untranslated" not in values:
         return None
-    said: dict[str, list[str]] = {"worse": [], "near": [], "best": []}
-    for part, label in BASELINES.items():
-        other = values.get(part, math.nan)
-        if not math.isfinite(other) or _perfect(other, better):
-            continue
-        errors = [error for key in ("std", f"{part}_std") if math.isfinite(error := values.get(key, math.nan))]
-        gain = other - value if better == "lower" else value - other
-        kind = "near" if abs(gain) < math.hypot(*errors) else "best" if gain > 0 else "worse"
-        said[kind].append(f"the {label} pictures" if label == "untranslated" else f"a {label}")
-    words = [
+    said: dict[str, list[str]] = {"worse": [], "near": [], "better": []}
+    for part, words in RIVALS.items():
+        kind = against(values, part, better)
+        if kind is not None:
+            said[kind].append(words)
+    told = [
         f"{verb} {joined.join(said[kind])}"
         for kind, verb, joined in (
             ("worse", "does not beat", " or "),
             ("near", "within the error of", " and "),
-            ("best", "beats", " and "),
+            ("better", "beats", " and "),
         )
         if said[kind]
     ]
-    return (next(kind for kind in said if said[kind]), "; ".join(words)) if words else None
-
-
-def _perfect(value: float, better: str | None) -> bool:
-    """Whether nothing can be better: a metric of what is kept of the input gives this to the input itself."""
-    return math.isclose(value, 1.0 if better == "higher" else 0.0, abs_tol=1e-4)
+    return (next(kind for kind in said if said[kind]), "; ".join(told)) if told else None
 
 
 def drawn(record: Record, pictures: Pictures) -> list[Mapping[str, Any]]:

@@ -24,7 +24,17 @@ from toonforge.recipe.graph import Graph
 from toonforge.validation.baselines import FILTER, filter_missing, filtered, filtered_name, variants
 from toonforge.validation.items import Items
 from toonforge.validation.protocol import Setting, protocol
-from toonforge.validation.subjects import HEADLINE, Key, Outcome, State, Subject, Wanted, misfits, why_not_a_number
+from toonforge.validation.subjects import (
+    HEADLINE,
+    Key,
+    Outcome,
+    State,
+    Subject,
+    Wanted,
+    misfits,
+    of_metric,
+    why_not_a_number,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +98,8 @@ class Measuring:
         self._subjects: list[Subject] = []
         for name, config in metrics.items():
             # Now, so that weights or packages that are missing are missed before the first step of a training.
-            built = config.build(device)
+            with of_metric(name):
+                built = config.build(device)
             for part_, exprs in {HEADLINE: expressions(config), **variants(config, graph, shapes)}.items():
                 fixed = frozenset(key for key, expr in exprs.items() if not graph.networks_below(expr) & changing)
                 self._subjects.append(Subject(name=name, part=part_, config=config, exprs=exprs, fixed=fixed))

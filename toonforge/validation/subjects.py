@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import attrs
 import torch
@@ -10,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from toonforge.components import BuiltMetric, DrawsPicture, Keeps, Metric, expressions
+from toonforge.errors import ToonforgeError
 from toonforge.recipe.expr import Expr
 
 HEADLINE = ""
@@ -120,6 +122,17 @@ def misfits(wanted: Sequence[Wanted], values: Mapping[str, Tensor]) -> list[Subj
         if mine[1] != theirs[1] or (key in config.together and mine != theirs):
             found.append(each.subject)
     return found
+
+
+@contextmanager
+def of_metric(name: str) -> Iterator[None]:
+    """Problems with a field of the metric's component name the whole key in the recipe."""
+    try:
+        yield
+    except ToonforgeError as error:
+        raise type(error)(
+            *(attrs.evolve(p, key=".".join(filter(None, ("metrics", name, p.key)))) for p in error.problems)
+        ) from error
 
 
 def why_not_a_number(outcome: Outcome) -> str:

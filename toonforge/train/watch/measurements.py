@@ -12,6 +12,7 @@ from toonforge.events import Measured
 from toonforge.recipe.expr import Name
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
+from toonforge.runs.verdict import against
 from toonforge.train.watch.finding import Finding
 
 KIND = "not-beaten"
@@ -65,19 +66,22 @@ class Measurements:
             others = {rival: value for rival, value in known.items() if value is not None}
             if own is not None and others:
                 about = measured.about.get(name)
-                yield self._judge(name, own, others, about.cautions if about is not None else ())
+                better = "lower" if self._lower[name] else "higher"
+                lost = [rival for rival in others if against(parts, rival, better) == "worse"]
+                yield self._judge(name, own, others, lost, about.cautions if about is not None else ())
 
-    def _judge(self, name: str, own: Value, others: Mapping[str, Value], cautions: tuple[str, ...]) -> Finding:
+    def _judge(
+        self, name: str, own: Value, others: Mapping[str, Value], lost: list[str], cautions: tuple[str, ...]
+    ) -> Finding:
         sign = 1 if self._lower[name] else -1
-        behind = {rival: sign * (own.value - other.value) for rival, other in others.items()}
-        lost = [rival for rival, by in behind.items() if by >= math.hypot(own.std, others[rival].std)]
+        behind = [sign * (own.value - other.value) for other in others.values()]
         than = " and ".join(f"{others[rival]} {_WORDS[rival]}" for rival in lost)
         caution = f" ({'; '.join(cautions)})" if cautions else ""
         return Finding(
             kind=KIND,
             about=name,
             begins=bool(lost),
-            lasts=max(behind.values()) >= 0,
+            lasts=max(behind) >= 0,
             message=f"{name} of the translations is {own}, no better than the {than}{caution}",
             hint=self._hint,
         )
