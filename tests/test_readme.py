@@ -99,7 +99,9 @@ def test_examples_that_change_a_value_check() -> None:
 
     examples = re.findall(r'load_recipe\("(\S+)", \["(\S+)"\]\)', README)
     command = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
-    examples += re.findall(r"^    toonforge run (recipes/\S+) --set (\S+)", command, re.M)
+    for recipe, rest in re.findall(r"^    toonforge run (recipes/\S+) (--set .*)", command, re.M):
+        words = shlex.split(rest)
+        examples += [(recipe, value) for option, value in zip(words, words[1:]) if option == "--set"]
     assert len(examples) > 1
     for recipe, override in examples:
         load(ROOT / recipe, [override])
