@@ -241,6 +241,28 @@ def test_what_a_run_cannot_be_asked_is_refused_with_a_way_out(run: Path, options
     assert said in messages(caught.value)
 
 
+def test_a_run_in_the_place_of_pictures_is_refused(run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    photos = tmp_path / "photo"
+    for first, second, input, said in (
+        (run, other, None, f"toonforge compare {run} {other}"),
+        (run, other, photos, f"toonforge compare {run} {other}"),
+        (run, photos, other, "--input"),
+        (run, None, other, "--input"),
+        (photos, photos, other, "--input"),
+        (photos, other, None, f"toonforge evaluate {other} {photos}"),
+    ):
+        with pytest.raises(ToonforgeError) as caught:
+            evaluate(first, second, input=input, cpu=True)
+        assert "is a run" in messages(caught.value) and said in messages(caught.value)
+
+
+def test_a_single_translation_is_named_as_one(text: str, tmp_path: Path) -> None:
+    run = trained(text.replace(', photo = "F(anime)" }', " }"), tmp_path / "run")
+    with pytest.raises(ToonforgeError, match="there is only anime"):
+        evaluate(run, metrics=[KID], to="drawing", cpu=True)
+
+
 def test_a_part_that_is_not_held_out_is_refused(text: str, tmp_path: Path) -> None:
     run = trained(text.replace("test = 0.2,", ""), tmp_path / "run")
     with pytest.raises(ToonforgeError, match=r"data\.test"):

@@ -93,8 +93,9 @@ def plan(
     """What `evaluate` will measure. Everything that can be refused is refused here, before torch is imported."""
     asked = [Asked.parse(text) for text in metrics]
     of_runs = {"--part": part, "--to": to, "--checkpoint": checkpoint}
+    _refuse_runs(generated, reference, input)
     if not is_run(generated):
-        _refuse(generated, reference)
+        _refuse(generated)
         _only_for("a run's folder", of_runs)
         return plan_folders(generated, reference, input, asked, pairs=pairs, features=features, size=size)
     if reference is None and input is None:
@@ -116,6 +117,26 @@ def is_run(path: Path) -> bool:
     return (path / "resolved.toml").is_file()
 
 
+def _refuse_runs(generated: Path, reference: Path | None, input: Path | None) -> None:
+    """Raise `RunError` for runs where pictures are wanted: below a run's folder lie grids and strips, not pictures."""
+    if reference is not None and is_run(reference):
+        if is_run(generated):
+            hint = f"to set runs side by side: toonforge compare {shown(generated)} {shown(reference)}"
+            raise RunError(Problem(message=f"{shown(reference)} is a run", expected="a folder of pictures", hint=hint))
+        if generated.is_dir():
+            hint = f"toonforge evaluate {shown(reference)} {shown(generated)}"
+            raise RunError(Problem(message=f"{shown(reference)} is a run: it comes first", hint=hint))
+    if input is not None and is_run(input):
+        raise RunError(
+            Problem(
+                message=f"{shown(input)} is a run",
+                key="--input",
+                expected="a folder of pictures",
+                hint="name a run first, without --input, to measure the pictures that it held out",
+            )
+        )
+
+
 def _given(pairs: bool | None, size: int | None) -> dict[str, Any]:
     return {"--pairs": pairs, "--size": size}
 
@@ -126,7 +147,7 @@ def _only_for(what: str, options: dict[str, Any]) -> None:
         raise RunError(*problems)
 
 
-def _refuse(generated: Path, reference: Path | None) -> None:
+def _refuse(generated: Path) -> None:
     """Raise `RunError` for what is neither a run nor a folder, and for what looks like another thing."""
     expected = "a run's folder, or a folder of pictures"
     if generated.is_dir():
@@ -135,9 +156,6 @@ def _refuse(generated: Path, reference: Path | None) -> None:
             step = generated.name.rpartition("-")[2].lstrip("0") or "0"
             hint = f"toonforge evaluate {shown(home)} --checkpoint {step}"
             raise RunError(Problem(message=f"{shown(generated)} is one checkpoint of a run", hint=hint))
-        if reference is not None and is_run(reference):
-            hint = f"toonforge evaluate {shown(reference)} {shown(generated)}"
-            raise RunError(Problem(message=f"{shown(reference)} is a run: it comes first", hint=hint))
         return
     if generated.suffix == ".toml":
         hint = f"train it first: toonforge run {shown(generated)}; then give the run's folder"

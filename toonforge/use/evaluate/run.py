@@ -118,7 +118,8 @@ def translation(recipe: Recipe, domain: str | None) -> tuple[str, Expr]:
     if domain is None:
         return next(iter(offered.items()))
     if domain not in offered:
-        hint = did_you_mean(domain, offered) or f"there are {', '.join(offered)}"
+        there = f"there are {', '.join(offered)}" if len(offered) > 1 else f"there is only {next(iter(offered))}"
+        hint = did_you_mean(domain, offered) or there
         raise RunError(Problem(message=f"{recipe.name} does not translate to {domain!r}", key="--to", hint=hint))
     return domain, offered[domain]
 
