@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_examples_that_change_a_value_check() -> None:
     command = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
     for recipe, rest in re.findall(r"^    toonforge run (recipes/\S+) (--set .*)", command, re.M):
         words = shlex.split(rest)
-        examples += [(recipe, value) for option, value in zip(words, words[1:]) if option == "--set"]
+        examples += [(recipe, value) for option, value in itertools.pairwise(words) if option == "--set"]
     assert len(examples) > 1
     for recipe, override in examples:
         load(ROOT / recipe, [override])
