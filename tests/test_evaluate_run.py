@@ -16,7 +16,7 @@ from toonforge.components import Locates
 from toonforge.errors import ToonforgeError
 from toonforge.runs.log import read_events
 from toonforge.train.trainer import train
-from toonforge.use.evaluate import Evaluation, evaluate, note_in_run
+from toonforge.use.evaluate import Evaluation, evaluate, note_in_run, record
 
 TEXT = """
 name = "measured"
@@ -286,6 +286,34 @@ def test_the_command_prints_the_table_and_draws_the_page_anew(run: Path, capsys:
     assert (run / "evaluations.jsonl").is_file() and (run / "report.html").is_file()
     assert main(["evaluate", str(run / "checkpoints" / "step-000003")]) == 2
     assert f"toonforge evaluate {run} --checkpoint 3" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_be_written_is_measured_all_the_same(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "evaluations.jsonl").mkdir()
+    (run / "report.html").unlink(missing_ok=True)
+    assert main(["evaluate", str(run), "--cpu"]) == 0
+    shown = capsys.readouterr()
+    assert all(name in shown.out for name in ("brightness", "again", "seen"))
+    assert "not recorded" in shown.err and "evaluations.jsonl" not in shown.out
+    assert not (run / "report.html").exists()
+
+
+def test_the_table_is_printed_before_what_cannot_be_written_is_told(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    words = ["evaluate", str(run), "--cpu", "--metric", "again"]
+    for option, place in (("--json", taken / "numbers.json"), ("--pictures", taken / "drawn")):
+        assert main([*words, option, str(place)]) == 2
+        shown = capsys.readouterr()
+        assert "cannot write" in shown.err and not shown.out and not (run / "evaluations.jsonl").exists()
+    with monkeypatch.context() as late:
+        late.setattr(record, "check_writable", lambda path, folder: None)
+        assert main([*words, "--json", str(taken / "numbers.json")]) == 2
+    shown = capsys.readouterr()
+    assert "again" in shown.out and "cannot write" in shown.err
+    assert (run / "evaluations.jsonl").is_file()
 
 
 def test_metrics_beside_the_recipe_need_not_be_names_that_a_recipe_takes(run: Path) -> None:

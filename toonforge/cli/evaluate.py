@@ -93,7 +93,12 @@ def command(
       toonforge evaluate translated wanted --pairs --metric psnr --metric ssim
     """
     from toonforge.use.evaluate.api import plan
+    from toonforge.use.evaluate.record import check_writable
 
+    if json_file is not None:
+        check_writable(json_file, json_file.absolute().parent)
+    if pictures is not None:
+        check_writable(pictures, pictures)
     planned = plan(
         generated,
         reference,
@@ -107,12 +112,14 @@ def command(
         checkpoint=checkpoint,
     )
     evaluation = _measure(planned, cpu)
-    drawn = _write(evaluation, json_file, pictures)
+    # First of all: measuring takes long, and what cannot be written can still be read.
     click.echo("\n".join(_summary(evaluation)))
-    for line in _places(evaluation, drawn, json_file):
+    drawn, noted = _note(evaluation)
+    if noted is not None:
+        _redraw(noted)
+    drawn = _write(evaluation, json_file, pictures, drawn)
+    for line in _places(drawn, json_file, noted):
         click.echo(line)
-    if evaluation.subject.run is not None:
-        _redraw(evaluation.subject.run)
     return 0
 
 
@@ -124,7 +131,14 @@ def _redraw(run: Path) -> None:
     try:
         write_report(run)
     except (ToonforgeError, OSError) as error:
-        click.echo(f"{click.style('note', fg='yellow')}: {run / 'report.html'} was not drawn anew: {error}", err=True)
+        _say(f"{run / 'report.html'} was not drawn anew: {error}")
+
+
+def _say(note: str) -> None:
+    """A note on stderr."""
+    from toonforge.cli.text import hanging
+
+    click.echo(hanging(note, click.style("note", fg="yellow") + ": ", "  "), err=True)
 
 
 def _measure(planned: Plan, cpu: bool) -> Evaluation:
@@ -152,13 +166,30 @@ def _measure(planned: Plan, cpu: bool) -> Evaluation:
                 click.echo("\r\x1b[K", nl=False, err=True)
 
 
-def _write(evaluation: Evaluation, json_file: Path | None, pictures: Path | None) -> Mapping[str, Path]:
-    """Write what is asked for, and of a run its line; returns where drawings are."""
-    from toonforge.use.evaluate.record import note_in_run, save_drawings, write_json
+def _note(evaluation: Evaluation) -> tuple[Mapping[str, Path], Path | None]:
+    """Add a line to a run's folder; returns where drawings are, and the run.
 
-    drawn: Mapping[str, Path] = {}
-    if evaluation.subject.run is not None:
-        drawn = note_in_run(evaluation)
+    A run of somebody else, or on a medium that cannot be written, is measured all the same, with a note.
+    """
+    from toonforge.errors import RunError
+    from toonforge.use.evaluate.record import note_in_run
+
+    run = evaluation.subject.run
+    if run is None:
+        return {}, None
+    try:
+        return note_in_run(evaluation), run
+    except RunError as error:
+        _say(f"not recorded in the run's folder: {error.problems[0].message} ({error.problems[0].found})")
+        return {}, None
+
+
+def _write(
+    evaluation: Evaluation, json_file: Path | None, pictures: Path | None, drawn: Mapping[str, Path]
+) -> Mapping[str, Path]:
+    """Write what is asked for; returns where drawings are."""
+    from toonforge.use.evaluate.record import save_drawings, write_json
+
     if pictures is not None:
         drawn = save_drawings(evaluation, pictures)
     if json_file is not None:
@@ -199,14 +230,18 @@ def _heading(evaluation: Evaluation) -> str:
     return f"{name}: {', '.join(parts)}"
 
 
-def _places(evaluation: Evaluation, drawn: Mapping[str, Path], json_file: Path | None) -> list[str]:
-    """Where things were written."""
+def _places(drawn: Mapping[str, Path], json_file: Path | None, noted: Path | None) -> list[str]:
+    """Where things were written.
+
+    Args:
+        noted: the run whose folder has a line of it.
+    """
     places = {name: str(path) for name, path in drawn.items()}
     if json_file is not None:
         places["numbers"] = str(json_file)
-    if evaluation.subject.run is not None:
+    if noted is not None:
         from toonforge.use.evaluate.record import NAME
 
-        places["noted in"] = str(evaluation.subject.run / NAME)
+        places["noted in"] = str(noted / NAME)
     indent = max(map(len, places), default=0) + 2
     return ["", *(f"{label + ':':<{indent}}{place}" for label, place in places.items())] if places else []

@@ -54,7 +54,7 @@ class Model:
         if target in self.translations:
             return self.translations[target]
         offered = ", ".join(self.translations)
-        hint = did_you_mean(target, self.translations) or f"there are {offered}"
+        hint = did_you_mean(target, self.translations)
         raise RunError(Problem(message=f"{self.recipe} does not translate to {target!r}", expected=offered, hint=hint))
 
     def __call__(self, pictures: torch.Tensor, target: str | None = None) -> torch.Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from toonforge.data.reading.picture import shown
 from toonforge.files import save_picture, write_atomic
 from toonforge.runs.folder import writing
 from toonforge.use.evaluate.plan import Evaluation
@@ -57,6 +60,19 @@ def write_json(evaluation: Evaluation, path: Path, pictures: Mapping[str, Path] 
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def check_writable(path: Path, folder: Path) -> None:
+    """Raise `RunError` where `folder`, that `path` is to be written in, cannot be made or written, as far as is known.
+
+    Nothing is tried: what is known before a measurement need not be found out behind it.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    with writing(path):
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{shown(there)} is a file")
+        if not os.access(there, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def save_drawings(evaluation: Evaluation, folder: Path, suffix: str = "") -> dict[str, Path]:
