@@ -9,7 +9,7 @@ import json
 import platform
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.files import write_atomic
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
+from toonforge.runs.alone import LOCK, alone, refuse_held
 from toonforge.runs.base import write_base
 from toonforge.runs.data_list import write_data_list
 from toonforge.runs.log import NAME, truncate, write_event
@@ -60,7 +61,7 @@ class RunFolder:
         """Raise `RunError` where a run cannot begin or go on here; needs no torch, so that it can be asked early."""
         if resume:
             self._refuse_resuming()
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        elif self.path.exists() and (not self.path.is_dir() or any(item.name != LOCK for item in self.path.iterdir())):
             is_run = self.resolved.is_file()
             raise RunError(
                 Problem(
@@ -70,6 +71,27 @@ class RunFolder:
                     else "choose another folder with --out",
                 )
             )
+
+    def refuse_busy(self) -> None:
+        """Raise `RunError` where the run is being trained; needs no torch."""
+        refuse_held(self.path, self._busy)
+
+    @contextmanager
+    def alone(self, resume: bool) -> Iterator[None]:
+        """Refuse a second training in this folder, which is made if need be, until this one is over or killed."""
+        self.refuse_busy()
+        self.refuse(resume)
+        with ExitStack() as stack:
+            with writing(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(alone(self.path, self._busy))
+            yield
+
+    def _busy(self, holder: str) -> Problem:
+        return Problem(
+            message=f"{self.path} is being trained by another process ({holder})",
+            hint="wait for it, or stop it; to train beside it, choose another folder with --out",
+        )
 
     def _refuse_resuming(self) -> None:
         if not self.resolved.is_file():

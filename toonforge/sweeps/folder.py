@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.files import write_atomic
 from toonforge.recipe.resolved import differences, recipe_data
 from toonforge.report.compared import Compared
+from toonforge.runs.alone import LOCK, alone
 from toonforge.runs.folder import writing
 from toonforge.sweeps.plan import Plan, PlannedRun
 from toonforge.sweeps.results import Row, read_row, read_run, state_of
@@ -23,7 +24,8 @@ from toonforge.sweeps.results import Row, read_row, read_run, state_of
 FORMAT = 1
 SHOWN = 6
 """Differences that are named; the rest are counted."""
-_OF_A_BEGINNING = {"recipe.toml", "lock.json", ".lock.json.partial", ".resolved.toml.partial", "checkpoints", "samples"}
+_PARTIAL = {".lock.json.partial", ".resolved.toml.partial"}
+_OF_A_BEGINNING = {LOCK, "recipe.toml", "lock.json", "checkpoints", "samples", *_PARTIAL}
 
 
 @attrs.frozen
@@ -100,7 +102,8 @@ class SweepFolder:
         problems = list(_changes(before, {run.name: run for run in plan.runs}))
         if problems:
             more = [Problem(message=f"and {len(problems) - SHOWN} differences more")] if problems[SHOWN:] else []
-            hint = f"put it back, or begin a new sweep with --out; as it was: toonforge sweep {self.path} --resume"
+            again = f"toonforge sweep {shlex.quote(str(self.path))} --resume"
+            hint = f"put it back, or begin a new sweep with --out; as it was: {again}"
             head = Problem(message=f"{self.path} holds another sweep", hint=hint)
             raise RunError(head, *problems[:SHOWN], *more)
         self.problems = failed
@@ -157,29 +160,17 @@ class SweepFolder:
         Yields a descriptor: whoever inherits it holds the folder too, so that a run that outlives its sweep is not
         trained twice at once. None where the system has no such locks.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            yield None
-            return
-        with writing(self.path):
-            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(
-                    Problem(
-                        message=f"{self.path} is at work already",
-                        found="another sweep, or a run that one left behind",
-                        hint="wait for it, or stop it",
-                    )
-                ) from None
-            except OSError:  # a file system without locks
-                pass
+        with ExitStack() as stack:
+            with writing(self.path):
+                descriptor = stack.enter_context(alone(self.path, self._at_work))
             yield descriptor
-        finally:
-            os.close(descriptor)
+
+    def _at_work(self, holder: str) -> Problem:
+        return Problem(
+            message=f"{self.path} is at work already",
+            found=f"another sweep, or a run that one left behind (process {holder})",
+            hint="wait for it, or stop it",
+        )
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, PlannedRun]) -> Iterator[Problem]:

@@ -91,6 +91,11 @@ class Telling:
         else:
             self.write("over", change.step, kind=change.kind, about=change.about)
 
+    def stopping(self) -> None:
+        """Someone asked the run to stop."""
+        if self.main:
+            print("stopping after this step; a checkpoint is saved (again to leave at once)", file=sys.stderr)
+
     def skip(self, step: int, path: str, reason: str) -> None:
         """A picture cannot be read; said once."""
         if path not in self.skipped:

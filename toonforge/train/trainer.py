@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import attrs
@@ -62,7 +61,9 @@ def train(
     """
     joined_before = in_group()
     try:
-        return Trainer(recipe, RunFolder(folder), listeners, cpu).run(source, resume)
+        trainer = Trainer(recipe, RunFolder(folder), listeners, cpu)
+        with trainer.folder.alone(resume) if trainer.main else nullcontext():
+            return trainer.run(source, resume)
     finally:
         if not joined_before and in_group():
             # Threads of the group that are still there when the process ends may abort it.
@@ -86,7 +87,7 @@ class Trainer:
         self.saving = Saving(recipe, folder, self.training, self.accelerator, self.telling)
         validation = self._validation()
         self.looking = Looking(recipe, self.training, validation, self.telling, self.saving.checkpoints, self.total)
-        self.interrupts = Interrupts(self._tell_of_stopping)
+        self.interrupts = Interrupts(self.telling.stopping)
         self.done = 0
         self.over = False
         self._first = 0
@@ -290,10 +291,6 @@ class Trainer:
             self.telling.write("end", self.done, reason=reason, message=message, seconds=time.perf_counter() - began)
 
     # -- who is told --------------------------------------------------------------------------------------------
-
-    def _tell_of_stopping(self) -> None:
-        if self.main:
-            print("stopping after this step; a checkpoint is saved (again to leave at once)", file=sys.stderr)
 
     def _skip(self, path: str, reason: str) -> None:
         self.telling.skip(self.done, path, reason)
