@@ -21,6 +21,7 @@ from PIL import Image
 
 from tests.compared_runs import about, edit, make, metrics, without
 from toonforge.cli import main
+from toonforge.errors import RunError
 from toonforge.report.compare_curves import charts, curves_of
 from toonforge.report.compare_figure import apart, smoothed
 from toonforge.report.compare_grid import short_labels
@@ -251,7 +252,7 @@ def test_the_last_and_the_best_of_each_run_are_told_apart(two: list[Path]) -> No
 def test_what_the_metric_is_without_a_model_stands_below_the_runs(two: list[Path]) -> None:
     table = table_of(find_runs(two))
     assert table.runs == 2 and column(table, "run").cells[2:] == ("untranslated", "filter")
-    assert column(table, "kid").cells[2:] == ("92.8", "71") and column(table, "content").cells[2:] == ("1", "")
+    assert column(table, "kid").cells[2:] == ("92.8", "71") and column(table, "content").cells[2:] == ("", "")
 
 
 def test_a_run_without_metrics_and_a_number_that_could_not_be_had(tmp_path: Path) -> None:
@@ -499,15 +500,72 @@ def test_warnings_of_each_run_are_on_the_page(tmp_path: Path) -> None:
     assert "D_anime has won" in text and "since step 48" in text
 
 
+def held(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def test_a_second_comparison_replaces_the_first_and_nothing_else(two: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    out.mkdir()
+    first = compare([*two, make(tmp_path / "more")], out)
+    assert set(held(out)) == {path.name for path in first.files} | {"comparison.json"}
     (out / "mine.txt").write_text("kept")
-    first = compare(two, out)
-    before = {path.name: path.read_bytes() for path in first.files if path.suffix not in (".html",)}
+    for path in two:
+        edit(path, without("samples"))
+    compare(two, out)  # without pictures, so that the first one's grid would be left over
+    before = held(out)
     again = compare(two, out)
-    assert {path.name: path.read_bytes() for path in again.files if path.suffix not in (".html",)} == before
-    assert {path.name for path in out.iterdir()} == {path.name for path in again.files} | {"mine.txt"}
+    assert held(out) == before and before["mine.txt"] == b"kept" and "grid-anime.jpg" not in before
+    assert set(before) == {path.name for path in again.files} | {"mine.txt", "comparison.json"}
+    assert json.loads(before["comparison.json"])["runs"] == ["../runs/narrow", "../runs/wide"]
+
+
+@pytest.mark.parametrize(
+    "marker", [None, "{}", '{"files": "table.md", "runs": []}', '{"files": ["curves.png"], "runs": []}']
+)
+def test_files_that_no_comparison_has_written_stay_and_the_folder_is_refused(
+    two: list[Path], tmp_path: Path, marker: str | None
+) -> None:
+    out = tmp_path / "precious"
+    out.mkdir()
+    (out / "table.md").write_text("mine")
+    if marker is not None:
+        (out / "comparison.json").write_text(marker)
+    before = held(out)
+    with pytest.raises(RunError, match=r"(?s)precious holds files that no comparison has written.*table\.md"):
+        compare(two, out)
+    assert held(out) == before
+    with pytest.raises(RunError, match="narrow holds files"):
+        compare(two, two[0])
+
+
+def test_a_marker_that_lists_a_users_file_does_not_cost_it(two: list[Path], tmp_path: Path) -> None:
+    out = compare(two, tmp_path / "out").folder
+    (out / "mine.txt").write_text("kept")
+    (tmp_path / "outside.txt").write_text("kept")
+    (out / "comparison.json").write_text(json.dumps({"runs": [], "files": ["mine.txt", "../outside.txt", ".."]}))
+    with pytest.raises(RunError, match=r"(?s)compare\.html"):
+        compare(two, out)
+    for path in out.iterdir():
+        if path.name not in ("mine.txt", "comparison.json"):
+            path.unlink()
+    compare(two, out)
+    assert (out / "mine.txt").read_text() == (tmp_path / "outside.txt").read_text() == "kept"
+
+
+def test_every_comparison_has_a_folder_of_its_own_and_the_same_runs_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = {name: make(Path("runs") / name, grids=(), measured=()) for name in "abcde"}
+    paths |= {f"x{name}": make(Path("x") / name, grids=(), measured=()) for name in "ab"}
+    asked = ["ab", "abc", "abcd", "abce", "abde", ("xa", "xb"), ("xa", "a")]
+    first = [compare([paths[name] for name in names]).folder for names in asked]
+    assert len(set(first)) == len(asked)
+    assert first[0] == Path("comparisons/a+b") and first[2].name.startswith("a+b+c+1-")
+    assert [compare([paths[name] for name in names]).folder for names in asked] == first
+    (Path("comparisons") / "b+c").mkdir()
+    (Path("comparisons") / "b+c" / "table.md").write_text("mine")
+    assert compare([paths["b"], paths["c"]]).folder.name.startswith("b+c-")
 
 
 def test_figures_are_left_out_where_matplotlib_is_missing(

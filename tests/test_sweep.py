@@ -227,7 +227,7 @@ def test_each_run_is_the_run_of_its_overrides(recipe: str) -> None:
     for row in rows:
         assert row.step == 4 and row.images_per_second and row.seconds and row.memory
     assert {path.name for path in Path("sweeps/small").iterdir()} == {
-        *("batch_size=1", "batch_size=2", "sweep.json", ".lock"),
+        *("batch_size=1", "batch_size=2", "sweep.json", "comparison.json", ".lock"),
         *("compare.html", "table.md", "table.csv", "grid-anime.jpg", "losses.csv", "losses.png", "losses.svg"),
     }
 

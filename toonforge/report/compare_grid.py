@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 MOST_RUNS, MOST_PICTURES, SMALLEST = 12, 6, 128
 
 
+def grid_names(runs: Sequence[Compared]) -> list[str]:
+    """The files that `grids` may write."""
+    return list(dict.fromkeys(_name(strips.target) for run in runs for strips in last_strips(run)))
+
+
+def _name(target: str) -> str:
+    return f"grid-{target.replace('/', '-')}.jpg"
+
+
 def grids(folder: Path, runs: Sequence[Compared], title: str) -> tuple[list[Path], list[str]]:
     """Draw one picture a translation that two runs or more offer, of each run's last grid.
 
@@ -37,9 +46,7 @@ def grids(folder: Path, runs: Sequence[Compared], title: str) -> tuple[list[Path
             if (strips.target, strips.field) == (target, field)
         }
         try:
-            path, left_out = _grid(
-                folder / f"grid-{target.replace('/', '-')}.jpg", dict([*own.items()][:MOST_RUNS]), title
-            )
+            path, left_out = _grid(folder / _name(target), dict([*own.items()][:MOST_RUNS]), title)
         except (OSError, ValueError, SyntaxError) as error:  # a strip is damaged: a picture is not worth a comparison
             notes.append(f"grid-{target}.jpg could not be drawn: {type(error).__name__}: {error}")
             continue

@@ -11,17 +11,19 @@ from toonforge.files import write_atomic
 from toonforge.report.compare_curves import comma_separated as curves_csv
 from toonforge.report.compare_curves import curves_of
 from toonforge.report.compare_figure import figures
-from toonforge.report.compare_grid import grids
+from toonforge.report.compare_grid import grid_names, grids
 from toonforge.report.compare_metrics import metrics_of
 from toonforge.report.compare_page import render
 from toonforge.report.compare_recipes import Differing, differing, surroundings
 from toonforge.report.compare_table import Table, make_table, markdown
 from toonforge.report.compare_table import comma_separated as table_csv
 from toonforge.report.compared import Compared, find_runs, sweep_of
+from toonforge.report.comparison_folder import claim, default_folder, own_files, settle
 from toonforge.runs.folder import writing
 
 PAGE, TABLE, TABLE_CSV = "compare.html", "table.md", "table.csv"
 CURVES_CSV = {"metric": "curves.csv", "loss": "losses.csv"}
+FIGURES = ("curves.png", "curves.svg", "losses.png", "losses.svg")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,26 +60,20 @@ def compare(runs: Sequence[str | Path], out: str | Path | None = None) -> Compar
     Args:
         runs: folders of runs; a sweep's folder stands for all its runs.
         out: where the files go; left out: the sweep's folder where one sweep is compared, else `comparisons/NAMES`.
-            Files of an earlier comparison there are replaced.
+            The files of an earlier comparison there are replaced, and no others.
 
     Returns:
         What was compared, with the table and the files.
 
     Raises:
         RunError: for a folder that holds no run, the same run twice, fewer than two runs, or a folder that cannot be
-            written.
+            written or that holds files which no comparison has written.
     """
     found = find_runs(runs)
     sweep = sweep_of(runs)
     names = [run.name.replace("/", "-") for run in found]
     title = sweep.resolve().name if sweep is not None else " and ".join(names if len(names) < 4 else [*names[:2], "…"])
-    return write(found, title, Path(out) if out is not None else sweep or Path("comparisons") / joined(names))
-
-
-def joined(names: Sequence[str]) -> str:
-    """A folder's name for a comparison."""
-    text = "+".join(names[:3]) + (f"+{len(names) - 3}" if names[3:] else "")
-    return text[:120].strip(". ") or "runs"
+    return write(found, title, Path(out) if out is not None else sweep or default_folder(found))
 
 
 def write(runs: Sequence[Compared], title: str, folder: Path, *, page: bool = True) -> Comparison:
@@ -92,6 +88,7 @@ def write(runs: Sequence[Compared], title: str, folder: Path, *, page: bool = Tr
             texts[name] = curves_csv(own)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        claim(folder, runs, [*texts, *((PAGE, *FIGURES, *grid_names(runs)) if page else ())])
         if page:
             around = surroundings(runs)
             texts = {PAGE: render(title, folder, runs, table, metrics, keys, around, curves), **texts}
@@ -99,12 +96,15 @@ def write(runs: Sequence[Compared], title: str, folder: Path, *, page: bool = Tr
             write_atomic(folder / name, text)
     drawn, problems = figures(folder, curves, [r.name for r in runs if r.record is not None], metrics, title)
     sheets, unlike = grids(folder, runs, title) if page else ([], [])
+    files = (*(folder / name for name in texts), *drawn, *sheets)
+    with writing(folder):
+        settle(folder, runs, {path.name for path in files} | (set() if page else own_files(folder)))
     return Comparison(
         title=title,
         runs=tuple(runs),
         table=table,
         differing=tuple(keys),
         folder=folder,
-        files=(*(folder / name for name in texts), *drawn, *sheets),
+        files=files,
         notes=(*problems, *unlike),
     )
