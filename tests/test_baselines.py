@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from tests.measured import GROUPS, PAIRS, Apart, Forgetful, Reads, apart, inference, measuring, networks
-from toonforge.components import Metric
+from tests.measured import GROUPS, PAIRS, Apart, BuiltApart, Forgetful, Reads, apart, inference, measuring, networks
+from toonforge.components import Metric, component
 from toonforge.data.filters.cartoonize import cartoonize
 from toonforge.data.transforms import to_pictures
-from toonforge.metrics import FID, KID, CosineDissimilarity, Fourier, PixelL1
+from toonforge.errors import Problem, ToonforgeError
+from toonforge.metrics import FID, KID, ContentPreservation, CosineDissimilarity, Fourier, PixelL1
 from toonforge.recipe.expr import Expr
 from toonforge.validation import baselines
+from toonforge.validation.protocol import of_headline
 
 photo, anime, made = Expr.parse("photo"), Expr.parse("anime"), Expr.parse("G(photo)")
 
@@ -177,6 +183,160 @@ def test_a_measurement_that_was_cut_short_leaves_nothing_behind() -> None:
     assert measure(inference(nets)).values == measuring({"one": apart()})(inference(nets)).values
 
 
+# -- pictures that vanish, metrics that fail -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "gone", [("photo-3",), ("photo-0",), ("photo-10", "anime-12"), tuple(f"photo-{i}" for i in range(11))]
+)
+def test_where_a_picture_has_vanished_everything_is_measured_anew_over_what_is_there(gone: tuple[str, ...]) -> None:
+    metrics: dict[str, Metric] = {
+        "apart": apart(),
+        "data": apart("photo", "V(anime)"),
+        "forgets": apart("V(photo)", "F(anime)", Forgetful),
+        "content": ContentPreservation(input=photo, output=made, size=32),
+    }
+    source = Reads(GROUPS)
+    measure = measuring(metrics, source)
+    measure(inference(networks(1.0)))
+    source.broken = gone
+    for factor in (0.3, 2.0):
+        found = measure(inference(networks(factor)))
+        anew = measuring(metrics, Reads(GROUPS, broken=gone))(inference(networks(factor)))
+        assert repr((found.values, found.about)) == repr((anew.values, anew.about))
+        assert found.about["apart"].pictures["generated"] == 11 - sum(name.startswith("photo") for name in gone)
+
+
+def test_a_picture_that_vanished_stays_out_when_it_is_back() -> None:
+    source = Reads(GROUPS)
+    measure = measuring({"one": apart()}, source)
+    for broken in ((), ("photo-3",), ()):
+        source.broken = broken
+        found = measure(inference(networks(1.0)))
+    assert found.about["one"].pictures == {"generated": 10, "reference": 13}
+
+
+@component
+class Fails(Apart):
+    """Fails in one of its methods while `at` says so."""
+
+    at: ClassVar[str] = ""
+    error: ClassVar[BaseException] = ValueError("made\nso")
+
+    def build(self, device: torch.device) -> Any:
+        if self.at == "build":
+            raise self.error
+        return BuiltFails()
+
+
+class BuiltFails(BuiltApart):
+    """Of `Fails`."""
+
+    def update(self, **tensors: torch.Tensor) -> None:
+        self.fail("update")
+        super().update(**tensors)
+
+    def compute(self) -> dict[str, float]:
+        self.fail("compute")
+        return super().compute()
+
+    def draw(self) -> Image.Image | None:
+        self.fail("draw")
+        return Image.new("RGB", (3, 1))
+
+    def again(self, kept: frozenset[str]) -> Any:
+        self.fail("again")
+        return _Stripped(super().again(kept))
+
+    def fail(self, where: str) -> None:
+        if Fails.at == where:
+            raise Fails.error
+
+
+class _Stripped(BuiltFails):
+    def __init__(self, built: BuiltApart) -> None:
+        self.means = built.means
+
+
+@pytest.mark.parametrize("at", ["build", "update", "compute"])
+def test_a_metric_that_fails_is_nan_and_says_why_and_the_others_are_measured(
+    at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = measuring({"fails": apart(kind=Fails), "one": apart()})
+    nets = networks(1.0)
+    before = measure(inference(nets))
+    measure._forget()
+    monkeypatch.setattr(Fails, "at", at)
+    during = measure(inference(nets))
+    assert during.values["one"] == before.values["one"]
+    assert during.values["fails"].keys() == before.values["fails"].keys(), "what was there can still be looked up"
+    assert all(map(math.isnan, during.values["fails"].values())) and not during.drawings
+    cautions = during.about["fails"].cautions
+    assert cautions[0] == "nan: the metric failed with ValueError: made so" and len(cautions) == 3
+    assert any("untranslated is nan" in caution for caution in cautions) and not during.about["one"].cautions
+    monkeypatch.setattr(Fails, "at", "")
+    after = measure(inference(nets))
+    assert (after.values, after.about) == (before.values, before.about)
+
+
+def test_a_metric_that_fails_from_the_first_measurement_on_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fails, "at", "compute")
+    measure = measuring({"fails": apart(kind=Fails)})
+    for _ in range(2):
+        values = measure(inference(networks(1.0))).values["fails"]
+        assert values.keys() == {"", "untranslated", "filter"} and all(map(math.isnan, values.values()))
+
+
+def test_a_drawing_that_fails_leaves_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measuring({"fails": apart(kind=Fails)})(inference(networks(1.0)))
+    monkeypatch.setattr(Fails, "at", "draw")
+    found = measuring({"fails": apart(kind=Fails)})(inference(networks(1.0)))
+    assert found.values == whole.values and "fails" in whole.drawings and not found.drawings
+    assert found.about["fails"].cautions == ("no picture of it: drawing failed with ValueError: made so",)
+
+
+def test_a_metric_that_cannot_keep_is_given_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fails, "at", "again")
+    source = Reads(GROUPS)
+    measure = measuring({"fails": apart(kind=Fails)}, source)
+    first, second = (measure(inference(networks(1.0))) for _ in range(2))
+    assert first.values == second.values and source.reads == {"photo": 22, "anime": 26}
+
+
+@pytest.mark.parametrize("at", ["update", "compute", "draw"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), torch.cuda.OutOfMemoryError("full"), MemoryError()])
+def test_an_interrupt_and_want_of_memory_are_not_the_metrics(
+    at: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fails, "at", at)
+    monkeypatch.setattr(Fails, "error", error)
+    with pytest.raises(type(error)):
+        measuring({"fails": apart(kind=Fails)})(inference(networks(1.0)))
+
+
+def test_what_cannot_be_built_is_said_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fails, "at", "build")
+    monkeypatch.setattr(Fails, "error", ToonforgeError(Problem(message="no weights")))
+    with pytest.raises(ToonforgeError, match="no weights"):
+        measuring({"fails": apart(kind=Fails)})
+
+
+@component
+class Tensors(Apart):
+    """Results that are numbers, and no floats."""
+
+    def build(self, device: torch.device) -> Any:
+        built = BuiltApart()
+        numbers = lambda: {"": torch.tensor(0.25), "std": np.float32(0.5), "count": 3}  # noqa: E731
+        return SimpleNamespace(update=built.update, compute=numbers)
+
+
+def test_results_are_floats_whatever_numbers_a_metric_yields() -> None:
+    found = measuring({"one": apart(kind=Tensors)})(inference(networks(1.0))).values["one"]
+    assert found[""] == found["untranslated"] == 0.25 and found["std"] == 0.5 and found["count"] == 3
+    assert {type(value) for value in found.values()} == {float}
+
+
 # -- what is measured beside the translation -------------------------------------------------------------------------
 
 
@@ -245,6 +405,8 @@ def test_without_opencv_the_filter_is_left_out_and_said_to_be(monkeypatch: pytes
     (caution,) = found.about["one"].cautions
     assert "OpenCV" in caution and "pip install" in caution
     assert not found.about["data"].cautions and not whole.about["one"].cautions
+    how = whole.about["one"].protocol
+    assert "filter" not in found.about["one"].protocol and of_headline(how) == found.about["one"].protocol != how
 
 
 # -- what is said of the numbers -------------------------------------------------------------------------------------
@@ -262,7 +424,9 @@ def test_the_protocol_says_how_many_pictures_of_what_how_read_and_whose_weights(
         "11 generated and 13 reference pictures of the validation part",
         "short side scaled to 18 pixels",
         "networks' weights: moving average (decay 0.99)",
+        "plain filter: OpenCV's cartoonize(photo, classic)",
     ]
+    assert of_headline(text) == text.rpartition("; plain filter")[0]
     assert "; 11 pairs of the test part" in said(PixelL1(input=made, target=anime), PAIRS, part="test")
 
 

@@ -10,6 +10,7 @@ import attrs
 from toonforge.events import About
 from toonforge.report.compared import Compared
 from toonforge.runs.record import Measurement
+from toonforge.validation.protocol import of_headline
 
 REFERENCES = ("untranslated", "filter")
 """Parts of a metric that say what the headline is without the model: for the input, and for a plain picture filter."""
@@ -64,9 +65,10 @@ def _metric(name: str, runs: Sequence[Compared]) -> Metric:
     last = {run: found[-1] for run, found in own.items()}
     abouts = {run: measured.about[name] for run, measured in last.items() if name in measured.about}
     better = next((about.better for about in abouts.values() if about.better is not None), None)
-    protocols: dict[str, list[str]] = {}
+    alike: dict[str, list[str]] = {}
     for run, about in abouts.items():
-        protocols.setdefault(about.protocol, []).append(run)
+        alike.setdefault(of_headline(about.protocol), []).append(run)
+    protocols = {max((abouts[run].protocol for run in who), key=len): who for who in alike.values()}
     parts = dict.fromkeys(part for found in own.values() for measured in found for part in measured.values[name])
     return Metric(
         name=name,

@@ -3,14 +3,16 @@
 One pass over the pictures of a group serves all metrics and their variants: a picture is read once, each expression
 evaluated once, the filter applied once. What no training changes is measured once and remembered: variants without
 trained networks whole, and of the other measurements what metrics keep (`toonforge.components.Keeps`), references most
-of all. A later measurement yields, bit by bit, what measuring everything anew would.
+of all. A later measurement yields, bit by bit, what measuring everything anew would: where a picture is no longer
+there, everything is measured anew. A metric that fails is nan, with a caution that names the error.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 import attrs
 import torch
@@ -22,7 +24,7 @@ from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.validation.baselines import FILTER, filter_missing, filtered, filtered_name, variants
-from toonforge.validation.items import Items
+from toonforge.validation.items import Batch, Items
 from toonforge.validation.protocol import Setting, protocol
 from toonforge.validation.subjects import (
     HEADLINE,
@@ -115,18 +117,32 @@ class Measuring:
             progress: told (pictures done, pictures there are) after each batch.
         """
         began = time.perf_counter()
+        try:
+            outcomes = self._outcomes(inference, progress)
+        except _OtherPictures:
+            self._forget()
+            outcomes = self._outcomes(inference, progress)
+        return self._results(outcomes, time.perf_counter() - began)
+
+    def _forget(self) -> None:
+        """Remember nothing: what is remembered is of pictures that are no longer all there."""
+        self._batches.clear()
+        for subject in self._subjects:
+            subject.forget()
+
+    def _outcomes(self, inference: Inference, progress: Callable[[int, int], None] | None) -> dict[Key, Outcome]:
+        """Raises `_OtherPictures` where not all the pictures of the measurements before can be read."""
         due = {subject.key: subject.begin(self._items.device) for subject in self._subjects if not subject.outcome}
         passes = self._passes(due)
         steps = _Steps(progress, [self._count(groups, wanted) for groups, wanted in passes.items()])
         for groups, wanted in passes.items():
             self._pass(groups, wanted, due, inference, steps)
         steps.over()
-        outcomes = {
+        return {
             subject.key: subject.outcome or subject.end(due[subject.key])
             for subject in self._subjects
             if subject.outcome or subject.key in due
         }
-        return self._results(outcomes, time.perf_counter() - began)
 
     # -- a pass over the pictures of some groups --------------------------------------------------------------------
 
@@ -169,16 +185,11 @@ class Measuring:
         wanted = [each for each in wanted if each.subject.key in due]
         exprs = {expr.text: expr for each in wanted for expr in each.exprs.values()}
         named = {field for expr in exprs.values() for field in self.graph.fields_of(expr)}
-        # Later passes may need fewer fields. Batches are the first one's, since with them alone fewer pictures might be
-        # left out, others come together, and numbers differ in their last digits.
-        used, known = self._used(wanted), self._batches.get(groups)
-        read: list[Sequence[int]] = []
-        for batch in self._items.batches(used) if known is None else self._items.these(used, known):
-            read.append(batch.indices)
+        for number, batch in enumerate(self._read(groups, self._used(wanted))):
             fields = dict(batch.fields)
             fields |= {name: filtered(fields[of]) for name, of in self._filtered.items() if name in named}
             values = dict(zip(exprs, inference.values(exprs.values(), fields), strict=True))
-            if len(read) == 1:
+            if number == 0:
                 for misfit in misfits(wanted, values):
                     self._subjects.remove(misfit)
                     del due[misfit.key]
@@ -186,7 +197,28 @@ class Measuring:
             for each in wanted:
                 due[each.subject.key].update({key: values[expr.text] for key, expr in each.exprs.items()})
             steps.done(len(batch.indices))
-        self._batches.setdefault(groups, read)
+
+    def _read(self, groups: frozenset[str], used: frozenset[str]) -> Iterator[Batch]:
+        """The pictures of these groups, each time the same in the same batches.
+
+        Later passes may need fewer fields. Batches are the first one's, since with them alone fewer pictures might be
+        left out, others come together, and numbers differ in their last digits.
+
+        Raises:
+            _OtherPictures: one that was there the first time is not.
+        """
+        known = self._batches.get(groups)
+        if known is None:
+            read: list[Sequence[int]] = []
+            for batch in self._items.batches(used):
+                read.append(batch.indices)
+                yield batch
+            self._batches[groups] = read
+            return
+        for indices, again in zip_longest(known, self._items.these(used, known)):
+            if again is None or again.indices != indices:
+                raise _OtherPictures
+            yield again
 
     # -- what came of it ------------------------------------------------------------------------------------------
 
@@ -196,8 +228,11 @@ class Measuring:
         for name, config in self.metrics.items():
             outcome = outcomes[name, HEADLINE]
             values[name] = dict(outcome.values)
-            about[name] = self._about(config, outcome, variants={part for of, part in outcomes if of == name})
+            about[name] = self._about(config, outcome, {s.part: s for s in self._subjects if s.name == name})
         for (name, part), outcome in outcomes.items():
+            if part != HEADLINE and outcome.failed is not None:
+                caution = f"{part} is nan: the metric failed there with {outcome.failed}"
+                about[name] = attrs.evolve(about[name], cautions=(*about[name].cautions, caution))
             if part != HEADLINE and HEADLINE in outcome.values:
                 values[name][part] = outcome.values[HEADLINE]
                 if "std" in outcome.values:
@@ -205,21 +240,35 @@ class Measuring:
         drawings = {name: o.drawing for (name, part), o in outcomes.items() if o.drawing is not None and not part}
         return Results(values=values, about=about, drawings=drawings, seconds=seconds)
 
-    def _about(self, config: Metric, outcome: Outcome, variants: Set[str]) -> About:
+    def _about(self, config: Metric, outcome: Outcome, subjects: Mapping[str, Subject]) -> About:
         better = {True: "lower", False: "higher", None: None}[config.lower_is_better]
         trained = any(map(self.graph.networks_below, expressions(config).values()))
         cautions = [*config.cautions(outcome.pictures)]
+        if outcome.failed is not None:
+            cautions.insert(0, f"nan: the metric failed with {outcome.failed}")
+        if outcome.undrawn is not None:
+            cautions.append(f"no picture of it: drawing failed with {outcome.undrawn}")
         if not cautions and math.isnan(outcome.values.get(HEADLINE, 0.0)):
             cautions.append(why_not_a_number(outcome))
         missing = filter_missing()
-        if missing is not None and variants - {HEADLINE} and FILTER not in variants:
+        if missing is not None and subjects.keys() - {HEADLINE} and FILTER not in subjects:
             cautions.append(missing)
         return About(
             better=better,
-            protocol=protocol(config, outcome.pictures, self.setting, networks=trained),
+            protocol=protocol(
+                config,
+                outcome.pictures,
+                self.setting,
+                networks=trained,
+                filter=subjects[FILTER].exprs[config.translated or ""].text if FILTER in subjects else None,
+            ),
             pictures=outcome.pictures,
             cautions=tuple(cautions),
         )
+
+
+class _OtherPictures(Exception):
+    """Not all the pictures that earlier measurements were made of can be read."""
 
 
 class _Steps:

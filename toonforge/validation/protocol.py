@@ -9,6 +9,7 @@ import attrs
 from toonforge.components import Metric
 
 NO_WEIGHTS = "none"
+FILTER_CLAUSE = "plain filter: OpenCV's "
 
 
 @attrs.frozen(kw_only=True)
@@ -26,20 +27,30 @@ class Setting:
     preparation: str = ""
 
 
-def protocol(config: Metric, pictures: Mapping[str, int], setting: Setting, *, networks: bool) -> str:
-    """The metric's own protocol, which and how many pictures, how they are read, and the networks' weights.
+def protocol(
+    config: Metric, pictures: Mapping[str, int], setting: Setting, *, networks: bool, filter: str | None = None
+) -> str:
+    """The metric's own protocol, which and how many pictures, how they are read, the networks' weights, the filter.
 
     Its statements are separated by "; ", so that those which several metrics share can be said once.
 
     Args:
         pictures: `Expr` field -> how many arrived.
         networks: whether any network was evaluated.
+        filter: what stands in the translation's place in the part "filter", where the metric has it.
     """
     where = f" of the {setting.part} part" if setting.part else ""
     parts = [config.protocol(), f"{_counted(config, pictures)}{where}", setting.preparation]
     if networks and setting.weights != NO_WEIGHTS:
         parts.append(f"networks' weights: {setting.weights}")
-    return "; ".join(filter(None, parts))
+    if filter is not None:
+        parts.append(f"{FILTER_CLAUSE}{filter}")
+    return "; ".join(part for part in parts if part)
+
+
+def of_headline(protocol: str) -> str:
+    """A protocol without what it says of the numbers beside the headline: those do not change how that was made."""
+    return "; ".join(part for part in protocol.split("; ") if not part.startswith(FILTER_CLAUSE))
 
 
 def _counted(config: Metric, pictures: Mapping[str, int]) -> str:
