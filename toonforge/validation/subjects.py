@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ from toonforge.errors import ToonforgeError
 from toonforge.recipe.expr import Expr
 
 HEADLINE = ""
+LONGEST = 300
+"""Characters of an error that are said."""
 
 Key = tuple[str, str]
 """Metric and part: "" for the metric as written, or a variant."""
@@ -25,33 +28,58 @@ class State:
     """A measurement under way.
 
     Attributes:
-        built: takes the tensors.
+        built: takes the tensors; None where it could not be built.
         pictures: `Expr` field -> how many have arrived.
         kept: fields that need not arrive again.
         finite: whether every value that arrived is.
+        failed: the error that the metric failed with, in a line.
     """
 
-    built: BuiltMetric
+    built: BuiltMetric | None = None
     pictures: dict[str, int] = attrs.field(factory=dict)
     kept: frozenset[str] = frozenset()
     finite: bool = True
+    failed: str | None = None
 
     def update(self, tensors: Mapping[str, Tensor]) -> None:
         """Take fields of one batch."""
         for key, value in tensors.items():
             self.pictures[key] = self.pictures.get(key, 0) + len(value)
             self.finite = self.finite and bool(torch.isfinite(value).all())
-        self.built.update(**tensors)
+        if self.built is not None and self.failed is None:
+            with self.may_fail():
+                self.built.update(**tensors)
+
+    @contextmanager
+    def may_fail(self) -> Iterator[None]:
+        """A metric that fails is a number less, and no reason to end a training; to be out of memory is one."""
+        try:
+            yield
+        except (torch.cuda.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:
+            self.failed = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """A measurement that is done."""
+    """A measurement that is done.
+
+    Attributes:
+        values: its results, nan where the metric failed.
+        pictures: `Expr` field -> how many arrived.
+        drawing: the picture that the metric drew, if it draws one.
+        finite: whether every value that arrived is.
+        failed: the error that the metric failed with, in a line.
+        undrawn: the error that its drawing failed with.
+    """
 
     values: Mapping[str, float]
     pictures: Mapping[str, int]
     drawing: Image.Image | None
     finite: bool
+    failed: str | None = None
+    undrawn: str | None = None
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -63,6 +91,7 @@ class Subject:
         fixed: fields that no training changes.
         state: what the next measurement begins with, if not with nothing.
         outcome: what came of it, where no training can change that.
+        parts: names of its newest results: a failure leaves none of them out.
     """
 
     name: str
@@ -72,6 +101,7 @@ class Subject:
     fixed: frozenset[str]
     state: State | None = None
     outcome: Outcome | None = None
+    parts: Sequence[str] = (HEADLINE,)
 
     @property
     def key(self) -> Key:
@@ -81,21 +111,54 @@ class Subject:
     def begin(self, device: torch.device) -> State:
         """A measurement that has what is kept of the one before, and nothing else."""
         state, self.state = self.state, None
-        return state or State(self.config.build(device))
+        if state is None:
+            state = State()
+            with state.may_fail():
+                state.built = self.config.build(device)
+        return state
 
     def end(self, state: State) -> Outcome:
-        """Compute, and keep what no training changes."""
-        built = state.built
-        values = dict(built.compute())
-        drawing = built.draw() if self.part == HEADLINE and isinstance(built, DrawsPicture) else None
+        """Compute, and keep what no training changes; nothing of a metric that failed."""
+        values, drawing, undrawn = dict.fromkeys(self.parts, math.nan), None, None
         pictures = {key: state.pictures.get(key, 0) for key in self.exprs}
-        outcome = Outcome(values=values, pictures=pictures, drawing=drawing, finite=state.finite)
+        if state.built is not None and state.failed is None:
+            with state.may_fail():
+                values = {key: float(value) for key, value in state.built.compute().items()}
+                self.parts = tuple(values)
+        if state.failed is None:
+            drawing, undrawn = self._drawn(state)
+        outcome = Outcome(
+            values=values,
+            pictures=pictures,
+            drawing=drawing,
+            finite=state.finite,
+            failed=state.failed,
+            undrawn=undrawn,
+        )
+        if state.failed is None:
+            self._keep(state, outcome)
+        return outcome
+
+    def forget(self) -> None:
+        """Begin with nothing the next time."""
+        self.state = self.outcome = None
+
+    def _drawn(self, state: State) -> tuple[Image.Image | None, str | None]:
+        """The picture that the metric as written draws, or why it could not."""
+        drawn, drawing, built = State(), None, state.built
+        if self.part == HEADLINE and built is not None and isinstance(built, DrawsPicture):
+            with drawn.may_fail():
+                drawing = built.draw()
+        return drawing, drawn.failed
+
+    def _keep(self, state: State, outcome: Outcome) -> None:
+        built = state.built
         if self.fixed == frozenset(self.exprs):
             self.outcome = outcome
-        elif isinstance(built, Keeps):
-            kept = {key: count for key, count in pictures.items() if key in self.fixed}
-            self.state = State(built.again(self.fixed), kept, self.fixed)
-        return outcome
+        elif built is not None and isinstance(built, Keeps):
+            kept = {key: count for key, count in outcome.pictures.items() if key in self.fixed}
+            with state.may_fail():
+                self.state = State(built.again(self.fixed), kept, self.fixed)
 
 
 @attrs.frozen
