@@ -12,6 +12,7 @@ from typing import Any
 from toonforge.report.clock import Clock
 from toonforge.report.html import count, duration, memory, number, parameters
 from toonforge.report.state import device
+from toonforge.runs.reading import file_inside
 from toonforge.runs.record import Record
 
 TABLES = ("generators", "discriminators", "networks")
@@ -63,16 +64,22 @@ def data_rows(record: Record) -> list[tuple[str, ...]]:
 
 def data_fields(folder: Path) -> list[str]:
     """The batch fields that data.csv has a column of."""
+    path = file_inside(folder, "data.csv")
+    if path is None:
+        return []
     try:
-        with (folder / "data.csv").open(encoding="utf-8", errors="replace", newline="") as file:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
             return [name for name in next(csv.reader(file), []) if name != "part"]
     except (OSError, csv.Error):
         return []
 
 
 def _rows(folder: Path) -> Iterator[Mapping[str, str]]:
+    path = file_inside(folder, "data.csv")
+    if path is None:
+        return
     try:
-        with (folder / "data.csv").open(encoding="utf-8", errors="replace", newline="") as file:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
             yield from csv.DictReader(file)
     except (OSError, csv.Error):
         return
@@ -88,7 +95,8 @@ def data_facts(record: Record) -> list[tuple[str, str]]:
                 found.append((key, f"{data[key]} pixels"))
     groups = record.lock.get("data")
     if isinstance(groups, Mapping):
-        found += [(f"trained on: {group}", str(words)) for group, words in groups.items()]
+        # Those of other parts begin with the part: "validation: photo".
+        found += [(key if ": " in key else f"trained on: {key}", str(words)) for key, words in groups.items()]
     return found
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import attrs
 
 from toonforge.report.html import clean
-from toonforge.report.pictures import Pictures, inside
+from toonforge.report.pictures import Pictures
 from toonforge.report.strips import Strips, read_strips
+from toonforge.runs.reading import file_inside
 from toonforge.runs.record import Record, Sample
 
 BUDGET = 10_500_000
@@ -167,8 +168,8 @@ def _sheets(
     budget: int,
 ) -> Gallery:
     """Whole grids, where there are no strips."""
-    paths = {sample.step: inside(record.folder, sample.grid) for sample in samples}
-    sizes = {step: _size(path) * 4 // 3 for step, path in paths.items() if path is not None and path.is_file()}
+    paths = {sample.step: file_inside(record.folder, sample.grid) for sample in samples}
+    sizes = {step: _size(path) * 4 // 3 for step, path in paths.items() if path is not None}
     steps = sorted(sizes)
     wanted = len(steps)
     while wanted > 1 and sum(sizes[step] for step in spread(steps, wanted, best)) > budget:

@@ -11,7 +11,8 @@ from typing import Any
 from toonforge.report.curves import BASELINES, SPREADS
 from toonforge.report.gallery import spread
 from toonforge.report.html import count, moment, number
-from toonforge.report.pictures import Pictures, inside
+from toonforge.report.pictures import Pictures
+from toonforge.runs.reading import file_inside, read_text, shallow
 from toonforge.runs.record import Measurement, Record
 from toonforge.runs.verdict import BASELINES as RIVALS
 from toonforge.runs.verdict import against
@@ -101,7 +102,7 @@ def drawn(record: Record, pictures: Pictures) -> list[Mapping[str, Any]]:
         paths = {m.step: m.pictures[name] for m in record.measurements if name in m.pictures}
         shown = []
         for step in spread(sorted(paths), DRAWN, record.best.step if record.best is not None else None):
-            path = inside(record.folder, paths[step])
+            path = file_inside(record.folder, paths[step])
             picture = pictures.add(path) if path is not None else None
             if picture is not None:
                 shown.append({"step": step, "label": f"step {count(step)}", "best": False, "picture": picture})
@@ -113,7 +114,7 @@ def drawn(record: Record, pictures: Pictures) -> list[Mapping[str, Any]]:
 def evaluations(folder: Path) -> list[Mapping[str, Any]]:
     """What `toonforge evaluate` measured of the run later: evaluations.jsonl, one measurement a line."""
     try:
-        lines = (folder / "evaluations.jsonl").read_text("utf-8", errors="replace").split("\n")
+        lines = read_text(folder, "evaluations.jsonl", errors="replace").split("\n")
     except OSError:
         return []
     return [row for line in lines for row in _evaluated(line)]
@@ -121,7 +122,7 @@ def evaluations(folder: Path) -> list[Mapping[str, Any]]:
 
 def _evaluated(line: str) -> list[Mapping[str, Any]]:
     try:
-        event = json.loads(line)
+        event = shallow(json.loads(line))
         when, part = event.get("time"), _measured(event)
         metrics = {str(key): math.nan if value is None else float(value) for key, value in event["metrics"].items()}
         about = event.get("about") or {}
@@ -141,7 +142,7 @@ def _evaluated(line: str) -> list[Mapping[str, Any]]:
             }
             for name, each in values.items()
         ]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return []
 
 

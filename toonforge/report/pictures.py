@@ -54,14 +54,3 @@ class Pictures:
     def data(self) -> list[tuple[str, str]]:
         """(mime, base64) by number, for the page."""
         return self._pictures
-
-
-def inside(folder: Path, relative: object) -> Path | None:
-    """A path that a run's log or strips name; None where it leads out of the folder: a page shows no other's files."""
-    if not isinstance(relative, str) or not relative or "\0" in relative:
-        return None
-    path = folder / relative
-    try:
-        return path if path.resolve().is_relative_to(folder.resolve()) else None
-    except (OSError, RuntimeError):
-        return None

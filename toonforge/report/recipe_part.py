@@ -14,6 +14,7 @@ from toonforge.errors import ToonforgeError
 from toonforge.recipe.loading import load, loads
 from toonforge.recipe.resolved import Difference, differences, recipe_data
 from toonforge.runs.base import NAME
+from toonforge.runs.reading import file_inside, read_text, shallow
 from toonforge.runs.record import Record
 
 LONGEST = 20_000
@@ -43,17 +44,20 @@ class RecipePart:
 
 def recipe_part(record: Record) -> RecipePart:
     """Read a run's recipe and that of its base."""
-    given, resolved = _text(record.folder / "recipe.toml"), _text(record.folder / "resolved.toml")
+    given, resolved = _text(record.folder, "recipe.toml"), _text(record.folder, "resolved.toml")
     base, old, note = _base(record, given)
     rows = tuple(_told(differences(old, record.recipe))) if old is not None else ()
-    return RecipePart(base=base, rows=rows, note=note, given=given, resolved=resolved)
+    return RecipePart(base=base, rows=rows, note=note, given=_cut(given), resolved=_cut(resolved))
 
 
-def _text(path: Path) -> str:
+def _text(folder: Path, name: str) -> str:
     try:
-        text = path.read_text("utf-8", errors="replace")
+        return read_text(folder, name, errors="replace")
     except OSError:
         return ""
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + "\n…"
 
 
@@ -66,13 +70,13 @@ def _base(record: Record, given: str) -> tuple[str, Mapping[str, Any] | None, st
         if extends is None:
             return "recipe.toml", recipe_data(loads(given)), "It extends no other recipe. What --set changed:"
         name = str(extends)
-        kept = record.folder / NAME
-        if kept.is_file():
-            return name, tomli.loads(kept.read_text("utf-8")), f"What it changes of {name}:"
+        if file_inside(record.folder, NAME) is not None:
+            kept = shallow(tomli.loads(read_text(record.folder, NAME)))
+            return name, kept, f"What it changes of {name}:"
         if name.endswith(".toml"):
             return "", None, f"It extends {name}, which does not lie in the run's folder."
         return name, recipe_data(load(name)), f"What it changes of {name}, as that is installed now:"
-    except (ToonforgeError, ValueError, OSError) as error:
+    except (ToonforgeError, ValueError, OSError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return "", None, f"What it changes cannot be told: {reason}"
 

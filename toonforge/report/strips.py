@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from toonforge.report.pictures import inside
+from toonforge.runs.reading import file_inside, inside, read_text, shallow
 
 
 @attrs.frozen(kw_only=True)
@@ -55,8 +55,8 @@ def read_strips(run: Path, strips: str) -> tuple[Strips, ...]:
     if folder is None:
         return ()
     try:
-        found = json.loads((folder / "strips.json").read_text("utf-8"))["translations"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = shallow(json.loads(read_text(run, f"{strips}/strips.json")))["translations"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ()
     read = [_strips(folder, each) for each in found] if isinstance(found, list) else []
     return tuple(each for each in read if each is not None and each.stages and each.names)
@@ -77,7 +77,7 @@ def _strips(folder: Path, found: Any) -> Strips | None:
 
 
 def _stage(folder: Path, found: Mapping[str, Any]) -> Stage | None:
-    path = inside(folder, found["file"])
-    if path is None or not path.is_file():
+    path = file_inside(folder, found["file"])
+    if path is None:
         return None
     return Stage(stage=str(found["stage"]), label=str(found["label"]), path=path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toonforge.files import write_atomic
+from toonforge.runs.reading import LARGEST, file_inside
 
 FORMAT = 1
 """Of the log; the `start` event holds it. New events and keys may come, none changes its meaning within a format."""
@@ -28,29 +29,41 @@ def read_events(folder: Path) -> Iterator[dict[str, Any]]:
 
     Nothing where there is no log.
     """
+    path = file_inside(folder, NAME)
+    if path is not None:
+        yield from _events(path)
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = (folder / NAME).read_text("utf-8", errors="replace")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    event = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(event, dict) and isinstance(event.get("event"), str) and _is_step(event.get("step")):
+                    yield event
     except OSError:
         return
-    for line in text.split("\n"):
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(event, dict) and isinstance(event.get("event"), str) and _is_step(event.get("step")):
-            yield event
 
 
 def truncate(folder: Path, step: int) -> None:
     """Drop events after `step`, which a resumed run writes again, the last end, and a line cut short."""
     path = folder / NAME
     if path.is_file():
-        kept = [event for event in read_events(folder) if event["step"] <= step and event["event"] != "end"]
-        write_atomic(path, "".join(map(_line, kept)))
+        kept = []
+        for event in _events(path):
+            if event["step"] <= step and event["event"] != "end":
+                try:
+                    kept.append(_line(event))
+                except RecursionError:
+                    continue
+        write_atomic(path, "".join(kept))
 
 
 def _is_step(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
 def _line(event: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ import tomli
 from toonforge.errors import Problem, RunError
 from toonforge.events import About, Best, Warned
 from toonforge.runs.log import read_events
+from toonforge.runs.reading import LARGEST, read_text, shallow
 from toonforge.runs.recorded import End, Logged, Measurement, PhaseSpan, Record, Sample, Start, Warning
 
 __all__ = [
@@ -77,7 +78,7 @@ def _wanted(recipe: Mapping[str, Any]) -> Any:
 
 def _recipe(folder: Path) -> dict[str, Any]:
     try:
-        return tomli.loads((folder / "resolved.toml").read_text("utf-8"))
+        return dict(shallow(tomli.loads(read_text(folder, "resolved.toml"))))
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             Problem(
@@ -90,13 +91,13 @@ def _recipe(folder: Path) -> dict[str, Any]:
                 expected="the folder of a run, such as runs/anime_unet",
             )
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(Problem(message=f"{folder / 'resolved.toml'} cannot be read", found=str(error))) from None
 
 
 def _lock(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / "lock.json").read_text("utf-8"))
+        found = shallow(json.loads(read_text(folder, "lock.json")))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -264,6 +265,8 @@ def _number(value: Any) -> float:
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError
+    if abs(value) >= LARGEST:
+        raise ValueError
     return value
 
 
