@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import traceback
 
 import click
 
+from toonforge.cli.text import hanging, width
 from toonforge.errors import Problem, ToonforgeError
 
 
@@ -52,7 +54,7 @@ def describe(problem: Problem) -> str:
         head.append(click.style(_escaped(str(problem.where)), bold=True))
     if problem.key is not None:
         head.append(click.style(_escaped(problem.key), fg="cyan"))
-    lines = [": ".join([*head, _escaped(problem.message)])]
+    lines = [_wrapped(": ".join([*head, _escaped(problem.message)]), "", "  ")]
     for label, text in (("found", problem.found), ("expected", problem.expected), ("hint", problem.hint)):
         if text is not None:
             lines.append(_line(label, text))
@@ -61,7 +63,21 @@ def describe(problem: Problem) -> str:
 
 def _line(label: str, text: str) -> str:
     name = click.style(f"{label + ':':<9}", fg="green" if label == "hint" else None, dim=label != "hint")
-    return f"  {name} " + _escaped(text).replace("\n", "\n" + " " * 12)
+    return _wrapped(_escaped(text), f"  {name} ", " " * 12)
+
+
+def _wrapped(text: str, first: str, then: str) -> str:
+    """Lines broken between words for a terminal, which would break them anywhere; whole for a file or a pipe."""
+    lines, wraps = [], sys.stderr.isatty()
+    for number, line in enumerate(text.split("\n")):
+        before = then if number else first
+        # A line that has room stays as it is, spaces and all: it may quote a file.
+        lines.append(hanging(line, before, then) if wraps and _too_wide(before + line) else before + line)
+    return "\n".join(lines)
+
+
+def _too_wide(line: str) -> bool:
+    return len(click.unstyle(line)) >= width()
 
 
 def _escaped(text: str) -> str:
