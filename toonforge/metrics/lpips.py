@@ -83,8 +83,8 @@ class LPIPS(PairMetric):
             weights = said(Path(self.trunk).expanduser(), "weights file not found")
         heads = said(package_file("lpips", "weights", "v0.1", f"{self.net}.pth"), "not installed")
         return (
-            f"LPIPS 0.1 on {name}, mean over pictures, values clamped to [-1, 1], not resized; {name}: {weights}; "
-            f"heads: {release('lpips')}, {heads}"
+            f"LPIPS 0.1 of translation and target on {name}, mean over pictures, values clamped to [-1, 1], not "
+            f"resized; {name}: {weights}; heads: {release('lpips')}, {heads}"
         )
 
     def build(self, device: torch.device) -> BuiltLPIPS:

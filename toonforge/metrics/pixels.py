@@ -21,7 +21,7 @@ class PixelL1(PairMetric):
 
     def protocol(self) -> str:
         """The formula."""
-        return "mean |input - target| over all pixels, channels and pictures, values in [-1, 1]"
+        return "mean |translation - target| over all pixels, channels and pictures, values in [-1, 1]"
 
     def build(self, device: torch.device) -> BuiltPixelL1:
         """An empty measurement."""

@@ -37,8 +37,8 @@ class PSNR(PairMetric):
     def protocol(self) -> str:
         """Range, mean, and whose computation."""
         return (
-            "mean over pictures of 10 log10(1 / mean squared difference) in dB, over all pixels and channels, "
-            f"data range 1 (values clamped, then in [0, 1]), at most {MOST}; {release('torchmetrics')}"
+            "mean over pictures of 10 log10(1 / mean (translation - target)^2) in dB, over all pixels "
+            f"and channels, data range 1 (values clamped, then in [0, 1]), at most {MOST}; {release('torchmetrics')}"
         )
 
     def build(self, device: torch.device) -> BuiltPSNR:

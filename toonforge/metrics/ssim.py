@@ -49,8 +49,9 @@ class SSIM(PairMetric):
     def protocol(self) -> str:
         """Window, constants, range, mean, and whose computation."""
         return (
-            "SSIM, mean over pictures, channels and windows within the picture, Gaussian window 11x11 of 1.5 pixels, "
-            f"K1 0.01, K2 0.03, data range 1 (values clamped, then in [0, 1]); {release('torchmetrics')}"
+            "SSIM of translation and target, mean over pictures, channels and windows within the picture, "
+            f"Gaussian window 11x11 of 1.5 pixels, K1 0.01, K2 0.03, data range 1 (values clamped, then in [0, 1]); "
+            f"{release('torchmetrics')}"
         )
 
     def build(self, device: torch.device) -> BuiltSSIM:
