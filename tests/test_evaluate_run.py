@@ -211,6 +211,52 @@ def test_an_evaluation_is_noted_in_its_run(run: Path) -> None:
     assert second["metrics"]["again"] == measured(run)[2]["metrics"]["again"]
 
 
+def test_behind_a_line_cut_short_an_evaluation_has_a_line_of_its_own(run: Path) -> None:
+    found = evaluate(run, metrics=["again"], cpu=True)
+    log = run / "evaluations.jsonl"
+    note_in_run(found)
+    whole = log.read_bytes()
+    log.write_bytes(whole + whole[:40])
+    note_in_run(found)
+    note_in_run(found)
+    first, torn, *others = log.read_bytes().split(b"\n")
+    assert first + b"\n" == whole and torn == whole[:40]
+    assert [json.loads(line)["metrics"] for line in others if line] == 2 * [flat(found)]
+
+
+def test_two_evaluations_at_once_keep_each_their_pictures(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, seen = evaluate(run, cpu=True), []
+    append = record._append
+
+    def late(log: Path, line: str) -> None:
+        if not seen:
+            seen.append("first")
+            seen.append(note_in_run(found))  # the second begins and ends while the first has not yet noted anything
+        append(log, line)
+
+    monkeypatch.setattr(record, "_append", late)
+    first, second = note_in_run(found), seen[1]
+    assert first and not set(first.values()) & set(second.values())
+    noted = [json.loads(line)["pictures"] for line in (run / "evaluations.jsonl").read_text("utf-8").splitlines()]
+    assert sorted(map(str, noted)) == sorted(
+        str({name: f"metrics/{path.name}" for name, path in pictures.items()}) for pictures in (first, second)
+    )
+    assert all(path.stat().st_size for path in [*first.values(), *second.values()])
+
+
+def test_pictures_that_cannot_be_written_leave_nothing_behind(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = evaluate(run, cpu=True)
+    before = set(run.rglob("*"))
+
+    def full(*args: Any, **more: Any) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(record, "save_picture", full)
+    with pytest.raises(ToonforgeError, match="cannot write"):
+        note_in_run(found)
+    assert set(run.rglob("*")) - {run / "metrics"} == before - {run / "metrics"}
+
+
 def test_an_unreadable_picture_is_skipped_and_not_counted(run: Path) -> None:
     source = recipes.load(run / "resolved.toml").data.build("test")
     assert isinstance(source, Locates)

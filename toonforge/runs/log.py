@@ -21,7 +21,7 @@ def write_event(path: Path, event: str, step: int, /, **more: Any) -> None:
     """Append one line; numbers that JSON does not know (nan) become null."""
     line = {"event": event, "step": step, "time": round(time.time(), 3), **more}
     with path.open("a", encoding="utf-8") as file:
-        file.write(_line(line))
+        file.write(json_line(line))
 
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:
@@ -56,7 +56,7 @@ def truncate(folder: Path, step: int) -> None:
         for event in _events(path):
             if event["step"] <= step and event["event"] != "end":
                 try:
-                    kept.append(_line(event))
+                    kept.append(json_line(event))
                 except RecursionError:
                     continue
         write_atomic(path, "".join(kept))
@@ -66,8 +66,8 @@ def _is_step(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
-def _line(event: Mapping[str, Any]) -> str:
-    """One line of JSON; names of files that are no text (lone surrogates) are escaped."""
+def json_line(event: Mapping[str, Any]) -> str:
+    """One line of JSON; numbers that it does not know (nan) are null, and names that are no text are escaped."""
     text = json.dumps(_jsonable(event), allow_nan=False, ensure_ascii=False)
     try:
         text.encode()

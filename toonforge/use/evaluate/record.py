@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import attrs
 from toonforge.data.reading.picture import shown
 from toonforge.files import save_picture, write_atomic
 from toonforge.runs.folder import writing
+from toonforge.runs.log import json_line
 from toonforge.use.evaluate.plan import Evaluation
 
 NAME = "evaluations.jsonl"
@@ -94,11 +96,46 @@ def note_in_run(evaluation: Evaluation) -> dict[str, Path]:
     if run is None:
         raise ValueError("an evaluation of folders has no run")
     with writing(run):
-        log = run / NAME
-        number = 1 + (log.read_text("utf-8", errors="replace").count("\n") if log.is_file() else 0)
-        pictures = save_drawings(evaluation, run / "metrics", f"-evaluation-{number}")
+        log, folder = run / NAME, run / "metrics"
+        first = 1 + (log.read_text("utf-8", errors="replace").count("\n") if log.is_file() else 0)
+        suffix, kept = _kept(folder, list(evaluation.drawings), first)
+        try:
+            pictures = save_drawings(evaluation, folder, suffix)
+        except BaseException:
+            for path in kept:
+                path.unlink(missing_ok=True)
+            raise
         data = evaluation_data(evaluation, {name: path.relative_to(run).as_posix() for name, path in pictures.items()})
         del data["run"]
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+        _append(log, json_line(data))
     return pictures
+
+
+def _kept(folder: Path, names: Sequence[str], first: int) -> tuple[str, list[Path]]:
+    """A suffix that no other evaluation's pictures have, from a number on, and empty files that keep it so.
+
+    Of two evaluations at once, which count the same lines, only one makes a file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(first):
+        suffix, made = f"-evaluation-{number}", []
+        try:
+            for name in names:
+                path = folder / f"{name}{suffix}.png"
+                path.open("xb").close()
+                made.append(path)
+        except FileExistsError:
+            for path in made:
+                path.unlink(missing_ok=True)
+        else:
+            return suffix, made
+    raise AssertionError("numbers have no end")
+
+
+def _append(log: Path, line: str) -> None:
+    """Append a line; a last line that was cut short becomes one of its own, so that only it is lost."""
+    with log.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        torn = size > 0 and file.read(1) != b"\n"
+        file.write(("\n" * torn + line).encode())
