@@ -72,7 +72,46 @@ def test_a_finished_run_says_so_with_its_steps_time_device_and_best_checkpoint(t
     assert "finished 750 of 750 steps" in text
     assert "12 min 35 s, resumed 1 ×" in text, "the hour between two starts is no training"
     assert "cpu, x86_64" in text and "750 (53.6 epochs), batch size 4" in text
-    assert "best checkpoint step 500, by kid" in text
+    assert "best checkpoint step 500, by kid 68.33" in text
+
+
+def test_the_title_is_the_runs_folder_with_the_recipe_beside_it_where_they_differ(tmp_path):
+    for folder, title, head in (
+        ("try", "try: training report", "try finished"),
+        ("wild <b>", "wild <b> (try): training report", "wild <b> recipe try finished"),
+    ):
+        text = page(write_run(tmp_path / folder)).text
+        assert text.startswith(f"{title} {head}"), text[:80]
+
+
+def test_a_page_made_from_within_the_run_knows_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_run(tmp_path / "wild"))
+    assert page(Path(".")).text.startswith("wild (try): training report")
+
+
+def test_the_result_stands_at_the_top_with_its_best_and_its_verdict(tmp_path):
+    head = page(write_run(tmp_path / "run")).text.split("begun")[0]
+    assert "kid 82 ± 2.5 ↓ lower is better, step 750 best 68.33 ± 2.5 at step 500" in head
+    assert "does not beat a plain cartoon filter; beats the untranslated pictures" in head
+    assert "content 0.9 ↑ higher is better, step 750, the best" in head
+    assert "begun" in page(write_run(tmp_path / "none", measured=[])).text, "nothing is measured, nothing is shown"
+
+
+def test_many_metrics_at_the_top_are_cut_and_counted(tmp_path):
+    folder = write_run(tmp_path / "run", measured=[])
+    many = {f"m{i}": i for i in range(9)}
+    event = {"event": "metrics", "step": 10, "metrics": many, "about": {}}
+    write_log(folder, [*read_events(folder), event])
+    head = page(folder).text.split("begun")[0]
+    assert "m5" in head and "m6" not in head and "3 more" in head
+
+
+def test_a_run_that_patience_ended_says_what_had_not_improved_for_how_long(tmp_path):
+    folder = write_run(tmp_path / "run", done=600, end="no-improvement")
+    assert "kid has not improved for as long as it may; best 68.33 at step 500." in page(folder).text
+    resolved = folder / "resolved.toml"
+    resolved.write_text(resolved.read_text().replace('best = "kid"', 'best = "kid"\npatience = 3'))
+    assert "kid has not improved for 3 measurements; best 68.33 at step 500." in page(folder).text
 
 
 @pytest.mark.parametrize(
@@ -196,7 +235,7 @@ def test_metrics_stand_beside_their_baselines_direction_protocol_and_cautions(tm
     assert "92.8 ± 2.4 71 ± 2.2 does not beat a plain cartoon filter" in text
     assert (
         "EfficientNet-Lite0 (sha256 abcdef012345)" in text
-        and "Caution: few pictures: <b>the error</b> is large" in text
+        and "Caution, kid: few pictures: <b>the error</b> is large" in text
     )
     assert "does not beat the untranslated" not in text, "the input keeps all of the input: nothing to beat"
 
@@ -220,6 +259,28 @@ def test_later_evaluations_are_shown_and_damaged_lines_left_out(tmp_path):
     (folder / "evaluations.jsonl").write_text("\n".join(lines))
     text = page(folder).text
     assert "Measured later, with toonforge evaluate" in text and "51.25" in text and "FID of 300" in text
+    assert "5 lines of evaluations.jsonl could not be read." in text
+
+
+def test_a_later_evaluation_says_all_that_the_table_of_the_training_says(tmp_path):
+    folder = write_run(tmp_path / "run")
+    event = {
+        "time": 1_790_000_000, "part": "test", "checkpoint": "best", "step": 500, "to": "photo", "reference": "drawn/",
+        "metrics": {"fid": 51.25, "fid.std": 1.5, "fid.untranslated": 60, "fid.filter": None, "fourier": 3, "fourier.input_high": 0.25},
+        "about": {"fid": {"better": "lower", "protocol": "FID; 8 pictures", "cautions": ["few <b>"]}, "fourier": {"protocol": "rings; 8 pictures"}},
+        "pictures": {"fourier": "metrics/fourier-step-000125.png", "fid": "../out.png"}, "notes": ["a note"],
+    }  # fmt: skip
+    older = {**event, "step": 250, "pictures": {}}
+    (folder / "evaluations.jsonl").write_text(f"{json.dumps(older)}\n{json.dumps(event)}\n")
+    shown = page(folder)
+    text = shown.text.split("Measured later, with toonforge evaluate")[1]
+    newest, oldest = text.index("best checkpoint (step 500)"), text.index("best checkpoint (step 250)")
+    assert newest < oldest and "test part, best checkpoint (step 500), to photo, beside drawn/" in text
+    assert "fid ↓ lower is better 51.25 ± 1.5 60 – beats the untranslated pictures" in text
+    assert "fourier 3 – – –" in text and "input high 0.25" in text
+    assert "fid: FID fourier: rings all: 8 pictures Caution, fid: few <b> a note" in text
+    assert [figure["name"] for figure in shown.held["figures"]] == ["fourier", "fourier"], "of training, and of later"
+    assert ("div", {"class": "figure", "id": "figure-1"}) in shown.elements
 
 
 def test_the_recipe_is_shown_as_what_it_changes_of_its_base(tmp_path):

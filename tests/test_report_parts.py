@@ -17,7 +17,7 @@ from toonforge.report import page as page_module
 from toonforge.report.clock import Clock
 from toonforge.report.curves import charts, spans
 from toonforge.report.gallery import gallery, spread
-from toonforge.report.metrics import verdict
+from toonforge.report.metrics import by_sayers, verdict
 from toonforge.report.page import draw_report
 from toonforge.report.pictures import Pictures
 from toonforge.report.thinning import columns, curve
@@ -298,3 +298,9 @@ def test_a_run_that_failed_has_a_page_that_says_so(tmp_path):
     writer.run_started(info(folder))
     writer.run_finished(info(folder), finished("failed"))
     assert "out of memory at step 300" in (folder / "report.html").read_text("utf-8")
+
+
+def test_what_several_metrics_say_alike_is_said_once():
+    said = by_sayers({"kid": ["A", "", "x", "y"], "fid": ["B", "x", "y"], "ssim": ["C", "y"]})
+    assert said == [("kid", "A"), ("fid", "B"), ("ssim", "C"), ("kid, fid", "x"), ("all", "y")]
+    assert by_sayers({"kid": ["A", "y"]}) == [("kid", "A; y")], "one alone is no all"

@@ -81,7 +81,7 @@ def test_it_opens_without_a_request_an_error_or_a_page_wider_than_the_screen(bro
     assert shown.page.evaluate("document.documentElement.scrollWidth") == width
     paper = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(250, 249, 246)" if scheme == "light" else "rgb(23, 24, 27)")
-    assert shown.page.title() == "try: training report", "no script of a hostile name ran"
+    assert shown.page.title() == "run (try): training report", "no script of a hostile name ran"
     shown.context.close()
 
 

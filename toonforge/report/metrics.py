@@ -2,55 +2,116 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from toonforge.events import About
 from toonforge.report.curves import BASELINES, SPREADS
 from toonforge.report.gallery import spread
-from toonforge.report.html import count, moment, number
+from toonforge.report.html import count, number
 from toonforge.report.pictures import Pictures
-from toonforge.runs.reading import file_inside, read_text, shallow
+from toonforge.runs.reading import file_inside
 from toonforge.runs.record import Measurement, Record
 from toonforge.runs.verdict import BASELINES as RIVALS
 from toonforge.runs.verdict import against
 
 DRAWN = 10
 """Pictures that a page shows of one metric at the most, evenly spaced over the training."""
+CARDS = 6
+"""Metrics that stand at the top of the page at the most."""
 ARROWS = {"lower": "↓ lower is better", "higher": "↑ higher is better"}
 
 
-def metrics_table(record: Record) -> list[Mapping[str, Any]]:
-    """A row a metric, in the order measured."""
+def metrics_table(record: Record) -> Mapping[str, Any] | None:
+    """A row a metric, in the order measured: its last value, and its best; None where nothing is measured."""
     names = list(dict.fromkeys(name for measured in record.measurements for name in measured.values))
-    return [_row(record, name) for name in names]
+    rows, abouts = [], {}
+    for name in names:
+        measured = [m for m in record.measurements if name in m.values]
+        last, about = measured[-1], measured[-1].about.get(name)
+        best = best_of(measured, name, about.better if about is not None else None) if len(measured) > 1 else None
+        shown = [(last.values[name], f"step {count(last.step)}")]
+        shown.append((best.values[name], f"step {count(best.step)}") if best is not None else ({}, ""))
+        rows.append(row(name, shown, about))
+        if about is not None:
+            abouts[name] = about
+    return table(["last", "best"], rows, abouts) if rows else None
 
 
-def _row(record: Record, name: str) -> Mapping[str, Any]:
-    measured = [m for m in record.measurements if name in m.values]
-    last, about = measured[-1], measured[-1].about.get(name)
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], about: Mapping[str, About]) -> Mapping[str, Any]:
+    """What `metric_table` of the template draws: rows, and below them how the numbers were made."""
+    return {
+        "columns": [*columns, *BASELINES.values()],
+        "against": f"the {columns[0]} against both" if columns[0] == "last" else "against both",
+        "rows": rows,
+        "protocols": by_sayers({name: what.protocol.split("; ") for name, what in about.items()}),
+        "cautions": by_sayers({name: what.cautions for name, what in about.items()}),
+    }
+
+
+def row(name: str, shown: Sequence[tuple[Mapping[str, float], str]], about: About | None) -> Mapping[str, Any]:
+    """A metric's headline and its other parts.
+
+    Args:
+        shown: results and when they were had, a column each; the first is what is judged.
+    """
     better = about.better if about is not None else None
-    best = best_of(measured, name, better)
-    values = last.values[name]
+    values = shown[0][0]
     parts = [part for part in values if part and part not in (*BASELINES, *SPREADS)]
     return {
         "name": name,
         "direction": ARROWS.get(better or "", ""),
-        "last": _value(values, ""),
-        "step": f"step {count(last.step)}",
-        "best": _value(best.values[name], "") if best is not None and len(measured) > 1 else "",
-        "best_step": f"step {count(best.step)}" if best is not None else "",
-        "baselines": [_value(values, part) for part in BASELINES],
+        "cells": [*((value(each, ""), when) for each, when in shown), *((value(values, b), "") for b in BASELINES)],
         "verdict": verdict(values, better),
         "parts": [
-            {"name": part, "last": number(values[part]), "best": number(best.values[name].get(part)) if best else ""}
+            {
+                "name": part.replace("_", " "),
+                "cells": [number(each.get(part)) if each else "" for each, _ in shown] + [""] * len(BASELINES),
+            }
             for part in parts
         ],
-        "protocol": about.protocol if about is not None else "",
-        "cautions": about.cautions if about is not None else (),
     }
+
+
+def by_sayers(statements: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Names, and the statements that all of them make and nobody else does; what few say comes first.
+
+    Args:
+        statements: metric -> clauses of its protocol, or its cautions.
+
+    Returns:
+        ("kid, fid", "its clauses; joined"); ("all", …) for what every one of several says.
+    """
+    sayers: dict[str, list[str]] = {}
+    for name, clauses in statements.items():
+        for clause in filter(None, dict.fromkeys(clauses)):
+            sayers.setdefault(clause, []).append(name)
+    said: dict[tuple[str, ...], list[str]] = {}
+    for clause, who in sayers.items():
+        said.setdefault(tuple(who), []).append(clause)
+    everyone = len(statements)
+    return [
+        ("all" if 1 < len(who) == everyone else ", ".join(who), "; ".join(clauses))
+        for who, clauses in sorted(said.items(), key=lambda each: len(each[0]))
+    ]
+
+
+def results(table: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What stands of the metrics at the page's top: `cards`, and how many `more` there are in the table."""
+    rows = table["rows"] if table is not None else []
+    cards = [
+        {
+            "name": row["name"],
+            "direction": row["direction"],
+            "last": row["cells"][0],
+            "best": row["cells"][1] if row["cells"][1][1] != row["cells"][0][1] else ("", ""),
+            "is_best": row["cells"][1][1] == row["cells"][0][1],
+            "verdict": row["verdict"],
+        }
+        for row in rows[:CARDS]
+    ]
+    return {"cards": cards, "more": len(rows) - len(cards)}
 
 
 def best_of(measured: Sequence[Measurement], name: str, better: str | None) -> Measurement | None:
@@ -61,7 +122,7 @@ def best_of(measured: Sequence[Measurement], name: str, better: str | None) -> M
     return (min if better == "lower" else max)(finite, key=lambda m: m.values[name][""])
 
 
-def _value(values: Mapping[str, float], part: str) -> str:
+def value(values: Mapping[str, float], part: str) -> str:
     """ "12.3 ± 0.4"; empty where it was not measured."""
     if part not in values:
         return ""
@@ -109,49 +170,3 @@ def drawn(record: Record, pictures: Pictures) -> list[Mapping[str, Any]]:
         if shown:
             found.append({"name": name, "steps": shown})
     return found
-
-
-def evaluations(folder: Path) -> list[Mapping[str, Any]]:
-    """What `toonforge evaluate` measured of the run later: evaluations.jsonl, one measurement a line."""
-    try:
-        lines = read_text(folder, "evaluations.jsonl", errors="replace").split("\n")
-    except OSError:
-        return []
-    return [row for line in lines for row in _evaluated(line)]
-
-
-def _evaluated(line: str) -> list[Mapping[str, Any]]:
-    try:
-        event = shallow(json.loads(line))
-        when, part = event.get("time"), _measured(event)
-        metrics = {str(key): math.nan if value is None else float(value) for key, value in event["metrics"].items()}
-        about = event.get("about") or {}
-        values: dict[str, dict[str, float]] = {}
-        for key, value in metrics.items():
-            metric, _, rest = key.partition(".")
-            values.setdefault(metric, {})[rest] = value
-        return [
-            {
-                "name": name,
-                "when": moment(float(when)) if isinstance(when, int | float) else "",
-                "part": part,
-                "last": _value(each, ""),
-                "baselines": [_value(each, baseline) for baseline in BASELINES],
-                "protocol": str(about.get(name, {}).get("protocol", "")),
-                "cautions": [str(caution) for caution in about.get(name, {}).get("cautions", ())],
-            }
-            for name, each in values.items()
-        ]
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-        return []
-
-
-def _measured(event: Mapping[str, Any]) -> str:
-    """What an evaluation was of: the part or the folder of pictures, the checkpoint's step, and beside what."""
-    part, step, beside = (event.get(key) for key in ("part", "step", "reference"))
-    words = [
-        f"{part} part" if part else str(event.get("input") or ""),
-        f"step {count(step)}" if isinstance(step, int) else "",
-        f"beside {beside}" if beside else "",
-    ]
-    return ", ".join(filter(None, words))

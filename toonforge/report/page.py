@@ -11,9 +11,10 @@ from toonforge.files import write_atomic
 from toonforge.report import around
 from toonforge.report.clock import Clock
 from toonforge.report.curves import charts
+from toonforge.report.evaluations import evaluations
 from toonforge.report.gallery import gallery
 from toonforge.report.html import count, render_page
-from toonforge.report.metrics import drawn, evaluations, metrics_table
+from toonforge.report.metrics import drawn, metrics_table, results
 from toonforge.report.pictures import Pictures
 from toonforge.report.recipe_part import recipe_part
 from toonforge.report.state import facts, state, warnings
@@ -63,6 +64,10 @@ def draw_report(record: Record, now: float | None = None) -> str:
     """
     pictures, clock = Pictures(), Clock(record)
     figures = drawn(record, pictures)
+    trained = [figure["name"] for figure in figures]
+    later = evaluations(record.folder, pictures, figures)
+    metrics = metrics_table(record)
+    folder = record.folder.resolve().name
     shown = gallery(record, pictures, _label(record), _budget(pictures))
     return render_page(
         "report.html.j2",
@@ -73,15 +78,17 @@ def draw_report(record: Record, now: float | None = None) -> str:
             "figures": figures,
             "pictures": pictures.data(),
         },
-        name=record.name,
+        name=folder or record.name,
+        recipe_name=record.name if folder and folder != record.name else "",
+        results=results(metrics),
         state=state(record, now),
         facts=facts(record, clock),
         warnings=warnings(record),
         has_gallery=shown.data is not None,
         gallery_note=shown.note,
-        metrics=metrics_table(record),
-        evaluations=evaluations(record.folder),
-        figures=[figure["name"] for figure in figures],
+        metrics=metrics,
+        evaluations=later,
+        figures=trained,
         recipe=recipe_part(record),
         **_around(record, clock),
     )

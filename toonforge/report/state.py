@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toonforge.report.clock import Clock
-from toonforge.report.html import count, duration, moment
+from toonforge.report.html import count, duration, moment, number
 from toonforge.runs.record import Record, Warning
 
 SILENT = 600.0
@@ -33,7 +33,7 @@ def state(record: Record, now: float | None = None) -> Mapping[str, Any]:
         tone, word = ENDS.get(record.end.reason, ("look", record.end.reason))
         told = {
             "interrupted": _sentences(record.end.message, f"Go on with: toonforge run {record.folder} --resume"),
-            "no-improvement": "The metric that the recipe watches did not get better for as long as it may.",
+            "no-improvement": _patience(record),
             "failed": record.end.message or "The log does not say why.",
         }.get(record.end.reason, "")
         return _state(tone, word, steps, told, record, total)
@@ -63,6 +63,18 @@ def _state(tone: str, word: str, steps: str, told: str, record: Record, total: i
     }
 
 
+def _patience(record: Record) -> str:
+    """What had not improved, for how long, and how good it was: as the terminal says it."""
+    train = record.recipe.get("train")
+    rule = train.get("metrics") if isinstance(train, Mapping) else None
+    rule = rule if isinstance(rule, Mapping) else {}
+    patience = rule.get("patience")
+    long = f"{patience} measurements" if isinstance(patience, int) else "as long as it may"
+    said = f"{rule.get('best') or 'The metric that the recipe watches'} has not improved for {long}"
+    best = record.best
+    return said + (f"; best {number(best.value)} at step {count(best.step)}." if best is not None else ".")
+
+
 def _sentences(*texts: str | None) -> str:
     return "\n".join(text for text in texts if text)
 
@@ -88,7 +100,8 @@ def facts(record: Record, clock: Clock) -> list[tuple[str, str]]:
         epochs = f" ({record.step / start.steps_per_epoch:.3g} epochs)" if start.steps_per_epoch > 0 else ""
         found.append(("steps", f"{count(record.step)}{epochs}, batch size {start.batch_size}"))
     if record.best is not None:
-        found.append(("best checkpoint", f"step {count(record.best.step)}, by {record.best.metric}"))
+        best = record.best
+        found.append(("best checkpoint", f"step {count(best.step)}, by {best.metric} {number(best.value)}"))
     return found
 
 
