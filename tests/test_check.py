@@ -356,3 +356,11 @@ def test_a_large_recipe_is_checked_in_seconds() -> None:
     start = time.perf_counter()
     loads(t.changed(("fool_anime = {", f"{losses}\nfool_anime = {{")))
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("rule", ["log", "checkpoint", "samples", "metrics"])
+def test_a_number_in_the_place_of_a_rule_is_told_how_to_be_one(rule: str) -> None:
+    problem = t.problem(t.TEXT, f"train.{rule}=10")
+    assert problem.key == f"train.{rule}" and problem.hint == "write { every = 10 }"
+    assert t.problem(t.TEXT, f"train.{rule}=true").hint is None
+    loads(t.TEXT, overrides=[f"train.{rule}={{ every = 10 }}"])

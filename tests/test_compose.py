@@ -218,6 +218,24 @@ def test_set_asks_to_quote_a_bare_word() -> None:
     assert problem.hint == "quote a string: --set 'name=\"anime\"'" and problem.found == "anime"
 
 
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("{every=10,best=kid}", '{every=10,best="kid"}'),
+        ("{ every = { epochs = 1 }, best = kid.part }", '{ every = { epochs = 1 }, best = "kid.part" }'),
+        ("[a, b/c]", '["a", "b/c"]'),
+        ("{a=true,b=x}", '{a=true,b="x"}'),
+    ],
+)
+def test_set_asks_to_quote_the_words_within_tables_and_arrays(value: str, quoted: str) -> None:
+    assert t.problem(t.TEXT, f"name={value}").hint == f"quote a string: --set 'name={quoted}'"
+
+
+@pytest.mark.parametrize("value", ["{every=10", "{every=}", "{=kid}", "'x", "{a=true b=x}", ""])
+def test_set_hints_at_no_quotes_where_they_mend_nothing(value: str) -> None:
+    assert t.problem(t.TEXT, f"name={value}").hint is None
+
+
 @pytest.mark.parametrize("override", ["train.epochs", "=5", "", "a b=3", "train.=1", "[train]", "a" * 20 + "." * 50])
 def test_set_without_a_path_is_refused(override: str) -> None:
     assert t.problem(t.TEXT, override).message == "not an override"

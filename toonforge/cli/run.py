@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import attrs
@@ -13,6 +14,7 @@ from toonforge.components import changed
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe import find, load, verify
+from toonforge.recipe.check import name_problem
 from toonforge.recipe.model import Recipe
 from toonforge.registries import recipes
 from toonforge.runs.folder import RunFolder
@@ -55,10 +57,11 @@ def command(
     file, folder = locate(recipe, out, resume)
     loaded = load(file, overrides)
     if name is not None:
-        loaded = attrs.evolve(loaded, name=folder_name(name))
+        loaded = attrs.evolve(loaded, name=run_name(name))
     folder = folder or Path("runs") / loaded.name
     if not is_worker():
         # What can be refused is refused before PyTorch is loaded.
+        RunFolder(folder).refuse_busy()
         RunFolder(folder).refuse(resume)
         verify(loaded, file, overrides)
     count = int(os.environ["WORLD_SIZE"]) if is_worker() else processes or loaded.train.processes
@@ -83,7 +86,8 @@ def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | Non
         raise RunError(
             Problem(
                 message=f"{recipe} is a run already",
-                hint=f"continue it with: toonforge run {recipe} --resume; or run its recipe anew with --out FOLDER",
+                hint=f"continue it with: toonforge run {shlex.quote(recipe)} --resume; or run its recipe anew with "
+                "--out FOLDER",
             )
         )
     return str(given / "resolved.toml"), out or given
@@ -103,10 +107,12 @@ def refuse_nothing(given: str, what: str) -> None:
     )
 
 
-def folder_name(name: str) -> str:
-    """A name that makes one folder below `runs`."""
-    if not name or name in (".", "..") or "/" in name or "\\" in name:
-        raise RunError(Problem(message=f"--name {name!r} does not name a folder", hint="for a path use --out"))
+def run_name(name: str) -> str:
+    """A name as a recipe may have it, since the run's recipe gets it."""
+    problem = name_problem(name)
+    if problem is not None:
+        hint = "for a path use --out" if "/" in name or "\\" in name else None
+        raise RunError(attrs.evolve(problem, key="--name", hint=hint))
     return name
 
 
@@ -130,7 +136,7 @@ def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool) -> i
     except KeyboardInterrupt:
         progress.close()
         if (folder / "checkpoints" / "latest").is_file():
-            progress.say(f"continue from the newest checkpoint: toonforge run {folder} --resume")
+            progress.say(f"continue from the newest checkpoint: toonforge run {shlex.quote(str(folder))} --resume")
         raise
     finally:
         progress.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -74,7 +75,7 @@ def command(
     try:
         done = work(plan, folder, trainer, resume=resume, processes=processes)
     except KeyboardInterrupt:
-        click.echo(f"continue with: toonforge sweep {folder.path} --resume", err=True)
+        click.echo(f"continue with: toonforge sweep {shlex.quote(str(folder.path))} --resume", err=True)
         raise
     show(plan, done, folder.path)
     if done.stopped:
@@ -102,7 +103,7 @@ def asked(
             Problem(
                 message=f"{given} is a sweep already",
                 found="--grid, --set, --name or --out beside it" if resume else None,
-                hint=f"continue it as it is with: toonforge sweep {given} --resume",
+                hint=f"continue it as it is with: toonforge sweep {shlex.quote(str(given))} --resume",
             )
         )
     from toonforge.sweeps.folder import SweepFolder

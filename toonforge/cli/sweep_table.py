@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -20,6 +21,6 @@ def show(plan: Plan, done: Done, folder: Path) -> None:
     show_table(table)
     show_files(done.comparison)
     if finished < len(done.rows):
-        command = click.style(f"toonforge sweep {folder} --resume", fg="green", bold=True)
+        command = click.style(f"toonforge sweep {shlex.quote(str(folder))} --resume", fg="green", bold=True)
         again = "  (tries failed runs again)" if table.failed else ""
         click.echo(f"\nnext: {command}{again}")

@@ -7,7 +7,7 @@ import re
 import attrs
 
 from toonforge.components import Count, expressions, network_names
-from toonforge.errors import RecipeError
+from toonforge.errors import Problem, RecipeError
 from toonforge.names import did_you_mean
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Phase, Recipe
@@ -28,10 +28,8 @@ def check(recipe: Recipe, root: Node | None = None) -> Recipe:
         root: the composed tree it came from, for the places of problems.
     """
     report = Report(root)
-    if not _RUN_NAME.match(recipe.name):
-        report.add(
-            ("name",), "not a name for a folder", found=repr(recipe.name[:101]), expected="letters, digits, . _ -"
-        )
+    if (problem := name_problem(recipe.name)) is not None:
+        report.add(("name",), problem.message, found=problem.found, expected=problem.expected)
     fields = data_fields(recipe, report)
     check_names(recipe, fields or {}, report)
     _check_train(recipe, report)
@@ -60,6 +58,14 @@ def check(recipe: Recipe, root: Node | None = None) -> Recipe:
     return recipe
 
 
+def name_problem(name: str) -> Problem | None:
+    """What is wrong with the name of a recipe or a run, which names a folder; None where nothing is."""
+    if _RUN_NAME.match(name):
+        return None
+    expected = "up to 100 of a-z, A-Z, 0-9, . _ -, of which . and - do not come first"
+    return Problem(message="not a name for a folder", found=repr(name[:101]), expected=expected)
+
+
 def _check_train(recipe: Recipe, report: Report) -> None:
     train = recipe.train
     if (train.steps is None) == (train.epochs is None):
@@ -83,8 +89,12 @@ def _check_train(recipe: Recipe, report: Report) -> None:
             report.add(("train", name, "every"), "out of range", found=str(every), expected="more than 0")
     if train.metrics.best is not None:
         _check_best(train.metrics.best, recipe, report)
+        if train.metrics.every is None:
+            why = "measured at the end alone, the last checkpoint would be the best"
+            hint = "add train.metrics.every, such as { epochs = 1 }, or leave `best` out"
+            report.add(("train", "metrics", "best"), f"needs `every`: {why}", hint=hint)
     if train.metrics.patience is not None:
-        for key in ("best", "every"):
+        for key in ("best", "every") if train.metrics.best is None else ():
             if getattr(train.metrics, key) is None:
                 why = "which metric is to improve" if key == "best" else "when the metrics are measured on the way"
                 report.add(("train", "metrics", "patience"), f"needs `{key}`: {why}", hint=f"add train.metrics.{key}")

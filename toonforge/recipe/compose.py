@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 
@@ -135,8 +137,8 @@ def _override(text: str, root: Node) -> Node:
         document = read(f"value = {value}".encode("utf-8", "surrogatepass"), SET)
     except RecipeError as error:
         problem = error.problems[0]
-        bare = bool(value) and not any(mark in value for mark in "\"'[]{}=\n")
-        hint = f"quote a string: {SET} '{dotted(path)}={quoted(value)}'" if bare else None
+        strings = _quoted_strings(value)
+        hint = f"quote a string: {SET} {shlex.quote(f'{dotted(path)}={strings}')}" if strings is not None else None
         raise RecipeError(
             Problem(
                 message=problem.message,
@@ -153,6 +155,24 @@ def _override(text: str, root: Node) -> Node:
     for key in reversed(path):
         node = Node({str(key): node}, where)
     return node
+
+
+_BARE = re.compile(r"([=\[,]\s*)(?!(?:true|false|inf|nan)\b)([A-Za-z_][\w./-]*)(?=\s*[,\]}])")
+"""A string without its quotes, in an array or an inline table; what stands before an equals sign is a key."""
+
+
+def _quoted_strings(value: str) -> str | None:
+    """A value that is no TOML with its strings in quotes; None where that alone does not mend it."""
+    if not value or "\n" in value:
+        return None
+    if not any(mark in value for mark in "\"'[]{}="):
+        return quoted(value)
+    mended = _BARE.sub(lambda found: found[1] + quoted(found[2]), value)
+    try:
+        read(f"value = {mended}".encode("utf-8", "surrogatepass"), SET)
+    except RecipeError:
+        return None
+    return mended
 
 
 def _relocated(node: Node, where: Location) -> Node:

@@ -18,7 +18,7 @@ from toonforge.errors import UnknownNameError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.layout import class_of, component_kind, default_class, item_kind
-from toonforge.recipe.model import Recipe, Term
+from toonforge.recipe.model import RULES, Recipe, Term
 from toonforge.recipe.scalars import (
     Mistake,
     to_bool,
@@ -96,7 +96,8 @@ def _table(cls: type, converter: cattrs.Converter) -> Hook:
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
-            raise wrong_type(value, "a table")
+            rule = cls in RULES and type(value) is int
+            raise wrong_type(value, "a table", f"write {{ every = {described(value)} }}" if rule else None)
         given = {key: item for key, item in value.items() if key in fields}
         wrong = [(key, unknown_key(key, known)) for key in value if key not in fields]
         missing = [key for key in required if key not in value]

@@ -87,6 +87,10 @@ class LogRule(Component):
     every: Count = param(Count(steps=10), doc="interval; the last step is always logged")
 
 
+RULES = (CheckpointRule, SamplesRule, MetricsRule, LogRule)
+"""Tables of [train] that say when something is done: `every`."""
+
+
 @component
 class Train(Component):
     """How long, in which batches and by which optimizer."""
