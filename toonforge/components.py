@@ -335,13 +335,15 @@ class Metric(Component):
     `lower_is_better = None` is for a number that describes without judging. `together` names the fields that must
     arrive in one call, such as a translation and what it should be: their expressions are then of one data group.
     `translated` is the field that holds the translation: the untranslated pictures and a plain picture filter are
-    measured in its place too.
+    measured in its place too. `independent` names two or more sets that must have nothing to do with each other for the
+    number to be right on average: where they have, a caution says so.
     """
 
     kind = "metrics"
     lower_is_better: ClassVar[bool | None] = True
     together: ClassVar[tuple[str, ...]] = ()
     translated: ClassVar[str | None] = None
+    independent: ClassVar[tuple[str, ...]] = ()
 
     def check(self, **shapes: Shape) -> None:
         """Raise `ShapeError` where the shapes of the `Expr` fields do not go together."""

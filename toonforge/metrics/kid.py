@@ -21,8 +21,8 @@ class KID(FeatureMetric):
     """Kernel inception distance times 1000, on the features of a named network; lower is nearer.
 
     It is the unbiased squared MMD of the pooled features (d numbers a picture) of two sets of pictures, with the kernel
-    (x.y / d + 1)^3: right on average for any number of pictures, so that it may fall below 0 for sets of one kind.
-    Compare it on one extractor only.
+    (x.y / d + 1)^3: right on average for any number of pictures, so that it may fall below 0 for sets of one kind. That
+    holds of independent sets: the same or paired pictures in both draw it below 0. Compare it on one extractor only.
 
     Results: "" for `generated` against `reference`, and "std", its standard error: the jackknife's, each picture left
     out in turn. Both are nan where one of the sets has fewer than two pictures, or features that are not finite.
@@ -34,6 +34,7 @@ class KID(FeatureMetric):
     """
 
     translated = "generated"
+    independent = ("generated", "reference")
 
     generated: Expr = param(doc="translated pictures")
     reference: Expr = param(doc="real pictures of the target domain")

@@ -24,6 +24,7 @@ from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.validation.baselines import FILTER, filter_missing, filtered, filtered_name, variants
+from toonforge.validation.independence import dependence
 from toonforge.validation.items import Batch, Items
 from toonforge.validation.protocol import Setting, protocol
 from toonforge.validation.subjects import (
@@ -223,24 +224,26 @@ class Measuring:
     # -- what came of it ------------------------------------------------------------------------------------------
 
     def _results(self, outcomes: Mapping[Key, Outcome], seconds: float) -> Results:
-        values: dict[str, dict[str, float]] = {}
         about: dict[str, About] = {}
-        for name, config in self.metrics.items():
-            outcome = outcomes[name, HEADLINE]
-            values[name] = dict(outcome.values)
-            about[name] = self._about(config, outcome, {s.part: s for s in self._subjects if s.name == name})
+        values = {name: dict(outcomes[name, HEADLINE].values) for name in self.metrics}
         for (name, part), outcome in outcomes.items():
-            if part != HEADLINE and outcome.failed is not None:
-                caution = f"{part} is nan: the metric failed there with {outcome.failed}"
-                about[name] = attrs.evolve(about[name], cautions=(*about[name].cautions, caution))
             if part != HEADLINE and HEADLINE in outcome.values:
                 values[name][part] = outcome.values[HEADLINE]
                 if "std" in outcome.values:
                     values[name][f"{part}_std"] = outcome.values["std"]
+        for name, config in self.metrics.items():
+            subjects = {subject.part: subject for subject in self._subjects if subject.name == name}
+            about[name] = self._about(config, outcomes[name, HEADLINE], subjects, values[name])
+        for (name, part), outcome in outcomes.items():
+            if part != HEADLINE and outcome.failed is not None:
+                caution = f"{part} is nan: the metric failed there with {outcome.failed}"
+                about[name] = attrs.evolve(about[name], cautions=(*about[name].cautions, caution))
         drawings = {name: o.drawing for (name, part), o in outcomes.items() if o.drawing is not None and not part}
         return Results(values=values, about=about, drawings=drawings, seconds=seconds)
 
-    def _about(self, config: Metric, outcome: Outcome, subjects: Mapping[str, Subject]) -> About:
+    def _about(
+        self, config: Metric, outcome: Outcome, subjects: Mapping[str, Subject], values: Mapping[str, float]
+    ) -> About:
         better = {True: "lower", False: "higher", None: None}[config.lower_is_better]
         trained = any(map(self.graph.networks_below, expressions(config).values()))
         cautions = [*config.cautions(outcome.pictures)]
@@ -250,6 +253,7 @@ class Measuring:
             cautions.append(f"no picture of it: drawing failed with {outcome.undrawn}")
         if not cautions and math.isnan(outcome.values.get(HEADLINE, 0.0)):
             cautions.append(why_not_a_number(outcome))
+        cautions += dependence(config, subjects[HEADLINE].exprs, values, self._groups_of)
         missing = filter_missing()
         if missing is not None and subjects.keys() - {HEADLINE} and FILTER not in subjects:
             cautions.append(missing)
