@@ -143,7 +143,73 @@ def test_the_best_step_is_marked_and_one_click_away(opened):
     page = opened.page
     assert page.locator("#stepper .ticks .star").count() == 1
     page.locator("#stepper").get_by_role("button", name="best").click()
-    assert page.locator("#stepper .now").inner_text() == "step 500, epoch 35.7 ★ best"
+    assert page.locator("#stepper .now").inner_text() == "step 500, epoch 35.7", "the button beside it says that it is"
+    assert page.locator("#stepper [aria-pressed=true]").inner_text() == "★ best"
+    assert page.locator("#stepper input").get_attribute("aria-valuetext") == "step 500, epoch 35.7 ★ best"
+    page.locator("#stepper").get_by_role("button", name="Next step").click()
+    assert page.locator("#stepper [aria-pressed=true]").count() == 0
+
+
+def test_cards_of_small_pictures_are_as_wide_as_their_pictures(opened):
+    gaps = opened.page.evaluate(
+        "[...document.querySelectorAll('.row')].map(e => e.clientWidth - e.querySelector('button').clientWidth)"
+    )
+    assert gaps and max(gaps) < 12
+
+
+def test_the_signs_in_the_charts_are_explained(opened):
+    said = opened.page.locator(".signs").inner_text().split("\n")
+    assert said == ["★ best kid", "↻ resumed", "▲ a warning begins"]
+
+
+WRITTEN = """
+window.written = [];
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  window.written.push([text, x, y, this.textAlign]);
+  return write.apply(this, arguments);
+};
+"""
+
+
+@pytest.fixture
+def written(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """A page of a run that was resumed at its best step; what its charts write is in `window.written`."""
+    context = browser.new_context(**WIDE)
+    context.add_init_script(WRITTEN)
+    page = context.new_page()
+    page.goto(write_report(write_run(tmp_path / "run", resumed=500)).as_uri())
+    page.wait_for_selector(".uplot")
+    yield page
+    context.close()
+
+
+def test_signs_at_one_step_do_not_lie_on_each_other(written):
+    signs = written.evaluate("window.written.filter(each => '★↻▲'.includes(each[0]))")
+    best, resumed = ({(x, y) for sign, x, y, _ in signs if sign == wanted} for wanted in "★↻")
+    assert {x for x, _ in best} == {x for x, _ in resumed}, "the fixture has both at one step"
+    assert all(abs(y - other) >= 12 for x, y in best for at, other in resumed if at == x)
+
+
+def test_the_phases_stand_above_the_charts_as_well_when_zoomed(written):
+    written.evaluate("window.written = []")
+    written.get_by_role("button", name="Zoom in").click()
+    written.wait_for_timeout(150)
+    labels = written.evaluate("window.written.filter(each => each[0].startsWith('warm_up'))")
+    assert labels and {label[3] for label in labels} == {"left"}
+
+
+def test_a_chart_without_data_in_the_range_says_so(written):
+    chart = written.locator(".chart", has=written.get_by_role("heading", name="generators"))
+    assert "last values:" in chart.inner_text()
+    for button in ("Zoom in", "Zoom in", "Earlier", "Earlier", "Earlier", "Earlier"):
+        written.get_by_role("button", name=button).click()
+    assert x_range(written) == "steps 94 to 281"
+    assert chart.locator(".at").inner_text() == "nothing in this range"
+    assert set(chart.locator(".keys b").all_inner_texts()) == {"–"}
+    kid = written.locator(".chart", has=written.get_by_role("heading", name="kid"))
+    assert kid.locator(".at").inner_text() == "last values in this range:"
+    assert "untranslated 92.8" in kid.inner_text().replace("\n", " "), "a baseline runs through"
 
 
 def test_play_runs_from_the_first_step_to_the_last_and_stops(opened):

@@ -14,6 +14,7 @@
 "use strict";
 (function () {
   const make = toonforge.make;
+  const SIGNS = { best: "★", resumed: "↻", warning: "▲" };
   const SMOOTHING = [0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
 
   toonforge.charts = function (root, data) {
@@ -22,6 +23,7 @@
       .flatMap((c) => c.series).map((s) => s.x.length));
     all.smoothing = points > 200 ? 3 : 0;
     root.append(controls(all, points > 0));
+    if ((data.marks || []).length) root.append(signs(data.marks));
     for (const group of data.groups) {
       if (group.title) root.append(make("h3", {}, group.title));
       const box = make("div", { class: "charts" });
@@ -116,6 +118,19 @@
     }
     bar.append(range);
     return bar;
+  }
+
+  // What the signs in the charts mean: those that are there.
+  function signs(marks) {
+    const best = marks.find((mark) => mark.kind === "best");
+    const words = { best: best ? best.label : "", resumed: "resumed", warning: "a warning begins" };
+    const list = make("ul", { class: "signs", "aria-label": "Signs in the charts" });
+    for (const kind of Object.keys(SIGNS)) {
+      if (marks.some((mark) => mark.kind === kind)) {
+        list.append(make("li", {}, [make("span", { class: "sign " + kind, "aria-hidden": "true" }, SIGNS[kind]), " " + words[kind]]));
+      }
+    }
+    return list;
   }
 
   // -- one chart -----------------------------------------------------------------------------------------------------
@@ -236,6 +251,7 @@
       ctx.save();
       ctx.font = 11 * ratio + "px system-ui, sans-serif";
       ctx.textBaseline = "alphabetic";
+      ctx.textAlign = "left"; // what the axes leave behind is another
       spans.forEach((span, i) => {
         const from = Math.max(left, u.valToPos(at(axis, span.start, this.all.x), "x", true));
         const to = Math.min(left + width, u.valToPos(at(axis, span.stop, this.all.x), "x", true));
@@ -259,6 +275,7 @@
       ctx.save();
       ctx.font = 12 * ratio + "px system-ui, sans-serif";
       ctx.textAlign = "center";
+      const written = [];
       for (const mark of this.all.data.marks || []) {
         const x = u.valToPos(at(axis, mark.step, this.all.x), "x", true);
         if (x < left || x > left + width) continue;
@@ -271,9 +288,33 @@
         ctx.lineTo(x, top + height);
         ctx.stroke();
         ctx.globalAlpha = 1;
-        ctx.fillText({ best: "★", resumed: "↻", warning: "▲" }[mark.kind], x, top + height - 3 * ratio);
+        // Signs that would lie on each other stand above each other; the same sign twice at one place is one.
+        const near = written.filter((other) => Math.abs(other.x - x) < 13 * ratio);
+        if (near.some((other) => other.kind === mark.kind && Math.abs(other.x - x) < 4 * ratio)) continue;
+        let line = 0;
+        while (near.some((other) => other.line === line)) line++;
+        written.push({ x: x, line: line, kind: mark.kind });
+        ctx.fillText(SIGNS[mark.kind], x, top + height - (3 + 14 * line) * ratio);
+      }
+      if (this.drawable.every((series) => this.lastIn(series) === null)) {
+        ctx.fillStyle = colour("faint");
+        ctx.fillText("nothing in this range", left + width / 2, top + height / 2);
       }
       ctx.restore();
+    }
+
+    // Where a curve's last value within the zoom is, in the table; where it only runs through, the one before; null
+    // where nothing of it is seen.
+    lastIn(series) {
+      const xs = this.values[0], column = this.values[this.columns.get(series).main];
+      const [low, high] = this.all.range || this.all.full();
+      let before = null, after = false;
+      for (let i = 0; i < xs.length; i++) {
+        if (column[i] === null || column[i] === undefined) continue;
+        if (xs[i] <= high) before = i;
+        else { after = true; break; }
+      }
+      return before === null || (xs[before] < low && !after) ? null : before;
     }
 
     legend() {
@@ -310,16 +351,19 @@
       if (!this.entries) return;
       const index = u.cursor.idx, here = index !== null && index !== undefined && u.cursor.left >= 0;
       const x = here ? this.values[0][index] : null;
-      this.at.textContent = here ? this.where(x) : "last values:";
-      const spoken = [this.at.textContent];
+      this.at.textContent = here ? this.where(x) : this.all.range ? "last values in this range:" : "last values:";
+      const spoken = [];
+      let empty = true;
       for (const [series, value] of this.entries) {
         const { main } = this.columns.get(series);
         const column = this.values[main];
-        const found = nearest(column, here ? index : column.length - 1);
+        const last = this.lastIn(series), found = here && last !== null ? nearest(column, index) : last;
+        empty = empty && last === null;
         value.textContent = found === null ? "–" : short(column[found], this.chart.unit, 4);
         if (!this.hidden.has(series)) spoken.push(series.label + " " + value.textContent);
       }
-      this.said = spoken.join(", ");
+      if (empty && !here) this.at.textContent = "nothing in this range";
+      this.said = [this.at.textContent, ...spoken].join(", ");
     }
 
     where(x) {
@@ -334,6 +378,7 @@
     rescale() {
       if (!this.plot || this.empty) return;
       this.plot.setData(this.values, true);
+      this.read(this.plot);
     }
 
     resize() {

@@ -129,8 +129,8 @@ var toonforge = {};
     const best = steps.items.findIndex(function (item) { return item.best; });
     if (last > 0) element.append(...controls);
     element.append(now);
+    const jump = make("button", { type: "button" }, "★ best");
     if (last > 0 && best >= 0) {
-      const jump = make("button", { type: "button" }, "★ best");
       jump.addEventListener("click", function () { steps.play(false); steps.go(best); });
       element.append(jump);
     }
@@ -146,7 +146,9 @@ var toonforge = {};
       const text = steps.now.label + (steps.now.best ? " ★ best" : "");
       range.value = steps.at;
       range.setAttribute("aria-valuetext", text);
-      now.textContent = text;
+      // Where the button says it, the words need not.
+      now.textContent = last > 0 ? steps.now.label : text;
+      jump.setAttribute("aria-pressed", String(Boolean(steps.now.best)));
       play.textContent = steps.playing ? "❚❚" : "▶";
       play.setAttribute("aria-label", steps.playing ? "Pause" : "Play");
       back.disabled = steps.at === 0;

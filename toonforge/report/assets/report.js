@@ -39,7 +39,12 @@
       box.append(make("h3", {}, translation.field + " → " + translation.target));
       const list = make("div", { class: "rows" });
       const shown = Math.min(translation.size[0], 192) * Math.max(1, Math.floor(96 / translation.size[0]));
-      list.style.setProperty("--least", Math.min(shown, 150) * translation.stages.length + 6 * translation.stages.length + "px");
+      const count = translation.stages.length;
+      if (shown <= 150) {
+        // Small pictures cannot fill more: their cards are as wide as they are.
+        list.style.setProperty("--least", shown * count + 5.6 * (count - 1) + 14 + "px");
+        list.style.setProperty("--most", "0px");
+      } else list.style.setProperty("--least", 150 * count + 6 * count + "px");
       box.append(list);
       translation.names.forEach(function (name, row) {
         const place = pictures.length;
