@@ -138,7 +138,12 @@ def measuring(
     **more: Any,
 ) -> Measuring:
     told = {} if skipped is None else skipped
-    options = {"part": "validation", "weights": "as trained", "trained": ("G", "F"), **more}
+    options = {
+        "part": "validation",
+        "weights": {"G": "as trained", "F": "as trained", "V": "as given"},
+        "trained": ("G", "F"),
+        **more,
+    }
     return Measuring(
         metrics,
         source or Reads(groups),

@@ -21,8 +21,10 @@ from toonforge.data.transforms import to_pictures
 from toonforge.errors import Problem, ToonforgeError
 from toonforge.metrics import FID, KID, ContentPreservation, CosineDissimilarity, Fourier, PixelL1
 from toonforge.recipe.expr import Expr
+from toonforge.recipe.graph import Graph
 from toonforge.validation import baselines
 from toonforge.validation.protocol import of_headline
+from toonforge.validation.weights import in_words
 
 photo, anime, made = Expr.parse("photo"), Expr.parse("anime"), Expr.parse("G(photo)")
 
@@ -418,7 +420,8 @@ def said(metric: Metric, groups: Mapping[str, Mapping[str, object]] = GROUPS, **
 
 
 def test_the_protocol_says_how_many_pictures_of_what_how_read_and_whose_weights() -> None:
-    text = said(apart(), weights="moving average (decay 0.99)", preparation="short side scaled to 18 pixels")
+    weights = {"G": "moving average (decay 0.99)", "F": "as trained"}
+    text = said(apart(), weights=weights, preparation="short side scaled to 18 pixels")
     assert text.split("; ") == [
         "difference of means",
         "11 generated and 13 reference pictures of the validation part",
@@ -431,7 +434,27 @@ def test_the_protocol_says_how_many_pictures_of_what_how_read_and_whose_weights(
 
 
 def test_weights_are_named_where_there_are_any() -> None:
-    assert "weights" not in said(apart("photo")) and "weights" not in said(apart(), weights="none")
+    assert "weights" not in said(apart("photo")) and "weights" not in said(apart(), weights={})
+
+
+@pytest.mark.parametrize(
+    ("generated", "reference", "words"),
+    [
+        ("G(photo)", "anime", "moving average (decay 0.99)"),
+        ("G(photo)", "H(photo)", "moving average (decay 0.99)"),
+        ("E(photo)", "anime", "as trained"),
+        ("V(photo)", "V(anime)", "as given"),
+        ("fake", "E(anime)", "moving average (decay 0.99) of G, E as trained"),
+        ("E(H(photo))", "V(G(photo))", "moving average (decay 0.99) of G and H, E as trained, V as given"),
+    ],
+)
+def test_weights_are_those_of_the_networks_below_the_metric(generated: str, reference: str, words: str) -> None:
+    average = "moving average (decay 0.99)"
+    weights = {"V": "as given", "E": "as trained", "H": average, "G": average}
+    graph = Graph(weights, {"fake": made})
+    metric = apart(generated, reference)
+    networks = frozenset().union(*map(graph.networks_below, (metric.generated, metric.reference)))
+    assert in_words(weights, networks) == words
 
 
 def test_unreadable_pictures_are_told_and_not_counted() -> None:

@@ -81,7 +81,9 @@ def messages(error: ToonforgeError) -> str:
     return "\n".join(map(str, error.problems))
 
 
-@pytest.mark.parametrize("more", ["", "ema = 0.9", 'precision = "fp64"', 'precision = "bf16"'])
+@pytest.mark.parametrize(
+    "more", ["", "ema = 0.9", 'precision = "fp64"', 'precision = "bf16"', 'ema = 0.9\nprecision = "bf16"']
+)
 def test_the_numbers_are_those_of_the_training_bit_for_bit(text: str, tmp_path: Path, more: str) -> None:
     run = trained(text.replace("steps = 4", f"steps = 4\n{more}"), tmp_path / "run")
     then = measured(run)

@@ -22,6 +22,7 @@ from toonforge.inference import Inference
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
 from toonforge.train.trainer import train
+from toonforge.validation.weights import weights_of
 
 TEXT = """
 name = "measured"
@@ -124,6 +125,21 @@ def test_the_words_for_the_weights_are_those_of_the_recipe(tiny: None, tmp_path:
     train(recipe("seed = 0"), folder=tmp_path / "run", cpu=True)
     (event,) = logged(tmp_path / "run", "metrics")
     assert event["about"]["brightness"]["protocol"].endswith("; networks' weights: as trained")
+
+
+def test_averages_are_the_generators_alone(tiny: None) -> None:
+    """`[networks] E`, trained or not, and generators that nothing trains, have none."""
+    text = (
+        TEXT.replace("generators.G =", 'generators.F = { type = "tiny/generator" }\ngenerators.G =')
+        + """
+phases.q = { updates = ["E"], losses.same = { type = "l1", input = "E(photo)", target = "V(F(photo))" } }
+networks.E = { type = "tiny/features" }
+networks.V = { type = "tiny/features" }
+"""
+    )
+    words = {"G": "moving average (decay 0.9)", "F": "as given", "E": "as trained", "V": "as given"}
+    assert weights_of(recipes.loads(text % "ema = 0.9")) == words
+    assert weights_of(recipes.loads(text % "seed = 0")) == {**words, "G": "as trained"}
 
 
 def test_networks_that_no_phase_trains_make_references_that_are_kept(

@@ -68,8 +68,7 @@ class Measuring:
         device, dtype: where and as what networks and metrics compute.
         skipped: told (path, reason) of each picture that cannot be read.
         part: of the data set, as a protocol calls it: "validation", "test".
-        weights: of the networks, as a protocol calls them: "moving average (decay 0.99)", "as trained"; "none" where
-            there are no networks.
+        weights: network -> its weights, as a protocol calls them (`toonforge.validation.weights.weights_of`).
         preparation: how the pictures were prepared (`toonforge.components.Dataset.preparation`).
         trained: networks that change from one measurement to the next; all when left out.
 
@@ -88,7 +87,7 @@ class Measuring:
         skipped: Callable[[str, str], None],
         *,
         part: str,
-        weights: str,
+        weights: Mapping[str, str],
         preparation: str = "",
         trained: Collection[str] | None = None,
     ) -> None:
@@ -245,7 +244,7 @@ class Measuring:
         self, config: Metric, outcome: Outcome, subjects: Mapping[str, Subject], values: Mapping[str, float]
     ) -> About:
         better = {True: "lower", False: "higher", None: None}[config.lower_is_better]
-        trained = any(map(self.graph.networks_below, expressions(config).values()))
+        networks = frozenset().union(*map(self.graph.networks_below, expressions(config).values()))
         cautions = [*config.cautions(outcome.pictures)]
         if outcome.failed is not None:
             cautions.insert(0, f"nan: the metric failed with {outcome.failed}")
@@ -263,7 +262,7 @@ class Measuring:
                 config,
                 outcome.pictures,
                 self.setting,
-                networks=trained,
+                networks=networks,
                 filter=subjects[FILTER].exprs[config.translated or ""].text if FILTER in subjects else None,
             ),
             pictures=outcome.pictures,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import attrs
 
 from toonforge.components import Metric
+from toonforge.validation.weights import in_words
 
-NO_WEIGHTS = "none"
 FILTER_CLAUSE = "plain filter: OpenCV's "
 
 
@@ -18,17 +18,17 @@ class Setting:
 
     Attributes:
         part: of the data set: "validation"; empty for pictures of no data set, which `preparation` then names.
-        weights: of the networks: "moving average (decay 0.99)", "as trained", or "none".
+        weights: network -> its weights: "moving average (decay 0.99)", "as trained".
         preparation: how the pictures were scaled and cut; empty where nobody says.
     """
 
     part: str
-    weights: str
+    weights: Mapping[str, str]
     preparation: str = ""
 
 
 def protocol(
-    config: Metric, pictures: Mapping[str, int], setting: Setting, *, networks: bool, filter: str | None = None
+    config: Metric, pictures: Mapping[str, int], setting: Setting, *, networks: Set[str], filter: str | None = None
 ) -> str:
     """The metric's own protocol, which and how many pictures, how they are read, the networks' weights, the filter.
 
@@ -36,13 +36,13 @@ def protocol(
 
     Args:
         pictures: `Expr` field -> how many arrived.
-        networks: whether any network was evaluated.
+        networks: those that were evaluated.
         filter: what stands in the translation's place in the part "filter", where the metric has it.
     """
     where = f" of the {setting.part} part" if setting.part else ""
     parts = [config.protocol(), f"{_counted(config, pictures)}{where}", setting.preparation]
-    if networks and setting.weights != NO_WEIGHTS:
-        parts.append(f"networks' weights: {setting.weights}")
+    if weights := in_words(setting.weights, networks):
+        parts.append(f"networks' weights: {weights}")
     if filter is not None:
         parts.append(f"{FILTER_CLAUSE}{filter}")
     return "; ".join(part for part in parts if part)

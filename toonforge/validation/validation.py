@@ -18,6 +18,7 @@ from toonforge.runs.folder import RunFolder, writing
 from toonforge.validation.grid import Drawn, save_grid, save_strips, translate_fixed
 from toonforge.validation.items import Items
 from toonforge.validation.measuring import Measuring
+from toonforge.validation.weights import weights_of
 
 PART = "validation"
 
@@ -112,11 +113,6 @@ class Validation:
     def _within(self, path: Path) -> str:
         """A path as the log has it: relative to the run's folder."""
         return path.relative_to(self.folder.path).as_posix()
-
-
-def weights_of(recipe: Recipe) -> str:
-    """Which weights of a run's networks are shown and measured, in words."""
-    return "as trained" if recipe.train.ema is None else f"moving average (decay {recipe.train.ema:g})"
 
 
 def flat(results: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

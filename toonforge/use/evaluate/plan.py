@@ -131,8 +131,7 @@ def measure(plan: Plan, *, cpu: bool = False, progress: Callable[[int, int], Non
     from toonforge.train.state import DTYPES
     from toonforge.use.evaluate.inference import inference_of
     from toonforge.validation.measuring import Measuring
-    from toonforge.validation.protocol import NO_WEIGHTS
-    from toonforge.validation.validation import weights_of
+    from toonforge.validation.weights import weights_of
 
     device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
     trained = plan.trained
@@ -146,7 +145,7 @@ def measure(plan: Plan, *, cpu: bool = False, progress: Callable[[int, int], Non
         DTYPES[trained.recipe.train.precision] if trained is not None else torch.float32,
         skipped.__setitem__,
         part=plan.part,
-        weights=weights_of(trained.recipe) if trained is not None else NO_WEIGHTS,
+        weights=weights_of(trained.recipe) if trained is not None else {},
         preparation=plan.preparation,
     )
     results = measuring(inference_of(plan, device), progress)
