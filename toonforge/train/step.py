@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -24,6 +25,11 @@ from toonforge.train.process import in_group
 from toonforge.train.seeds import seed_call, seed_step
 from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
 
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for each other. The main one draws, measures and writes alone, and measuring many pictures
+takes longer than the ten minutes after which NCCL would give up. A process that fails is no reason to wait: whatever
+started them ends the others."""
+
 
 def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     """The Accelerator of a run: Accelerate's own gradient accumulation stays off, ours is in the step."""
@@ -36,7 +42,7 @@ def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
         mixed_precision="bf16" if precision == "bf16" else "no",
         # Told explicitly, since with several processes and no accelerator it would let each of them train alone.
         cpu=cpu or not has_accelerator() or None,
-        kwargs_handlers=[keywords],
+        kwargs_handlers=[keywords, InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 
 
