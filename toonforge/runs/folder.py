@@ -110,7 +110,7 @@ class RunFolder:
             write_data_list(self.path / "data.csv", sources, fields)
 
     def begin(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> None:
-        """Make the folder and describe the run in it. `data`: what `fingerprint` says of the training pictures."""
+        """Make the folder and describe the run in it. `data`: what `fingerprint` says of the pictures."""
         self.refuse(resume=False)
         with writing(self.path):
             self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -144,18 +144,17 @@ class RunFolder:
             notes.append("learning rates follow their schedules over the new length from here on, not from the start")
         was = self._data()
         notes += [
-            f"the {group} pictures have changed ({was[group]} then, {now} now): from here on their order differs from "
-            "that of an uninterrupted run"
-            for group, now in data.items()
-            if was.get(group, now) != now
+            _changed_pictures(key, then, data.get(key, "none"))
+            for key, then in was.items()
+            if data.get(key, "none") != then
         ]
         with writing(self.path):
-            if notes:
+            if notes or was != data:
                 self._describe(recipe, source, data)
         return notes
 
     def _data(self) -> Mapping[str, str]:
-        """The training pictures' fingerprint as the run has it; nothing where it cannot be read."""
+        """The fingerprint of all pictures as the run has it; nothing where it cannot be read."""
         try:
             found = json.loads((self.path / "lock.json").read_text("utf-8"))["data"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -202,15 +201,38 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def fingerprint(source: ImageSource) -> dict[str, str]:
-    """Group -> how many pictures it has, and a hash of their names in order."""
+def fingerprint(parts: Mapping[str, ImageSource]) -> dict[str, str]:
+    """Group -> how many pictures it has, and a hash of their names in order; "validation: group" of other parts."""
     found = {}
-    for group, size in source.sizes.items():
-        digest = hashlib.sha256()
-        for index in range(size):
-            digest.update(source.name(group, index).encode("utf-8", "surrogatepass") + b"\0")
-        found[group] = f"{size} pictures, {digest.hexdigest()[:12]}"
+    for part, source in parts.items():
+        for group, size in source.sizes.items():
+            digest = hashlib.sha256()
+            for index in range(size):
+                digest.update(source.name(group, index).encode("utf-8", "surrogatepass") + b"\0")
+            key = group if part == "train" else f"{part}: {group}"
+            found[key] = f"{size} pictures, {digest.hexdigest()[:12]}"
     return found
+
+
+def _changed_pictures(key: str, was: str, now: str) -> str:
+    """That pictures are others than `fingerprint` said, in words, and what follows from it."""
+    part, held_out, group = key.partition(": ")
+    follows = "their order differs from that of an uninterrupted run"
+    if held_out:
+        follows = "what is drawn and measured does not compare with what was before"
+    which = f"{part} pictures of {group}" if held_out else f"{key} pictures"
+    return f"the {which} have changed ({was} then, {now} now): from here on {follows}"
+
+
+def remeasures(change: str, metric: str) -> bool:
+    """Whether numbers of a metric made after a change do not compare with earlier ones.
+
+    Args:
+        change: as `RunFolder.resume` tells of it.
+        metric: "metric" or "metric.part".
+    """
+    key, name = change.partition(":")[0], metric.partition(".")[0]
+    return key == f"metrics.{name}" or key.startswith((f"metrics.{name}.", "the validation pictures of "))
 
 
 def _may_change(key: str) -> bool:

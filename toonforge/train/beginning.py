@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toonforge.components import ImageSource
+from toonforge.errors import DataError
 from toonforge.events import RunInfo
 from toonforge.recipe.model import Recipe
 from toonforge.report.writer import ReportWriter
@@ -32,16 +34,19 @@ def describe_run(
         resume: whether the folder holds the run already.
         parts: the pictures that are open already, "train" among them; those held out for testing are listed too.
     """
-    data = fingerprint(parts["train"])
+    sources = dict(parts)
+    for part in recipe.data.splits:
+        if part not in sources:
+            # Training needs no other part: one that has gone since the run began is told of as a change.
+            with suppress(DataError) if resume else nullcontext():
+                sources[part] = recipe.data.build(part)
+    data = fingerprint(sources)
     changes = []
     if resume:
         changes = folder.resume(recipe, source, data)
     else:
         folder.begin(recipe, source, data)
     if changes or not resume:
-        sources = dict(parts)
-        for part in recipe.data.splits:
-            sources.setdefault(part, recipe.data.build(part))
         folder.list_data(recipe, sources)
     return changes
 
