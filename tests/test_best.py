@@ -17,14 +17,15 @@ from tests.test_processes import start
 from tests.test_resume import interrupt_at
 from tests.tiny import TinyMetric, TinySource
 from toonforge import recipe as recipes
+from toonforge.components import Count
 from toonforge.data.transforms import normalised
 from toonforge.errors import RecipeError, RunError
-from toonforge.events import Best, Measured, RunInfo
+from toonforge.events import About, Best, Measured, RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
 from toonforge.runs.log import read_events
 from toonforge.runs.record import read_record
-from toonforge.train.best import Ranking
+from toonforge.train.best import Made, Ranking, Seen
 from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.saving import Saving
 from toonforge.train.telling import Telling
@@ -58,15 +59,22 @@ def recipe(steps: int = 8, best: str = "mean", more: str = "") -> Recipe:
     return recipes.loads(RECIPE.format(steps=steps, best=best, more=more))
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, *values: float, shades: dict[int, float] | None = None) -> None:
-    """Let `mean` be the n-th value at step n."""
+def scripted(
+    monkeypatch: pytest.MonkeyPatch,
+    *values: float,
+    shades: dict[int, float] | None = None,
+    pictures: dict[int, int] | None = None,
+) -> None:
+    """Let `mean` be the n-th value at step n; `pictures`: step -> how many it is made of, 3 where it does not say."""
     from toonforge.validation.validation import Validation
 
     def measure(self: Validation, inference: object, step: int, progress: object = None) -> Measured:
         metrics = {"mean": values[step - 1], "mean.pictures": 3, "shade": (shades or {}).get(step, 1.0)}
-        self.folder.write_event("metrics", step, metrics=metrics)
+        about = {"mean": About(better="lower", protocol="mean", pictures={"input": (pictures or {}).get(step, 3)})}
+        logged = {name: attrs.asdict(each) for name, each in about.items()}
+        self.folder.write_event("metrics", step, metrics=metrics, about=logged)
         nested = {"mean": {"": metrics["mean"], "pictures": 3.0}, "shade": {"": metrics["shade"]}}
-        return Measured(step=step, metrics=nested, about={})
+        return Measured(step=step, metrics=nested, about=about)
 
     monkeypatch.setattr(Validation, "measure", measure)
 
@@ -115,7 +123,7 @@ VALUES = st.lists(st.floats(-9, 9) | st.just(math.nan) | st.just(math.inf), min_
 def ranked(values: list[float], lower: bool, patience: int | None = 3) -> tuple[Ranking, list[int]]:
     """A ranking, and the steps that were better than all before."""
     ranking = Ranking("kid", lower, patience)
-    return ranking, [step for step, value in enumerate(values) if ranking.add(step, {"kid": value})]
+    return ranking, [step for step, value in enumerate(values) if ranking.add(step, Seen({"kid": value}))]
 
 
 @given(VALUES, st.booleans())
@@ -135,8 +143,8 @@ def test_the_best_is_the_first_of_the_extreme_finite_values(values: list[float],
 def test_a_ranking_from_the_log_goes_on_as_the_one_that_wrote_it(values: list[float], lower: bool, cut: int) -> None:
     whole, better = ranked(values, lower)
     ranking = Ranking("kid", lower, 3)
-    ranking.restore({step: {"kid": value} for step, value in enumerate(values[:cut])}, lambda step: True)
-    rest = [s for s, value in enumerate(values) if s >= cut and ranking.add(s, {"kid": value})]
+    ranking.restore({step: Seen({"kid": value}) for step, value in enumerate(values[:cut])}, lambda step: True)
+    rest = [s for s, value in enumerate(values) if s >= cut and ranking.add(s, Seen({"kid": value}))]
     assert rest == [step for step in better if step >= cut]
     assert (ranking.best, ranking.waited, ranking.over) == (whole.best, whole.waited, whole.over)
 
@@ -144,7 +152,7 @@ def test_a_ranking_from_the_log_goes_on_as_the_one_that_wrote_it(values: list[fl
 @given(VALUES, st.sets(st.integers(0, 11)))
 def test_what_has_no_checkpoint_is_not_the_best_that_is_kept(values: list[float], there: set[int]) -> None:
     ranking = Ranking("kid", True, None)
-    ranking.restore({step: {"kid": value} for step, value in enumerate(values)}, there.__contains__)
+    ranking.restore({step: Seen({"kid": value}) for step, value in enumerate(values)}, there.__contains__)
     candidates = [(value, step) for step, value in enumerate(values) if step in there and math.isfinite(value)]
     assert ranking.best == (
         Best(metric="kid", value=min(candidates)[0], step=min(candidates)[1]) if candidates else None
@@ -153,10 +161,47 @@ def test_what_has_no_checkpoint_is_not_the_best_that_is_kept(values: list[float]
 
 def test_a_part_of_a_metric_is_ranked_and_an_unknown_one_named() -> None:
     ranking = Ranking("kid.far", False, None)
-    assert ranking.add(1, {"kid": 1.0, "kid.far": 2.0}) and ranking.best == Best(metric="kid.far", value=2.0, step=1)
+    assert ranking.add(1, Seen({"kid": 1.0, "kid.far": 2.0})) and ranking.best == Best(
+        metric="kid.far", value=2.0, step=1
+    )
     with pytest.raises(RunError, match="gives no 'far'") as caught:
-        ranking.add(2, {"kid": 1.0, "kid.near": 2.0, "far": 1.0})
+        ranking.add(2, Seen({"kid": 1.0, "kid.near": 2.0, "far": 1.0}))
     assert caught.value.problems[0].expected == "kid or kid.near"
+
+
+def test_patience_counts_from_the_last_better_one_though_its_checkpoint_is_gone() -> None:
+    ranking = Ranking("kid", True, 2)
+    ranking.restore({step: Seen({"kid": value}) for step, value in enumerate((5, 6, 1, 9))}, {0, 1, 3}.__contains__)
+    assert ranking.best == Best(metric="kid", value=5, step=0) and ranking.lost == Best(metric="kid", value=1, step=2)
+    assert (ranking.waited, ranking.over) == (1, False)
+
+
+MADE = st.sampled_from([None, Made("lower", "a", {"x": 3}), Made("lower", "b", {"x": 3}), Made("lower", "a", {"x": 2})])
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), MADE), min_size=1, max_size=12), st.integers(0, 12))
+def test_only_numbers_made_as_the_newest_one_are_compared(seen: list[tuple[float, Made | None]], cut: int) -> None:
+    ranking, better = Ranking("kid", True, 2), []
+    for step, (value, made) in enumerate(seen):
+        if ranking.add(step, Seen({"kid": value}, made)):
+            better.append(step)
+    first = max((s for s in range(1, len(seen)) if seen[s][1] != seen[s - 1][1]), default=0)
+    value, step = min((value, step) for step, (value, _) in enumerate(seen) if step >= first)
+    assert ranking.best == Best(metric="kid", value=value, step=step) and ranking.count == len(seen) - first
+    assert ranking.waited == len(seen) - 1 - step and {first, step} <= set(better)
+    resumed = Ranking("kid", True, 2)
+    resumed.restore({s: Seen({"kid": v}, made) for s, (v, made) in enumerate(seen[:cut])}, lambda step: True)
+    for s, (v, made) in list(enumerate(seen))[cut:]:
+        assert resumed.add(s, Seen({"kid": v}, made)) == (s in better)
+    assert (resumed.best, resumed.waited, resumed.count) == (ranking.best, ranking.waited, ranking.count)
+
+
+def test_numbers_of_a_metric_that_then_was_better_the_other_way_do_not_count() -> None:
+    ranking = Ranking("kid", False, 2)
+    ranking.restore({1: Seen({"kid": 1.0}, Made("lower", "a", {}))}, lambda step: True)
+    assert ranking.best is None and ranking.count == 0
+    ranking.restore({1: Seen({"kid": 1.0}, Made("higher", "a", {}))}, lambda step: True)
+    assert ranking.count == 1
 
 
 # -- keeping it -----------------------------------------------------------------------------------------------------
@@ -375,16 +420,111 @@ def test_another_metric_at_a_resume_is_judged_by_what_the_log_says_of_it(
     assert read_record(tmp_path / "run").best == finished.best
 
 
-def test_a_best_that_is_no_longer_asked_for_is_forgotten(
+def test_the_former_best_of_another_metric_goes_with_a_word(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 1, 3, 2, 9, 9, shades={1: 9, 2: 7, 3: 6, 4: 5, 5: 6, 6: 8})
+    train(recipe(4), folder=tmp_path / "run", cpu=True)
+    heard = Listener()
+    train(recipe(6, best="shade"), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert heard.notes[-1] == (
+        "step 2, the best by mean (1) until now, gives its place to step 4, the best by shade (5)"
+    )
+    assert {"event": "changed", "step": 4, "change": heard.notes[-1]} in events_of(tmp_path / "run", "changed")
+
+
+def test_a_best_that_nothing_takes_the_place_of_stays_and_is_told_of_once(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted(monkeypatch, 5, 4, 9, 9, 9, 9)
     train(recipe(4), folder=tmp_path / "run", cpu=True)
     plain = recipe(6)
     plain = attrs.evolve(plain, train=attrs.evolve(plain.train, metrics=attrs.evolve(plain.train.metrics, best=None)))
-    assert train(plain, folder=tmp_path / "run", resume=True, cpu=True).best is None
-    assert not (tmp_path / "run/checkpoints/best").exists() and kept(tmp_path / "run") == {"step-000006"}
+    heard = Listener()
+    assert train(plain, folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard]).best is None
+    assert best_of(tmp_path / "run") == "step-000002" and kept(tmp_path / "run") == {"step-000002", "step-000006"}
+    assert heard.notes[-1] == (
+        "step 2, the best by mean (4) until now, is kept: no other can take its place; checkpoints/best names it"
+    )
     assert read_record(tmp_path / "run").best is None
+    train(plain, folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert heard.notes == () and best_of(tmp_path / "run") == "step-000002"
+
+
+# -- measured in another way ------------------------------------------------------------------------------------------
+
+
+def test_a_metric_that_a_resume_changes_is_ranked_anew(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ", patience = 2"
+    scripted(monkeypatch, 5, 1, 2, 3, 90, 80, 81, 82)
+    assert train(recipe(more=more), folder=tmp_path / "run", cpu=True).reason == "no-improvement"
+    text = RECIPE.format(steps=8, best="mean", more=more)
+    changed = recipes.loads(text.replace('"tiny/mean", input = "G(photo)"', '"tiny/mean", input = "photo"'))
+    with monkeypatch.context() as patch:
+        patch.setattr(Saving, "judge", lambda *given: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            train(changed, folder=tmp_path / "run", resume=True, cpu=True)
+    notes = [event["change"] for event in events_of(tmp_path / "run", "changed")]
+    assert notes[1:] == [
+        "mean begins to be measured in another way: its 4 earlier measurements no longer count for the best",
+        "step 2, the best by mean (1) until now, is kept until a measurement of mean takes its place",
+    ]
+    assert best_of(tmp_path / "run") == "step-000002" and "step-000002" in kept(tmp_path / "run")
+    heard = Listener()
+    finished = train(changed, folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert heard.notes == () and (finished.reason, finished.step) == ("done", 8)
+    assert finished.best == Best(metric="mean", value=80, step=6) and best_of(tmp_path / "run") == "step-000006"
+
+
+def test_a_metric_that_begins_to_judge_the_other_way_is_ranked_anew(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 5, 1, 2, 3, 4)
+    train(recipe(4), folder=tmp_path / "run", cpu=True)
+    monkeypatch.setattr(TinyMetric, "lower_is_better", False)
+    heard = Listener()
+    finished = train(recipe(5), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert "its 4 earlier measurements no longer count" in " / ".join(heard.notes)
+    assert finished.best == Best(metric="mean", value=4, step=5)
+
+
+@pytest.mark.parametrize("cut", [None, *range(1, 6)])
+def test_another_number_of_pictures_begins_a_ranking_resumed_or_not(
+    tiny: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    cut: int | None,
+) -> None:
+    values, fewer = (5, 1, 3, 6, 5, 7), {3: 2, 4: 2, 5: 2, 6: 2}
+    if cut is not None:
+        scripted(monkeypatch, *values, pictures=fewer)
+        interrupt_at(monkeypatch, cut)
+        train(recipe(6, more=", patience = 3"), folder=tmp_path / "run", cpu=True)
+        monkeypatch.undo()
+    scripted(monkeypatch, *values, pictures=fewer)
+    resume = cut is not None
+    finished = train(recipe(6, more=", patience = 3"), folder=tmp_path / "run", resume=resume, cpu=True)
+    assert (finished.reason, finished.best) == ("done", Best(metric="mean", value=3, step=3))
+    note = (
+        "at step 3 mean begins to be measured in another way: its 2 earlier measurements no longer count for the best"
+    )
+    assert events_of(tmp_path / "run", "changed") == [{"event": "changed", "step": 3, "change": note}]
+    assert capsys.readouterr().err.count(f"note: {note}") == 1
+    assert kept(tmp_path / "run") == {"step-000003", "step-000006"}
+
+
+def test_the_end_tells_no_older_measurement_as_its_own(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at(monkeypatch, 3)
+    every = attrs.evolve(recipe().train.metrics, every=Count(steps=2))
+    plain = attrs.evolve(recipe(), train=attrs.evolve(recipe().train, metrics=every))
+    finished = train(plain, folder=tmp_path / "run", cpu=True)
+    assert (finished.step, finished.metrics, finished.about, finished.pictures) == (3, {}, {}, {})
+    assert [event["step"] for event in events_of(tmp_path / "run", "metrics")] == [2]
 
 
 def test_a_finished_run_that_is_measured_again_has_one_measurement_of_its_last_step(tiny: None, tmp_path: Path) -> None:
@@ -432,14 +572,16 @@ input = "photo"
 @pytest.mark.parametrize(
     ("rule", "key", "words"),
     [
-        ('best = "maen"', "best", "did you mean 'mean'?"),
-        ('best = "kid.part"', "best", "mean or shade"),
-        ('best = "profile"', "best", "describes the pictures and does not judge"),
-        ('best = "mean.std"', "best", "no number to be improved"),
-        ('best = "mean.untranslated"', "best", "no number to be improved"),
-        ('best = "mean."', "best", "no number to be improved"),
+        ('every = 1, best = "maen"', "best", "did you mean 'mean'?"),
+        ('every = 1, best = "kid.part"', "best", "mean or shade"),
+        ('every = 1, best = "profile"', "best", "describes the pictures and does not judge"),
+        ('every = 1, best = "mean.std"', "best", "no number to be improved"),
+        ('every = 1, best = "mean.untranslated"', "best", "no number to be improved"),
+        ('every = 1, best = "mean."', "best", "no number to be improved"),
         ("every = 1, patience = 3", "patience", "needs `best`"),
-        ('best = "mean", patience = 3', "patience", "needs `every`"),
+        ("patience = 3, every = 1", "patience", "needs `best`"),
+        ('best = "mean"', "best", "needs `every`"),
+        ('best = "mean", patience = 3', "best", "needs `every`"),
         ('every = 1, best = "mean", patience = 0', "patience", "at least 1"),
     ],
 )

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -22,10 +23,11 @@ from tests.test_processes import ROOT
 from tests.tiny import TinySource
 from toonforge import recipe as recipes
 from toonforge.components import Count
-from toonforge.errors import RunError, ToonforgeError, UnreadableImage
+from toonforge.errors import DataError, Problem, RunError, ToonforgeError, UnreadableImage
 from toonforge.events import RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import CheckpointRule, Recipe
+from toonforge.train.step import make_accelerator
 from toonforge.train.trainer import train
 
 TRAIN = "ema = 0.9\ncheckpoint = { every = 3, keep = 2 }\nlog.every = 1\nsamples.every = 2\n" + (
@@ -352,3 +354,65 @@ def test_changed_pictures_are_noted(tiny: None, tmp_path: Path) -> None:
     heard = Notes()
     train(recipes.loads(text), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
     assert heard.notes == ()
+
+
+def test_changed_validation_pictures_are_noted_listed_and_measured_apart(tiny: None, tmp_path: Path) -> None:
+    from PIL import Image
+
+    def draw(path: Path, shade: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (shade, 90, 10)).save(path)
+
+    for folder, count in (("photo", 6), ("anime", 6), ("held/photo", 3), ("held/anime", 3)):
+        for number in range(count):
+            draw(tmp_path / folder / f"{number}.png", number * 40)
+    folders = [f'{{ photo = "{at}/photo", anime = "{at}/anime" }}' for at in (tmp_path, tmp_path / "held")]
+    data = f"fields = {folders[0]}\nvalidation_fields = {folders[1]}\nimage_size = 16\nload_size = 18"
+    rule = 'metrics = { every = 1, best = "mean" }\n'
+    metric = '[metrics]\nmean = { type = "tiny/mean", input = "photo" }\n'
+    text = CYCLEGAN.format(data=data, train=rule).replace("tiny/pictures", "unpaired-folders") + TRANSLATIONS + metric
+    train(stopped_at(recipes.loads(text), 3), folder=tmp_path / "run", cpu=True)
+    before = json.loads((tmp_path / "run/lock.json").read_text())["data"]
+    assert list(before) == ["photo", "anime", "validation: photo", "validation: anime"]
+    (tmp_path / "held/photo/1.png").rename(tmp_path / "held/photo/renamed.png")
+    heard = Notes()
+    finished = train(recipes.loads(text), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    told = " / ".join(heard.notes)
+    was, now = before["validation: photo"], json.loads((tmp_path / "run/lock.json").read_text())["data"]
+    assert f"the validation pictures of photo have changed ({was} then, {now['validation: photo']} now)" in told
+    assert now == {**before, "validation: photo": now["validation: photo"]} and was != now["validation: photo"]
+    assert "mean begins to be measured in another way: its 3 earlier measurements no longer count" in told
+    assert finished.best is not None and finished.best.step == 4
+    assert "renamed.png" in (tmp_path / "run/data.csv").read_text()
+    assert "pictures of anime" not in told and "the photo pictures" not in told
+    heard = Notes()
+    again = train(recipes.loads(text), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert heard.notes == () and again.best == finished.best
+
+
+def test_a_part_that_is_gone_at_a_resume_is_noted(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.tiny import TinyPictures
+
+    monkeypatch.setattr(TinyPictures, "splits", ("train", "validation", "test"))
+    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
+    train(recipe, folder=tmp_path / "run", cpu=True)
+    build = TinyPictures.build
+
+    def gone(self: TinyPictures, split: str) -> object:
+        if split == "test":
+            raise DataError(Problem(message="no pictures"))
+        return build(self, split)
+
+    monkeypatch.setattr(TinyPictures, "build", gone)
+    heard = Notes()
+    train(recipe, folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert "the test pictures of photo have changed (3 pictures, " in heard.notes[0] and "none now" in heard.notes[0]
+    assert "test" not in (tmp_path / "run/data.csv").read_text()
+    begun = tmp_path / "begun"
+    with pytest.raises(DataError):
+        train(recipe, folder=begun, cpu=True)
+
+
+def test_processes_wait_for_one_that_measures_for_hours() -> None:
+    handler = make_accelerator("fp32", cpu=True).init_handler
+    assert handler is not None and handler.to_kwargs()["timeout"] >= timedelta(hours=6)

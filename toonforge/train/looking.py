@@ -15,7 +15,7 @@ from toonforge.train.process import peak_memory
 from toonforge.train.step import Training
 from toonforge.train.telling import Telling, left_out
 from toonforge.train.watch import Over, Watch
-from toonforge.validation.validation import Validation, flat
+from toonforge.validation.validation import Validation
 
 
 class Looking:
@@ -95,15 +95,15 @@ class Looking:
                 self._watched(lambda watch: watch.drawn(step, drawn))
         return self._grid[1]
 
-    def measure(self, step: int) -> dict[str, float] | None:
-        """The metrics at a step, by "metric" and "metric.part"; None where this process has none."""
+    def measure(self, step: int) -> events.Measured | None:
+        """The metrics at a step; None where this process has none."""
         if self.validation is None or not self.recipe.metrics:
             return None
         self.telling.tell("run_paused", step=step, what="measuring")
         self.measured = measured = self.validation.measure(self._inference(), step)
         self.telling.tell("metrics_measured", measured=measured)
         self._watched(lambda watch: watch.measured(measured))
-        return flat(measured.metrics)
+        return measured
 
     def _watched(self, look: Callable[[Watch], Sequence[events.Warned | Over]]) -> None:
         if self._watch is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,13 +12,14 @@ from toonforge import events
 from toonforge.errors import RunError
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
-from toonforge.runs.folder import RunFolder, writing
+from toonforge.runs.folder import RunFolder, remeasures, writing
 from toonforge.runs.log import read_events
 from toonforge.runs.metadata import FORMAT
-from toonforge.train.best import Ranking
+from toonforge.train.best import Made, Ranking, Seen, logged_measurements
 from toonforge.train.checkpoint import Checkpoints, Saved
 from toonforge.train.step import Training
 from toonforge.train.telling import Telling
+from toonforge.validation.validation import flat
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -109,11 +110,11 @@ class Saving:
 
     # -- the best of them ---------------------------------------------------------------------------------------
 
-    def judge(self, step: int, measured: Mapping[str, float] | None) -> tuple[bool, bool]:
+    def judge(self, step: int, measured: events.Measured | None) -> tuple[bool, bool]:
         """Rank a measurement: one small message to the other processes, where there are some.
 
         Args:
-            measured: by "metric" and "metric.part", on the main process; None on the others.
+            measured: on the main process; None on the others.
 
         Returns:
             Whether it is better than all before, so that this step's checkpoint is to be saved and named; and whether
@@ -123,7 +124,14 @@ class Saving:
             return False, False
         better = over = False
         if measured is not None:
-            better, over = self.ranking.add(step, measured), self.ranking.over
+            before = self.ranking.count
+            made = Made.of(measured.about.get(self.ranking.name))
+            better = self.ranking.add(step, Seen(flat(measured.metrics), made))
+            over = self.ranking.over
+            if self.ranking.count < before:
+                note = f"at step {step} {_no_longer(self.ranking.metric, before)}"
+                self.telling.write("changed", step, change=note)
+                print(f"note: {note}", file=sys.stderr)
         better, over = self._agreed(better, over)
         return better, over
 
@@ -139,8 +147,11 @@ class Saving:
         )
         self.telling.tell("best_improved", best=best)
 
-    def restore_best(self, step: int) -> tuple[bool, list[str]]:
+    def restore_best(self, step: int, changes: Sequence[str] = ()) -> tuple[bool, list[str]]:
         """Find the best anew in the log, which knows nothing after `step`.
+
+        Args:
+            changes: what this resume changes, in words, which the log does not know yet.
 
         Returns:
             Whether patience was at its end already, and what the user should know.
@@ -150,29 +161,50 @@ class Saving:
             logged = list(read_events(self.folder.path))
             if self.saved is not None and not any(e["event"] == "checkpoint" and e["step"] == step for e in logged):
                 self.telling.write("checkpoint", step, folder=self._relative(step))
+            known = {event.get("change") for event in logged if event["event"] == "changed"}
             with writing(self.folder.path):
-                notes = self._restore_best(step, logged)
+                notes = [note for note in self._restore_best(step, logged, changes) if note not in known]
             over = self.ranking is not None and self.ranking.over
         return self._agreed(over)[0] if self.ranking is not None else False, notes
 
-    def _restore_best(self, step: int, logged: list[dict[str, Any]]) -> list[str]:
+    def _restore_best(self, step: int, logged: list[dict[str, Any]], changes: Sequence[str]) -> list[str]:
+        said = [
+            events.Best(metric=e["metric"], value=e["value"], step=e["step"]) for e in logged if e["event"] == "best"
+        ]
         if self.ranking is None:
-            self.checkpoints.name_best(None, step)
-            return []
-        measured = {event["step"]: _numbers(event["metrics"]) for event in logged if event["event"] == "metrics"}
-        self.ranking.restore(measured, self.checkpoints.whole)
-        best, lost = self.ranking.best, self.ranking.lost
+            stays = self._keep_former(step, said)
+            return [f"{stays} is kept: no other can take its place; checkpoints/best names it"] if stays else []
+        ranking, notes = self.ranking, list[str]()
+        measured = logged_measurements(logged, ranking.metric)
+        before = sum(ranking.metric in seen.values for seen in measured.values())
+        changed = any(remeasures(change, ranking.metric) for change in changes)
+        ranking.restore({} if changed else measured, self.checkpoints.whole)
+        if before and not ranking.count:
+            notes.append(_no_longer(ranking.metric, before))
+        best, lost = ranking.best, ranking.lost
+        if lost is not None:
+            rest = f"the best that has one is {best.value:.4g} of step {best.step}" if best else "no other has one"
+            words = f"{lost.metric} was best at step {lost.step} ({lost.value:.4g}), which has no whole checkpoint"
+            notes.append(f"{words}: {rest}")
         if best is None:
-            self.checkpoints.name_best(None, step)
-        else:
-            self.best = best
-            said = [(event["metric"], event["step"]) for event in logged if event["event"] == "best"]
-            if self.checkpoints.best() != best.step or said[-1:] != [(best.metric, best.step)]:
-                self.name_best(step)
-        if lost is None:
-            return []
-        rest = "no other has one" if best is None else f"the best that has one is {best.value:.4g} of step {best.step}"
-        return [f"{lost.metric} was best at step {lost.step} ({lost.value:.4g}), which has no whole checkpoint: {rest}"]
+            stays = self._keep_former(step, said)
+            notes += [f"{stays} is kept until a measurement of {ranking.metric} takes its place"] if stays else []
+            return notes
+        self.best, former = best, self.checkpoints.best()
+        if former != best.step or [(b.metric, b.step) for b in said[-1:]] != [(best.metric, best.step)]:
+            if former is not None and former != best.step and said and said[-1].metric != best.metric:
+                now = f"step {best.step}, the best by {best.metric} ({best.value:.4g})"
+                notes.append(f"{_named(former, said)} gives its place to {now}")
+            self.name_best(step)
+        return notes
+
+    def _keep_former(self, step: int, said: Sequence[events.Best]) -> str | None:
+        """The checkpoint that `best` names, though nothing that counts says so, in words; None where it is useless."""
+        former = self.checkpoints.best()
+        if former is not None and former <= step and self.checkpoints.whole(former):
+            return _named(former, said)
+        self.checkpoints.name_best(None, step)
+        return None
 
     def why_over(self) -> str:
         """That an earlier start came to the end of its patience, in words, and how to go on."""
@@ -191,6 +223,14 @@ class Saving:
         return tuple(value > 0 for value in self.accelerator.reduce(row, reduction="sum").tolist())
 
 
-def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
-    """The log's null is a number that JSON does not know."""
-    return {key: math.nan if value is None else float(value) for key, value in values.items()}
+def _no_longer(metric: str, count: int) -> str:
+    counts = f"its {count} earlier measurements no longer count" if count > 1 else "its earlier one no longer counts"
+    return f"{metric} begins to be measured in another way: {counts} for the best"
+
+
+def _named(step: int, said: Sequence[events.Best]) -> str:
+    """A checkpoint, and by what it was the best."""
+    by = next(
+        (f"the best by {best.metric} ({best.value:.4g})" for best in reversed(said) if best.step == step), "the best"
+    )
+    return f"step {step}, {by} until now,"

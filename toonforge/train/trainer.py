@@ -151,7 +151,7 @@ class Trainer:
         if self.main:
             self.folder.truncate_log(self.done)
         self.looking.restore(self.done)
-        over, lost = self.saving.restore_best(self.done)
+        over, lost = self.saving.restore_best(self.done, changes)
         self.over = over and self.done < self.total
         for change in (*changes, *lost):
             self.telling.write("changed", self.done, change=change)
