@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from toonforge import events
 from toonforge.cli import main
 from toonforge.cli.processes import free_port, launch
 from toonforge.cli.progress import Progress
-from toonforge.cli.run_text import duration, loss_lines, summary
+from toonforge.cli.run_text import duration, loss_lines, measured_lines, summary
 from toonforge.recipe import load
 from toonforge.recipe.model import Recipe
 
@@ -98,6 +100,38 @@ def test_the_run_goes_where_it_is_told(recipe: Path) -> None:
     assert Path("runs/other/resolved.toml").is_file()
     assert Path("elsewhere/here/resolved.toml").is_file()
     assert main(["run", "small.toml", "--name", "a/b"]) == 2
+
+
+@pytest.mark.parametrize("name", ["Käse", "Läuft <b>fett&amp;", "a/b", "", ".", "..", "-x", "a\0b", "x" * 101])
+def test_a_name_that_no_recipe_may_have_is_refused_before_training(
+    recipe: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "small.toml", "--cpu", f"--name={name}"]) == 2
+    given = capsys.readouterr().err
+    recipe.write_text(RECIPE.replace('name = "small"', f"name = {json.dumps(name)}"), "utf-8")
+    assert main(["run", "small.toml", "--cpu"]) == 2
+    written = capsys.readouterr().err
+    for part in ("name: not a name for a folder", repr(name)[:60], "a-z, A-Z, 0-9, . _ -"):
+        assert part in given and part in written
+    assert not Path("runs").exists()
+
+
+def test_suggested_commands_can_be_pasted_into_a_shell(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = "runs/it's <b>bold & new"
+    assert main(["run", "small.toml", "--cpu", "--out", folder]) == 0
+    command = click.unstyle(capsys.readouterr().out).rpartition("next: ")[2]
+    assert shlex.split(command) == ["toonforge", "translate", folder, "photo.jpg"]
+    assert main(["run", folder]) == 2
+    hint = " ".join(capsys.readouterr().err.rpartition("with: ")[2].partition(";")[0].split())
+    assert shlex.split(hint) == ["toonforge", "run", folder, "--resume"]
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    run = attrs.evolve(run, folder=Path(folder))
+    for change in ({"reason": "interrupted"}, {}):
+        plain = loaded if change else attrs.evolve(loaded, translations={})
+        text = click.unstyle(summary(run, attrs.evolve(finished, **change), plain, step, None))
+        words = shlex.split(text.rpartition("next: ")[2])
+        assert words[:1] == ["toonforge"] and words[2].startswith(folder)
 
 
 def test_ctrl_c_saves_a_checkpoint_and_gives_code_130(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -265,8 +299,81 @@ def test_warnings_bests_and_measurements_are_shown_when_they_come(recipe: Path, 
     progress.close()
     shown = click.unstyle(stream.getvalue())
     assert "report: runs/small/report.html" in shown
-    assert "step 2: kid 83.7 (untranslated 92.8)" in shown and "step 2: best so far: kid 83.7" in shown
+    assert "step 2: kid 83.7 ± 3.1 (untranslated 92.8 ± 2.9)" in shown
+    assert "step 2: best so far: kid 83.7 ± 3.1" in shown
     assert "warning: at step 3: colours are inverted" in shown and "  hint: more steps" in shown
+
+
+def test_a_warning_that_is_over_is_said_in_a_line(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, stream = example(loaded)[0], io.StringIO()
+    progress = Progress(loaded, stream)
+    progress.warned(run, WARNED)
+    before = stream.getvalue()
+    for _ in range(2):
+        progress.warning_over(run, 4, WARNED.kind, WARNED.about)
+    assert click.unstyle(stream.getvalue().removeprefix(before)).splitlines() == [
+        "step 4: over: the warning of step 3 about anime (inverted)",
+        "step 4: over: the warning about anime (inverted)",
+    ]
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_what_is_measured_fits_the_terminal_and_keeps_errors_beside_their_values(
+    recipe: Path, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    run, _, finished = example(load(recipe))
+    metrics = {f"kid_{i}": finished.metrics["kid"] for i in range(4)}
+    about = {name: events.About(better="lower", protocol="", pictures={}) for name in metrics}
+    lines = measured_lines(run, events.Measured(step=2, metrics=metrics, about=about)).splitlines()
+    assert len(lines) > 1 and all(len(line) < columns and line.count("±") for line in lines)
+    assert not any(line.rstrip().endswith("±") or line.strip().startswith("±") for line in lines)
+
+
+def test_the_error_of_the_best_is_known_after_a_resume_and_of_a_part(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    run.folder.mkdir(parents=True)
+    events_of = [(2, {"kid": 80.0, "kid.std": 1.5, "kid.far": 2.0, "kid.far_std": 0.25}), (4, {"kid": 83.7})]
+    lines = [json.dumps({"event": "metrics", "step": at, "time": 1, "metrics": found}) for at, found in events_of]
+    (run.folder / "metrics.jsonl").write_text("\n".join(lines), "utf-8")
+    for metric, at, words in (("kid", 2, "80 ± 1.5"), ("kid.far", 2, "2 ± 0.25"), ("kid", 4, "83.7")):
+        value = 80.0 if (metric, at) == ("kid", 2) else 2.0 if at == 2 else 83.7
+        best = events.Best(metric=metric, value=value, step=at)
+        error = Progress(loaded, io.StringIO())._error(run.folder, best)
+        said = summary(run, attrs.evolve(finished, best=best), loaded, step, None, None, error)
+        assert f"({metric} {words})" in said
+
+
+def test_a_stopped_run_shows_what_it_measured_last_and_of_which_step(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    measured = events.Measured(step=2, metrics=finished.metrics, about={})
+    for last, when in ((attrs.evolve(finished, step=3, reason="interrupted", metrics={}), 2), (finished, 4)):
+        progress = Progress(loaded, io.StringIO())
+        progress.metrics_measured(run, measured)
+        progress.step_finished(run, step)
+        progress.run_finished(run, last)
+        said = capsys.readouterr().out
+        assert f"metrics of step {when} " in said and "83.7 ± 3.1" in said and "losses of step 4" in said
+        assert said.count("metrics of step") == 1
+
+
+@pytest.mark.parametrize(("reason", "cleared"), [("done", True), ("interrupted", True), ("failed", False)])
+def test_the_display_goes_where_the_summary_follows(recipe: Path, reason: str, cleared: bool) -> None:
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    stream = Terminal()
+    progress = Progress(loaded, stream)
+    progress.run_started(run)
+    progress.step_finished(run, step)
+    assert progress.live is not None
+    live = progress.live
+    progress.run_finished(run, attrs.evolve(finished, reason=reason))
+    assert live.transient is cleared and progress.live is None
 
 
 def test_a_warning_is_yellow_and_what_ends_the_run_is_left_to_the_error(recipe: Path) -> None:

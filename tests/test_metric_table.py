@@ -110,3 +110,35 @@ def test_statements_are_wrapped_between_words(width: int, monkeypatch: pytest.Mo
     lines = shown({"kid": {"": 1.0}}, kid=about("lower", text.strip(), text.strip()))
     assert all(len(line) < width for line in lines)
     assert " ".join(" ".join(lines).split()).count(text.strip()) == 2
+
+
+@pytest.mark.parametrize("columns", [30, 40, 50])
+def test_in_a_narrow_terminal_values_stand_below_each_other_with_their_names(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    results = {"": 83.71, "std": 3.0, "untranslated": 82.51, "untranslated_std": 2.5, "filter": 60.0, "target": 4.0}
+    lines = shown({"kid": results, "far": {"": 1.0, "untranslated": 2.0}}, kid=about("lower"))
+    assert all(0 < len(line) < columns for line in lines[: lines.index("")])
+    assert lines[: lines.index("  far")] == [
+        "metrics",
+        "  kid (lower is better)",
+        "    translated    83.71 ± 3.0",
+        "    untranslated  82.51 ± 2.5",
+        "    plain filter  60",
+        *(
+            ["    does not beat the filter;", "    within the error of the", "    untranslated"]
+            if columns == 30
+            else ["    does not beat the filter; within", "    the error of the untranslated"]
+            if columns == 40
+            else ["    does not beat the filter; within the error of", "    the untranslated"]
+        ),
+        "    target  4",
+    ]
+
+
+def test_no_row_without_words_is_followed_by_an_empty_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in range(20, 100):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = shown({"kid": {"": 1.0, "untranslated": 2.0, "filter": 3.0}}, kid=about("lower"))
+        assert all(line.strip() for line in lines[:-1])

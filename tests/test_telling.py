@@ -62,6 +62,10 @@ class Listener:
         self.heard.append(("warned", warning))
 
     @hookimpl
+    def warning_over(self, step: int, kind: str, about: str) -> None:
+        self.heard.append(("over", (step, kind, about)))
+
+    @hookimpl
     def run_finished(self, finished: Finished) -> None:
         self.heard.append(("finished", finished))
 
@@ -275,7 +279,8 @@ def test_what_looks_wrong_is_told_and_written_when_it_begins_and_when_it_is_over
     monkeypatch.setattr(Watch, "logged", lambda self, step: changes.get(step.step, []))
     heard = Listener()
     finished = train(recipe("log.every = 1"), folder=tmp_path / "run", cpu=True, listeners=[heard])
-    assert heard.of("warned") == [warned(2), warned(5)] == [*finished.warnings]
+    assert heard.of("warned") == [warned(2), warned(5)] and finished.warnings == (warned(5),)
+    assert heard.of("over") == [(4, "one-colour", "photo")]
     record = read_record(tmp_path / "run")
     assert [(w.warned.step, w.until) for w in record.warnings] == [(2, 4), (5, None)]
 

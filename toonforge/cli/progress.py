@@ -16,8 +16,10 @@ from toonforge.cli.run_text import (
     best_line,
     count_text,
     duration,
+    error_of,
     loss_lines,
     measured_lines,
+    over_line,
     plain_line,
     summary,
     warning_lines,
@@ -25,6 +27,7 @@ from toonforge.cli.run_text import (
 from toonforge.cli.text import hanging, width
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
+from toonforge.runs.log import read_events
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -54,6 +57,9 @@ class Progress:
         self._seconds_per_step: float | None = None
         self._logged = (0, 0.0)
         self._last: events.Step | None = None
+        self._measured: events.Measured | None = None
+        self._errors: dict[int, float | None] = {}
+        self._warned: dict[tuple[str, str], int] = {}
         self._checkpoint: Path | None = None
         self._idle = False
         self._left = ""
@@ -136,19 +142,28 @@ class Progress:
     def metrics_measured(self, run: events.RunInfo, measured: events.Measured) -> None:
         """What was measured on the way; the summary shows the last."""
         self._go_on()
+        self._measured = measured
         if measured.step < run.total_steps and (text := measured_lines(run, measured)):
             self._line(text)
 
     @hookimpl
     def best_improved(self, run: events.RunInfo, best: events.Best) -> None:
         """Mark it."""
-        self._line(best_line(run, best))
+        if self._measured is not None and self._measured.step == best.step:
+            self._errors[best.step] = error_of(best, self._measured.metrics)
+        self._line(best_line(run, best, self._errors.get(best.step)))
 
     @hookimpl
     def warned(self, run: events.RunInfo, warning: events.Warned) -> None:
         """Say at once what looks wrong, except for what ends the run and is said then."""
         if warning.kind != "not-finite":
+            self._warned[warning.kind, warning.about] = warning.step
             self._line(warning_lines(warning))
+
+    @hookimpl
+    def warning_over(self, run: events.RunInfo, step: int, kind: str, about: str) -> None:
+        """Say that it no longer holds."""
+        self._line(over_line(run, step, kind, about, self._warned.pop((kind, about), None)))
 
     def _line(self, text: str) -> None:
         """A line of its own, above the live display if there is one."""
@@ -164,18 +179,34 @@ class Progress:
         """Remember it; the last one is named in the summary."""
         self._checkpoint = checkpoint.folder
         if checkpoint.step == run.total_steps:
-            self.close()
+            self.close(clear=True)
 
     @hookimpl
     def run_finished(self, run: events.RunInfo, finished: events.Finished) -> None:
         """Close the live display and print the summary on stdout; of a failure the error tells that follows."""
-        self.close()
-        if finished.reason != "failed":
-            click.echo(summary(run, finished, self.recipe, self._last, self._checkpoint))
+        self.close(clear=finished.reason != "failed")
+        if finished.reason == "failed":
+            return
+        error = None if finished.best is None else self._error(run.folder, finished.best)
+        click.echo(summary(run, finished, self.recipe, self._last, self._checkpoint, self._measured, error))
 
-    def close(self) -> None:
-        """Leave the live display, if there is one; the last state stays on the screen."""
+    def _error(self, folder: Path, best: events.Best) -> float | None:
+        """The standard error of the best value; the log knows that of an earlier start's."""
+        if best.step not in self._errors:
+            log = (event for event in read_events(folder) if event["event"] == "metrics" and event["step"] == best.step)
+            name, _, part = best.metric.partition(".")
+            found = [event["metrics"].get(f"{name}.{part}_std" if part else f"{name}.std") for event in log]
+            self._errors[best.step] = found[-1] if found else None
+        return self._errors[best.step]
+
+    def close(self, clear: bool = False) -> None:
+        """Leave the live display, if there is one.
+
+        Args:
+            clear: whether to remove it, since the summary follows; otherwise its last state stays on the screen.
+        """
         if self.live is not None:
+            self.live.transient = clear
             self.live.stop()
             self.live = None
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from toonforge import events
-from toonforge.cli.metric_table import metric_lines
-from toonforge.cli.text import hanging, number, width
+from toonforge.cli.metric_table import metric_lines, value_text
+from toonforge.cli.text import hanging, number, width, with_error
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
@@ -68,15 +70,27 @@ def measured_lines(run: events.RunInfo, measured: events.Measured) -> str:
         if "" in results:
             about = measured.about.get(name)
             judges = about is not None and about.better is not None
-            beside = [f"{part} {number(results[part])}" for part in ("untranslated", "filter") if part in results]
-            found.append(f"{name} {number(results[''])}" + (f" ({', '.join(beside)})" if beside and judges else ""))
+            beside = [f"{part} {value_text(results, part)}" for part in ("untranslated", "filter") if part in results]
+            found.append(f"{name} {value_text(results, '')}" + (f" ({', '.join(beside)})" if beside and judges else ""))
     return hanging("; ".join(found), f"{at(run, measured.step)}: ", "  ") if found else ""
 
 
-def best_line(run: events.RunInfo, best: events.Best) -> str:
+def best_line(run: events.RunInfo, best: events.Best, error: float | None) -> str:
     """That a measurement is better than all before."""
     mark = click.style("best so far", fg="green", bold=True)
-    return f"{at(run, best.step)}: {mark}: {best.metric} {number(best.value)}"
+    return f"{at(run, best.step)}: {mark}: {best.metric} {with_error(best.value, error)}"
+
+
+def error_of(best: events.Best, metrics: Mapping[str, Mapping[str, float]]) -> float | None:
+    """The standard error of a best value, as it was measured; None where the metric gives none."""
+    name, _, part = best.metric.partition(".")
+    return metrics.get(name, {}).get(f"{part}_std" if part else "std")
+
+
+def over_line(run: events.RunInfo, step: int, kind: str, about: str, began: int | None) -> str:
+    """That a warning no longer holds. `began`: its step, where this start gave it."""
+    which = "the warning" if began is None else f"the warning of step {began}"
+    return f"{at(run, step)}: {click.style('over', fg='green')}: {which} about {about} ({kind})"
 
 
 def warning_lines(warning: events.Warned) -> str:
@@ -101,18 +115,30 @@ def summary(
     recipe: Recipe,
     last: events.Step | None,
     checkpoint: Path | None,
+    measured: events.Measured | None = None,
+    error: float | None = None,
 ) -> str:
-    """How the run ended: losses, metrics, warnings, where things lie, what was skipped, what to type next."""
-    lines = ["", hanging(click.style(ending(run, finished, recipe), bold=True))]
+    """How the run ended: losses, metrics, warnings, where things lie, what was skipped, what to type next.
+
+    Args:
+        run, finished, recipe: what ended.
+        last: its last logged step.
+        checkpoint: its newest one.
+        measured: the last measurement of this start, should there be none of the run's last step.
+        error: standard error of the best value.
+    """
+    lines = ["", hanging(click.style(ending(run, finished, recipe, error), bold=True))]
     if last is not None:
-        when = "losses" if last.step == finished.step else f"losses of step {last.step}"
-        lines += ["", when, *(f"  {line}" for line in loss_lines(last, recipe, width() - 2))]
+        losses = (f"  {line}" for line in loss_lines(last, recipe, width() - 2))
+        lines += ["", f"losses of step {last.step}", *losses]
     if finished.metrics:
-        lines += ["", *metric_lines(finished.metrics, finished.about)]
+        measured = events.Measured(step=finished.step, metrics=finished.metrics, about=finished.about)
+    if measured is not None and measured.metrics:
+        lines += ["", *metric_lines(measured.metrics, measured.about, f"metrics of step {measured.step}")]
     if finished.warnings:
         lines += ["", click.style("warnings", fg="yellow")]
         lines += [hanging(warning.message, f"  step {warning.step}: ", "    ") for warning in finished.warnings]
-    lines += ["", *_places(run, finished, checkpoint)]
+    lines += ["", *_places(run, finished, checkpoint, error)]
     if finished.skipped:
         count = len(finished.skipped)
         lines += ["", f"skipped {count} unreadable picture{'s' * (count != 1)}:"]
@@ -121,18 +147,18 @@ def summary(
     return "\n".join(lines)
 
 
-def ending(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:
-    """That a run ended, and why where that is not its last step."""
+def ending(run: events.RunInfo, finished: events.Finished, recipe: Recipe, error: float | None = None) -> str:
+    """That a run ended, and why where that is not its last step. `error`: standard error of the best value."""
     ended = {"done": "finished", "no-improvement": "ended early"}.get(finished.reason, "stopped")
     head = f"{ended} after step {finished.step} of {run.total_steps}, in {duration(finished.seconds)}"
     if finished.reason != "no-improvement":
         return head
     rule, best = recipe.train.metrics, finished.best
-    known = f" (best {number(best.value)} at step {best.step})" if best is not None else ""
+    known = f" (best {with_error(best.value, error)} at step {best.step})" if best is not None else ""
     return f"{head}: {rule.best} has not improved for {rule.patience} measurements{known}"
 
 
-def _places(run: events.RunInfo, finished: events.Finished, checkpoint: Path | None) -> list[str]:
+def _places(run: events.RunInfo, finished: events.Finished, checkpoint: Path | None, error: float | None) -> list[str]:
     """What lies where."""
     places: dict[str, Path | None] = {"grid": finished.grid, **finished.pictures, "checkpoint": checkpoint}
     best = finished.best
@@ -140,18 +166,19 @@ def _places(run: events.RunInfo, finished: events.Finished, checkpoint: Path | N
         places["best"] = run.folder / "checkpoints" / f"step-{best.step:06d}"
     places["report"] = run.folder / REPORT if (run.folder / REPORT).is_file() else None
     indent = max(map(len, places)) + 2
-    said = {"best": f"  ({best.metric} {number(best.value)})"} if best is not None else {}
+    said = {"best": f"  ({best.metric} {with_error(best.value, error)})"} if best is not None else {}
     return [f"{label + ':':<{indent}}{place}{said.get(label, '')}" for label, place in places.items() if place]
 
 
 def next_command(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:
     """What one would type now."""
+    folder = shlex.quote(str(run.folder))
     if finished.reason not in ("done", "no-improvement"):
         several = f" --processes {run.processes}" if run.processes not in (1, recipe.train.processes) else ""
-        return f"toonforge run {run.folder} --resume{several}"
+        return f"toonforge run {folder} --resume{several}"
     if not recipe.translations:
-        return f"toonforge show {run.folder / 'resolved.toml'}"
-    return f"toonforge translate {run.folder} {input_of(recipe, next(iter(recipe.translations.values())))}.jpg"
+        return f"toonforge show {shlex.quote(str(run.folder / 'resolved.toml'))}"
+    return f"toonforge translate {folder} {input_of(recipe, next(iter(recipe.translations.values())))}.jpg"
 
 
 def input_of(recipe: Recipe, expr: Expr) -> str:

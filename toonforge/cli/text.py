@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -15,14 +17,14 @@ def width() -> int:
 
 
 def hanging(text: str, first: str = "", then: str = "  ") -> str:
-    """A paragraph broken between words, never within one; colours take no room.
+    """A paragraph broken between words, never within one or before an error; colours take no room.
 
     Args:
         text: words and spaces.
         first, then: what its first line and its other lines begin with.
     """
     lines, room = [first], width() - 1
-    for word in text.split():
+    for word in re.findall(r"\S+(?: ± \S+)*", text):
         line = lines[-1]
         if line not in (first, then) and len(click.unstyle(line)) + 1 + len(click.unstyle(word)) > room:
             lines.append(then + word)
@@ -85,3 +87,9 @@ def echo(text: str) -> None:
 def number(value: float) -> str:
     """Four significant digits in at most nine characters."""
     return f"{value:.4g}"
+
+
+def with_error(value: float, error: float | None) -> str:
+    """A number, and its standard error with two digits where there is one."""
+    known = error is not None and not math.isnan(error)
+    return number(value) + (f" ± {f'{error:#.2g}'.rstrip('.')}" if known else "")

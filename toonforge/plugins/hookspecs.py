@@ -133,6 +133,11 @@ def warned(run: RunInfo, warning: Warned) -> None:
 
 
 @hookspec
+def warning_over(run: RunInfo, step: int, kind: str, about: str) -> None:
+    """A warning no longer holds; `kind` and `about` are the warning's, `step` is when that was seen."""
+
+
+@hookspec
 def best_improved(run: RunInfo, best: Best) -> None:
     """The metric that `train.metrics.best` names is better than ever; the checkpoint of that step is on disk."""
 

@@ -26,7 +26,7 @@ class Telling:
 
     Attributes:
         skipped: unreadable pictures: path -> reason.
-        warnings: what looked wrong, in the order seen.
+        warnings: what looks wrong still, in the order seen.
     """
 
     def __init__(self, folder: RunFolder, main: bool, listeners: Sequence[object]) -> None:
@@ -89,7 +89,10 @@ class Telling:
         if isinstance(change, events.Warned):
             self.warn(change)
         else:
-            self.write("over", change.step, kind=change.kind, about=change.about)
+            which = {"kind": change.kind, "about": change.about}
+            self.warnings = [w for w in self.warnings if {"kind": w.kind, "about": w.about} != which]
+            self.write("over", change.step, **which)
+            self.tell("warning_over", step=change.step, **which)
 
     def stopping(self) -> None:
         """Someone asked the run to stop."""
