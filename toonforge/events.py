@@ -151,7 +151,7 @@ class Finished:
         pictures: metric name -> the picture it drew, for those that draw one.
         grid: the last validation grid, if one was drawn.
         best: the best measurement, where the recipe asks for one to be kept.
-        warnings: what looked wrong during this start, in the order seen.
+        warnings: what began to look wrong during this start and still does at its end, in the order seen.
         skipped: unreadable pictures: path -> reason.
         seconds: wall time of this start.
     """
