@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,13 @@ translations.anime = "G(photo)"
 updates = ["D"]
 losses.reals = {{ type = "lsgan", logits = "{real}", real = true }}
 losses.fakes = {{ type = "lsgan", logits = "{fake}", real = false{weight} }}
+{extra_losses}
 
 [phases.generator]
 updates = ["G"]
 losses.fool = {{ type = "lsgan", logits = "D(fake)", real = true }}
 losses.own = {{ type = "l2", input = "G(anime)", target = "anime", weight = 20 }}
-losses.keep = {{ type = "l1", input = "fake", target = "photo", weight = 10 }}
+losses.keep = {{ type = "l1", input = "fake", target = "photo", weight = {keep} }}
 
 [train]
 steps = 1000
@@ -47,9 +49,19 @@ TERMS = ("discriminator.reals", "discriminator.fakes")
 
 
 def recipe_of(
-    real: str = "D(anime)", fake: str = "judged", weight: str = "", metrics: str = "", train: str = ""
+    real: str = "D(anime)",
+    fake: str = "judged",
+    weight: str = "",
+    metrics: str = "",
+    train: str = "",
+    extra_losses: str = "",
+    keep: str = "10",
 ) -> Recipe:
-    return recipes.loads(RECIPE.format(real=real, fake=fake, weight=weight, metrics=metrics, train=train))
+    return recipes.loads(
+        RECIPE.format(
+            real=real, fake=fake, weight=weight, metrics=metrics, train=train, extra_losses=extra_losses, keep=keep
+        )
+    )
 
 
 def logged(step: int, *values: float, names: tuple[str, ...] = TERMS) -> Step:
@@ -156,7 +168,8 @@ def test_a_term_that_is_left_out_is_not_waited_for(tiny: None) -> None:
     real = false
     weight = 0
     """
-    recipe = recipes.loads(RECIPE.format(real="D(anime)", fake="judged", weight="", metrics="", train="") + unused)
+    text = RECIPE.format(real="D(anime)", fake="judged", weight="", metrics="", train="", extra_losses="", keep="10")
+    recipe = recipes.loads(text + unused)
     assert kinds(run(Watch(recipe), range(10, 500, 10), 0.001, 0.001)) == WON
 
 
@@ -296,6 +309,48 @@ def test_a_metrics_cautions_stand_in_the_message(tiny: None) -> None:
     )
     assert isinstance(warned, Warned)
     assert "(of 9 pictures)" in warned.message
+
+
+def hint(recipe: Recipe, keep: Callable[[int], float] = lambda step: 1.0) -> str:
+    """The hint after a run whose `generator.keep` was `keep(step)`."""
+    watch = Watch(recipe)
+    names = ("generator.fool", "generator.own", "generator.keep")
+    for step in range(10, 1001, 10):
+        watch.logged(logged(step, 0.25, 0.0, keep(step), names=names))
+    (name,) = recipe.metrics
+    (warned,) = watch.measured(measure(1000, name, value=90.0 if name == "kid" else 0.1, untranslated=50.0))
+    assert isinstance(warned, Warned)
+    return warned.hint
+
+
+def test_the_hint_of_a_metric_of_sets_is_about_the_adversarial_losses(tiny: None) -> None:
+    assert "a higher weight for the adversarial losses" in hint(recipe_of(metrics=KID))
+    assert "learning rate" not in hint(recipe_of(metrics=KID))
+
+
+def test_the_hint_of_a_metric_of_pairs_is_about_the_losses_that_compare_the_pairs(tiny: None) -> None:
+    given = hint(recipe_of(metrics=SSIM))
+    assert "a higher weight for the losses that compare outputs with anime" in given
+    assert "phases.generator.losses.own.weight = 20" in given
+    assert "losses.keep" not in given
+    assert "a lower learning rate (now train.optimizer.lr = 0.0002)" in given
+    assert "adversarial" not in given
+
+
+def test_a_loss_left_out_by_its_weight_is_named_and_a_missing_one_proposed(tiny: None) -> None:
+    metrics = 'metrics.ssim = { type = "ssim", input = "G(anime)", target = "photo" }'
+    assert "phases.generator.losses.keep.weight = 0" in hint(recipe_of(metrics=metrics, keep="0"))
+    metrics = 'metrics.ssim = { type = "ssim", input = "G(photo)", target = "tiny/times(anime, 1)" }'
+    assert "a loss that compares outputs with tiny/times(anime, 1) (l1, feature-l1)" in hint(recipe_of(metrics=metrics))
+
+
+@pytest.mark.parametrize("metrics", [KID, SSIM])
+def test_losses_that_still_fall_ask_for_more_steps(tiny: None, metrics: str) -> None:
+    words = "more steps, since losses still fall"
+    assert hint(recipe_of(metrics=metrics), lambda step: 1.0 if step <= 750 else 0.94).startswith(words)
+    assert words not in hint(recipe_of(metrics=metrics), lambda step: 1.0 if step <= 750 else 0.96)
+    assert words not in hint(recipe_of(metrics=metrics), lambda step: 9.0 if step <= 500 else 1.0)
+    assert "learning rate" not in hint(recipe_of(metrics=metrics), lambda step: 1.0 / step)
 
 
 # -- resuming -------------------------------------------------------------------------------------------------

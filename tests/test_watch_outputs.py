@@ -129,6 +129,60 @@ def test_grey_pictures_have_no_colour_to_invert_and_are_judged_by_brightness() -
     assert told(grey, grey) == ["unchanged"]
 
 
+def extremes(share: float, low: float, count: int = 4) -> tuple[Tensor, Tensor]:
+    """Pictures, and outputs that are alike but for this share of their values, of which `low` lie at the lower end."""
+    x = pictures(count) * 0.9
+    y = x.flatten().clone()
+    order = y.argsort()
+    many = round(share * y.numel())
+    y[order[: round(low * many)]] = -0.995
+    y[order[y.numel() - many + round(low * many) :]] = 0.995
+    return x, y.view_as(x)
+
+
+def test_outputs_at_both_ends_of_the_range_are_saturated() -> None:
+    x, y = extremes(0.47, 0.5, count=1)
+    assert told(x, y) == ["saturated"]
+    assert only(x, y).ends == pytest.approx(0.47, abs=1e-3)
+    assert only(x, y).lesser_end == pytest.approx(0.235, abs=1e-3)
+    assert told(*extremes(0.43, 0.5, count=1)) == []
+
+
+@pytest.mark.parametrize("low", [0.2, 0.8])
+def test_drawings_on_white_or_black_paper_are_not_saturated(low: float) -> None:
+    assert told(*extremes(0.6, low, count=1)) == ["saturated"]
+    assert told(*extremes(0.6, 0.15 if low < 0.5 else 0.85, count=1)) == []
+
+
+def test_values_short_of_the_ends_are_not_counted_and_values_past_them_are() -> None:
+    x, y = extremes(0.6, 0.5, count=1)
+    assert only(x, y * 0.985 / 0.995).ends == 0
+    assert only(x, y * 9).ends > 0.6
+
+
+def test_outputs_are_saturated_that_have_a_quarter_more_at_the_ends_than_their_inputs() -> None:
+    _, y = extremes(0.6, 0.5, count=1)
+    for share, expected in ((0.34, ["saturated"]), (0.36, [])):
+        assert told(extremes(share, 0.0, count=1)[1], y) == expected
+    watch = Watch(recipe_of())
+    watch.drawn(300, drawn(extremes(0.3, 0.0, count=1)[1], y))
+    assert watch.drawn(400, drawn(extremes(0.44, 0.0, count=1)[1], y)) == []
+    assert kinds(watch.drawn(500, drawn(extremes(0.46, 0.0, count=1)[1], y))) == [("Over", "saturated", "anime")]
+
+
+def test_saturation_is_told_once_and_is_over_well_below_its_limit() -> None:
+    watch, told_of = Watch(recipe_of()), []
+    for step, share, low in ((300, 0.6, 0.5), (400, 0.4, 0.5), (500, 0.34, 0.5), (600, 0.6, 0.5), (700, 0.6, 0.07)):
+        told_of.append([kind for kind, *_ in kinds(watch.drawn(step, drawn(*extremes(share, low, count=1))))])
+    assert told_of == [["Warned"], [], ["Over"], ["Warned"], ["Over"]]
+
+
+def test_the_hint_of_saturation_names_the_learning_rate() -> None:
+    (warned,) = Watch(recipe_of()).drawn(STEP, drawn(*extremes(0.6, 0.5, count=1)))
+    assert "train.optimizer.lr" in warned.hint  # type: ignore[union-attr]
+    assert "60 % of the outputs' values" in warned.message  # type: ignore[union-attr]
+
+
 def test_flat_inputs_are_left_out() -> None:
     x = pictures(4)
     flat = torch.full_like(x, -1.0)

@@ -96,10 +96,16 @@ WRONG: dict[str, tuple[str, str, str]] = {
         plain('{ type = "l2", input = "tiny/times(G(photo), -1)", target = "photo" }', lr="3e-2"),
         "inverts brightness and colour",
     ),
+    "saturated": (
+        "anime",
+        plain('{ type = "l2", input = "tiny/times(G(photo), 0.2)", target = "photo" }', lr="3e-2"),
+        "lie at the ends of their range",
+    ),
+    "exploding": ("discriminators", gan("lsgan", d_lr="1e3", g_every=1000), "the losses of discriminators explode"),
     "discriminator-won": ("D", gan("lsgan", d_lr="1e-2", g_every=1000), "tells real from made pictures"),
     "not-beaten": (
         "distance",
-        plain('{ type = "l2", input = "tiny/times(G(photo), 0.5)", target = "photo" }', more=METRIC),
+        plain('{ type = "l2", input = "tiny/times(G(photo), 0.7)", target = "photo" }', more=METRIC),
         "of the untranslated pictures and",
     ),
 }
@@ -132,7 +138,7 @@ def test_what_goes_wrong_is_told_and_nothing_else(
     assert main(["run", "wrong.toml", "--cpu"]) == 0
     (event,) = told(Path("runs/wrong"))
     assert (event["event"], event["kind"], event["about"]) == ("warning", kind, about)
-    assert event["step"] >= 200
+    assert event["step"] >= (90 if kind == "exploding" else 200)
     assert words in event["message"]
     assert event["hint"]
     (warning,) = read_record(Path("runs/wrong")).warnings
@@ -196,7 +202,10 @@ def test_a_warning_is_over_when_what_it_says_no_longer_holds(tiny: None, tmp_pat
     ]
 
 
-@pytest.mark.parametrize(("text", "stop"), [(CHANGING, 250), (CHANGING, 350), (WRONG["discriminator-won"][1], 150)])
+@pytest.mark.parametrize(
+    ("text", "stop"),
+    [(CHANGING, 250), (CHANGING, 350), (WRONG["discriminator-won"][1], 150), (WRONG["exploding"][1], 40)],
+)
 def test_a_resumed_run_tells_what_an_uninterrupted_one_does(
     tiny: None, text: str, stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,8 +111,9 @@ class Warned:
 
     Attributes:
         step: steps done when it was seen.
-        kind: "not-finite", "discriminator-won", "unchanged", "one-colour", "same-output", "inverted" or "not-beaten".
-        about: the network, translation or metric it is about.
+        kind: "not-finite", "exploding", "discriminator-won", "unchanged", "one-colour", "same-output", "inverted",
+            "saturated" or "not-beaten".
+        about: the loss, phase, network, translation or metric it is about.
         message: what was seen, in plain words and with its numbers.
         hint: what usually helps.
     """

@@ -13,6 +13,7 @@ from toonforge.recipe.expr import Name
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.runs.verdict import against
+from toonforge.train.watch.advice import Advice
 from toonforge.train.watch.finding import Finding
 
 KIND = "not-beaten"
@@ -49,12 +50,17 @@ class Measurements:
     def __init__(self, recipe: Recipe, total_steps: int | None) -> None:
         graph = Graph(recipe.modules, recipe.signals)
         self._rivals = {name: rivals for name, m in recipe.metrics.items() if (rivals := _rivals(recipe, graph, m))}
-        self._hint = _hint(recipe)
+        self._metrics = recipe.metrics
+        self._advice = Advice(recipe)
         self._lower = {name: bool(metric.lower_is_better) for name, metric in recipe.metrics.items()}
         if total_steps is not None:
             self._from: float = max(EARLIEST, total_steps / 2)
         else:
             self._from = EARLIEST if recipe.train.metrics.every is None else math.inf
+
+    def note(self, step: int, losses: Mapping[str, float]) -> None:
+        """Remember a logged step."""
+        self._advice.note(step, losses)
 
     def measured(self, measured: Measured) -> Iterator[Finding]:
         """Judge what was measured."""
@@ -83,16 +89,8 @@ class Measurements:
             begins=bool(lost),
             lasts=max(behind) >= 0,
             message=f"{name} of the translations is {own}, no better than the {than}{caution}",
-            hint=self._hint,
+            hint=self._advice.hint(self._metrics[name]),
         )
-
-
-def _hint(recipe: Recipe) -> str:
-    terms = [term for phase in recipe.phases.values() for term in phase.losses.values()]
-    helps = ["more steps", "more training pictures"]
-    if any(term.loss.undecided is not None for term in terms):
-        helps.append("a higher weight for the adversarial losses")
-    return f"{', '.join(helps)}; more validation pictures make the number surer; mend first what other warnings say"
 
 
 def _rivals(recipe: Recipe, graph: Graph, metric: Metric) -> tuple[str, ...]:

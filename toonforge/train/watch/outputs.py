@@ -15,6 +15,8 @@ FLAT = 8.0
 """Pictures whose pixels differ by less (standard deviation, of 255) are too flat to be judged."""
 COLOURED = 4.0
 """Colours that vary by less (standard deviation over all pictures, of 255) have no hue to be inverted."""
+END = 0.99
+"""Values beyond it, up or down, lie at an end of the range [-1, 1]."""
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -32,6 +34,10 @@ class Outputs:
             are not flat and whose outputs are not. None where there is none.
         colour: correlation of all outputs' colours, without their brightness and their mean, with the inputs'. None
             where either have next to no colour.
+        ends: share of an output's values that lie at the ends of the range, 0 to 1; the median over the pictures that
+            are not flat.
+        lesser_end: the same of the end that has fewer of them: next to 0 for a drawing on white paper.
+        input_ends: `ends` of the inputs.
     """
 
     change: float
@@ -40,6 +46,9 @@ class Outputs:
     input_variety: float | None
     brightness: float | None
     colour: float | None
+    ends: float
+    lesser_end: float
+    input_ends: float
 
 
 def compare(shown: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Outputs]:
@@ -67,7 +76,7 @@ def compare(shown: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Outputs]:
     return found
 
 
-_EACH, _ALL = 5, 5
+_EACH, _ALL = 8, 5
 
 
 def _numbers(inputs: Tensor, outputs: Tensor) -> Tensor:
@@ -79,12 +88,16 @@ def _numbers(inputs: Tensor, outputs: Tensor) -> Tensor:
     (bright_x, colour_x), (bright_y, colour_y) = (
         (light, p - light) for p in (x, y) for light in [(p * luma).sum(1, True)]
     )
+    low, high = _ends(y)
     each = [
         (y - x).abs().mean((1, 2, 3)),
         _contrast(x),
         _contrast(y),
         _contrast(bright_y),
         _correlation(bright_x.flatten(1), bright_y.flatten(1)),
+        low + high,
+        torch.minimum(low, high),
+        torch.stack(_ends(x)).sum(0),
     ]
     # Around the mean colour: a tint over all pictures is no inversion.
     colours = [(c - c.mean((0, 2, 3), keepdim=True)).flatten()[None] for c in (colour_x, colour_y)]
@@ -105,6 +118,13 @@ def _contrast(pictures: Tensor) -> Tensor:
     return inner.var((2, 3), correction=0).mean(1).sqrt()
 
 
+def _ends(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """N,C,H,W in grey levels -> N, N: shares of the values at the lower and at the upper end of the range."""
+    limit = END * 127.5
+    low, high = (beyond.to(torch.float32).mean((1, 2, 3)) for beyond in (pictures < -limit, pictures > limit))
+    return low, high
+
+
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
     """Pearson's, of each row; 0 where a row is constant."""
     return functional.cosine_similarity(a - a.mean(1, True), b - b.mean(1, True), dim=1)
@@ -114,7 +134,8 @@ def _read(row: list[float]) -> Outputs | None:
     if not all(map(math.isfinite, row)):
         return None
     count = (len(row) - _ALL) // _EACH
-    change, contrast_x, contrast_y, bright_y, correlation = (row[i * count : (i + 1) * count] for i in range(_EACH))
+    each = [row[i * count : (i + 1) * count] for i in range(_EACH)]
+    change, contrast_x, contrast_y, bright_y, correlation, ends, lesser_end, ends_x = each
     input_variety, variety, colour_x, colour_y, colour = row[_EACH * count :]
     judged = [n for n in range(count) if contrast_x[n] >= FLAT]
     if not judged:
@@ -128,4 +149,7 @@ def _read(row: list[float]) -> Outputs | None:
         input_variety=input_variety if varied else None,
         brightness=median(brightness) if brightness else None,
         colour=colour if min(colour_x, colour_y) >= COLOURED else None,
+        ends=median(ends[n] for n in judged),
+        lesser_end=median(lesser_end[n] for n in judged),
+        input_ends=median(ends_x[n] for n in judged),
     )

@@ -8,6 +8,7 @@ from toonforge.events import Measured, Step, Warned
 from toonforge.recipe.model import Recipe
 from toonforge.runs.record import Record
 from toonforge.train.watch.discriminators import Discriminators
+from toonforge.train.watch.explosions import Explosions
 from toonforge.train.watch.finding import Over, Told
 from toonforge.train.watch.measurements import Measurements
 from toonforge.train.watch.translations import Translations
@@ -26,13 +27,16 @@ class Watch:
 
     def __init__(self, recipe: Recipe, total_steps: int | None = None) -> None:
         self._discriminators = Discriminators(recipe)
+        self._explosions = Explosions(recipe)
         self._translations = Translations(recipe)
         self._measurements = Measurements(recipe, recipe.train.steps if total_steps is None else total_steps)
         self._told = Told()
 
     def logged(self, step: Step) -> list[Warned | Over]:
         """What a logged step changes."""
-        return self._told.changes(step.step, self._discriminators.logged(step.step, step.losses))
+        self._measurements.note(step.step, step.losses)
+        found = [*self._explosions.logged(step.step, step.losses), *self._discriminators.logged(step.step, step.losses)]
+        return self._told.changes(step.step, found)
 
     def drawn(self, step: int, drawn: Drawn) -> list[Warned | Over]:
         """What a drawing of the validation pictures changes; waits for the device once."""
@@ -45,5 +49,7 @@ class Watch:
     def restore(self, record: Record) -> None:
         """Go on where a log ends, as if the run had not been interrupted."""
         for step in record.steps:
+            self._explosions.note(step.step, step.losses)
+            self._measurements.note(step.step, step.losses)
             self._discriminators.note(step.step, step.losses)
         self._told.restore(record)
