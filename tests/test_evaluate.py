@@ -225,6 +225,30 @@ def test_a_folder_in_another_is_said(photos: Path, pictures: list[np.ndarray[Any
     assert "compared with themselves" in " ".join(evaluate(inner, photos, metrics=SMALL, cpu=True).notes)
 
 
+def test_pictures_on_both_sides_are_said(photos: Path, drawings: Path, tmp_path: Path) -> None:
+    def said(generated: Path, reference: Path, **options: Any) -> list[str]:
+        found = evaluate(generated, reference, cpu=True, **{"metrics": SMALL, "pairs": False, **options})
+        return [note for note in found.notes if "compared with themselves" in note]
+
+    assert not said(photos, drawings)
+    copy = shutil.copytree(photos, tmp_path / "copy")
+    (note,) = said(photos, copy)
+    assert f"8 of 8 pictures in {copy} are in {photos} too" in note
+    (copy / "00.png").rename(copy / "other.png")
+    (copy / "01.png").write_bytes((drawings / "01.png").read_bytes())
+    (note,) = said(photos, copy)
+    assert "7 of 8 pictures" in note
+    (note,) = said(drawings, photos, input=photos)
+    assert f"the pictures in {photos} stand on both sides" in note
+    assert not said(photos, photos, metrics=["pixel-l1"], pairs=True)
+
+
+def test_a_set_beside_itself_is_cautioned_of(photos: Path) -> None:
+    found = evaluate(photos, photos, metrics=["kid={size = 32}"], pairs=False, cpu=True)
+    assert found.values["kid"][""] < -3 * found.values["kid"]["std"]
+    assert "far below 0" in " ".join(found.about["kid"].cautions)
+
+
 # -- what goes wrong ------------------------------------------------------------------------------------------------
 
 

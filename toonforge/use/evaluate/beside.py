@@ -16,7 +16,7 @@ from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.model import Recipe
-from toonforge.use.evaluate import seen
+from toonforge.use.evaluate import seen, twice
 from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default, verify
 from toonforge.use.evaluate.pictures import INPUT, REFERENCE, Joined, listed, reading, shapes_of, sides, source_of
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
@@ -94,7 +94,7 @@ def plan_beside(
         graph=trained.graph,
         preparation=f"{', '.join(f'{role} of {where}' for role, where in whose.items())}; {reading(geometry)}",
         trained=trained,
-        notes=(*pictures.notes, *chosen.notes),
+        notes=(*pictures.notes, *twice.notes(folders, beside, chosen.metrics.values()), *chosen.notes),
     )
 
 

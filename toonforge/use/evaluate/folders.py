@@ -14,6 +14,7 @@ from toonforge.data.transforms import Geometry
 from toonforge.errors import DataError, Problem, RunError
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.graph import Graph
+from toonforge.use.evaluate import twice
 from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default, verify
 from toonforge.use.evaluate.pictures import (
     INPUT,
@@ -101,7 +102,12 @@ def plan_folders(
         groups=shapes_of(found.groups, size or 0),
         graph=Graph({"translation"}, {}),
         preparation=f"{_whose(folders)}; {reading(geometry)}",
-        notes=(*found.notes, *_nested(folders), *chosen.notes, *([NO_BASELINE] if input is None else [])),
+        notes=(
+            *found.notes,
+            *twice.notes(folders, REFERENCE, chosen.metrics.values()),
+            *chosen.notes,
+            *([NO_BASELINE] if input is None else []),
+        ),
     )
 
 
@@ -112,15 +118,3 @@ def _of_pairs(metric: Metric) -> bool:
 
 def _whose(folders: dict[str, Listed]) -> str:
     return ", ".join(f"{field} of {shown(side.folder)}" for field, side in folders.items())
-
-
-def _nested(folders: dict[str, Listed]) -> list[str]:
-    """A note for each folder that holds another's pictures too."""
-    where = {field: side.folder.resolve() for field, side in folders.items()}
-    return [
-        f"{shown(folders[outer].folder)} holds {shown(folders[inner].folder)} too: its pictures are compared with "
-        "themselves"
-        for outer in where
-        for inner in where
-        if where[outer] in where[inner].parents
-    ]
