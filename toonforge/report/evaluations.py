@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from toonforge.events import About
+from toonforge.report.figures import DRAWN, EVALUATED
 from toonforge.report.html import count, moment
-from toonforge.report.metrics import DRAWN, row, table
+from toonforge.report.metrics import row, table
 from toonforge.report.pictures import Pictures
 from toonforge.runs.reading import file_inside, read_text, shallow
 
@@ -36,8 +37,10 @@ def evaluations(folder: Path, pictures: Pictures, figures: list[Mapping[str, Any
         return {"shown": [], "more": 0, "unread": 0}
     read = [_read(line) for line in reversed(lines) if line.strip()]
     found = [each for each in read if each is not None]
+    end = pictures.size + EVALUATED
     for place, each in enumerate(found[:SHOWN]):
-        each["figures"] = _figures(folder, each.pop("pictures"), pictures, figures) if place < DRAWN else []
+        drawn = each.pop("pictures") if place < DRAWN else {}
+        each["figures"] = _figures(folder, drawn, pictures, figures, end - pictures.size)
     return {"shown": found[:SHOWN], "more": len(found[SHOWN:]), "unread": read.count(None)}
 
 
@@ -88,13 +91,17 @@ def _measured(event: Mapping[str, Any]) -> str:
 
 
 def _figures(
-    folder: Path, drawn: Mapping[str, str], pictures: Pictures, figures: list[Mapping[str, Any]]
+    folder: Path, drawn: Mapping[str, str], pictures: Pictures, figures: list[Mapping[str, Any]], room: int
 ) -> list[tuple[int, str]]:
-    """Adds what an evaluation drew; returns the place of each among `figures`, and its metric."""
-    found = []
+    """Adds what an evaluation drew, within so many characters; returns their places among `figures`, with the metric.
+
+    What newer evaluations and metrics before it take is not there for the others: those are saved anew, smaller, or
+    left out.
+    """
+    found, end = [], pictures.size + room
     for name, relative in drawn.items():
         path = file_inside(folder, relative)
-        picture = pictures.add(path) if path is not None else None
+        picture = pictures.add(path, room=end - pictures.size) if path is not None else None
         if picture is not None:
             found.append((len(figures), name))
             figures.append({"name": name, "steps": [{"step": 0, "label": "", "best": False, "picture": picture}]})

@@ -177,7 +177,7 @@ def _sheets(
     shown = []
     for step in spread(steps, wanted, best) if steps else []:
         path = paths[step]
-        number = pictures.add(path) if path is not None else None
+        number = pictures.add(path, room=budget) if path is not None else None
         if number is not None:
             shown.append({"step": step, "label": label(step), "best": step == best, "picture": number})
     if not shown:

@@ -8,16 +8,11 @@ from typing import Any
 
 from toonforge.events import About
 from toonforge.report.curves import BASELINES, SPREADS
-from toonforge.report.gallery import spread
 from toonforge.report.html import count, number
-from toonforge.report.pictures import Pictures
-from toonforge.runs.reading import file_inside
 from toonforge.runs.record import Measurement, Record
 from toonforge.runs.verdict import BASELINES as RIVALS
 from toonforge.runs.verdict import against
 
-DRAWN = 10
-"""Pictures that a page shows of one metric at the most, evenly spaced over the training."""
 CARDS = 6
 """Metrics that stand at the top of the page at the most."""
 ARROWS = {"lower": "↓ lower is better", "higher": "↑ higher is better"}
@@ -153,20 +148,3 @@ def verdict(values: Mapping[str, float], better: str | None) -> tuple[str, str] 
         if said[kind]
     ]
     return (next(kind for kind in said if said[kind]), "; ".join(told)) if told else None
-
-
-def drawn(record: Record, pictures: Pictures) -> list[Mapping[str, Any]]:
-    """The pictures that metrics drew, for report.js: metric -> a picture a step."""
-    names = list(dict.fromkeys(name for measured in record.measurements for name in measured.pictures))
-    found: list[Mapping[str, Any]] = []
-    for name in names:
-        paths = {m.step: m.pictures[name] for m in record.measurements if name in m.pictures}
-        shown = []
-        for step in spread(sorted(paths), DRAWN, record.best.step if record.best is not None else None):
-            path = file_inside(record.folder, paths[step])
-            picture = pictures.add(path) if path is not None else None
-            if picture is not None:
-                shown.append({"step": step, "label": f"step {count(step)}", "best": False, "picture": picture})
-        if shown:
-            found.append({"name": name, "steps": shown})
-    return found

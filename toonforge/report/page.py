@@ -12,9 +12,10 @@ from toonforge.report import around
 from toonforge.report.clock import Clock
 from toonforge.report.curves import charts
 from toonforge.report.evaluations import evaluations
+from toonforge.report.figures import drawn
 from toonforge.report.gallery import gallery
 from toonforge.report.html import count, render_page
-from toonforge.report.metrics import drawn, metrics_table, results
+from toonforge.report.metrics import metrics_table, results
 from toonforge.report.pictures import Pictures
 from toonforge.report.recipe_part import recipe_part
 from toonforge.report.state import facts, state, warnings
@@ -64,7 +65,7 @@ def draw_report(record: Record, now: float | None = None) -> str:
     """
     pictures, clock = Pictures(), Clock(record)
     figures = drawn(record, pictures)
-    trained = [figure["name"] for figure in figures]
+    trained = [(figure["name"], figure["note"]) for figure in figures]
     later = evaluations(record.folder, pictures, figures)
     metrics = metrics_table(record)
     folder = record.folder.resolve().name
