@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -23,14 +24,15 @@ from tests.compared_runs import about, edit, make, metrics, without
 from toonforge.cli import main
 from toonforge.errors import RunError
 from toonforge.report.compare_curves import charts, curves_of
-from toonforge.report.compare_figure import apart, smoothed
+from toonforge.report.compare_figure import apart, broken_lines, smoothed
 from toonforge.report.compare_grid import short_labels
 from toonforge.report.compare_metrics import best, metrics_of
 from toonforge.report.compare_pictures import moments, side_by_side
 from toonforge.report.compare_recipes import ABSENT, differing, surroundings
-from toonforge.report.compare_table import Column, Table, clock, make_table, markdown
+from toonforge.report.compare_table import Column, Table, clock, make_table
+from toonforge.report.compare_written import markdown
 from toonforge.report.compared import Compared, find_runs, short_names
-from toonforge.report.comparison import compare
+from toonforge.report.comparison import compare, title_of
 from toonforge.report.pictures import Pictures
 
 
@@ -196,7 +198,7 @@ def test_where_too_many_keys_differ_for_columns_it_is_said(tmp_path: Path) -> No
 
 def test_the_best_is_marked_in_the_metrics_own_direction(two: list[Path]) -> None:
     table = table_of(find_runs(two))
-    assert column(table, "kid").best == {1} and column(table, "kid").better == "lower"
+    assert column(table, "kid, last").best == {1} and column(table, "kid, last").better == "lower"
     assert column(table, "content").best == {0} and column(table, "content").better == "higher"
     assert all(one.best == frozenset() for one in table.columns if one.kind not in ("metric", "best"))
 
@@ -232,8 +234,8 @@ def test_values_that_do_not_compare_are_shown_and_none_is_marked(tmp_path: Path,
     paths = [make(tmp_path / "a"), make(tmp_path / "b", change=change)]
     edit(paths[1], metrics(kid=-1, content=-0.1))
     table = table_of(find_runs(paths))
-    assert column(table, "kid").best == frozenset() and column(table, "content").best
-    assert column(table, "kid").cells[0].startswith("82 ± 2.5")
+    assert column(table, "kid, last").best == frozenset() and column(table, "content").best
+    assert column(table, "kid, last").cells[0].startswith("82 ± 2.5")
     (note,) = [note for note in table.notes if "do not compare" in note]
     assert note.startswith("kid was") and why in note
     assert not any(text.startswith("kid:") for text in table.protocols)
@@ -244,15 +246,63 @@ def test_the_last_and_the_best_of_each_run_are_told_apart(two: list[Path]) -> No
     assert {run: measured.step for run, measured in found.last.items()} == {"narrow": 60, "wide": 60}
     assert {run: measured.step for run, measured in found.best.items()} == {"narrow": 40, "wide": 40}
     table = table_of(find_runs(two))
-    assert column(table, "kid").cells[:2] == ("82 ± 2.5", "72 ± 2.5")
-    assert column(table, "kid at its best").cells[:2] == ("68.33 ± 2.5 @ 40", "58.33 ± 2.5 @ 40")
-    assert "content at its best" not in [one.title for one in table.columns]  # the last is the best
+    assert column(table, "kid, last").cells[:2] == ("82 ± 2.5", "72 ± 2.5")
+    assert column(table, "kid, best").cells[:2] == ("68.33 ± 2.5 @ 40", "58.33 ± 2.5 @ 40")
+    assert "content, best" not in [one.title for one in table.columns]  # the last is the best
 
 
 def test_what_the_metric_is_without_a_model_stands_below_the_runs(two: list[Path]) -> None:
     table = table_of(find_runs(two))
     assert table.runs == 2 and column(table, "run").cells[2:] == ("untranslated", "filter")
-    assert column(table, "kid").cells[2:] == ("92.8", "71") and column(table, "content").cells[2:] == ("", "")
+    assert column(table, "kid, last").cells[2:] == ("92.8 ± 2.4", "71 ± 2.2") and column(table, "content").cells[
+        2:
+    ] == ("", "")
+
+
+def test_what_no_run_beats_is_said_wherever_the_best_is_marked(
+    two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in two:
+        edit(path, metrics(kid=30))
+    table = table_of(find_runs(two))
+    kid = column(table, "kid, last")
+    assert kid.best == {1} and set(kid.lost) == {0, 1} and kid.lost[0] == "does not beat untranslated or filter"
+    text = "no run beats the untranslated pictures or a plain cartoon filter"
+    assert f"kid (last): {text}" in table.verdicts
+    assert main(["compare", *map(str, two), "-o", str(tmp_path / "out")]) == 0
+    assert text in " ".join(capsys.readouterr().out.split())
+    assert all(text in (tmp_path / "out" / name).read_text("utf-8") for name in ("table.md", "compare.html"))
+    page = (tmp_path / "out" / "compare.html").read_text("utf-8")
+    (cell,) = re.findall(r'<td data-label="kid, last" class="([^"]*)">.*★.*does not beat untranslated or filter', page)
+    assert cell == "number first"
+
+
+def test_what_beats_everything_gets_no_verdict_and_what_lies_within_the_error_is_said(two: list[Path]) -> None:
+    edit(two[0], metrics(kid=-11.5))
+    edit(two[1], metrics(kid=-20))
+    table = table_of(find_runs(two))  # 70.5 and 52, each with an error of 2.5, beside a filter's 71 with 2.2
+    assert column(table, "kid, last").lost == {0: "within the error of filter"}
+    assert "kid (last): narrow lies within the error of a plain cartoon filter" in table.verdicts
+    edit(two[0], metrics(kid=-17))
+    table = table_of(find_runs(two))  # 53.5 and 52
+    assert not column(table, "kid, last").lost and column(table, "kid, last").best == {1}
+    assert "kid (last and best): that wide is the best is not sure: narrow lies within the error" in table.verdicts
+
+
+def test_no_verdict_on_a_change_whose_worth_was_not_measured(two: list[Path]) -> None:
+    assert not column(table_of(find_runs(two)), "content").lost
+
+
+def test_columns_say_what_they_are_of(tmp_path: Path) -> None:
+    paths = [
+        make(tmp_path / "a"),
+        make(tmp_path / "b", recipe=("steps = 60", "steps = 80"), done=40, grids=(20, 40), end=None),
+    ]
+    titles = [one.title for one in table_of(find_runs(paths)).columns]
+    assert "train.steps" in titles and "steps done" in titles and "steps" not in titles
+    notes = table_of(find_runs(paths)).notes
+    assert any(note.endswith("step 60 in a, 40 in b") for note in notes)
+    assert any("at step 60" in note for note in table_of(find_runs([paths[0], make(tmp_path / "c")])).notes)
 
 
 def test_a_run_without_metrics_and_a_number_that_could_not_be_had(tmp_path: Path) -> None:
@@ -262,7 +312,9 @@ def test_a_run_without_metrics_and_a_number_that_could_not_be_had(tmp_path: Path
 
     paths = [make(tmp_path / "a"), make(tmp_path / "b", change=broken), make(tmp_path / "c", change=without("metrics"))]
     table = table_of(find_runs(paths))
-    assert column(table, "kid").cells[:3] == ("82 ± 2.5", "nan ± 2.5", "-") and not column(table, "kid").best
+    assert (
+        column(table, "kid, last").cells[:3] == ("82 ± 2.5", "nan ± 2.5", "-") and not column(table, "kid, last").best
+    )
     assert "not measured yet, or without metrics: c" in table.notes
 
 
@@ -282,7 +334,7 @@ def test_states_and_reasons_are_shown_where_not_all_runs_are_finished(tmp_path: 
     ]
     table = table_of(find_runs(paths))
     assert column(table, "state").cells[:3] == ("finished", "failed", "unfinished")
-    assert column(table, "steps").cells[:3] == ("60", "60", "40")
+    assert column(table, "steps done").cells[:3] == ("60", "60", "40")
     assert table.failed == ("b failed: the loss is | not a number",)
 
 
@@ -328,10 +380,10 @@ def test_the_slider_runs_over_common_steps_and_ends_at_the_last(tmp_path: Path) 
     paths = [make(tmp_path / "x", grids=(20, 40, 60)), make(tmp_path / "y", grids=(10, 20, 40, 60))]
     data, _, _ = shown(paths)
     assert [step["label"] for step in data["steps"]] == [
-        *("step 20", "step 40", "step 60"),
+        *("step 20", "step 40", "step 60, the last"),
         "best checkpoint of each run",
     ]
-    assert [step["best"] for step in data["steps"]] == [False, False, False, True]
+    assert [step["best"] for step in data["steps"]] == [False, False, False, True] and data["first"] == 2
 
 
 def test_runs_of_other_steps_meet_at_epochs_or_at_their_ends(tmp_path: Path) -> None:
@@ -343,7 +395,7 @@ def test_runs_of_other_steps_meet_at_epochs_or_at_their_ends(tmp_path: Path) -> 
     slow = make(tmp_path / "slow", total=56, grids=(14, 28, 56), **known)
     fast = make(tmp_path / "fast", total=28, grids=(7, 14, 28), change=half, **known)
     data, _, _ = shown([slow, fast])
-    assert [step["label"] for step in data["steps"]] == ["epoch 1", "epoch 2", "epoch 4"]
+    assert [step["label"] for step in data["steps"]] == ["epoch 1", "epoch 2", "epoch 4, the last"]
     odd = make(tmp_path / "odd", total=33, grids=(11, 33), **known)
     data, _, _ = shown([slow, odd])
     assert [step["label"] for step in data["steps"]] == ["last of each run"]
@@ -376,7 +428,7 @@ def test_too_many_pictures_are_thinned_to_the_budget_and_the_last_stays(tmp_path
     pictures = Pictures()
     found = side_by_side(find_runs(paths), pictures, budget=60_000)
     assert found.data is not None and len(found.data["steps"]) < 13
-    assert found.data["steps"][-2]["label"] == "step 60"
+    assert found.data["steps"][-2]["label"] == "step 60, the last"
     assert any("moments shown, to keep the page small" in note for note in found.notes)
 
 
@@ -446,6 +498,55 @@ def test_smoothing_stays_between_the_least_and_the_greatest(values: list[float],
     assert smoothed([math.nan, *values], reach)[1:] == pytest.approx(found)
 
 
+def test_a_figure_draws_the_standard_errors_of_runs_and_of_the_untranslated(
+    two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.axes import Axes
+
+    bands: list[tuple[Any, Any]] = []
+    spans: list[tuple[float, float]] = []
+    monkeypatch.setattr(Axes, "fill_between", lambda self, x, low, high, **more: bands.append((low, high)))
+    monkeypatch.setattr(Axes, "axhspan", lambda self, low, high, **more: spans.append((low, high)))
+    compare(two, tmp_path / "out")
+    assert len(bands) == 2 and (bands[0][0][-1], bands[0][1][-1]) == (79.5, 84.5)
+    assert spans == [pytest.approx((90.4, 95.2))]
+    text = (tmp_path / "out" / "curves.svg").read_text("utf-8")
+    assert "untranslated 92.8 ± 2.4" in text
+    data = charts(find_runs(two), metrics_of(find_runs(two)), curves_of(find_runs(two)))
+    (level,) = [one for one in data["groups"][0]["charts"][0]["series"] if one["label"] == "untranslated"]
+    assert level["low"] == [90.4, 90.4] and level["high"] == [95.2, 95.2]
+
+
+def test_losses_of_one_run_stand_apart(tmp_path: Path) -> None:
+    lost = '[phases.warm_up.losses.undrawn]\ntype = "l1"\nweight = 0.5\n'
+
+    def other(event: dict[str, Any]) -> None:
+        for key in [key for key in event.get("losses", {}) if key.startswith("warm_up")]:
+            event["losses"][f"other.{key}"] = event["losses"].pop(key)
+
+    runs = find_runs([make(tmp_path / "a"), make(tmp_path / "b", change=other, recipe=(lost, ""))])
+    data = charts(runs, metrics_of(runs), curves_of(runs))
+    metric, shared, alone = data["groups"]
+    assert (shared["title"], alone["title"]) == ("Losses", data["folded"])
+    assert {"warm_up.drawn", "other.warm_up.drawn"} <= {chart["title"] for chart in alone["charts"]}
+    assert all(len(chart["series"]) == 2 for chart in shared["charts"]) and metric["title"] == "Metrics"
+    assert all(len(chart["series"]) == 1 for chart in alone["charts"])
+
+
+@given(st.text("ab _,/<>é", max_size=60).map(str.strip), st.integers(4, 30))
+def test_a_name_beside_a_curve_loses_nothing_but_spaces_at_ends_of_lines(name: str, room: int) -> None:
+    lines = broken_lines(name, room)
+    assert "".join(lines).replace(" ", "") == name.replace(" ", "")
+    assert len(name) > room or lines == [name]
+
+
+def test_titles_are_short() -> None:
+    assert [title_of(names) for names in (["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d", "e"])] == [
+        *("a and b", "a, b and c", "a, b and 3 more")
+    ]
+    assert title_of(["x" * 60, "b"]) == f"{'x' * 27}… and b"
+
+
 # -- files --------------------------------------------------------------------------------------------------------------
 
 
@@ -455,7 +556,7 @@ def test_the_table_is_markdown_with_the_best_in_bold_and_links_to_the_runs(two: 
     body = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in body}) == 1 and len(body) == 6
     assert "| [wide](<../../runs/wide/>) | 32 | 32 | **72 ± 2.5** |" in text
-    assert "kid (lower is better)" in body[0] and "*untranslated*" in text
+    assert "kid, last (lower is better)" in body[0] and "*untranslated*" in text
     assert (done.folder / "../../runs/wide").resolve() == two[1].resolve()
 
 
@@ -598,6 +699,8 @@ def test_the_table_fits_the_terminal(
     assert main(["compare", *map(str, two), "-o", "out"]) == 0
     out = capsys.readouterr().out
     lines = out[: out.index("comparison:")].splitlines()
+    if room >= 60:
+        assert out.count("out/") == 1 and out.count("EfficientNet") <= 1  # the folder, and how it was measured, once
     assert max(len(line.rstrip()) for line in lines if "://" not in line) <= max(room, 40)
     for part in ("narrow", "wide", "72 ± 2.5 *", "untranslated", "92.8"):
         assert part in " ".join(out.split())
@@ -614,6 +717,19 @@ def test_it_goes_to_a_folder_of_the_runs_names_and_opens_only_when_asked(
     assert Path("comparisons/narrow+wide/compare.html").is_file() and opened == []
     assert main(["compare", *map(str, two), "--open"]) == 0
     assert opened == [Path("comparisons/narrow+wide/compare.html")]
+
+
+def test_commands_to_copy_are_quoted_for_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("it's", "<b> & c"):
+        make(Path("my runs") / name, grids=(), measured=())
+    with pytest.raises(RunError) as one:
+        compare(["my runs"])
+    hint = one.value.problems[0].hint or ""
+    assert shlex.split(hint.partition(": ")[2])[2:] == ["my runs/<b> & c", "my runs/it's"]
+    with pytest.raises(RunError) as other:
+        compare(["my runs/it's"])
+    assert shlex.split((other.value.problems[0].hint or "").partition(": ")[2])[2:] == ["my runs/it's"]
 
 
 def test_comparing_needs_no_torch(two: list[Path], tmp_path: Path) -> None:

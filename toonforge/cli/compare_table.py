@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toonforge.cli.metric_table import said
 from toonforge.cli.text import hanging, width
 from toonforge.report.compare_table import Column, Table
 
@@ -31,19 +32,22 @@ def show(table: Table) -> None:
         click.echo(click.style(hanging(f"for want of room without: {', '.join(missing)}"), dim=True))
     for note in table.failed:
         click.echo(click.style(hanging(note), fg="red"))
+    for note in table.verdicts:
+        click.echo(click.style(hanging(note), fg="yellow"))
     for note in table.notes:
         click.echo(click.style(hanging(note), dim=True))
-    for note in table.protocols:
-        click.echo(click.style(hanging(note), dim=True))
+    for note in said(table.how):
+        click.echo(click.style(note, dim=True))
 
 
 def show_files(done: Comparison) -> None:
     """Print what was written, and what could not be."""
-    click.echo("")
-    for number, path in enumerate(done.files):
-        click.echo(f"{'comparison:' if number == 0 else '':<12}{path}")
+    page, *others = done.files
+    click.echo(f"\ncomparison: {page}")
+    if others:
+        click.echo(hanging(f"beside it: {', '.join(path.name for path in others)}", "", " " * 12))
     for note in done.notes:
-        click.echo(f"note: {note}")
+        click.echo(hanging(f"note: {note}"))
 
 
 def rendered(table: Table, room: int) -> RenderableType:
@@ -117,7 +121,7 @@ def as_blocks(columns: Sequence[Column], runs: int) -> RenderableType:
     parts: list[Text] = []
     for index in range(len(name.cells)):
         parts.append(_styled(name, index, runs))
-        filled = [column for column in others if column.cells[index]]
+        filled = [column for column in others if column.cells[index] not in ("", "-")]
         parts += [Text(f"  {head(column):<{size}}  ") + _styled(column, index, runs) for column in filled]
     return Group(*parts)
 
@@ -125,8 +129,8 @@ def as_blocks(columns: Sequence[Column], runs: int) -> RenderableType:
 def _styled(column: Column, index: int, runs: int, pad: bool = False) -> Text:
     from rich.text import Text
 
-    if index in column.best:
-        return Text(cell(column, index), style="bold green")
+    if index in column.best:  # the best of the runs is no success where it beats nothing
+        return Text(cell(column, index), style="bold yellow" if index in column.lost else "bold green")
     text = column.cells[index] + (" " * len(MARK) if pad else "")
     if index >= runs:
         return Text(text, style="dim italic")

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from toonforge.report.clock import Clock
-from toonforge.report.compare_metrics import REFERENCES, Metric, references
+from toonforge.report.compare_metrics import REFERENCES, Level, Metric, references
 from toonforge.report.compared import Compared
 from toonforge.report.curves import axis
 from toonforge.report.thinning import curve as thinned
@@ -20,6 +20,8 @@ from toonforge.runs.record import Record
 
 COLOURS = 8
 """Runs beyond so many share colours and are dashed."""
+ALONE = "Losses that only one run has"
+"""The title of their charts, which compare.js folds away."""
 
 
 @attrs.frozen(kw_only=True)
@@ -111,12 +113,22 @@ def charts(runs: Sequence[Compared], metrics: Sequence[Metric], curves: Sequence
     for name, found in references(metrics, REFERENCES[0]).items():
         if name in groups["metric"] and len(found) == 1:
             groups["metric"][name]["series"].append(_level(found[0], groups["metric"][name]["series"], len(there)))
-    titles = {"metric": "Metrics", "loss": "Losses"}
+    titles = {"metric": "Metrics", "loss": "Losses", "alone": ALONE}
+    alone = alone_in(curves)
+    groups["alone"] = {name: groups["loss"].pop(name) for name in [*groups["loss"]] if name in alone}
     return {
         "axes": [axis(run.record, Clock(run.record)) for run in there if run.record is not None],
         "x": "epochs" if by_epoch(curves) else "steps",
+        "folded": ALONE,
         "groups": [{"title": titles[kind], "charts": [*found.values()]} for kind, found in groups.items() if found],
     }
+
+
+def alone_in(curves: Sequence[Curve]) -> frozenset[str]:
+    """Losses that a single run has: there is nothing to compare in them; none where no loss is shared."""
+    losses = [curve.name for curve in curves if curve.kind == "loss"]
+    alone = frozenset(name for name in losses if losses.count(name) == 1)
+    return alone if len(alone) < len(set(losses)) else frozenset()
 
 
 def _chart(curve: Curve, metric: Metric | None) -> dict[str, Any]:
@@ -135,9 +147,11 @@ def _series(curve: Curve, place: int) -> dict[str, Any]:
     return series | ({"dash": True} if place >= COLOURS else {})
 
 
-def _level(height: float, series: Sequence[Mapping[str, Any]], runs: int) -> dict[str, Any]:
-    """What the untranslated pictures have, as a line as long as the longest run's."""
+def _level(level: Level, series: Sequence[Mapping[str, Any]], runs: int) -> dict[str, Any]:
+    """What the untranslated pictures have, as a line as long as the longest run's, within its standard error."""
     longest = max(series, key=lambda one: one["x"][-1])
     ends = [longest["x"][0], longest["x"][-1]]
-    flat = {"x": ends, "y": rounded([height, height]), "axis": longest["axis"], "dash": True}
+    flat = {"x": ends, "y": rounded([level.value] * 2), "axis": longest["axis"], "dash": True}
+    if math.isfinite(level.error):
+        flat |= {"low": rounded([level.value - level.error] * 2), "high": rounded([level.value + level.error] * 2)}
     return {"label": REFERENCES[0], **flat, "colour": COLOURS if runs < COLOURS else runs % COLOURS + 1}

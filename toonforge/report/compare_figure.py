@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toonforge.report.compare_curves import Curve, by_epoch
-from toonforge.report.compare_metrics import REFERENCES, Metric, references
+from toonforge.report.compare_curves import Curve, alone_in, by_epoch
+from toonforge.report.compare_metrics import REFERENCES, Level, Metric, references
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ INK, FAINT = "#26262a", "#78787e"
 MOST_PANELS = 12
 SMOOTHED_OVER = 0.03
 """A loss is drawn as its mean over so much of the run, and faintly as it was logged."""
+BAND = 0.15
+"""How opaque the standard error around a curve is drawn."""
 REACH = 1.0
 """A reference further from the curves than so many times their range is told at the edge and does not flatten them."""
 
@@ -75,7 +78,7 @@ def _panel(
     runs: Sequence[str],
     epochs: bool,
     metric: Metric | None,
-    levels: Sequence[float],
+    levels: Sequence[Level],
 ) -> None:
     from matplotlib.ticker import MaxNLocator
 
@@ -87,6 +90,11 @@ def _panel(
         x = list(curve.epochs if epochs and curve.epochs is not None else curve.steps)
         y = list(curve.values)
         first = min(first, x[0])
+        if any(map(math.isfinite, curve.errors)):
+            low, high = ([v + sign * e for v, e in zip(y, curve.errors)] for sign in (-1, 1))
+            axes.fill_between(x, low, high, color=colour, alpha=BAND, linewidth=0)
+            if len(x) == 1:
+                axes.errorbar(x, y, yerr=list(curve.errors), color=colour, alpha=0.6, linewidth=1.2, capsize=3)
         if curve.kind == "loss" and len(x) > 20:
             axes.plot(x, y, dash, color=colour, linewidth=0.6, alpha=0.22)
             y = smoothed(y, max(1, round(len(x) * SMOOTHED_OVER)))
@@ -115,11 +123,18 @@ def _panel(
 
 def smoothed(values: Sequence[float], reach: int) -> list[float]:
     """The mean over `reach` values to either side; nan where there is none."""
-    found = []
-    for at in range(len(values)):
-        near = [value for value in values[max(0, at - reach) : at + reach + 1] if math.isfinite(value)]
-        found.append(sum(near) / len(near) if near else math.nan)
-    return found
+    import numpy as np
+
+    given = np.asarray(values, dtype=np.float64)
+    finite = np.isfinite(given)
+    # Sums up to each place: a window's is the difference of two, whatever its width.
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, given, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(finite)])
+    at = np.arange(len(given))
+    first, last = np.maximum(at - reach, 0), np.minimum(at + reach + 1, len(given))
+    near = counts[last] - counts[first]
+    means = np.where(near > 0, (sums[last] - sums[first]) / np.maximum(near, 1), math.nan)
+    return [float(mean) for mean in means]
 
 
 def _crop(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -132,15 +147,18 @@ def _crop(axes: Axes, curves: Sequence[Curve]) -> None:
         axes.set_ylim(0, 1.08 * high)
 
 
-def _level(axes: Axes, height: float) -> None:
-    """A dashed line at the untranslated pictures' value; told at the edge where it lies far away."""
+def _level(axes: Axes, level: Level) -> None:
+    """A dashed line at the untranslated pictures' value, within its standard error; told where it lies far away."""
     low, high = axes.get_ylim()
+    height = level.value
     far = max(low - height, height - high) > REACH * (high - low)
     place = (high if height > high else low) if far else height
     arrow = (" ↑" if height > high else " ↓") if far else ""
-    text = f"untranslated {height:.4g}{arrow}"
+    text = f"untranslated {height:.4g}" + (f" ± {level.error:.2g}" if math.isfinite(level.error) else "") + arrow
     if not far:
         axes.axhline(height, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        if math.isfinite(level.error):
+            axes.axhspan(height - level.error, height + level.error, color=FAINT, alpha=BAND / 2, linewidth=0, zorder=0)
     below = far and height > high
     axes.annotate(
         text,
@@ -185,13 +203,10 @@ def _label(
     inside: bool = False,
 ) -> None:
     """One name; where it may lie on a line, legible there too (and then not as text in an SVG)."""
-    import textwrap
-
     from matplotlib.patheffects import withStroke
 
     line = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 2}
-    spaced = text.replace("_", "_ ").replace(",", ", ").replace("/", "/ ")  # where a long name may be broken
-    broken = "\n".join(line.replace(" ", "") for line in textwrap.wrap(spaced, 28, break_on_hyphens=False))
+    broken = "\n".join(broken_lines(text, 28))
     axes.annotate(
         broken,
         end,
@@ -204,6 +219,16 @@ def _label(
         arrowprops=line if leader else None,
         path_effects=[withStroke(linewidth=2.5, foreground="white")] if inside else None,
     )
+
+
+def broken_lines(text: str, room: int) -> list[str]:
+    """A name in lines of about `room` characters, broken behind spaces and where its parts meet; nothing is lost."""
+    lines = [""]
+    for piece in re.findall(r"[^\s_,/]*[\s_,/]*", text):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > room:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip(" ") for line in lines]
 
 
 def apart(heights: Sequence[float], room: float) -> list[float]:
@@ -223,11 +248,12 @@ def figures(
 ) -> tuple[list[Path], list[str]]:
     """`curves.png/svg` of the metrics and `losses.png/svg`: what was made, and what could not be.
 
-    Only what was measured more than once, in some run, is a curve.
+    Only what was measured more than once, in some run, is a curve; and only losses that several runs have.
     """
     parts: Mapping[str, Sequence[str]] = {metric.name: metric.parts for metric in metrics}
     lines = {(curve.kind, curve.name) for curve in curves if len(curve.steps) > 1}
-    drawn = [curve for curve in curves if (curve.kind, curve.name) in lines]
+    alone = alone_in(curves)
+    drawn = [curve for curve in curves if (curve.kind, curve.name) in lines and curve.name not in alone]
     wanted = {
         "curves": [c for c in drawn if c.kind == "metric" and _drawn(c.name, parts)],
         "losses": [c for c in drawn if c.kind == "loss"],

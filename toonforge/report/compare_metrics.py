@@ -126,15 +126,24 @@ def best(values: Mapping[str, float], better: str) -> frozenset[str]:
     return frozenset(name for name, value in known.items() if value == winner)
 
 
-def references(metrics: Sequence[Metric], part: str) -> dict[str, list[float]]:
+@attrs.frozen
+class Level:
+    """What a reference has in one metric, with its standard error; nan where the metric gives none."""
+
+    value: float
+    error: float
+
+
+def references(metrics: Sequence[Metric], part: str) -> dict[str, list[Level]]:
     """Metric -> what the runs found for a reference, each number (to one in a thousand) once; empty if none did."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[Level]] = {}
     for metric in metrics:
-        distinct: list[float] = []
+        distinct: list[Level] = []
         for measured in metric.last.values():
             value = value_of(measured, metric.name, part)
-            if math.isfinite(value) and not any(abs(value - o) <= SAME * max(abs(value), abs(o)) for o in distinct):
-                distinct.append(value)
+            near = any(abs(value - one.value) <= SAME * max(abs(value), abs(one.value)) for one in distinct)
+            if math.isfinite(value) and not near:
+                distinct.append(Level(value, value_of(measured, metric.name, f"{part}_std")))
         if distinct:
             found[metric.name] = distinct
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from toonforge.report.compare_curves import COLOURS, Curve, charts
 from toonforge.report.compare_metrics import REFERENCES, Metric
-from toonforge.report.compare_pictures import side_by_side
+from toonforge.report.compare_pictures import SideBySide, side_by_side
 from toonforge.report.compare_recipes import Differing
 from toonforge.report.compare_table import Table, link
 from toonforge.report.compared import Compared
@@ -47,9 +47,11 @@ def render(
         title=title,
         lead=_lead(runs, differing),
         table=_rows(table, runs, there),
+        verdicts=table.verdicts,
         notes=[*table.failed, *table.notes],
         protocols=table.protocols,
         gallery=shown.data is not None,
+        gallery_lead=_gallery_lead(shown),
         gallery_notes=shown.notes,
         charts=bool(drawn["groups"]),
         keys=_sides(differing, there),
@@ -87,6 +89,7 @@ def _rows(table: Table, runs: Sequence[Compared], there: Sequence[Compared]) -> 
             {
                 "text": column.cells[index],
                 "best": index in column.best,
+                "lost": column.lost.get(index, ""),
                 "number": column.kind in ("metric", "best", "part", "cost", "step"),
             }
             for column in table.columns
@@ -101,6 +104,14 @@ def _rows(table: Table, runs: Sequence[Compared], there: Sequence[Compared]) -> 
         for column in table.columns
     ]
     return {"heads": heads, "rows": rows}
+
+
+def _gallery_lead(shown: SideBySide) -> str:
+    """Of which steps the pictures are that the page opens with."""
+    if shown.data is None:
+        return ""
+    best = any(step["best"] for step in shown.data["steps"])
+    return "First shown: the last that each run has drawn." + (" The stop ★ shows each run's best checkpoint." * best)
 
 
 def _run(run: Compared, place: Path, there: Sequence[Compared]) -> Mapping[str, Any]:

@@ -63,6 +63,7 @@ def side_by_side(runs: Sequence[Compared], pictures: Pictures, budget: int = BUD
     shown = [translation for translation in translations if translation is not None]
     data = {
         "steps": [{"step": at, "label": moment.label, "best": moment.best} for at, moment in enumerate(chosen)],
+        "first": max(at for at, moment in enumerate(chosen) if not moment.best),
         "translations": shown,
     }
     return SideBySide(data=data if shown else None, notes=tuple(notes))
@@ -89,7 +90,9 @@ def moments(runs: Sequence[Compared], steps: Mapping[str, Sequence[int]]) -> lis
     """
     found = _common(runs, steps)
     last = {name: own[-1] for name, own in steps.items()}
-    if not found or dict(found[-1].steps) != last:
+    if found and dict(found[-1].steps) == last:
+        found[-1] = attrs.evolve(found[-1], label=f"{found[-1].label}, the last")
+    else:
         alike = len(set(last.values())) == 1
         found.append(Moment(label=f"step {next(iter(last.values())):,}" if alike else "last of each run", steps=last))
     best = {run.name: run.record.best.step for run in runs if run.record is not None and run.record.best is not None}

@@ -1,23 +1,26 @@
-"""A comparison as a table: its columns, which value is best, and the files `table.md` and `table.csv`."""
+"""A comparison as a table: its columns, and which value is best."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
-from toonforge.report.compare_metrics import REFERENCES, Metric, references, value_of
+from toonforge.events import About
+from toonforge.report.compare_metrics import REFERENCES, Level, Metric, references, value_of
 from toonforge.report.compare_recipes import Differing
+from toonforge.report.compare_verdicts import lost, verdicts
 from toonforge.report.compared import Compared
 from toonforge.runs.record import Measurement
 
 MOST_KEYS = 6
 """Where more keys differ, they have no columns; the page and the CSV have them all."""
+
+OWN = ("run", "folder", "state", "steps", "images/s", "time", "memory")
+"""Headings of the table's own columns: a recipe's key that is called so is written in full."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +31,7 @@ class Column:
         title: its heading.
         cells: one a row: the runs, then the references.
         best: rows that hold the best value.
+        lost: row -> what its value does not beat, in words: also the best of the runs may beat nothing.
         kind: "run" (its name), "value" (what differs), "state", "step", "metric", "best" (of a metric, over the
             training), "part" of a metric, or "cost".
         better: "lower" or "higher" for columns of metrics that judge.
@@ -37,6 +41,7 @@ class Column:
     cells: tuple[str, ...]
     kind: str
     best: frozenset[int] = frozenset()
+    lost: Mapping[int, str] = attrs.field(factory=dict)
     better: str | None = None
 
 
@@ -48,15 +53,22 @@ class Table:
         columns: from left to right; the first names the row.
         runs: how many rows are runs; those after them are what the metrics are without any model.
         failed: which runs failed, and why.
+        verdicts: which runs do not beat what they have to, and where the best is not sure.
         notes: what must be known to read the values.
-        protocols: how each metric is measured.
+        how: metric -> how it is measured, where that is the same in all runs.
     """
 
     columns: tuple[Column, ...]
     runs: int
     failed: tuple[str, ...]
+    verdicts: tuple[str, ...]
     notes: tuple[str, ...]
-    protocols: tuple[str, ...]
+    how: Mapping[str, About]
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """How each metric is measured, a line each."""
+        return tuple(f"{name}: {about.protocol}" for name, about in self.how.items())
 
     @property
     def rows(self) -> int:
@@ -80,7 +92,7 @@ def make_table(runs: Sequence[Compared], differing: Sequence[Differing], metrics
         columns.append(_plain("state", "state", states, [""] * len(rows)))
     steps = ["-" if run.record is None else f"{run.record.step:,}" for run in runs]
     if len(set(steps)) > 1:
-        columns.append(_plain("steps", "step", steps, [""] * len(rows)))
+        columns.append(_plain("steps done", "step", steps, [""] * len(rows)))
     parts: list[Column] = []
     for metric in metrics:
         own = _metric_columns(runs, metric, [_several(found.get(metric.name)) for found in rows.values()])
@@ -92,9 +104,16 @@ def make_table(runs: Sequence[Compared], differing: Sequence[Differing], metrics
         columns=(*columns, *parts, *named),
         runs=len(runs),
         failed=tuple(f"{run.name} failed: {run.why}" for run in runs if run.why is not None),
+        verdicts=tuple(verdicts(metrics)),
         notes=(*_notes(runs, metrics), *_hidden(runs, differing)),
-        protocols=tuple(f"{m.name}: {text}" for m in metrics for text in m.protocols if text and m.apart is None),
+        how={metric.name: about for metric in metrics for about in _how(metric)},
     )
+
+
+def _how(metric: Metric) -> list[About]:
+    """How a metric is measured, where all runs did it in the same way and say how. What it cautions of is a note."""
+    abouts = [measured.about[metric.name] for measured in metric.last.values() if metric.name in measured.about]
+    return [attrs.evolve(about, cautions=()) for about in abouts[:1] if about.protocol and metric.apart is None]
 
 
 def _costs(runs: Sequence[Compared]) -> dict[str, list[str]]:
@@ -120,7 +139,13 @@ def _value_columns(runs: Sequence[Compared], differing: Sequence[Differing], bel
     if len(differing) > MOST_KEYS:
         return []
     return [
-        _plain(found.label, "value", [found.short.get(run.name, "-") for run in runs], blank) for found in differing
+        _plain(
+            found.key if found.label in OWN else found.label,
+            "value",
+            [found.short.get(run.name, "-") for run in runs],
+            blank,
+        )
+        for found in differing
     ]
 
 
@@ -144,10 +169,15 @@ def _metric_columns(runs: Sequence[Compared], metric: Metric, below: Sequence[st
             cells.append(text if which == "last" or measured is None else f"{text} @ {measured.step:,}")
         columns.append(
             Column(
-                title=metric.name if which == "last" else f"{metric.name} at its best",
+                title=f"{metric.name}, {which}" if metric.several else metric.name,
                 kind=kind,
                 cells=(*cells, *(below if which == "last" else [""] * len(below))),
                 best=frozenset(at for at, run in enumerate(runs) if run.name in won),
+                lost={
+                    at: words
+                    for at, run in enumerate(runs)
+                    if run.name in chosen and (words := lost(chosen[run.name], metric))
+                },
                 better=metric.better,
             )
         )
@@ -160,9 +190,9 @@ def _metric_columns(runs: Sequence[Compared], metric: Metric, below: Sequence[st
 
 
 def _notes(runs: Sequence[Compared], metrics: Sequence[Metric]) -> list[str]:
-    notes = []
     if not metrics:
         return ["none of the runs was measured: their recipes have no [metrics], or none was due yet"]
+    notes = [_when(runs)]
     without = [run.name for run in runs if run.record is not None and not run.measured]
     if without:
         notes.append(f"not measured yet, or without metrics: {', '.join(without)}")
@@ -179,20 +209,35 @@ def _notes(runs: Sequence[Compared], metrics: Sequence[Metric]) -> list[str]:
     return [*notes, *(f"{', '.join(names)}: {caution}" for caution, names in said.items())]
 
 
+def _when(runs: Sequence[Compared]) -> str:
+    """Of which steps the numbers are."""
+    steps = {run.name: run.measured[-1].step for run in runs if run.measured}
+    if len(set(steps.values())) == 1:
+        return (
+            f"metrics are of the last measurement, at step {next(iter(steps.values())):,}, where nothing else is said"
+        )
+    told = ", ".join(f"{step:,} in {name}" for name, step in steps.items())
+    return f"metrics are of each run's last measurement, where nothing else is said: step {told}"
+
+
 def with_error(measured: Measurement, metric: str, part: str = "") -> str:
     """ "83.7 ± 3.1": a number with its standard error where the metric gives one; "-" where it has no such part."""
     if part not in measured.values[metric]:
         return "-"
     error = value_of(measured, metric, f"{part}_std" if part else "std")
-    return number(value_of(measured, metric, part)) + (f" ± {error:.2g}" if math.isfinite(error) else "")
+    return _beside(value_of(measured, metric, part), error)
 
 
-def _several(values: Sequence[float] | None) -> str:
-    """One number, or from where to where they go."""
-    if not values:
+def _beside(value: float, error: float) -> str:
+    return number(value) + (f" ± {error:.2g}" if math.isfinite(error) else "")
+
+
+def _several(levels: Sequence[Level] | None) -> str:
+    """One number with its error, or from where to where they go."""
+    if not levels:
         return ""
-    low, high = number(min(values)), number(max(values))
-    return low if low == high else f"{low} to {high}"
+    low, high = (number(choose(one.value for one in levels)) for choose in (min, max))
+    return _beside(levels[0].value, levels[0].error) if low == high else f"{low} to {high}"
 
 
 def number(value: float) -> str:
@@ -213,92 +258,9 @@ def size(count: float) -> str:
     return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
-def markdown(table: Table, runs: Sequence[Compared], title: str, place: Path) -> str:
-    """The table as Markdown: the best values bold, runs as links from the folder `place`, notes below."""
-    heads = [f"{_escaped(c.title)} ({c.better} is better)" if c.better else _escaped(c.title) for c in table.columns]
-    right = ("step", "metric", "best", "part", "cost")
-    lines = [
-        f"# {_escaped(title)}",
-        "",
-        _row(heads),
-        _row(["---:" if c.kind in right else "---" for c in table.columns]),
-    ]
-    for index in range(table.rows):
-        cells = [_cell(column, index) for column in table.columns]
-        if index < table.runs:
-            at = next(at for at, column in enumerate(table.columns) if column.kind == "run")
-            cells[at] = f"[{cells[at]}](<{link(runs[index].folder, place)}/>)"
-        else:
-            cells = [f"*{cell}*" if cell else "" for cell in cells]
-        lines.append(_row(cells))
-    notes = [*table.failed, *table.notes, *table.protocols]
-    if table.rows > table.runs:
-        notes.append("untranslated, filter: what the metric is without a model, for the input and for a plain filter")
-    lines += ["", *(f"- {_escaped(note)}" for note in notes)]
-    return "\n".join(lines).rstrip() + "\n"
-
-
 def link(folder: Path, place: Path) -> str:
     """A relative path, as a link writes it."""
     try:
         return Path(os.path.relpath(folder.resolve(), place.resolve())).as_posix()
     except ValueError:  # on another drive of Windows
         return folder.resolve().as_posix()
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(column: Column, index: int) -> str:
-    text = _escaped(column.cells[index])
-    return f"**{text}**" if index in column.best else text
-
-
-def _escaped(text: str) -> str:
-    words = " ".join(text.split())
-    for mark in "\\|*_`[]":
-        words = words.replace(mark, f"\\{mark}") if mark != "_" else words
-    return words.replace("<", "&lt;")
-
-
-def comma_separated(runs: Sequence[Compared], differing: Sequence[Differing], metrics: Sequence[Metric]) -> str:
-    """Everything known of every run, numbers in full; `METRIC@best` is the best over the training."""
-    last = dict.fromkeys((m.name, part) for m in metrics for found in m.last.values() for part in found.values[m.name])
-    judged = [metric for metric in metrics if metric.best]
-    by_name = {metric.name: metric for metric in metrics}
-    keys = dict.fromkeys(key for run in runs for key in run.values)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [
-            "run",
-            *(keys or [found.key for found in differing]),
-            *("state", "steps"),
-            *(".".join(filter(None, pair)) for pair in last),
-            *(name for m in judged for name in (f"{m.name}@best", f"{m.name}@best.step")),
-            *("images_per_second", "seconds", "memory_bytes", "folder", "problem"),
-        ]
-    )
-    for run in runs:
-        record = run.record
-        values = [run.values[key] for key in keys] or [found.values.get(run.name, "") for found in differing]
-        numbers = [
-            by_name[name].last[run.name].values[name].get(part, "") if run.name in by_name[name].last else ""
-            for name, part in last
-        ]
-        bests = [_best(metric, run.name) for metric in judged]
-        costs = [record.images_per_second, run.seconds, record.memory] if record is not None else [None] * 3
-        tail = [*("" if cost is None else cost for cost in costs), run.folder.as_posix(), run.why or ""]
-        steps = "" if record is None else record.step
-        writer.writerow([run.name, *values, run.state, steps, *numbers, *(x for pair in bests for x in pair), *tail])
-    return stream.getvalue()
-
-
-def _best(metric: Metric, run: str) -> tuple[float | str, int | str]:
-    if run not in metric.best:
-        return "", ""
-    return value_of(metric.best[run], metric.name), metric.best[run].step

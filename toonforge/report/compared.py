@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def find_runs(paths: Sequence[str | Path]) -> list[Compared]:
             Problem(
                 message="a comparison takes at least two runs",
                 found=f"one, {found[0].folder}" if found else "none",
-                hint=f"see it alone with: toonforge report {found[0].folder}" if found else None,
+                hint=f"see it alone with: toonforge report {shlex.quote(str(found[0].folder))}" if found else None,
             )
         )
     one_sweep = len({one.sweep for one in found}) == 1 and found[0].sweep is not None
@@ -156,7 +157,7 @@ def _refuse_no_run(path: Path) -> None:
     inside = sorted(item for item in path.iterdir() if _is_run(item)) if path.is_dir() else []
     hint = None
     if inside:
-        hint = f"there are runs in it: toonforge compare {' '.join(str(item) for item in inside[:3])}"
+        hint = f"there are runs in it: toonforge compare {shlex.join(str(item) for item in inside[:3])}"
         hint += f" … ({len(inside)} in all)" if inside[3:] else ""
     raise RunError(
         Problem(

@@ -15,14 +15,18 @@ from toonforge.report.compare_grid import grid_names, grids
 from toonforge.report.compare_metrics import metrics_of
 from toonforge.report.compare_page import render
 from toonforge.report.compare_recipes import Differing, differing, surroundings
-from toonforge.report.compare_table import Table, make_table, markdown
-from toonforge.report.compare_table import comma_separated as table_csv
+from toonforge.report.compare_table import Table, make_table
+from toonforge.report.compare_verdicts import words
+from toonforge.report.compare_written import comma_separated as table_csv
+from toonforge.report.compare_written import markdown
 from toonforge.report.compared import Compared, find_runs, sweep_of
 from toonforge.report.comparison_folder import claim, default_folder, own_files, settle
 from toonforge.runs.folder import writing
 
 PAGE, TABLE, TABLE_CSV = "compare.html", "table.md", "table.csv"
 CURVES_CSV = {"metric": "curves.csv", "loss": "losses.csv"}
+LONGEST = 28
+"""Characters of a run's name in the title."""
 FIGURES = ("curves.png", "curves.svg", "losses.png", "losses.svg")
 
 
@@ -71,9 +75,14 @@ def compare(runs: Sequence[str | Path], out: str | Path | None = None) -> Compar
     """
     found = find_runs(runs)
     sweep = sweep_of(runs)
-    names = [run.name.replace("/", "-") for run in found]
-    title = sweep.resolve().name if sweep is not None else " and ".join(names if len(names) < 4 else [*names[:2], "…"])
+    title = sweep.resolve().name if sweep is not None else title_of([run.name for run in found])
     return write(found, title, Path(out) if out is not None else sweep or default_folder(found))
+
+
+def title_of(names: Sequence[str]) -> str:
+    """ "narrow and wide", "a, b and c", "a, b and 3 more": no longer than a heading."""
+    short = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    return f"{', '.join(short[:2])} and {len(short) - 2} more" if short[3:] else words(short)
 
 
 def write(runs: Sequence[Compared], title: str, folder: Path, *, page: bool = True) -> Comparison:

@@ -2,13 +2,34 @@
 "use strict";
 (function () {
   const make = toonforge.make;
+  const MOST = 448;  // pixels of the page that a picture takes at the most across
   const charts = toonforge.data("charts");
-  if (charts) toonforge.charts(document.getElementById("charts"), charts);
+  if (charts) {
+    const root = document.getElementById("charts");
+    toonforge.charts(root, charts);
+    // Losses that only one run has compare nothing: they are there for whoever asks.
+    for (const title of root.querySelectorAll(":scope > h3")) {
+      if (title.textContent !== charts.folded) continue;
+      const box = title.nextElementSibling;
+      const folded = make("details", {}, make("summary", {}, title.textContent + " (" + box.children.length + ")"));
+      box.before(folded);
+      folded.append(box);
+      title.remove();
+    }
+  }
+
+  // Whether the table of results is wider than its box.
+  const table = document.querySelector(".results").parentElement;
+  const sideways = function () {
+    document.getElementById("sideways").classList.toggle("hidden", table.scrollWidth <= table.clientWidth + 1);
+  };
+  new ResizeObserver(sideways).observe(table);
 
   const gallery = toonforge.data("gallery");
   if (!gallery) return;
   const store = new toonforge.Store(toonforge.data("pictures"));
   const steps = toonforge.steps(gallery.steps);
+  steps.at = gallery.first;  // the last pictures, as the numbers are of the last measurement
   steps.bind(document.getElementById("steps"));
   const viewed = [];
   const viewer = new toonforge.Viewer(store, viewed, steps);
@@ -24,8 +45,7 @@
     const columns = translation.columns;
     const sides = make("div", { class: "sides" });
     const size = Math.max(1, ...columns.map((column) => Math.max(...column.at.map((at) => (at ? at.size[0] : 1)))));
-    const least = columns.length > 4 ? 6.5 : 8, most = Math.max(10, Math.min(20, (size * 1.5) / 16));
-    sides.style.gridTemplateColumns = "repeat(" + columns.length + ", minmax(" + least + "rem, " + most + "rem))";
+    const least = columns.length > 4 ? 104 : 128;
     columns.forEach(function (column, i) {
       const word = make("span", { class: column.stage === "output" ? "word" : "word plain" });
       if (column.stage === "output") word.append(make("i", { class: "mark c" + column.colour }));
@@ -53,6 +73,16 @@
       });
     });
     const box = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "to " + translation.target }, sides);
+    // Cells as large as the room allows: whole multiples of a picture's pixels where that costs little of the room.
+    const fit = function () {
+      const style = getComputedStyle(sides), gap = parseFloat(style.columnGap) || 0;
+      const room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 1;
+      const each = Math.min(MOST, (room - gap * (columns.length - 1)) / columns.length);
+      const whole = Math.floor(each / size) * size;
+      const width = Math.max(least, whole > 0.8 * each ? whole : each);
+      sides.style.gridTemplateColumns = "repeat(" + columns.length + ", " + Math.floor(width) + "px)";
+    };
+    new ResizeObserver(fit).observe(box);
     document.getElementById("gallery").append(make("div", { class: "gallery" }, [
       gallery.translations.length > 1 ? make("h3", {}, translation.field + " → " + translation.target) : "", box,
     ]));
