@@ -123,6 +123,15 @@ def test_a_line_of_the_wrong_kind_is_left_out_and_the_others_are_read(run: Path,
     assert record.step == 5
     assert not (record.measurements or record.samples or record.starts or record.warnings or record.skipped)
     assert record.best is None and record.end is None
+    assert record.unread == ("something new" not in line and bool(line)), "what a newer version writes is no fault"
+
+
+def test_lines_that_could_not_be_read_are_counted_but_not_one_that_is_being_written(run: Path) -> None:
+    write(run, logged(1, 1.0), "{", "", "garbage", logged(5, 5.0))
+    assert read_record(run).unread == 2
+    with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"event": "st')
+    assert read_record(run).unread == 2
 
 
 json_values = st.recursive(

@@ -219,6 +219,28 @@ def test_strips_that_lead_out_of_the_run_show_nothing(tmp_path):
     assert [stage["stage"] for stage in anime["stages"]] == ["output", "reconstruction"]
 
 
+def test_lines_of_the_log_that_cannot_be_read_are_counted_on_the_page(tmp_path):
+    folder = write_run(tmp_path / "run")
+    assert "could not be read" not in page(folder).text
+    for said in ("1 line of metrics.jsonl could not be read", "2 lines of metrics.jsonl could not be read"):
+        with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write("{garbled\n")
+        assert said in page(folder).text
+
+
+def test_a_field_that_nothing_uses_has_no_column(tmp_path):
+    folder = write_run(tmp_path / "run")
+    (folder / "data.csv").write_text("part,photo,anime,sketch\ntrain,a.jpg,,\nvalidation,b.jpg,c.jpg,\n")
+    assert "part photo anime train 1 not used validation 1 1 Pictures" in page(folder).text
+
+
+def test_a_sweep_in_the_place_of_a_run_names_compare(tmp_path):
+    (tmp_path / "sweep.json").write_text("{}")
+    with pytest.raises(RunError) as caught:
+        write_report(tmp_path)
+    assert caught.value.problems[0].hint.endswith(f"toonforge compare {tmp_path}")
+
+
 def test_no_run_and_no_place_are_told_in_one_message(tmp_path):
     with pytest.raises(RunError, match="is no run"):
         write_report(tmp_path)
@@ -328,7 +350,7 @@ def test_without_the_plugin_of_its_base_the_rest_is_there(tmp_path):
 def test_networks_data_environment_and_skipped_pictures_are_told(tmp_path):
     text = page(write_run(tmp_path / "run", resumed=400)).text
     assert "D_anime cyclegan/patchgan 341 k (340,961) discriminators" in text
-    assert "part photo anime train 40 21 validation 6 0" in text
+    assert "part photo anime train 40 21 validation 6 not used" in text
     assert "1 skipped, because it cannot be read photos/<broken>.jpg: cut short" in text
     assert "toonforge 0.1.0, torch 2.13.0" in text and "moving average of the generators, decay 0.99" in text
     assert "resumed after step 400" in text and "step 400: train.steps: 500 -> 750" in text

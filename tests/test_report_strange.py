@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from tests.run_fixture import write_run
@@ -189,7 +190,7 @@ def test_data_as_deep_as_they_may_be_are_read() -> None:
 def test_an_event_with_a_number_that_no_run_reaches_is_left_out(run: Path, line: str, number: int) -> None:
     before = read_record(run)
     append(run / "metrics.jsonl", line.replace("N", str(number)))
-    assert read_record(run) == before
+    assert read_record(run) == attrs.evolve(before, unread=1)
     assert "</html>" in drawn(run)
 
 

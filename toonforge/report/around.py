@@ -48,18 +48,24 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def data_rows(record: Record) -> list[tuple[str, ...]]:
-    """The part, its items, and how many pictures of each field, out of data.csv; headed by `data_columns`."""
-    fields = data_fields(record.folder)
+def data_table(record: Record) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Columns, and a row a part: how many pictures of each field it has, out of data.csv.
+
+    A field that nothing uses has no column; of a part that does not use it the row says so.
+    """
     parts: Counter[str] = Counter()
     pictures: Counter[tuple[str, str]] = Counter()
     for row in _rows(record.folder):
         part = row.get("part") or ""
         parts[part] += 1
-        for field in fields:
-            if row.get(field):
-                pictures[part, field] += 1
-    return [(part or "–", *(count(pictures[part, field]) for field in fields)) for part in parts]
+        pictures.update((part, field) for field, path in row.items() if field != "part" and path)
+    fields = [field for field in data_fields(record.folder) if any(pictures[part, field] for part in parts)]
+    rows = [(part or "–", *(_pictures(pictures[part, field]) for field in fields)) for part in parts]
+    return ["part", *fields], rows
+
+
+def _pictures(number: int) -> str:
+    return count(number) if number else "not used"
 
 
 def data_fields(folder: Path) -> list[str]:
@@ -147,3 +153,11 @@ def resumes(record: Record) -> list[str]:
 def notes(record: Record) -> list[str]:
     """What the user was told of how it began."""
     return list(dict.fromkeys(note for start in record.starts for note in start.notes))
+
+
+def unread(record: Record) -> str:
+    """That lines of the log are left out; empty where none is."""
+    if not record.unread:
+        return ""
+    lines = "1 line" if record.unread == 1 else f"{count(record.unread)} lines"
+    return f"{lines} of metrics.jsonl could not be read; what stood there is missing here."

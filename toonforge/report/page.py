@@ -109,16 +109,18 @@ def _label(record: Record) -> Callable[[int], str]:
 
 
 def _around(record: Record, clock: Clock) -> Mapping[str, Any]:
+    data_columns, data_rows = around.data_table(record)
     skipped = [f"{path}: {reason}" for path, reason in record.skipped.items()]
     return {
         "networks": around.networks(record),
         "data_facts": around.data_facts(record),
-        "data_columns": ["part", *around.data_fields(record.folder)],
-        "data_rows": around.data_rows(record),
+        "data_columns": data_columns,
+        "data_rows": data_rows,
         "environment": around.environment(record),
         "speed": around.speed(record, clock),
         "resumes": around.resumes(record),
         "notes": around.notes(record),
+        "unread": around.unread(record),
         "skipped": skipped[:SKIPPED],
         "skipped_count": len(skipped),
     }

@@ -29,23 +29,33 @@ def read_events(folder: Path) -> Iterator[dict[str, Any]]:
 
     Nothing where there is no log.
     """
+    return (event for event in read_lines(folder) if event is not None)
+
+
+def read_lines(folder: Path) -> Iterator[dict[str, Any] | None]:
+    """The same with None for each line that is no event; not for a last one without its end, which may still grow."""
     path = file_inside(folder, NAME)
-    if path is not None:
-        yield from _events(path)
+    return _lines(path) if path is not None else iter(())
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
-                try:
-                    event = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(event, dict) and isinstance(event.get("event"), str) and _is_step(event.get("step")):
+                event = _event(line)
+                if event is not None or (line.strip() and line.endswith("\n")):
                     yield event
     except OSError:
         return
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(event, dict) and isinstance(event.get("event"), str) and _is_step(event.get("step"))
+    return event if known else None
 
 
 def truncate(folder: Path, step: int) -> None:
@@ -53,8 +63,8 @@ def truncate(folder: Path, step: int) -> None:
     path = folder / NAME
     if path.is_file():
         kept = []
-        for event in _events(path):
-            if event["step"] <= step and event["event"] != "end":
+        for event in _lines(path):
+            if event is not None and event["step"] <= step and event["event"] != "end":
                 try:
                     kept.append(json_line(event))
                 except RecursionError:

@@ -16,7 +16,7 @@ import tomli
 
 from toonforge.errors import Problem, RunError
 from toonforge.events import About, Best, Warned
-from toonforge.runs.log import read_events
+from toonforge.runs.log import read_lines
 from toonforge.runs.reading import LARGEST, read_text, shallow
 from toonforge.runs.recorded import End, Logged, Measurement, PhaseSpan, Record, Sample, Start, Warning
 
@@ -45,11 +45,15 @@ def read_record(folder: str | Path) -> Record:
     folder = Path(folder)
     recipe = _recipe(folder)
     log = _Log()
-    for event in read_events(folder):
+    unread = 0
+    for event in read_lines(folder):
         try:
-            log.take(event)
+            if event is None:
+                unread += 1
+            else:
+                log.take(event)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            continue  # not as documented: of another version, or edited by hand
+            unread += 1  # not as documented: of another version, or edited by hand
     return Record(
         folder=folder,
         name=str(recipe.get("name", folder.name)),
@@ -65,6 +69,7 @@ def read_record(folder: str | Path) -> Record:
         changes=tuple(log.changes),
         skipped=log.skipped,
         end=log.end,
+        unread=unread,
     )
 
 
@@ -89,6 +94,9 @@ def _recipe(folder: Path) -> dict[str, Any]:
                 if folder.exists()
                 else "no such folder",
                 expected="the folder of a run, such as runs/anime_unet",
+                hint=f"this is a sweep; its runs side by side: toonforge compare {folder}"
+                if (folder / "sweep.json").is_file()
+                else None,
             )
         ) from None
     except (OSError, ValueError, RecursionError) as error:

@@ -130,6 +130,7 @@ class Record:
         changes: what resumes changed: (step, words).
         skipped: unreadable pictures: path -> reason.
         end: None while it runs, or after a crash.
+        unread: lines of the log that are no event, or not as documented.
     """
 
     folder: Path
@@ -146,6 +147,7 @@ class Record:
     changes: tuple[tuple[int, str], ...]
     skipped: Mapping[str, str]
     end: End | None
+    unread: int = 0
 
     @property
     def step(self) -> int:
