@@ -19,7 +19,16 @@ from toonforge.components import Metric, component
 from toonforge.data.filters.cartoonize import cartoonize
 from toonforge.data.transforms import to_pictures
 from toonforge.errors import Problem, ToonforgeError
-from toonforge.metrics import FID, KID, ContentPreservation, CosineDissimilarity, Fourier, PixelL1
+from toonforge.metrics import (
+    FID,
+    KID,
+    ContentPreservation,
+    CosineDissimilarity,
+    Fourier,
+    PixelL1,
+    WeightedFID,
+    feature_metric,
+)
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.validation import baselines
@@ -455,6 +464,22 @@ def test_weights_are_those_of_the_networks_below_the_metric(generated: str, refe
     metric = apart(generated, reference)
     networks = frozenset().union(*map(graph.networks_below, (metric.generated, metric.reference)))
     assert in_words(weights, networks) == words
+
+
+def test_weights_of_a_metric_are_those_that_it_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics: dict[str, Metric] = {
+        "kid": KID(generated=made, reference=anime, size=32),
+        "fid": FID(generated=made, reference=anime, size=32),
+        "weighted": WeightedFID(generated=made, target=anime, input=photo, size=32),
+        "content": ContentPreservation(input=photo, output=made, size=32),
+    }
+    measure = measuring(metrics)
+    before = {name: metric.protocol() for name, metric in metrics.items()}
+    monkeypatch.setattr(feature_metric, "said", lambda *_: "weights of another file")
+    for _ in range(2):
+        about = measure(inference(networks(1.0))).about
+        for name, metric in metrics.items():
+            assert about[name].protocol.startswith(before[name]) and "another file" in metric.protocol()
 
 
 def test_unreadable_pictures_are_told_and_not_counted() -> None:

@@ -240,6 +240,21 @@ def test_another_weights_file_is_another_extractor(weights: Path, tmp_path: Path
     assert config.extractor(CPU) is not first
 
 
+def test_what_is_built_names_the_weights_that_were_loaded_whatever_became_of_the_file(
+    weights: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(weights.read_bytes())
+    config = fid(features="inception", weights=str(path))
+    built, before = config.build(CPU), config.protocol()
+    assert fingerprint(weights) in before and built.protocol() == before
+    path.write_bytes(b"newer")
+    assert built.protocol() == built.again(frozenset()).protocol() == before
+    assert fingerprint(path) in config.protocol() != before
+    path.unlink()
+    assert built.protocol() == before
+
+
 def test_building_leaves_the_random_state_alone() -> None:
     before = torch.get_rng_state()
     fid(size=32).build(CPU)
@@ -374,7 +389,11 @@ def test_the_protocol_names_extractor_resize_and_the_files_hash_without_torch(tm
         assert f"; EfficientNet-Lite0: weights sha256 {fingerprint(path)}, {resized}" in line
     assert "0.8 x FID to the target + 0.2 x FID to the input" in three
     assert "torch-fidelity 0" in three and f"sha256 {fingerprint(tmp_path / 'w.pth')}" in three and "299x299" in three
-    assert "LPIPS 0.1 on AlexNet" in lpips and "; AlexNet: weights" in lpips and "heads: lpips 0" in lpips
+    assert (
+        "LPIPS 0.1 of translation and target on AlexNet" in lpips
+        and "; AlexNet: weights" in lpips
+        and "heads: lpips 0" in lpips
+    )
     assert "data range 1" in psnr and "data range 1" in ssim and "torchmetrics" in ssim
 
 

@@ -329,6 +329,15 @@ class Keeps(Protocol):
         """An empty measurement that has what this one was given under these keys; they do not arrive again."""
 
 
+@runtime_checkable
+class KnowsProtocol(Protocol):
+    """A built metric that knows better than its config how its number is made: which weights it has loaded, say, of a
+    file that may have changed since."""
+
+    def protocol(self) -> str:
+        """In place of the config's; empty where it does not know."""
+
+
 class Metric(Component):
     """A number over the validation pictures. Its `Expr` fields arrive as tensors.
 

@@ -32,10 +32,9 @@ class ContentPreservation(FeatureMetric):
     input: Expr = param(doc="the untranslated pictures")
     output: Expr = param(doc="their translations")
 
-    def protocol(self) -> str:
-        """Formula, extractor, hash of its weights, resize."""
-        cosine = f"mean over pictures of the cosine of {self.network}'s features of input and translation"
-        return f"{cosine}; {self.described()}"
+    def formula(self) -> str:
+        """Mean of what, and whose features."""
+        return f"mean over pictures of the cosine of {self.network}'s features of input and translation"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan: no picture arrived."""
@@ -43,7 +42,8 @@ class ContentPreservation(FeatureMetric):
 
     def build(self, device: torch.device) -> BuiltContentPreservation:
         """An empty measurement; `ToonforgeError` where weights cannot be had."""
-        return BuiltContentPreservation(self.extractor(device))
+        extractor = self.extractor(device)
+        return BuiltContentPreservation(extractor, self.protocol_of(extractor))
 
 
 class BuiltContentPreservation(FeatureSets):

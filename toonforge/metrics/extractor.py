@@ -29,10 +29,11 @@ class Extractor:
     Args:
         device: where to compute; features come back on the CPU.
         network: (N,3,H,W) in [-1, 1], float32 on that device, to (N,d).
+        weights: the network's weights in words, as they were when they were loaded; empty where nobody says.
     """
 
-    def __init__(self, device: torch.device, network: Callable[[Tensor], Tensor]) -> None:
-        self.device, self.network = device, network
+    def __init__(self, device: torch.device, network: Callable[[Tensor], Tensor], weights: str = "") -> None:
+        self.device, self.network, self.weights = device, network, weights
         self._known: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -69,14 +70,21 @@ def resize(pictures: Tensor, size: int) -> Tensor:
     return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def lite0(device: torch.device, size: int) -> Extractor:
-    """EfficientNet-Lite0's extractor; `ToonforgeError` where the weights are not installed."""
+def lite0(device: torch.device, size: int, said: Callable[[], str] = str) -> Extractor:
+    """EfficientNet-Lite0's extractor; `ToonforgeError` where the weights are not installed.
+
+    Args:
+        said: yields the weights in words, asked where they have just been loaded.
+    """
     network = shared(("efficientnet-lite0", device), lambda: trained().to(device))
-    return shared(("efficientnet-lite0", device, size), lambda: Extractor(device, Lite0Features(network, size)))
+    return shared(("efficientnet-lite0", device, size), lambda: Extractor(device, Lite0Features(network, size), said()))
 
 
-def inception(device: torch.device, weights: Path | None) -> Extractor:
+def inception(device: torch.device, weights: Path | None, said: Callable[[], str] = str) -> Extractor:
     """Inception's extractor, from a file or from torch-fidelity's own.
+
+    Args:
+        said: yields the weights in words, asked where they have just been loaded.
 
     Raises:
         ToonforgeError: torch-fidelity is missing, or weights cannot be had or do not fit.
@@ -84,7 +92,8 @@ def inception(device: torch.device, weights: Path | None) -> Extractor:
     from toonforge.metrics.inception import Inception
 
     return shared(
-        ("inception", device, weights and changed_at(weights)), lambda: Extractor(device, Inception(device, weights))
+        ("inception", device, weights and changed_at(weights)),
+        lambda: Extractor(device, Inception(device, weights), said()),
     )
 
 

@@ -86,16 +86,32 @@ class FeatureMetric(Metric):
         """The extractor's name in texts."""
         return "EfficientNet-Lite0" if self.features == "efficientnet-lite0" else "Inception"
 
-    def described(self) -> str:
-        """Extractor, hash of its weights and resize, as a clause of a protocol."""
+    def formula(self) -> str:
+        """What is worked out of the features, as the beginning of a protocol."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it works out")
+
+    def protocol(self) -> str:
+        """Formula, extractor, hash of its weights' file as it is now, resize."""
+        return f"{self.formula()}; {self.described(self.weights_in_words())}"
+
+    def protocol_of(self, extractor: Extractor) -> str:
+        """The same with the hash of the weights that were loaded: the file may be another one by now."""
+        return f"{self.formula()}; {self.described(extractor.weights or self.weights_in_words())}"
+
+    def weights_in_words(self) -> str:
+        """The hash of the extractor's weights' file as it is now."""
         if self.features == "efficientnet-lite0":
-            weights, size = said(package_file(*LITE0_FILE), "weights not installed"), self.size or LITE0_SIZE
-            return f"{self.network}: {weights}, pictures resized to {size}x{size} (bilinear, antialiased)"
+            return said(package_file(*LITE0_FILE), "weights not installed")
         if self.weights is not None:
-            weights = said(Path(self.weights).expanduser(), "weights file not found")
-        else:
-            official = INCEPTION_URL.rsplit("-", 1)[1].split(".")[0]
-            weights = said(hub_file(INCEPTION_URL), f"weights sha256 {official}, not downloaded yet")
+            return said(Path(self.weights).expanduser(), "weights file not found")
+        official = INCEPTION_URL.rsplit("-", 1)[1].split(".")[0]
+        return said(hub_file(INCEPTION_URL), f"weights sha256 {official}, not downloaded yet")
+
+    def described(self, weights: str) -> str:
+        """Extractor, its weights and resize, as a clause of a protocol."""
+        if self.features == "efficientnet-lite0":
+            size = self.size or LITE0_SIZE
+            return f"{self.network}: {weights}, pictures resized to {size}x{size} (bilinear, antialiased)"
         resized = f"8-bit pictures resized to {INCEPTION_SIZE}x{INCEPTION_SIZE} (TensorFlow 1's bilinear)"
         return f"{self.network}: {release('torch-fidelity')}, {weights}, {resized}"
 
@@ -108,8 +124,8 @@ class FeatureMetric(Metric):
         from toonforge.metrics import extractor
 
         if self.features == "inception":
-            return extractor.inception(device, self.weights_file())
-        return extractor.lite0(device, self.size or LITE0_SIZE)
+            return extractor.inception(device, self.weights_file(), self.weights_in_words)
+        return extractor.lite0(device, self.size or LITE0_SIZE, self.weights_in_words)
 
 
 def too_few(pictures: Mapping[str, int], needs: str) -> tuple[str, ...]:

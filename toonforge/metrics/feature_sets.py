@@ -55,10 +55,11 @@ class FeatureSets:
 
     Args:
         extractor: pictures (N,3,H,W) in [-1, 1] to features (N,d), float32 on the CPU.
+        protocol: how the number is made, with the weights that the extractor has loaded.
     """
 
-    def __init__(self, extractor: Extractor) -> None:
-        self.extractor = extractor
+    def __init__(self, extractor: Extractor, protocol: str = "") -> None:
+        self.extractor, self._protocol = extractor, protocol
         self._sets: dict[str, FeatureSet] = {}
         self._kept: frozenset[str] = frozenset()
 
@@ -80,6 +81,10 @@ class FeatureSets:
         other._sets = {name: self._sets[name] for name in kept if name in self._sets}
         other._kept = kept
         return other
+
+    def protocol(self) -> str:
+        """How the number is made: see `toonforge.components.KnowsProtocol`."""
+        return self._protocol
 
     def set(self, name: str) -> FeatureSet:
         """The set of this name, empty where no picture of it arrived."""

@@ -53,9 +53,9 @@ class FID(FeatureMetric):
     generated: Expr = param(doc="translated pictures")
     reference: Expr = param(doc="real pictures of the target domain")
 
-    def protocol(self) -> str:
-        """Distance, extractor, hash of its weights, resize."""
-        return f"FID on {self.network}'s features; {self.described()}"
+    def formula(self) -> str:
+        """Distance, and whose features."""
+        return f"FID on {self.network}'s features"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan, or that it is biased."""
@@ -63,7 +63,8 @@ class FID(FeatureMetric):
 
     def build(self, device: torch.device) -> BuiltFID:
         """An empty measurement; `ToonforgeError` where weights cannot be had."""
-        return BuiltFID(self.extractor(device))
+        extractor = self.extractor(device)
+        return BuiltFID(extractor, self.protocol_of(extractor))
 
 
 @component
@@ -91,11 +92,11 @@ class WeightedFID(FeatureMetric):
         source='Toon2real, section 4, "Evaluation metric"',
     )
 
-    def protocol(self) -> str:
-        """Weights, extractor, hash of its weights, resize."""
+    def formula(self) -> str:
+        """Weights of both distances, and whose features."""
         rest = 1 - self.target_weight
         mean = f"{self.target_weight:g} x FID to the target + {rest:g} x FID to the input"
-        return f"{mean}, on {self.network}'s features; {self.described()}"
+        return f"{mean}, on {self.network}'s features"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan, or that it is biased."""
@@ -103,7 +104,8 @@ class WeightedFID(FeatureMetric):
 
     def build(self, device: torch.device) -> BuiltWeightedFID:
         """An empty measurement; `ToonforgeError` where weights cannot be had."""
-        return BuiltWeightedFID(self.extractor(device), self.target_weight)
+        extractor = self.extractor(device)
+        return BuiltWeightedFID(extractor, self.target_weight, self.protocol_of(extractor))
 
 
 class BuiltFID(FeatureSets):
@@ -121,8 +123,8 @@ class BuiltWeightedFID(FeatureSets):
         target_weight: share of the distance to the target, from 0 to 1.
     """
 
-    def __init__(self, extractor: Extractor, target_weight: float) -> None:
-        super().__init__(extractor)
+    def __init__(self, extractor: Extractor, target_weight: float, protocol: str = "") -> None:
+        super().__init__(extractor, protocol)
         self.target_weight = target_weight
 
     def compute(self) -> Mapping[str, float]:

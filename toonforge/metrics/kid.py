@@ -39,10 +39,10 @@ class KID(FeatureMetric):
     generated: Expr = param(doc="translated pictures")
     reference: Expr = param(doc="real pictures of the target domain")
 
-    def protocol(self) -> str:
-        """Scale, extractor, hash of its weights, resize, and what ± stands for."""
+    def formula(self) -> str:
+        """Scale, whose features, and what ± stands for."""
         kid = f"KID x {SCALE} on {self.network}'s features, unbiased, over the whole sets"
-        return f"{kid}; ± is the jackknife's standard error; {self.described()}"
+        return f"{kid}; ± is the jackknife's standard error"
 
     def cautions(self, pictures: Mapping[str, int]) -> tuple[str, ...]:
         """Why it is nan."""
@@ -50,7 +50,8 @@ class KID(FeatureMetric):
 
     def build(self, device: torch.device) -> BuiltKID:
         """An empty measurement; `ToonforgeError` where weights cannot be had."""
-        return BuiltKID(self.extractor(device))
+        extractor = self.extractor(device)
+        return BuiltKID(extractor, self.protocol_of(extractor))
 
 
 class BuiltKID(FeatureSets):

@@ -263,6 +263,7 @@ class Measuring:
                 outcome.pictures,
                 self.setting,
                 networks=networks,
+                own=outcome.protocol,
                 filter=subjects[FILTER].exprs[config.translated or ""].text if FILTER in subjects else None,
             ),
             pictures=outcome.pictures,

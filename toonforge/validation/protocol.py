@@ -28,7 +28,13 @@ class Setting:
 
 
 def protocol(
-    config: Metric, pictures: Mapping[str, int], setting: Setting, *, networks: Set[str], filter: str | None = None
+    config: Metric,
+    pictures: Mapping[str, int],
+    setting: Setting,
+    *,
+    networks: Set[str],
+    filter: str | None = None,
+    own: str = "",
 ) -> str:
     """The metric's own protocol, which and how many pictures, how they are read, the networks' weights, the filter.
 
@@ -37,10 +43,11 @@ def protocol(
     Args:
         pictures: `Expr` field -> how many arrived.
         networks: those that were evaluated.
+        own: the metric's own protocol, where another is known than its config's.
         filter: what stands in the translation's place in the part "filter", where the metric has it.
     """
     where = f" of the {setting.part} part" if setting.part else ""
-    parts = [config.protocol(), f"{_counted(config, pictures)}{where}", setting.preparation]
+    parts = [own or config.protocol(), f"{_counted(config, pictures)}{where}", setting.preparation]
     if weights := in_words(setting.weights, networks):
         parts.append(f"networks' weights: {weights}")
     if filter is not None:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from toonforge.components import BuiltMetric, DrawsPicture, Keeps, Metric, expressions
+from toonforge.components import BuiltMetric, DrawsPicture, Keeps, KnowsProtocol, Metric, expressions
 from toonforge.errors import ToonforgeError
 from toonforge.recipe.expr import Expr
 
@@ -72,6 +72,7 @@ class Outcome:
         finite: whether every value that arrived is.
         failed: the error that the metric failed with, in a line.
         undrawn: the error that its drawing failed with.
+        protocol: how the numbers were made, where what was built knows better than the metric's config.
     """
 
     values: Mapping[str, float]
@@ -80,6 +81,7 @@ class Outcome:
     finite: bool
     failed: str | None = None
     undrawn: str | None = None
+    protocol: str = ""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -119,12 +121,13 @@ class Subject:
 
     def end(self, state: State) -> Outcome:
         """Compute, and keep what no training changes; nothing of a metric that failed."""
-        values, drawing, undrawn = dict.fromkeys(self.parts, math.nan), None, None
+        values, own, drawing, undrawn = dict.fromkeys(self.parts, math.nan), "", None, None
         pictures = {key: state.pictures.get(key, 0) for key in self.exprs}
         if state.built is not None and state.failed is None:
             with state.may_fail():
                 values = {key: float(value) for key, value in state.built.compute().items()}
                 self.parts = tuple(values)
+                own = state.built.protocol() if isinstance(state.built, KnowsProtocol) else ""
         if state.failed is None:
             drawing, undrawn = self._drawn(state)
         outcome = Outcome(
@@ -134,6 +137,7 @@ class Subject:
             finite=state.finite,
             failed=state.failed,
             undrawn=undrawn,
+            protocol=own,
         )
         if state.failed is None:
             self._keep(state, outcome)
