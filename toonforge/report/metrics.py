@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from toonforge.events import About
 from toonforge.report.curves import BASELINES, SPREADS
 from toonforge.report.html import count, number
-from toonforge.runs.record import Measurement, Record
+from toonforge.runs.record import Record
 from toonforge.runs.verdict import BASELINES as RIVALS
-from toonforge.runs.verdict import against
+from toonforge.runs.verdict import against, as_the_newest, best_of
 
 CARDS = 6
 """Metrics that stand at the top of the page at the most."""
@@ -25,12 +27,15 @@ def metrics_table(record: Record) -> Mapping[str, Any] | None:
     for name in names:
         measured = [m for m in record.measurements if name in m.values]
         last, about = measured[-1], measured[-1].about.get(name)
-        best = best_of(measured, name, about.better if about is not None else None) if len(measured) > 1 else None
+        best = best_of(measured, name) if len(measured) > 1 else None
         shown = [(last.values[name], f"step {count(last.step)}")]
         shown.append((best.values[name], f"step {count(best.step)}") if best is not None else ({}, ""))
         rows.append(row(name, shown, about))
         if about is not None:
-            abouts[name] = about
+            alike = as_the_newest(measured, name)
+            other = f"measured in another way before step {count(alike[0].step)}: those numbers are not ranked"
+            cautions = (*about.cautions, *([other] if len(alike) < len(measured) else []))
+            abouts[name] = attrs.evolve(about, cautions=cautions)
     return table(["last", "best"], rows, abouts) if rows else None
 
 
@@ -107,14 +112,6 @@ def results(table: Mapping[str, Any] | None) -> Mapping[str, Any]:
         for row in rows[:CARDS]
     ]
     return {"cards": cards, "more": len(rows) - len(cards)}
-
-
-def best_of(measured: Sequence[Measurement], name: str, better: str | None) -> Measurement | None:
-    """The measurement of the best headline; None where neither direction is better."""
-    finite = [m for m in measured if math.isfinite(m.values[name].get("", math.nan))]
-    if not finite or better is None:
-        return None
-    return (min if better == "lower" else max)(finite, key=lambda m: m.values[name][""])
 
 
 def value(values: Mapping[str, float], part: str) -> str:

@@ -1,15 +1,22 @@
-"""Whether a translation beats what stands beside it: one rule for the terminal, the page and the warnings."""
+"""Whether a translation beats what stands beside it, and which measurement is the best: one rule for all who say so.
+
+The terminal, the pages, the warnings and the best checkpoint do.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from toonforge.runs.recorded import Measurement
 
 BASELINES: Mapping[str, str] = {"untranslated": "the untranslated pictures", "filter": "a plain cartoon filter"}
 """Part of a metric's results that its headline has to beat -> in words."""
 
 Verdict = Literal["better", "near", "worse"]
+Key = TypeVar("Key")
 
 
 def against(results: Mapping[str, float], rival: str, better: str | None) -> Verdict | None:
@@ -32,3 +39,42 @@ def against(results: Mapping[str, float], rival: str, better: str | None) -> Ver
     if abs(gain) < math.hypot(*errors):
         return "near"
     return "better" if gain > 0 else "worse"
+
+
+def first_best(values: Mapping[Key, float], better: str) -> Key | None:
+    """Whose value is the best, the first of several; None where nothing has a finite one.
+
+    Args:
+        better: "lower" or "higher".
+    """
+    known = {key: value for key, value in values.items() if math.isfinite(value)}
+    return (min if better == "lower" else max)(known, key=known.__getitem__, default=None)
+
+
+def as_the_newest(measured: Sequence[Measurement], metric: str) -> Sequence[Measurement]:
+    """The measurements of a metric, in order, that were made as the newest one, without a break before it.
+
+    Others, from before a resume that changed how the metric is measured, say nothing of it.
+    """
+    named = [m for m in measured if metric in m.values]
+    made = [_made(m, metric) for m in named]
+    first = next((place + 1 for place in range(len(made) - 1, -1, -1) if made[place] != made[-1]), 0)
+    return named[first:]
+
+
+def _made(measured: Measurement, metric: str) -> tuple[object, ...]:
+    about = measured.about.get(metric)
+    return () if about is None else (about.better, about.protocol, dict(about.pictures))
+
+
+def best_of(measured: Sequence[Measurement], metric: str) -> Measurement | None:
+    """The first best of a run's measurements of a metric; None where neither direction is better.
+
+    Only those count that were made `as_the_newest`.
+    """
+    alike = as_the_newest(measured, metric)
+    about = alike[-1].about.get(metric) if alike else None
+    if about is None or about.better is None:
+        return None
+    best = first_best({place: m.values[metric].get("", math.nan) for place, m in enumerate(alike)}, about.better)
+    return None if best is None else alike[best]

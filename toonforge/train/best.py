@@ -17,6 +17,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.events import About, Best
 from toonforge.recipe.model import Recipe
 from toonforge.runs.folder import remeasures
+from toonforge.runs.verdict import first_best
 
 
 @attrs.frozen
@@ -133,13 +134,9 @@ class Ranking:
         )
 
     def _first_best(self, without: set[int]) -> Best | None:
-        known = {
-            step: value for step, value in sorted(self._values.items()) if math.isfinite(value) and step not in without
-        }
-        if not known:
-            return None
-        step = (min if self.lower else max)(known, key=known.__getitem__)
-        return Best(metric=self.metric, value=known[step], step=step)
+        known = {step: value for step, value in sorted(self._values.items()) if step not in without}
+        step = first_best(known, "lower" if self.lower else "higher")
+        return None if step is None else Best(metric=self.metric, value=known[step], step=step)
 
     @property
     def best(self) -> Best | None:

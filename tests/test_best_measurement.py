@@ -1,0 +1,83 @@
+"""The best measurement of a run: the first of the best numbers that were made as the newest one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.run_fixture import write_run
+from toonforge.events import About
+from toonforge.report.metrics import metrics_table
+from toonforge.runs.record import Measurement, read_record
+from toonforge.runs.verdict import as_the_newest, best_of, first_best
+
+
+def measured(
+    step: int, value: float, protocol: str = "p", pictures: int = 9, better: Literal["lower", "higher"] | None = "lower"
+) -> Measurement:
+    about = {"kid": About(better=better, protocol=protocol, pictures={"generated": pictures})}
+    return Measurement(step=step, time=0.0, values={"kid": {"": value}}, about=about, pictures={})
+
+
+@given(st.dictionaries(st.integers(), st.one_of(st.integers(-5, 5).map(float), st.sampled_from([math.nan, math.inf]))))
+def test_the_first_best_is_finite_none_is_better_and_none_before_it_as_good(values: dict[int, float]) -> None:
+    for better, sign in (("lower", 1), ("higher", -1)):
+        best = first_best(values, better)
+        known = {key: sign * value for key, value in values.items() if math.isfinite(value)}
+        if best is None:
+            assert not known
+            continue
+        assert known[best] == min(known.values())
+        assert best == next(key for key, value in known.items() if value == known[best])
+
+
+@pytest.mark.parametrize(
+    ("run", "best"),
+    [
+        ([(1, 5.0), (2, 3.0), (3, 3.0), (4, 4.0)], 2),
+        ([(1, 5.0), (2, math.nan)], 1),
+        ([(1, math.nan)], None),
+        ([(1, 1.0, "other"), (2, 5.0), (3, 4.0)], 3),
+        ([(1, 1.0, "p", 4), (2, 5.0), (3, 6.0)], 2),
+        ([(1, 1.0, "p", 9, "higher"), (2, 5.0), (3, 6.0)], 2),
+        ([(1, 1.0), (2, 2.0, "other"), (3, 6.0), (4, 5.0)], 4),
+        ([(1, 1.0, "p", 9, None), (2, 2.0, "p", 9, None)], None),
+        ([], None),
+    ],
+)
+def test_only_numbers_made_as_the_newest_one_are_ranked(run: Sequence[tuple[int, float]], best: int | None) -> None:
+    found = best_of([measured(*each) for each in run], "kid")
+    assert (None if found is None else found.step) == best
+
+
+def test_of_numbers_of_which_nothing_is_said_all_are_alike_and_none_is_the_best() -> None:
+    run = [Measurement(step=step, time=0.0, values={"kid": {"": 1.0}}, about={}, pictures={}) for step in (1, 2)]
+    assert as_the_newest(run, "kid") == run and best_of(run, "kid") is None
+    assert as_the_newest(run, "fid") == []
+
+
+def test_the_page_ranks_only_what_was_measured_as_the_last_and_says_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", total=100, grids=[20, 40, 60, 80, 100])
+    before = metrics_table(read_record(run))
+    assert before is not None and not any("another way" in said for _, said in before["cautions"])
+    lines = []
+    for line in (run / "metrics.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        if event["event"] == "metrics" and event["step"] < 60:
+            event["metrics"]["kid"] = 1.0
+            event["about"]["kid"]["protocol"] = "on smaller pictures"
+        lines.append(json.dumps(event))
+    (run / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    table = metrics_table(read_record(run))
+    assert table is not None
+    kid = next(row for row in table["rows"] if row["name"] == "kid")
+    assert kid["cells"][1][1] == "step 60"
+    said = "measured in another way before step 60: those numbers are not ranked"
+    assert [who for who, cautions in table["cautions"] if said in cautions] == ["kid"]
