@@ -42,7 +42,12 @@ def test_each_run_has_a_header_and_the_end_compares_them(recipe: str, capsys: py
     assert main(["sweep", recipe, *GRID]) == 0
     out, err = capsys.readouterr()
     assert "1 of 2: seed=0" in err and "2 of 2: seed=1" in err
-    assert "small: 2 of 2 runs finished" in out and "change ↓" in out and "sweeps/small/table.md" in out
+    assert (
+        "small: 2 of 2 runs finished" in out
+        and "change ↓" in out
+        and "comparison: sweeps/small/compare.html" in out
+        and "table.md" in out
+    )
     assert "\x1b" not in out + err
     assert Path("sweeps/small/seed=1/resolved.toml").is_file()
 
@@ -51,6 +56,8 @@ def test_a_sweep_goes_where_it_is_told(recipe: str, capsys: pytest.CaptureFixtur
     assert main(["sweep", recipe, *GRID, "--name", "seeds"]) == 0
     assert main(["sweep", recipe, *GRID, "--out", "elsewhere/here"]) == 0
     assert Path("sweeps/seeds/table.md").is_file() and Path("elsewhere/here/table.md").is_file()
+    out = capsys.readouterr().out
+    assert "seeds: 2 of 2 runs finished" in out and "here: 2 of 2 runs finished" in out and "small:" not in out
     assert main(["sweep", recipe, *GRID, "--name", "../up"]) == 2
     assert main(["sweep", recipe, *GRID, "--name", "seeds"]) == 2
     assert "--resume" in capsys.readouterr().err

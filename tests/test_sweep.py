@@ -391,8 +391,9 @@ def test_the_comparison_is_that_of_toonforge_compare(recipe: str) -> None:
     tables = [Path("out/table.md").read_text("utf-8"), Path("out/table.csv").read_text("utf-8")]
     compare(["out"], "again")
     assert Path("again/table.csv").read_text("utf-8") == tables[1]
+    assert Path("again/table.md").read_text("utf-8").splitlines()[0] == tables[0].splitlines()[0]
     lines = tables[0].splitlines()
-    assert lines[0] == "# small" and lines[2].startswith("| batch_size | change (lower is better) |")
+    assert lines[0] == "# out" and lines[2].startswith("| batch_size | change (lower is better) |")
     assert lines[-1].startswith("- ") and Path("out/compare.html").is_file()
 
 

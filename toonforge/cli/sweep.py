@@ -77,7 +77,7 @@ def command(
     except KeyboardInterrupt:
         click.echo(f"continue with: toonforge sweep {shlex.quote(str(folder.path))} --resume", err=True)
         raise
-    show(plan, done, folder.path)
+    show(done, folder.path)
     if done.stopped:
         return 130
     failed = any(row.state != "finished" for row in done.rows)

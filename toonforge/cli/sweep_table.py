@@ -9,15 +9,14 @@ import click
 
 from toonforge.cli.compare_table import show as show_table
 from toonforge.cli.compare_table import show_files
-from toonforge.sweeps.plan import Plan
 from toonforge.sweeps.work import Done
 
 
-def show(plan: Plan, done: Done, folder: Path) -> None:
+def show(done: Done, folder: Path) -> None:
     """Print the comparison on stdout, then the files that hold it, then what to do next."""
     table = done.comparison.table
     finished = sum(row.state == "finished" for row in done.rows)
-    click.echo("\n" + click.style(f"{plan.name}: {finished} of {len(done.rows)} runs finished", bold=True))
+    click.echo("\n" + click.style(f"{done.comparison.title}: {finished} of {len(done.rows)} runs finished", bold=True))
     show_table(table)
     show_files(done.comparison)
     if finished < len(done.rows):

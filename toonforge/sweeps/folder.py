@@ -50,6 +50,11 @@ class SweepFolder:
         self.file = path / "sweep.json"
         self.problems: dict[str, str] = {}
 
+    @property
+    def name(self) -> str:
+        """What the sweep is called: as its folder."""
+        return self.path.resolve().name
+
     def run(self, run: PlannedRun) -> Path:
         """The folder of a run."""
         return self.path / run.name

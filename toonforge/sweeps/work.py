@@ -86,11 +86,11 @@ def work(plan: Plan, folder: SweepFolder, trainer: Trainer, *, resume: bool, pro
             if outcome.problem is not None:
                 folder.problems[run.name] = outcome.problem
             folder.save(plan, processes)
-            write(folder.runs(plan), plan.name, folder.path, page=False)
+            write(folder.runs(plan), folder.name, folder.path, page=False)
             if outcome.stopped:
                 stopped = True
                 break
         folder.save(plan, processes)
         runs = folder.runs(plan)
-        comparison = write(runs, plan.name, folder.path)
+        comparison = write(runs, folder.name, folder.path)
     return Done(rows=tuple(map(read_row, runs)), stopped=stopped, ours=ours, comparison=comparison)
