@@ -420,6 +420,13 @@ def test_without_opencv_the_filter_is_left_out_and_said_to_be(monkeypatch: pytes
     assert "filter" not in found.about["one"].protocol and of_headline(how) == found.about["one"].protocol != how
 
 
+def test_sets_of_another_size_than_the_translation_are_measured_beside_it_and_pairs_are_not() -> None:
+    nets = {**networks(1.0), "G": torch.nn.Upsample(scale_factor=2)}
+    metrics: dict[str, Metric] = {"sets": apart(), "pairs": PixelL1(input=made, target=Expr.parse("G(anime)"))}
+    found = measuring(metrics, groups=PAIRS)(inference(nets)).values
+    assert {"untranslated", "filter"} <= found["sets"].keys() and found["pairs"].keys() == {""}
+
+
 # -- what is said of the numbers -------------------------------------------------------------------------------------
 
 
@@ -440,6 +447,13 @@ def test_the_protocol_says_how_many_pictures_of_what_how_read_and_whose_weights(
     ]
     assert of_headline(text) == text.rpartition("; plain filter")[0]
     assert "; 11 pairs of the test part" in said(PixelL1(input=made, target=anime), PAIRS, part="test")
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 pairs"), (1, "1 pair"), (2, "2 pairs")])
+def test_pairs_are_counted_in_words(count: int, words: str) -> None:
+    broken = tuple(f"pair-{i}" for i in range(2 - count))
+    text = said(PixelL1(input=made, target=anime), PAIRS, source=Reads(PAIRS, 2, broken))
+    assert f"; {words} of the validation part" in text
 
 
 def test_weights_are_named_where_there_are_any() -> None:

@@ -116,6 +116,8 @@ def test_kid_is_a_thousand_times_the_mmd_of_the_features() -> None:
     expected = reference_mmd(extract(fakes).double().numpy(), extract(anime).double().numpy())
     assert list(built.compute()) == ["", "std"]
     assert built.compute()[""] == pytest.approx(1000 * expected, rel=1e-4, abs=1e-6)
+    error = polynomial_mmd(extract(fakes), extract(anime)).std
+    assert error > 0 and built.compute()["std"] == pytest.approx(1000 * error)
 
 
 def test_kid_of_too_few_pictures_is_nan() -> None:

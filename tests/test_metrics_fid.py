@@ -248,6 +248,14 @@ def test_fid_tells_photos_from_noise_with_the_trained_features() -> None:
     assert near.compute()[""] < 0.7 * far.compute()[""]
 
 
+@pytest.mark.parametrize("config", [fid(), weighted()])
+def test_few_pictures_are_cautioned_of_and_as_many_as_advised_are_not(config: FID | WeightedFID) -> None:
+    sets = ("generated", "reference") if isinstance(config, FID) else ("generated", "target", "input")
+    assert not config.cautions(dict.fromkeys(sets, 10_000))
+    (few,) = config.cautions({**dict.fromkeys(sets, 10_000), sets[1]: 9_999})
+    assert "9,999 pictures is biased upwards" in few
+
+
 def test_the_protocols_name_what_makes_the_numbers() -> None:
     for text in (fid().protocol(), weighted().protocol()):
         assert all(word in text for word in ("EfficientNet-Lite0", "224x224", "sha256"))

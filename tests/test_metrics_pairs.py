@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toonforge.metrics import CosineDissimilarity
+from toonforge.metrics import PSNR, SSIM, CosineDissimilarity
 from toonforge.metrics.cosine import BuiltCosineDissimilarity
 from toonforge.recipe.expr import Expr
 
@@ -77,6 +77,22 @@ def test_every_picture_counts_alike_however_they_arrive() -> None:
 
 def test_without_pictures_it_is_nan() -> None:
     assert math.isnan(built().compute()[""])
+
+
+@pytest.mark.parametrize("metric", [PSNR, SSIM])
+def test_batches_of_any_size_and_values_out_of_range_count_as_pictures_of_files_do(
+    metric: type[PSNR | SSIM],
+) -> None:
+    """The mean is over pictures, and values beyond [-1, 1] are clamped to it."""
+    x, y = 1.5 * pictures(5, side=16), pictures(5, seed=1, side=16)
+    x[3:] = y[3:] + 0.1 * x[3:]
+    config = metric(input=Expr.parse("G(cartoon)"), target=Expr.parse("photo"))
+    uneven, clamped = config.build(torch.device("cpu")), config.build(torch.device("cpu"))
+    for a, b in zip(x.split([4, 1]), y.split([4, 1]), strict=True):
+        uneven.update(input=a, target=b)
+    for a, b in zip(x.clamp(-1, 1), y, strict=True):
+        clamped.update(input=a[None], target=b[None])
+    assert uneven.compute()[""] == pytest.approx(clamped.compute()[""], abs=1e-9)
 
 
 def test_half_precision_pictures_are_measured_in_double() -> None:

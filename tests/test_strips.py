@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,15 @@ def test_a_folder_is_replaced_whole_and_one_that_fails_leaves_the_old(
     save_strips(shown[1:], folder)
     assert [told["target"] for told in read(folder)] == ["photo"]
     assert [path.name for path in tmp_path.iterdir()] == ["step"]
+
+
+def test_the_old_folder_goes_when_the_new_one_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, folder, there = translated(BOTH), tmp_path / "step", []
+    save_strips(shown[:1], folder)
+    remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", lambda path: (remove(path), there.append(folder.is_dir())))
+    save_strips(shown[1:], folder)
+    assert there == [True] and [told["target"] for told in read(folder)] == ["photo"]
 
 
 def test_what_stands_in_the_folders_place_is_not_followed(tmp_path: Path) -> None:
