@@ -28,7 +28,7 @@
     steps.listen(function () {
       const held = store.url(steps.now.picture);
       held.ready.then(function () { image.src = store.url(steps.now.picture).url; });
-      image.alt = (name || "validation grid") + ", " + steps.now.label;
+      image.alt = [name || "validation grid", steps.now.label].filter(Boolean).join(", ");
     });
   }
 
