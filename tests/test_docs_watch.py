@@ -99,7 +99,7 @@ def test_runs_and_sweeps_are_compared(folder: Path) -> None:
     run(COMPARE, "two")
     (tree,) = re.findall(r"^```text\n(\S+)\n(.*?)```", COMPARE, re.M | re.S)
     place, lines = Path(tree[0]), tree[1].splitlines()
-    named = {name for line in lines for name in re.findall(r"[\w-]+\.(?:html|jpg|md|csv|png|svg)", line[:27])}
+    named = {name for line in lines for name in re.findall(r"[\w-]+\.(?:html|json|jpg|md|csv|png|svg)", line[:27])}
     assert {path.name for path in place.iterdir()} == named
     run(COMPARE, "sweep")
     page = Path("comparisons/batches/compare.html").read_text("utf-8")
