@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.pictures import fill
+from toonforge import extras
 from toonforge import recipe as recipes
 from toonforge.cli import main
 from toonforge.components import Locates
@@ -17,6 +19,7 @@ from toonforge.errors import ToonforgeError
 from toonforge.runs.log import read_events
 from toonforge.train.trainer import train
 from toonforge.use.evaluate import Evaluation, evaluate, note_in_run, record
+from toonforge.validation import baselines
 
 TEXT = """
 name = "measured"
@@ -129,8 +132,30 @@ def test_the_best_checkpoint_is_measured_where_the_run_keeps_one(text: str, run:
         tmp_path / "best",
     )
     expected = min((event["metrics"]["again"], step) for step, event in measured(best).items())[1]
-    chosen = evaluate(best, cpu=True).subject.checkpoint
-    assert chosen is not None and (chosen.name, chosen.step) == ("best", expected)
+    found = evaluate(best, cpu=True)
+    chosen = found.subject.checkpoint
+    assert chosen is not None and (chosen.name, chosen.step) == ("best", expected) and not found.notes
+    for beside in ((best,), (best, tmp_path / "anime")):
+        options = {"metrics": [KID], "part": "validation", "cpu": True}
+        assert "chosen by these pictures" in " ".join(evaluate(*beside, **options).notes)
+        assert "chosen" not in " ".join(evaluate(*beside, checkpoint="latest", **options).notes)
+
+
+def test_filters_that_training_alone_needs_are_not_asked_of_this_machine(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soft = text.replace("load_size = 18 }", 'load_size = 18,\n filtered = { soft = "smooth_edges(anime)" } }').replace(
+        "losses.content", 'losses.soft = { type = "l1", input = "F(soft)", target = "soft" }, losses.content'
+    )
+    run = trained(soft, tmp_path / "run")
+    whole = [evaluate(run, cpu=True), evaluate(run, tmp_path / "photo", metrics=[KID], cpu=True)]
+    for module in (extras, baselines):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name == "cv2" else find_spec(name))
+    found = [evaluate(run, cpu=True), evaluate(run, tmp_path / "photo", metrics=[KID], cpu=True)]
+    for before, now, name in zip(whole, found, ("again", "kid"), strict=True):
+        assert now.values[name][""] == before.values[name][""]
+    with pytest.raises(ToonforgeError, match="OpenCV"):
+        recipes.load(run / "resolved.toml").data.build("test")
 
 
 def test_metrics_of_the_recipe_are_named(run: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Literal
+
+import attrs
 
 from toonforge.components import Dataset, Shape, component, param
 from toonforge.data.filters.fields import read_filtered
@@ -86,6 +88,18 @@ class PictureSet(Dataset):
         """Raise `ToonforgeError` where filters are asked for and OpenCV is missing."""
         if self.filtered:
             need("cv2", "picture filters need")
+
+    def only(self, fields: Set[str]) -> PictureSet:
+        """The data set without `filtered` fields that neither these fields nor what they are made from need.
+
+        Pictures that are read without a generator stay what they are; where no such field remains, no OpenCV is needed.
+        """
+        needed = set(fields)
+        for field, filtered in reversed(read_filtered(self.filtered).items()):  # a field stands after its origin
+            if field in needed:
+                needed.add(filtered.made_from)
+        kept = {field: how for field, how in self.filtered.items() if field in needed}
+        return attrs.evolve(self, filtered=kept)  # type: ignore[misc]
 
     def geometry(self, split: str) -> Geometry:
         """How the pictures of a part are cut."""

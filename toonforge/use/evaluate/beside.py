@@ -20,7 +20,7 @@ from toonforge.use.evaluate import seen, twice
 from toonforge.use.evaluate.metrics import Asked, Roles, check_shape, choose, default, verify
 from toonforge.use.evaluate.pictures import INPUT, REFERENCE, Joined, listed, reading, shapes_of, sides, source_of
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
-from toonforge.use.evaluate.run import choose_part, translation
+from toonforge.use.evaluate.run import choose_part, narrowed, translation
 
 
 def plan_beside(
@@ -66,6 +66,7 @@ def plan_beside(
         pictures = attrs.evolve(pictures, notes=(*pictures.notes, *filter(None, [trained_on])))
     else:
         pictures = _held_out(recipe, held_out, field, folders, pairs, geometry)
+        pictures = attrs.evolve(pictures, notes=seen.notes_on(held_out, trained.checkpoint))
     roles = Roles(
         made=expr,
         input=Expr(Name(field)),
@@ -131,14 +132,14 @@ def _held_out(
                 hint="give the pictures to translate with --input, of the same names as their pairs",
             )
         )
-    every = recipe.data.groups()
+    data = narrowed(recipe, {field})
+    every = data.groups()
     group = next(name for name, fields in every.items() if field in fields)
-    source = only_used(recipe.data.build(part), every, {field})
+    source = only_used(data.build(part), every, {field})
     beside = {name: {name: side.pictures} for name, side in folders.items()}
     return _Pictures(
         source=Joined({group: source, **dict.fromkeys(beside, source_of(beside, geometry))}),
         groups={group: {field: every[group][field]}, **shapes_of(beside, geometry.image_size)},
-        notes=(seen.PART,) if part == "train" else (),
     )
 
 

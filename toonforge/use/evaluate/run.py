@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import attrs
 
-from toonforge.components import Metric
+from toonforge.components import Dataset, Metric, expressions
+from toonforge.data.picture_set import PictureSet
 from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
 from toonforge.errors import Problem, RecipeError, RunError
@@ -77,17 +78,24 @@ def plan_run(
         _check(recipe, {name: metric for name, metric in metrics.items() if own.get(name) is not metric})
     check_features(metrics, features)
     verify(metrics)
+    exprs = [expr for metric in metrics.values() for expr in expressions(metric).values()]
+    data = narrowed(recipe, frozenset().union(*map(trained.graph.fields_of, exprs)))
     return Plan(
         subject=Subject(run=trained.folder, checkpoint=trained.checkpoint, part=part, target=target),
         metrics=metrics,
-        source=recipe.data.build(part),
-        groups=recipe.data.groups(),
+        source=data.build(part),
+        groups=data.groups(),
         part=part,
         graph=trained.graph,
         preparation=recipe.data.preparation(part),
         trained=trained,
-        notes=(seen.PART,) if part == "train" else (),
+        notes=seen.notes_on(part, trained.checkpoint),
     )
+
+
+def narrowed(recipe: Recipe, fields: Set[str]) -> Dataset:
+    """The recipe's data without what only its training needs: its filters may need what this machine lacks."""
+    return recipe.data.only(fields) if isinstance(recipe.data, PictureSet) else recipe.data
 
 
 def choose_part(recipe: Recipe, asked: str | None) -> str:

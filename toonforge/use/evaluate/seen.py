@@ -7,8 +7,21 @@ import os
 from pathlib import Path
 
 from toonforge.data.files import Files
+from toonforge.use.weights import Chosen
 
 PART = "these pictures were trained on: the numbers say nothing of pictures that the networks have not seen"
+
+BEST = (
+    "the best checkpoint was chosen by these pictures: its numbers look better than those of new ones; a share that "
+    "chooses nothing is held out with data.test"
+)
+
+
+def notes_on(part: str, checkpoint: Chosen) -> tuple[str, ...]:
+    """What to say of a part of the run's own data set."""
+    if part == "train":
+        return (PART,)
+    return (BEST,) if part == "validation" and checkpoint.name == "best" else ()
 
 
 def note(run: Path, pictures: Files) -> str | None:
