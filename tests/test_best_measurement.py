@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.run_fixture import write_run
 from toonforge.events import About
+from toonforge.report.around import speed
+from toonforge.report.clock import Clock
+from toonforge.report.compare_metrics import metrics_of
+from toonforge.report.compared import Compared
 from toonforge.report.metrics import metrics_table
 from toonforge.runs.record import Measurement, read_record
 from toonforge.runs.verdict import as_the_newest, best_of, first_best
@@ -81,3 +86,20 @@ def test_the_page_ranks_only_what_was_measured_as_the_last_and_says_so(tmp_path:
     assert kid["cells"][1][1] == "step 60"
     said = "measured in another way before step 60: those numbers are not ranked"
     assert [who for who, cautions in table["cautions"] if said in cautions] == ["kid"]
+
+
+def test_a_comparison_ranks_of_each_run_what_was_measured_as_its_last(tmp_path: Path) -> None:
+    record = read_record(write_run(tmp_path / "run", total=10, grids=[10]))
+    changed = attrs.evolve(record, measurements=tuple(measured(*m) for m in ((1, 1.0, "other"), (2, 6.0), (3, 7.0))))
+    plain = attrs.evolve(record, measurements=tuple(measured(*m) for m in ((1, 9.0), (2, 5.0), (3, 8.0))))
+    runs = [Compared(name=name, folder=tmp_path / name, record=each) for name, each in zip("ab", (changed, plain))]
+    (kid,) = metrics_of(runs)
+    assert {run: m.step for run, m in kid.best.items()} == {"a": 2, "b": 2}
+    assert kid.apart is None and kid.winners("best") == {"b"}
+
+
+def test_the_speed_in_a_page_leaves_out_the_slow_first_rate(tmp_path: Path) -> None:
+    record = read_record(write_run(tmp_path / "run", total=30, grids=[30]))
+    rates = [attrs.evolve(step, images_per_second=rate) for step, rate in zip(record.steps, (1.0, 10.0, 20.0, 40.0))]
+    shown = dict(speed(attrs.evolve(record, steps=tuple(rates)), Clock(record)))
+    assert shown["images per second"] == "20 (median), 40 at most"

@@ -86,6 +86,17 @@ def test_a_number_that_json_does_not_know_is_nan_again(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rates", "median"),
+    [([1.0, 10.0, 20.0], 15.0), ([1.0, 10.0], 10.0), ([1.0], 1.0), ([0.0, 1.0, 10.0, 20.0], 15.0), ([0.0], None)],
+)
+def test_the_rate_of_a_run_is_the_median_without_the_slow_first_one(
+    run: Path, rates: list[float], median: float | None
+) -> None:
+    write(run, *(logged(step, float(step), images_per_second=rate) for step, rate in enumerate(rates, start=1)))
+    assert read_record(run).images_per_second == median
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "",

@@ -6,7 +6,6 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from toonforge.report.clock import Clock
@@ -131,9 +130,10 @@ def environment(record: Record) -> list[tuple[str, str]]:
 def speed(record: Record, clock: Clock) -> list[tuple[str, str]]:
     """Total time, images per second, peak memory, checkpoints."""
     found = [("training time", duration(clock.total))] if clock.total else []
-    speeds = [step.images_per_second for step in record.steps if step.images_per_second > 0]
-    if speeds:
-        found.append(("images per second", f"{number(median(speeds))} (median), {number(max(speeds))} at most"))
+    rate = record.images_per_second
+    if rate is not None:
+        most = max(step.images_per_second for step in record.steps)
+        found.append(("images per second", f"{number(rate)} (median), {number(most)} at most"))
     if any(step.memory for step in record.steps):
         found.append(("peak memory", memory(max(step.memory for step in record.steps))))
     if record.checkpoints:

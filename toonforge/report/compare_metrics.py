@@ -10,6 +10,7 @@ import attrs
 from toonforge.events import About
 from toonforge.report.compared import Compared
 from toonforge.runs.record import Measurement
+from toonforge.runs.verdict import best_of
 from toonforge.validation.protocol import of_headline
 
 REFERENCES = ("untranslated", "filter")
@@ -26,7 +27,7 @@ class Metric:
         name: as the recipes call it.
         better: "lower" or "higher"; None where it does not judge, or the logs do not say.
         last: run -> its last measurement that has the metric.
-        best: run -> its best one; empty where `better` is None.
+        best: run -> its best one of those made as its last, or its last; empty where `better` is None.
         parts: further parts than the headline, its error and the references, in the order first seen.
         protocols: how it was measured -> the runs that did it so.
         apart: why the values do not compare; None where they do.
@@ -74,7 +75,7 @@ def _metric(name: str, runs: Sequence[Compared]) -> Metric:
         name=name,
         better=better,
         last=last,
-        best={} if better is None else {run: _best_of(found, name, better) for run, found in own.items()},
+        best={} if better is None else {run: best_of(found, name) or found[-1] for run, found in own.items()},
         parts=tuple(part for part in parts if not _known(part, parts)),
         protocols=protocols,
         apart=_apart(name, last, abouts, protocols),
@@ -101,15 +102,6 @@ def _apart(
     if known and max(known) - min(known) > SAME * max(map(abs, known)):
         return "measured on different pictures, as the untranslated ones show"
     return None
-
-
-def _best_of(found: Sequence[Measurement], name: str, better: str) -> Measurement:
-    """The first of the best ones; where none has a number, the last."""
-    values = {at: value_of(m, name) for at, m in enumerate(found)}
-    known = {at: value for at, value in values.items() if math.isfinite(value)}
-    if not known:
-        return found[-1]
-    return found[(min if better == "lower" else max)(known, key=lambda at: known[at])]
 
 
 def value_of(measured: Measurement, metric: str, part: str = "") -> float:
