@@ -17,12 +17,13 @@ from toonforge.report import page as page_module
 from toonforge.report.clock import Clock
 from toonforge.report.curves import charts, spans
 from toonforge.report.gallery import gallery, spread
-from toonforge.report.metrics import by_sayers, verdict
+from toonforge.report.metrics import verdict
 from toonforge.report.page import draw_report
 from toonforge.report.pictures import Pictures
 from toonforge.report.thinning import columns, curve
 from toonforge.report.writer import ReportWriter
 from toonforge.runs.record import PhaseSpan, read_record
+from toonforge.runs.said import by_sayers
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
 
@@ -302,5 +303,5 @@ def test_a_run_that_failed_has_a_page_that_says_so(tmp_path):
 
 def test_what_several_metrics_say_alike_is_said_once():
     said = by_sayers({"kid": ["A", "", "x", "y"], "fid": ["B", "x", "y"], "ssim": ["C", "y"]})
-    assert said == [("kid", "A"), ("fid", "B"), ("ssim", "C"), ("kid, fid", "x"), ("all", "y")]
-    assert by_sayers({"kid": ["A", "y"]}) == [("kid", "A; y")], "one alone is no all"
+    assert said == [("kid", ["A"]), ("fid", ["B"]), ("ssim", ["C"]), ("kid, fid", ["x"]), ("all", ["y"])]
+    assert by_sayers({"kid": ["A", "y"]}) == [("kid", ["A", "y"])], "one alone is no all"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 import click
 
 from toonforge.cli.text import hanging, width, with_error
 from toonforge.events import About
+from toonforge.runs.said import by_sayers
 from toonforge.runs.verdict import against
 
 Values = Mapping[str, float]
@@ -139,27 +140,14 @@ def said(about: Mapping[str, About]) -> list[str]:
     """Protocols and cautions, wrapped; what several metrics say alike is said once, with all their names."""
     protocols = {name: what.protocol.split("; ") for name, what in about.items()}
     cautions = {name: what.cautions for name, what in about.items()}
-    lines = [_paragraph(who, "; ".join(parts), about) for who, parts in _by_sayers(protocols)]
+    lines = [_paragraph(who, "; ".join(parts)) for who, parts in by_sayers(protocols)]
     lines += [
-        _paragraph(who, click.style("caution", fg="yellow") + f": {part}", about)
-        for who, parts in _by_sayers(cautions)
+        _paragraph(who, click.style("caution", fg="yellow") + f": {part}")
+        for who, parts in by_sayers(cautions)
         for part in parts
     ]
     return lines
 
 
-def _paragraph(who: tuple[str, ...], text: str, about: Mapping[str, About]) -> str:
-    names = "all" if 1 < len(who) == len(about) else ", ".join(who)
-    return hanging(f"{names}: {text}", "  ", "    ")
-
-
-def _by_sayers(statements: Mapping[str, Sequence[str]]) -> list[tuple[tuple[str, ...], list[str]]]:
-    """Names, and the statements that all of them make and nobody else does; what few say comes first."""
-    sayers: dict[str, list[str]] = {}
-    for name, parts in statements.items():
-        for part in filter(None, dict.fromkeys(parts)):
-            sayers.setdefault(part, []).append(name)
-    said: dict[tuple[str, ...], list[str]] = {}
-    for part, who in sayers.items():
-        said.setdefault(tuple(who), []).append(part)
-    return sorted(said.items(), key=lambda each: len(each[0]))
+def _paragraph(who: str, text: str) -> str:
+    return hanging(f"{who}: {text}", "  ", "    ")

@@ -12,6 +12,7 @@ from toonforge.events import About
 from toonforge.report.curves import BASELINES, SPREADS
 from toonforge.report.html import count, number
 from toonforge.runs.record import Record
+from toonforge.runs.said import by_sayers
 from toonforge.runs.verdict import BASELINES as RIVALS
 from toonforge.runs.verdict import against, as_the_newest, best_of
 
@@ -45,8 +46,8 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], about: Mapp
         "columns": [*columns, *BASELINES.values()],
         "against": f"the {columns[0]} against both" if columns[0] == "last" else "against both",
         "rows": rows,
-        "protocols": by_sayers({name: what.protocol.split("; ") for name, what in about.items()}),
-        "cautions": by_sayers({name: what.cautions for name, what in about.items()}),
+        "protocols": _joined({name: what.protocol.split("; ") for name, what in about.items()}),
+        "cautions": _joined({name: what.cautions for name, what in about.items()}),
     }
 
 
@@ -74,27 +75,9 @@ def row(name: str, shown: Sequence[tuple[Mapping[str, float], str]], about: Abou
     }
 
 
-def by_sayers(statements: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """Names, and the statements that all of them make and nobody else does; what few say comes first.
-
-    Args:
-        statements: metric -> clauses of its protocol, or its cautions.
-
-    Returns:
-        ("kid, fid", "its clauses; joined"); ("all", …) for what every one of several says.
-    """
-    sayers: dict[str, list[str]] = {}
-    for name, clauses in statements.items():
-        for clause in filter(None, dict.fromkeys(clauses)):
-            sayers.setdefault(clause, []).append(name)
-    said: dict[tuple[str, ...], list[str]] = {}
-    for clause, who in sayers.items():
-        said.setdefault(tuple(who), []).append(clause)
-    everyone = len(statements)
-    return [
-        ("all" if 1 < len(who) == everyone else ", ".join(who), "; ".join(clauses))
-        for who, clauses in sorted(said.items(), key=lambda each: len(each[0]))
-    ]
+def _joined(statements: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Names, and what they say in one sentence."""
+    return [(who, "; ".join(clauses)) for who, clauses in by_sayers(statements)]
 
 
 def results(table: Mapping[str, Any] | None) -> Mapping[str, Any]:
