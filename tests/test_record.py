@@ -266,3 +266,10 @@ def test_what_is_no_run_is_refused(tmp_path: Path, make: Any, found: str) -> Non
 def test_a_damaged_lock_is_no_hindrance(run: Path) -> None:
     (run / "lock.json").write_text("[" * 100_000, "utf-8")
     assert read_record(run).lock == {}
+
+
+def test_a_long_log_holds_the_names_of_its_losses_once(run: Path) -> None:
+    write(run, logged(1, 1.0), logged(2, 2.0))
+    one, two = read_record(run).steps
+    for table in ("losses", "totals", "lr"):
+        assert all(a is b for a, b in zip(getattr(one, table), getattr(two, table), strict=True))

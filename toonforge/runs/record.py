@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -260,7 +261,7 @@ def _end(event: Mapping[str, Any]) -> End:
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    return {key: _number(value) for key, value in values.items()}
+    return {sys.intern(key): _number(value) for key, value in values.items()}  # a log repeats its keys at every line
 
 
 def _number(value: Any) -> float:
