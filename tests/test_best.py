@@ -404,6 +404,14 @@ def test_no_whole_checkpoint_of_any_measurement_means_no_best_yet(
     assert finished.best == Best(metric="mean", value=4, step=4)
 
 
+def test_best_names_no_damaged_checkpoint(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, 1, math.nan, math.nan, math.nan)
+    train(recipe(3), folder=tmp_path / "run", cpu=True)
+    damage(tmp_path / "run", 1)
+    assert train(recipe(4), folder=tmp_path / "run", resume=True, cpu=True).best is None
+    assert not (tmp_path / "run/checkpoints/best").exists()
+
+
 def test_another_metric_at_a_resume_is_judged_by_what_the_log_says_of_it(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

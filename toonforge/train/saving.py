@@ -201,7 +201,7 @@ class Saving:
     def _keep_former(self, step: int, said: Sequence[events.Best]) -> str | None:
         """The checkpoint that `best` names, though nothing that counts says so, in words; None where it is useless."""
         former = self.checkpoints.best()
-        if former is not None and former <= step and self.checkpoints.whole(former):
+        if former is not None and self.checkpoints.whole(former):
             return _named(former, said)
         self.checkpoints.name_best(None, step)
         return None
