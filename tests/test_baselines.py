@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.measured import GROUPS, PAIRS, Apart, BuiltApart, Forgetful, Reads, apart, inference, measuring, networks
-from toonforge.components import Metric, component
+from toonforge.components import KnowsProtocol, Metric, component
 from toonforge.data.filters.cartoonize import cartoonize
 from toonforge.data.transforms import to_pictures
 from toonforge.errors import Problem, ToonforgeError
@@ -494,6 +494,8 @@ def test_weights_of_a_metric_are_those_that_it_loaded(monkeypatch: pytest.Monkey
         about = measure(inference(networks(1.0))).about
         for name, metric in metrics.items():
             assert about[name].protocol.startswith(before[name]) and "another file" in metric.protocol()
+            built = metric.build(torch.device("cpu"))
+            assert isinstance(built, KnowsProtocol) and built.protocol() == before[name], "it shares what was loaded"
 
 
 def test_unreadable_pictures_are_told_and_not_counted() -> None:
