@@ -227,8 +227,9 @@ def test_nobody_wins_alone_and_what_is_no_number_never_wins(
         (about("kid", protocol="KID of 60 pictures"), "measured in different ways"),
         (about("kid", pictures={"generated": 60}), "measured on different numbers of pictures"),
         (metrics(**{"kid.untranslated": 1.0}), "measured on different pictures"),
+        (metrics(**{"kid.filter": 1.0}), "measured on different pictures"),
     ],
-    ids=["protocol", "count", "pictures"],
+    ids=["protocol", "count", "pictures", "filtered"],
 )
 def test_values_that_do_not_compare_are_shown_and_none_is_marked(tmp_path: Path, change: Any, why: str) -> None:
     paths = [make(tmp_path / "a"), make(tmp_path / "b", change=change)]
@@ -239,6 +240,14 @@ def test_values_that_do_not_compare_are_shown_and_none_is_marked(tmp_path: Path,
     (note,) = [note for note in table.notes if "do not compare" in note]
     assert note.startswith("kid was") and why in note
     assert not any(text.startswith("kid:") for text in table.protocols)
+
+
+def test_runs_whose_validation_pictures_are_others_do_not_compare(tmp_path: Path) -> None:
+    paths = [make(tmp_path / "a"), make(tmp_path / "b")]
+    for path, told in zip(paths, ("4 pictures, abc", "4 pictures, def")):
+        lock = json.loads((path / "lock.json").read_text("utf-8"))
+        (path / "lock.json").write_text(json.dumps({**lock, "data": {"validation: photo": told}}), "utf-8")
+    assert all(found.apart == "measured on different pictures" for found in metrics_of(find_runs(paths)))
 
 
 def test_the_last_and_the_best_of_each_run_are_told_apart(two: list[Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +50,8 @@ def draw(
     known = {metric.name: metric for metric in metrics}
     levels = references(metrics, REFERENCES[0])
     epochs = by_epoch(curves)
-    # Labels stay text in the SVG, and the same curves give the same file.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "toonforge"}):
+    # Labels stay text in the SVG, and the same curves give the same file. A "$" in a name begins no formula.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "toonforge", "text.parse_math": False}):
         figure = Figure(figsize=(6.4 * across if across < 3 else 5.4 * across, 3.7 * down + 0.4), layout="constrained")
         FigureCanvasAgg(figure)
         for place, name in enumerate(names, 1):
@@ -67,7 +68,9 @@ def _save(figure: object, path: Path, ending: str) -> Path:
     assert isinstance(figure, Figure)
     temporary = path.with_name(f".{path.name}.partial")
     # Without a date, the same figure is the same file.
-    figure.savefig(temporary, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that the font lacks, and of names too long for their place
+        figure.savefig(temporary, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None)
     temporary.replace(path)
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ def grid_names(runs: Sequence[Compared]) -> list[str]:
 
 
 def _name(target: str) -> str:
-    return f"grid-{target.replace('/', '-')}.jpg"
+    safe = re.sub(r"[^\w.-]+", "-", target)
+    return f"grid-{safe}.jpg"
 
 
 def grids(folder: Path, runs: Sequence[Compared], title: str) -> tuple[list[Path], list[str]]:

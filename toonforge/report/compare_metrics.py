@@ -15,6 +15,8 @@ from toonforge.validation.protocol import of_headline
 
 REFERENCES = ("untranslated", "filter")
 """Parts of a metric that say what the headline is without the model: for the input, and for a plain picture filter."""
+VALIDATION = "validation: "
+"""What lock.json's fingerprints of validation pictures begin with."""
 SAME = 1e-3
 """References of one metric that differ by more than this part of themselves were measured on other pictures."""
 
@@ -78,7 +80,7 @@ def _metric(name: str, runs: Sequence[Compared]) -> Metric:
         best={} if better is None else {run: best_of(found, name) or found[-1] for run, found in own.items()},
         parts=tuple(part for part in parts if not _known(part, parts)),
         protocols=protocols,
-        apart=_apart(name, last, abouts, protocols),
+        apart=_apart(name, last, abouts, protocols) or _other_pictures(name, last, runs),
     )
 
 
@@ -97,10 +99,24 @@ def _apart(
         return "measured in different ways"
     if len({tuple(sorted(about.pictures.items())) for about in abouts.values()}) > 1:
         return "measured on different numbers of pictures"
-    values = [value_of(m, name, "untranslated") for m in last.values() if "untranslated" in m.values[name]]
-    known = [value for value in values if math.isfinite(value)]
-    if known and max(known) - min(known) > SAME * max(map(abs, known)):
-        return "measured on different pictures, as the untranslated ones show"
+    return None
+
+
+def _other_pictures(name: str, last: Mapping[str, Measurement], runs: Sequence[Compared]) -> str | None:
+    """That the runs' validation pictures differ, by the list of them or by what needs no model; in words."""
+    lists = {
+        tuple(sorted((str(key), str(told)) for key, told in data.items() if str(key).startswith(VALIDATION)))
+        for run in runs
+        if run.name in last and run.record is not None and isinstance(data := run.record.lock.get("data"), Mapping)
+    }
+    if len({known for known in lists if known}) > 1:
+        return "measured on different pictures"
+    for part in REFERENCES:
+        values = [value for m in last.values() if math.isfinite(value := value_of(m, name, part))]
+        # Near 0 a number's own error says what another machine's rounding may change.
+        errors = [error for m in last.values() if math.isfinite(error := value_of(m, name, f"{part}_std"))]
+        if values and max(values) - min(values) > SAME * max([*map(abs, values), *(10 * error for error in errors)]):
+            return "measured on different pictures, as those that no model has touched show"
     return None
 
 
