@@ -11,7 +11,7 @@ import click
 from toonforge.cli.text import hanging, width, with_error
 from toonforge.events import About
 from toonforge.runs.said import by_sayers
-from toonforge.runs.verdict import against
+from toonforge.runs.verdict import lost
 
 Values = Mapping[str, float]
 
@@ -91,7 +91,7 @@ def _rows(name: str, results: Values, about: About | None, columns: list[str]) -
     better = about.better if about is not None else None
     best = _best({part: results[part] for part in columns if part in results}, better)
     cells = [f"  {name}", better or "", *(value_text(results, part) for part in columns)]
-    rows = [_Row(cells, None if best is None else LEFT + columns.index(best), _lost(results, better))]
+    rows = [_Row(cells, None if best is None else LEFT + columns.index(best), lost(results, better, BEATEN_BY))]
     blank = [""] * (len(columns) - 1)
     rows += [
         _Row([f"{PART}{part.replace('_', ' ')}", "", value_text(results, part), *blank])
@@ -112,21 +112,6 @@ def _best(values: Values, better: str | None) -> str | None:
     if better is None or len(numbers) < 2 or len(set(numbers.values())) == 1:
         return None
     return (min if better == "lower" else max)(numbers, key=numbers.__getitem__)
-
-
-def _lost(results: Values, better: str | None) -> str:
-    """What the translation does not beat, in words.
-
-    Where the untranslated pictures are not measured, the number is of the change that was made, not of its worth.
-    """
-    if "untranslated" not in results:
-        return ""
-    verdicts = {words: against(results, part, better) for part, words in BEATEN_BY.items()}
-    worse = [words for words, verdict in verdicts.items() if verdict == "worse"]
-    near = [words for words, verdict in verdicts.items() if verdict == "near"]
-    said = [f"does not beat {' or '.join(worse)}"] if worse else []
-    said += [f"within the error of {' and '.join(near)}"] if near else []
-    return "; ".join(said)
 
 
 def value_text(results: Values, part: str) -> str:

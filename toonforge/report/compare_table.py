@@ -12,15 +12,20 @@ import attrs
 from toonforge.events import About
 from toonforge.report.compare_metrics import REFERENCES, Level, Metric, references, value_of
 from toonforge.report.compare_recipes import Differing
-from toonforge.report.compare_verdicts import lost, verdicts
+from toonforge.report.compare_verdicts import verdicts
 from toonforge.report.compared import Compared
 from toonforge.runs.record import Measurement
+from toonforge.runs.verdict import lost
 
 MOST_KEYS = 6
 """Where more keys differ, they have no columns; the page and the CSV have them all."""
 
 OWN = ("run", "folder", "state", "steps", "images/s", "time", "memory")
 """Headings of the table's own columns: a recipe's key that is called so is written in full."""
+
+
+ROWS = {part: part for part in REFERENCES}
+"""Parts as the table's own rows call them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -176,7 +181,7 @@ def _metric_columns(runs: Sequence[Compared], metric: Metric, below: Sequence[st
                 lost={
                     at: words
                     for at, run in enumerate(runs)
-                    if run.name in chosen and (words := lost(chosen[run.name], metric))
+                    if run.name in chosen and (words := lost(chosen[run.name].values[metric.name], metric.better, ROWS))
                 },
                 better=metric.better,
             )

@@ -9,21 +9,6 @@ from toonforge.report.compare_metrics import Metric
 from toonforge.runs.record import Measurement
 from toonforge.runs.verdict import BASELINES, Verdict, against
 
-NOT_BEATEN: tuple[Verdict, ...] = ("worse", "near")
-
-
-def lost(measured: Measurement, metric: Metric) -> str:
-    """What a measurement of one run does not beat, by its rows; empty where it beats all, or nothing can be said.
-
-    Where the untranslated pictures are not measured, the number is of the change that was made, not of its worth.
-    """
-    found = _verdicts(measured, metric)
-    worse = [part for part, verdict in found.items() if verdict == "worse"]
-    near = [part for part, verdict in found.items() if verdict == "near"]
-    said = [f"does not beat {' or '.join(worse)}"] if worse else []
-    said += [f"within the error of {' and '.join(near)}"] if near else []
-    return "; ".join(said)
-
 
 def verdicts(metrics: Sequence[Metric]) -> list[str]:
     """A sentence a metric: which runs do not beat what stands below them, and where the best is not sure."""

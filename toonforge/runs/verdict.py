@@ -41,6 +41,24 @@ def against(results: Mapping[str, float], rival: str, better: str | None) -> Ver
     return "better" if gain > 0 else "worse"
 
 
+def lost(results: Mapping[str, float], better: str | None, words: Mapping[str, str] = BASELINES) -> str:
+    """What a metric's headline does not beat, in words; empty where it beats all, or nothing can be said.
+
+    Where the untranslated pictures are not measured, the number is of the change that was made, not of its worth.
+
+    Args:
+        results, better: as for `against`.
+        words: what to call each part.
+    """
+    if "untranslated" not in results:
+        return ""
+    found = {told: against(results, part, better) for part, told in words.items()}
+    worse = [told for told, verdict in found.items() if verdict == "worse"]
+    near = [told for told, verdict in found.items() if verdict == "near"]
+    said = [f"does not beat {' or '.join(worse)}"] if worse else []
+    return "; ".join([*said, *([f"within the error of {' and '.join(near)}"] if near else [])])
+
+
 def first_best(values: Mapping[Key, float], better: str) -> Key | None:
     """Whose value is the best, the first of several; None where nothing has a finite one.
 
