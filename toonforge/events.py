@@ -7,6 +7,10 @@ from pathlib import Path
 
 import attrs
 
+UNTRANSLATED, FILTER = "untranslated", "filter"
+"""Parts of a metric's results that its headline has to beat: the same number of the pictures before the translation,
+and of a plain picture filter in its place."""
+
 
 @attrs.frozen(kw_only=True)
 class RunInfo:

@@ -8,6 +8,7 @@ import attrs
 
 from toonforge.components import Count, expressions, network_names
 from toonforge.errors import Problem, RecipeError
+from toonforge.events import FILTER, UNTRANSLATED
 from toonforge.names import did_you_mean
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Phase, Recipe
@@ -100,7 +101,7 @@ def _check_train(recipe: Recipe, report: Report) -> None:
                 report.add(("train", "metrics", "patience"), f"needs `{key}`: {why}", hint=f"add train.metrics.{key}")
 
 
-_NOT_THE_MODELS = ("std", "untranslated", "untranslated_std", "filter", "filter_std")
+_NOT_THE_MODELS = ("std", UNTRANSLATED, f"{UNTRANSLATED}_std", FILTER, f"{FILTER}_std")
 """Parts of any metric that say nothing of the translated pictures."""
 
 

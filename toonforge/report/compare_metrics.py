@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from toonforge.events import About
+from toonforge.events import FILTER, UNTRANSLATED, About
 from toonforge.report.compared import Compared
 from toonforge.runs.record import Measurement
 from toonforge.runs.verdict import best_of
 from toonforge.validation.protocol import of_headline
 
-REFERENCES = ("untranslated", "filter")
+REFERENCES = (UNTRANSLATED, FILTER)
 """Parts of a metric that say what the headline is without the model: for the input, and for a plain picture filter."""
 VALIDATION = "validation: "
 """What lock.json's fingerprints of validation pictures begin with."""

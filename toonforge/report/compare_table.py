@@ -14,6 +14,7 @@ from toonforge.report.compare_metrics import REFERENCES, Level, Metric, referenc
 from toonforge.report.compare_recipes import Differing
 from toonforge.report.compare_verdicts import verdicts
 from toonforge.report.compared import Compared
+from toonforge.report.html import memory
 from toonforge.runs.record import Measurement
 from toonforge.runs.verdict import lost
 
@@ -123,11 +124,11 @@ def _how(metric: Metric) -> list[About]:
 
 def _costs(runs: Sequence[Compared]) -> dict[str, list[str]]:
     rates = [run.record.images_per_second if run.record is not None else None for run in runs]
-    memory = [run.record.memory if run.record is not None else None for run in runs]
+    peaks = [run.record.memory if run.record is not None else None for run in runs]
     return {
         "images/s": ["-" if rate is None else f"{rate:.3g}" for rate in rates],
         "time": ["-" if run.seconds is None else clock(run.seconds) for run in runs],
-        "memory": ["-" if peak is None else size(peak) for peak in memory],
+        "memory": ["-" if peak is None else memory(peak) for peak in peaks],
     }
 
 
@@ -256,11 +257,6 @@ def clock(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
-def size(count: float) -> str:
-    """Bytes as MiB, or GiB from one on."""
-    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
 def link(folder: Path, place: Path) -> str:

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from toonforge.events import FILTER, UNTRANSLATED
 from toonforge.report.clock import Clock
 from toonforge.report.thinning import NOTHING, columns, curve
 from toonforge.runs.record import Measurement, PhaseSpan, Record
 
-BASELINES = {"untranslated": "untranslated", "filter": "plain cartoon filter"}
+BASELINES = {UNTRANSLATED: "untranslated", FILTER: "plain cartoon filter"}
 """Part of a metric -> what it is called: the same metric without the translation, and with a picture filter instead."""
 DWARFS = 5
 """A weighted sum that is so many times its largest term is not shown until asked for."""
 SUM = 9
 """The colour of weighted sums, that of the text: no loss has it before the ninth."""
-SPREADS = ("std", "untranslated_std", "filter_std")
+SPREADS = ("std", *(f"{part}_std" for part in BASELINES))
 
 
 def axis(record: Record, clock: Clock) -> Mapping[str, Any]:

@@ -23,15 +23,20 @@ def read_metadata(path: Path) -> dict[str, Any]:
             raise ValueError(f"its description is {type(value).__name__}, not a table")
         written = int(value.get("format", FORMAT))
     except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise RunError(
-            Problem(
-                message=f"{path} is no weights file of toonforge",
-                found=f"{type(error).__name__}: {error}",
-                expected="a .safetensors file that a run wrote",
-            )
-        ) from None
+        raise no_weights_file(path, error) from None
     refuse_newer(path, written)
     return value
+
+
+def no_weights_file(path: Path, error: Exception) -> RunError:
+    """The error for a file that does not say of itself what a run's weights files say."""
+    return RunError(
+        Problem(
+            message=f"{path} is no weights file of toonforge",
+            found=f"{type(error).__name__}: {error}",
+            expected="a .safetensors file that a run wrote",
+        )
+    )
 
 
 def refuse_newer(path: Path, found: int) -> None:

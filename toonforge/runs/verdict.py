@@ -9,10 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from toonforge.events import FILTER, UNTRANSLATED
+
 if TYPE_CHECKING:
     from toonforge.runs.recorded import Measurement
 
-BASELINES: Mapping[str, str] = {"untranslated": "the untranslated pictures", "filter": "a plain cartoon filter"}
+BASELINES: Mapping[str, str] = {UNTRANSLATED: "the untranslated pictures", FILTER: "a plain cartoon filter"}
 """Part of a metric's results that its headline has to beat -> in words."""
 
 Verdict = Literal["better", "near", "worse"]
@@ -50,7 +52,7 @@ def lost(results: Mapping[str, float], better: str | None, words: Mapping[str, s
         results, better: as for `against`.
         words: what to call each part.
     """
-    if "untranslated" not in results:
+    if UNTRANSLATED not in results:
         return ""
     found = {told: against(results, part, better) for part, told in words.items()}
     worse = [told for told, verdict in found.items() if verdict == "worse"]

@@ -12,7 +12,7 @@ import attrs
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
-from toonforge.runs.metadata import read_metadata
+from toonforge.runs.metadata import no_weights_file, read_metadata
 
 SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
 PLACES = "a run's folder, a checkpoint's folder or a .safetensors file"
@@ -206,10 +206,4 @@ def read_weights(path: Path) -> Weights:
             image_size=about.get("image_size"),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            Problem(
-                message=f"{path} is no weights file of toonforge",
-                found=f"{type(error).__name__}: {error}",
-                expected="a .safetensors file that a run wrote",
-            )
-        ) from None
+        raise no_weights_file(path, error) from None

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from toonforge.components import Metric, Shape, expressions
 from toonforge.data.transforms import normalised, to_pictures, to_tensor
+from toonforge.events import FILTER, UNTRANSLATED
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.graph import Graph
 
-UNTRANSLATED, FILTER = "untranslated", "filter"
 STYLE = "classic"
 """Of `cartoonize`: the widely copied filter of OpenCV tutorials."""
 

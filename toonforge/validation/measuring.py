@@ -19,11 +19,11 @@ import torch
 from PIL import Image
 
 from toonforge.components import ImageSource, Metric, Shape, expressions
-from toonforge.events import About
+from toonforge.events import FILTER, About
 from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
-from toonforge.validation.baselines import FILTER, filter_missing, filtered, filtered_name, variants
+from toonforge.validation.baselines import filter_missing, filtered, filtered_name, variants
 from toonforge.validation.independence import dependence
 from toonforge.validation.items import Batch, Items
 from toonforge.validation.protocol import Setting, protocol

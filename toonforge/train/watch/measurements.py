@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from toonforge.components import Metric, expressions
-from toonforge.events import Measured
+from toonforge.events import FILTER, UNTRANSLATED, Measured
 from toonforge.recipe.expr import Name
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
@@ -19,7 +19,6 @@ from toonforge.train.watch.finding import Finding
 KIND = "not-beaten"
 EARLIEST = 200
 """Steps before which no measurement is judged, however short the run."""
-UNTRANSLATED, FILTER = "untranslated", "filter"
 _WORDS = {UNTRANSLATED: "of the untranslated pictures", FILTER: "of a plain cartoon filter"}
 
 
