@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores, each of whose processes would otherwise begin as many threads as there are cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture
 def tiny() -> None:
