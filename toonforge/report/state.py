@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,10 +30,11 @@ def state(record: Record, now: float | None = None) -> Mapping[str, Any]:
     now = time.time() if now is None else now
     total = record.starts[-1].total_steps if record.starts else 0
     steps = f"{count(record.step)} of {count(total)} steps" if total else f"{count(record.step)} steps"
+    again = f"Go on with: toonforge run {shlex.quote(str(record.folder))} --resume"
     if record.end is not None:
         tone, word = ENDS.get(record.end.reason, ("look", record.end.reason))
         told = {
-            "interrupted": _sentences(record.end.message, f"Go on with: toonforge run {record.folder} --resume"),
+            "interrupted": _sentences(record.end.message, again),
             "no-improvement": _patience(record),
             "failed": record.end.message or "The log does not say why.",
         }.get(record.end.reason, "")
@@ -46,7 +48,7 @@ def state(record: Record, now: float | None = None) -> Mapping[str, Any]:
         since = f"No word since {moment(last)}" if last > 0 else "No word in its log of how it ended"
         silence = f"{since}: it was killed, or a step takes very long."
         if record.checkpoints:
-            silence += f" Go on with: toonforge run {record.folder} --resume"
+            silence += f" {again}"
         return _state("look", "running or crashed", steps, silence, record, total)
     return _state("", "running", steps, "The page is written anew as it goes on: reload it to see more.", record, total)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -95,7 +96,7 @@ def _recipe(folder: Path) -> dict[str, Any]:
                 if folder.exists()
                 else "no such folder",
                 expected="the folder of a run, such as runs/anime_unet",
-                hint=f"this is a sweep; its runs side by side: toonforge compare {folder}"
+                hint=f"this is a sweep; its runs side by side: toonforge compare {shlex.quote(str(folder))}"
                 if (folder / "sweep.json").is_file()
                 else None,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -165,7 +166,7 @@ def find_weights(path: Path, checkpoint: str | int | None = None) -> tuple[Chose
             Problem(
                 message=f"{path} is a recipe, not what training made of it",
                 expected=PLACES,
-                hint=f"train it first: toonforge run {path}; then give the run's folder",
+                hint=f"train it first: toonforge run {shlex.quote(str(path))}; then give the run's folder",
             )
         )
     if path.is_file():

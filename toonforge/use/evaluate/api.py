@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,10 +122,10 @@ def _refuse_runs(generated: Path, reference: Path | None, input: Path | None) ->
     """Raise `RunError` for runs where pictures are wanted: below a run's folder lie grids and strips, not pictures."""
     if reference is not None and is_run(reference):
         if is_run(generated):
-            hint = f"to set runs side by side: toonforge compare {shown(generated)} {shown(reference)}"
+            hint = f"to set runs side by side: toonforge compare {_quoted(generated)} {_quoted(reference)}"
             raise RunError(Problem(message=f"{shown(reference)} is a run", expected="a folder of pictures", hint=hint))
         if generated.is_dir():
-            hint = f"toonforge evaluate {shown(reference)} {shown(generated)}"
+            hint = f"toonforge evaluate {_quoted(reference)} {_quoted(generated)}"
             raise RunError(Problem(message=f"{shown(reference)} is a run: it comes first", hint=hint))
     if input is not None and is_run(input):
         raise RunError(
@@ -154,11 +155,11 @@ def _refuse(generated: Path) -> None:
         home = generated.parent.parent
         if (generated / "checkpoint.json").is_file() and is_run(home):
             step = generated.name.rpartition("-")[2].lstrip("0") or "0"
-            hint = f"toonforge evaluate {shown(home)} --checkpoint {step}"
+            hint = f"toonforge evaluate {_quoted(home)} --checkpoint {step}"
             raise RunError(Problem(message=f"{shown(generated)} is one checkpoint of a run", hint=hint))
         return
     if generated.suffix == ".toml":
-        hint = f"train it first: toonforge run {shown(generated)}; then give the run's folder"
+        hint = f"train it first: toonforge run {_quoted(generated)}; then give the run's folder"
         raise RunError(Problem(message=f"{shown(generated)} is a recipe", expected=expected, hint=hint))
     if generated.exists():
         raise RunError(Problem(message=f"{shown(generated)} is a file", expected=expected))
@@ -166,3 +167,8 @@ def _refuse(generated: Path) -> None:
     raise RunError(
         Problem(message=f"{shown(generated)} is not there", expected=expected, hint=did_you_mean(str(generated), near))
     )
+
+
+def _quoted(path: Path) -> str:
+    """A path as a shell takes it in one piece."""
+    return shlex.quote(shown(path))

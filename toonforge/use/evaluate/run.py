@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def plan_run(
         raise RunError(
             Problem(
                 message=f"the recipe of {shown(trained.folder)} has no metrics",
-                hint=f"name some: toonforge evaluate {shown(trained.folder)} --metric kid; "
+                hint=f"name some: toonforge evaluate {shlex.quote(shown(trained.folder))} --metric kid; "
                 "or write [metrics] into the recipe",
             )
         )
