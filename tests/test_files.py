@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from toonforge.files import replacing, save_picture, write_atomic
+from toonforge.files import append, copy_whole, remove_partial, replacing, save_picture, sync, write_atomic
 
 
 def test_a_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
@@ -15,6 +21,7 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
     write_atomic(path, "old")
     with pytest.raises(TypeError), replacing(path) as file:
         file.writelines(["new", None])  # type: ignore[list-item]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
     write_atomic(path, "new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
@@ -40,3 +47,82 @@ def test_the_ending_says_the_format(tmp_path: Path) -> None:
     for name, kind in {"a.png": "PNG", "b.JPG": "JPEG", "c.webp": "WEBP"}.items():
         with Image.open(save_picture(Image.new("RGB", (2, 2)), tmp_path / "new" / name)) as picture:
             assert picture.format == kind
+
+
+class Full(io.FileIO):
+    """A file on a disk that has room for some bytes more, of which each write takes a part."""
+
+    room = 0
+
+    def write(self, data: Any) -> int:
+        taken = min(Full.room, len(data), 3)
+        if not taken:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        Full.room -= taken
+        return super().write(memoryview(data)[:taken])
+
+
+@given(lines=st.lists(st.text(max_size=9), max_size=6), room=st.integers(0, 40))
+def test_a_line_is_appended_whole_or_not_at_all(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], room: int
+) -> None:
+    path, Full.room, written = tmp_path_factory.mktemp("disk") / "log", room, ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, mode, buffering: Full(str(self), mode.rstrip("b")))
+        for line in lines:
+            try:
+                append(path, line)
+                written += line
+            except OSError:
+                Full.room = room - len(written.encode())  # what was taken back can be written again
+                assert len(line.encode()) > Full.room
+    assert (path.read_bytes().decode() if lines else "") == written
+
+
+def test_a_picture_that_does_not_fit_is_an_error_and_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_picture(Image.new("RGB", (2, 2)), tmp_path / "a.png")
+    before = path.read_bytes()
+    Full.room = 40
+    monkeypatch.setattr(Path, "open", lambda self, mode: io.BufferedWriter(Full(str(self), mode.rstrip("b"))))
+    with pytest.raises(OSError, match="No space left"):
+        save_picture(Image.effect_noise((64, 64), 9), path)
+    assert path.read_bytes() == before and [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_file_can_be_copied_onto_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_bytes(b"a\r\nb\xff")
+    copy_whole(path, path)
+    copy_whole(path, tmp_path / "b.toml")
+    assert path.read_bytes() == (tmp_path / "b.toml").read_bytes() == b"a\r\nb\xff"
+
+
+def test_only_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/kept").write_text("")
+    (tmp_path / ".strips.partial").mkdir()
+    (tmp_path / ".strips.partial/a").write_text("")
+    (tmp_path / ".a.old").write_text("")
+    (tmp_path / ".link.partial").symlink_to(tmp_path / "mine")
+    for kept in ("a.partial", ".hidden", "b.old"):
+        (tmp_path / kept).write_text("")
+    remove_partial(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".hidden", "a.partial", "b.old", "mine"]
+    assert (tmp_path / "mine/kept").is_file()
+    remove_partial(tmp_path / "nothing")
+
+
+def test_folders_that_cannot_be_flushed_are_no_error_and_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_text("")
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    sync(tmp_path)
+    with pytest.raises(OSError, match="Invalid argument"):
+        sync(tmp_path / "a")

@@ -1,15 +1,21 @@
-"""Files that are whole or not there, whenever the machine stops."""
+"""Files that are whole or not there, whenever the machine stops or the disk is full."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EISDIR)
+"""What the system says where folders cannot be flushed: network file systems, Windows."""
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -24,12 +30,14 @@ def replacing(path: Path) -> Iterator[TextIO]:
 
     Line ends are written as given.
     """
-    temporary = _partial(path)
-    with temporary.open("x", encoding="utf-8", newline="") as file:
+    with beside(path, flush=True) as temporary, temporary.open("x", encoding="utf-8", newline="") as file:
         yield file
-    sync(temporary)
-    temporary.replace(path)
-    sync(path.parent)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file so that a reader finds the old or the new one, which may be the same."""
+    with beside(path, flush=True) as temporary, temporary.open("xb") as file:
+        file.write(source.read_bytes())
 
 
 def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
@@ -39,10 +47,11 @@ def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
         options: as Pillow's `save` takes them; the format is that of the path's ending where it is left out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _partial(path)
-    with temporary.open("xb") as file:
-        picture.save(file, **({} if "format" in options else {"format": _format_of(path)}), **options)
-    temporary.replace(path)
+    # Encoded first: Pillow does not notice where a full disk takes a part of what it writes.
+    encoded = io.BytesIO()
+    picture.save(encoded, **({} if "format" in options else {"format": _format_of(path)}), **options)
+    with beside(path) as temporary, temporary.open("xb") as file:
+        file.write(encoded.getbuffer())
     return path
 
 
@@ -53,17 +62,65 @@ def _format_of(path: Path) -> str:
     return Image.EXTENSION[path.suffix.lower()]
 
 
-def _partial(path: Path) -> Path:
-    """Where a file is written until it is whole. What is left there is removed: it might be a link to elsewhere."""
+@contextmanager
+def beside(path: Path, flush: bool = False) -> Iterator[Path]:
+    """Where to write a file that takes its place when it is whole; nothing of it stays where that fails.
+
+    Args:
+        flush: whether it must be there after the machine has lost its power, too.
+    """
     temporary = path.with_name(f".{path.name}.partial")
-    temporary.unlink(missing_ok=True)
-    return temporary
+    remove(temporary)  # what a killed process left, or a link to elsewhere
+    try:
+        yield temporary
+        if flush:
+            sync(temporary)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            remove(temporary)
+        raise
+    if flush:
+        sync(path.parent)
+
+
+def append(path: Path, text: str) -> None:
+    """Add to the end of a file, which is made if need be: all of the text or, where the disk is full, none of it."""
+    data = memoryview(text.encode())
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            while data:
+                data = data[file.write(data) :]
+        except BaseException:
+            with suppress(OSError):
+                file.truncate(before)
+            raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing, as far as that can be removed."""
+    with suppress(OSError):
+        for path in [*folder.glob(".*.partial"), *folder.glob(".*.old")]:
+            remove(path)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a folder's entries are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Wait until a file or a folder's entries are on the disk, where the system can say so."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDERS or not path.is_dir():
+            raise

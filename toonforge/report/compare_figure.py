@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toonforge.files import beside
 from toonforge.report.compare_curves import Curve, alone_in, by_epoch
 from toonforge.report.compare_metrics import REFERENCES, Level, Metric, references
 
@@ -66,12 +67,10 @@ def _save(figure: object, path: Path, ending: str) -> Path:
     from matplotlib.figure import Figure
 
     assert isinstance(figure, Figure)
-    temporary = path.with_name(f".{path.name}.partial")
     # Without a date, the same figure is the same file.
-    with warnings.catch_warnings():
+    with beside(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that the font lacks, and of names too long for their place
         figure.savefig(temporary, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None)
-    temporary.replace(path)
     return path
 
 

@@ -11,6 +11,7 @@ import attrs
 
 from toonforge.data.reading.picture import SUFFIXES, list_pictures, read_picture
 from toonforge.errors import Problem, RunError, UnreadableImage
+from toonforge.files import save_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,14 +174,8 @@ def _extras(path: Path) -> tuple[Image.Image | None, bytes | None]:
 
 
 def _write(image: Image.Image, path: Path, kind: str, profile: bytes | None) -> None:
-    """Write beside the target first, so that it is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    """Write the picture whole or not at all."""
     options: dict[str, Any] = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
     if profile is not None and kind != "BMP":
         options["icc_profile"] = profile
-    try:
-        image.save(partial, format=kind, **options)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    save_picture(image, path, format=kind, **options)
