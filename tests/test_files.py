@@ -88,6 +88,7 @@ def test_a_picture_that_does_not_fit_is_an_error_and_leaves_the_old_one(
     monkeypatch.setattr(Path, "open", lambda self, mode: io.BufferedWriter(Full(str(self), mode.rstrip("b"))))
     with pytest.raises(OSError, match="No space left"):
         save_picture(Image.effect_noise((64, 64), 9), path)
+    monkeypatch.undo()
     assert path.read_bytes() == before and [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
 
 

@@ -7,9 +7,8 @@ inputs and targets, is the same byte for byte in each step's strips.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from toonforge.data.grid import ARROW, TARGET, draw_grid
 from toonforge.data.transforms import to_pictures
-from toonforge.files import save_picture, write_atomic
+from toonforge.files import remove, save_picture, write_atomic
 from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
@@ -176,17 +175,15 @@ def _new_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, old = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
     for left in (partial, old):
-        _remove(left)
-    partial.mkdir()
-    yield partial
-    if path.exists() or path.is_symlink():
-        path.rename(old)
-    partial.rename(path)
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        remove(left)
+    try:
+        partial.mkdir()
+        yield partial
+        if path.exists() or path.is_symlink():
+            path.rename(old)
+        partial.rename(path)
+    except BaseException:
+        with suppress(OSError):
+            remove(partial)
+        raise
+    remove(old)
