@@ -17,8 +17,8 @@ import pytest
 
 from tests.test_cli_sweep import REAL
 from toonforge.cli.output import Lasting, lasting
-from toonforge.train import process
-from toonforge.train.process import MOMENT, Interrupts
+from toonforge.train import stopping
+from toonforge.train.stopping import MOMENT, Stopping
 
 TOONFORGE = [sys.executable, "-m", "toonforge"]
 RUN = [*TOONFORGE, "run", "real.toml", "--cpu", "--out", "run"]
@@ -215,13 +215,13 @@ def test_a_deliberate_second_ctrl_c_leaves_at_once(
 
 
 def test_signals_within_a_moment_are_one_and_later_ones_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MOMENT", 1.0)
+    monkeypatch.setattr(stopping, "MOMENT", 1.0)
     told: list[int] = []
-    interrupts = Interrupts(lambda: told.append(1))
-    with interrupts.caught():
+    ours = Stopping(lambda: told.append(1))
+    with ours.caught():
         code = f"import os, time\nfor number in (2, 15, 2): os.kill({os.getpid()}, number); time.sleep(0.03)"
         subprocess.Popen([sys.executable, "-c", code]).wait()
-        assert interrupts.asked and told == [1]
+        assert ours.asked and told == [1]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert told == [1]
@@ -229,12 +229,12 @@ def test_signals_within_a_moment_are_one_and_later_ones_another(monkeypatch: pyt
 
 @pytest.mark.parametrize("error", [BrokenPipeError, RuntimeError("reentrant call"), ValueError("closed file")])
 def test_a_message_that_cannot_be_written_is_no_fault(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    monkeypatch.setattr(process, "MOMENT", 0.0)
+    monkeypatch.setattr(stopping, "MOMENT", 0.0)
 
     def tell() -> None:
         raise error
 
-    interrupts = Interrupts(tell)
-    with interrupts.caught():
+    ours = Stopping(tell)
+    with ours.caught():
         signal.raise_signal(signal.SIGTERM)
-    assert interrupts.asked
+    assert ours.asked

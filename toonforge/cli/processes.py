@@ -2,7 +2,7 @@
 
 The processes find each other through the variables that `torchrun` sets, so that `torchrun -m toonforge run …` works
 as well. Signals are passed on to each process; the copies that a process gets of one Ctrl-C, from here and from the
-terminal, are one request to it (`toonforge.train.process.Interrupts`). Torch is not imported here.
+terminal, are one request to it (`toonforge.train.stopping.Stopping`). Torch is not imported here.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def _passing_on() -> Iterator[tuple[list[subprocess.Popen[bytes]], list[int]]]:
     """Pass signals on to the processes in the first list, and note them in the second.
 
     Whether a signal has reached them already (from a terminal, a process group, a job scheduler) cannot be known here;
-    a run takes the copies of one signal as one request (`toonforge.train.process.Interrupts`).
+    a run takes the copies of one signal as one request (`toonforge.train.stopping.Stopping`).
     """
     started: list[subprocess.Popen[bytes]] = []
     asked: list[int] = []

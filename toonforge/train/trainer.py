@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import attrs
@@ -12,7 +11,7 @@ import torch
 
 from toonforge import events
 from toonforge.components import Count
-from toonforge.data.loader import TrainLoader
+from toonforge.data.loader import Batch, TrainLoader
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
@@ -22,13 +21,15 @@ from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.runs.folder import RunFolder
 from toonforge.train.beginning import describe_run, observers, run_info, start_event
-from toonforge.train.failures import in_a_line, out_of_memory
+from toonforge.train.ending import Ending
 from toonforge.train.looking import Looking
+from toonforge.train.pace import Pace
 from toonforge.train.phases import total_steps
-from toonforge.train.process import Interrupts, in_group
+from toonforge.train.process import in_group
 from toonforge.train.saving import Saving
 from toonforge.train.state import DTYPES
-from toonforge.train.step import Training, make_accelerator
+from toonforge.train.step import PATIENCE, Training, make_accelerator
+from toonforge.train.stopping import Stopped, Stopping
 from toonforge.train.telling import Telling
 from toonforge.validation.validation import Validation
 
@@ -53,7 +54,8 @@ def train(
         cpu: train on the CPU even where there is a GPU.
 
     Returns:
-        How the run ended. Ctrl-C and SIGTERM save a checkpoint first ("interrupted"); a second Ctrl-C leaves at once.
+        How the run ended. Ctrl-C and SIGTERM save a checkpoint ("interrupted"), and the resume draws and measures first
+        what was due there; a second Ctrl-C leaves at once.
         Where `train.metrics.patience` comes to its end, a checkpoint is saved too ("no-improvement").
 
     Raises:
@@ -84,27 +86,36 @@ class Trainer:
         self.total = total_steps(recipe.train, self.epoch)
         self.training = Training(recipe, self.total, self.epoch, self.accelerator)
         self.telling = Telling(folder, self.main, listeners)
+        self.stopping = Stopping(self.telling.stopping, PATIENCE)
         self.saving = Saving(recipe, folder, self.training, self.accelerator, self.telling)
-        validation = self._validation()
-        self.looking = Looking(recipe, self.training, validation, self.telling, self.saving.checkpoints, self.total)
-        self.interrupts = Interrupts(self.telling.stopping)
+        self.looking = Looking(
+            recipe, self.training, self._validation(), self.telling, self.saving.checkpoints, self.total
+        )
+        self.ending = Ending(self.telling, self.looking, self.saving, lambda: self.done)
         self.done = 0
         self.over = False
-        self._first = 0
-        self._logged = (0, 0.0)
+        self.stopped = False
+        self.pace = Pace(0, recipe.train.batch_size)
 
     def _validation(self) -> Validation | None:
         recipe = self.recipe
         if not self.main or not (recipe.translations or recipe.metrics):
             return None
-        source, dtype = recipe.data.build("validation"), DTYPES[recipe.train.precision]
-        return Validation(recipe, source, self.folder, self.accelerator.device, dtype, self._skip)
+        return Validation(
+            recipe,
+            recipe.data.build("validation"),
+            self.folder,
+            self.accelerator.device,
+            DTYPES[recipe.train.precision],
+            skipped=self._skip,
+            write=self.telling.write,
+            check=self.stopping.check,
+        )
 
     # -- the run ----------------------------------------------------------------------------------------------
 
     def run(self, source: Path | None, resume: bool) -> events.Finished:
         """Train until the end, until nothing improves any more, or until interrupted."""
-        began = time.perf_counter()
         changes = self._describe(source, resume) if self.main else []
         self.accelerator.wait_for_everyone()
         notes = self._restore(changes) if resume else ()
@@ -120,15 +131,17 @@ class Trainer:
         )
         with (
             self.telling.listening(run, observers(self.recipe, self.folder, self.accelerator)),
-            self._ending(began),
-            self.interrupts.caught(),
+            self.ending.early(),
+            self.stopping.caught(),
         ):
             self.telling.write("start", self.done, **start_event(self.recipe, run, self.training.phases))
             self.telling.tell("run_started")
-            self._first, self._logged = self.done, (self.done, time.perf_counter())
-            if not self.over:
+            self.pace = Pace(self.done, self.recipe.train.batch_size)
+            self._look()  # an earlier start may have been ended between a checkpoint and what was due with it
+            if not self._ended():
                 self._steps()
-            finished = self._finish(began)
+            finished = self.ending.tell(self._finish())
+            self.accelerator.wait_for_everyone()
         return finished
 
     def _describe(self, source: Path | None, resume: bool) -> list[str]:
@@ -150,7 +163,8 @@ class Trainer:
             )
         if self.main:
             self.folder.truncate_log(self.done)
-        self.looking.restore(self.done)
+            self.folder.remove_pictures(self.done)
+        self.looking.restore(self.done, changes)
         over, lost = self.saving.restore_best(self.done, changes)
         self.over = over and self.done < self.total
         for change in (*changes, *lost):
@@ -159,7 +173,36 @@ class Trainer:
             self.telling.write("damaged", self.done, problem=problem)
         return (*changes, *damaged, *lost, *([self.saving.why_over()] if self.over else []))
 
+    # -- its steps --------------------------------------------------------------------------------------------
+
     def _steps(self) -> None:
+        """Every step, and what follows it: losses are logged, a checkpoint is saved, pictures are drawn and measured.
+
+        Saving comes first: whatever ends the process while it draws or measures, no step is lost. And a stop leaves out
+        what is due then: the resume begins with it.
+        """
+        with closing(self.stopping.waiting(self._batches())) as batches, self._stoppable():
+            for batch in batches:
+                self._step(batch)
+                last, self.stopped = self.done == self.total, self._should_stop()
+                if last or self.done == 1 or self._due(self.recipe.train.log.every):
+                    self._log()
+                if last or self.stopped or self._due(self.recipe.train.checkpoint.every):
+                    self._save()
+                if not last and not self.stopped:
+                    self._look()
+                if self._ended():
+                    break
+        self._save()
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        try:
+            yield
+        except Stopped:
+            self.stopped = True
+
+    def _batches(self) -> Iterator[Batch]:
         train = self.recipe.train
         loader = TrainLoader(
             self.source,
@@ -173,122 +216,69 @@ class Trainer:
             workers=train.workers,
             pin_memory=self.accelerator.device.type == "cuda",
         )
-        for batch in on_device(loader, self.accelerator.device):
-            for path, reason in batch.skipped.items():
-                self._skip(path, reason)
-            self.training.step(self.done, batch.parts)
-            self.done += 1
-            last = self.done == self.total
-            if last or self.done == 1 or self._due(train.log.every):
-                self._log()
-            stop = self._should_stop()
-            with self._apart_from_speed():
-                if self._due(train.samples.every) and not last:
-                    self.looking.draw(self.done)
-                if train.metrics.every is not None and self._due(train.metrics.every) and not last:
-                    self._measure()
-                if last or stop or self._due(train.checkpoint.every):
-                    self._save()
-            if stop or self.over:
-                break
-        self._save()
+        return on_device(loader, self.accelerator.device)
 
-    @contextmanager
-    def _apart_from_speed(self) -> Iterator[None]:
-        """Keep the time of what is no step out of the images per second."""
-        began = time.perf_counter()
-        yield
-        step, then = self._logged
-        self._logged = (step, then + time.perf_counter() - began)
+    def _step(self, batch: Batch) -> None:
+        for path, reason in batch.skipped.items():
+            self._skip(path, reason)
+        self.training.step(self.done, batch.parts)
+        self.done += 1
 
-    def _due(self, every: Count) -> bool:
-        interval = max(1, every.in_steps(self.epoch))
-        return self.done % interval == 0
+    def _due(self, every: Count | None) -> bool:
+        return every is not None and self.done > 0 and self.done % max(1, every.in_steps(self.epoch)) == 0
 
     def _should_stop(self) -> bool:
-        if self.accelerator.num_processes == 1:
-            return self.interrupts.asked
-        # All processes must leave after the same step; asking at every step would wait for the device each time.
-        if not (self._due(self.recipe.train.log.every) or self.done == self.total):
-            return False
-        flag = torch.tensor(float(self.interrupts.asked), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
+        return self.stopping.agreed()
+
+    def _ended(self) -> bool:
+        return self.stopped or self.over or self.done == self.total
 
     # -- what a step leads to -----------------------------------------------------------------------------------
 
     def _log(self) -> None:
         step = self.looking.read(self.done)
-        now = time.perf_counter()
-        before, then = self._logged
-        speed = (self.done - before) * self.recipe.train.batch_size / max(now - then, 1e-9)
-        self._logged = (self.done, now)
-        with self._apart_from_speed():
+        speed = self.pace.since(self.done)
+        with self.pace.held():
             self.looking.logged(attrs.evolve(step, images_per_second=speed))
 
     def _save(self) -> None:
-        if self.saving.saved != self.done:
-            if self.looking.good != self.done:
-                self.looking.read(self.done)
-            self.saving.save(self.done)
+        if self.saving.saved != self.done and self.done > 0:
+            with self.pace.held():
+                if self.looking.good != self.done:
+                    self.looking.read(self.done)
+                self.saving.save(self.done)
 
-    def _measure(self) -> None:
-        """Measure, keep the checkpoint if it is the best, and see whether patience is at its end."""
-        better, self.over = self.saving.judge(self.done, self.looking.measure(self.done))
-        if better:
-            self._save()
-            self.saving.name_best(self.done)
+    def _look(self, at_the_end: bool = False) -> None:
+        """Draw and measure what is due after this step and was not done yet, as the log says; keep the best.
+
+        On the main process alone: the others wait to hear what came of it.
+        """
+        draws = at_the_end or self._due(self.recipe.train.samples.every)
+        measures = at_the_end or self._due(self.recipe.train.metrics.every)
+        if not draws and not measures:
+            return
+        with self.pace.held():
+            measured = None
+            with self._stoppable():
+                if draws:
+                    self.looking.draw(self.done)
+                if measures:
+                    measured = self.looking.measure(self.done)
+            better, over, self.stopped = self.saving.judge(self.done, measured, self.stopped)
+            self.over = self.over or over
+            if better:
+                self._save()
+                self.saving.name_best(self.done)
 
     # -- the end ------------------------------------------------------------------------------------------------
 
-    def _finish(self, began: float) -> events.Finished:
-        reason = "done" if self.done == self.total else "no-improvement" if self.over else "interrupted"
-        grid = self.looking.draw(self.done)
-        # Where patience came to its end in this start, this step is measured already.
-        if reason == "done" or (reason == "no-improvement" and self.done == self._first):
-            self._measure()
-        finished = self._finished(reason, began, grid)
-        self.telling.write("end", self.done, reason=reason, seconds=finished.seconds)
-        self.telling.tell("run_finished", finished=finished)
-        self.accelerator.wait_for_everyone()
-        return finished
-
-    def _finished(self, reason: str, began: float, grid: Path | None = None) -> events.Finished:
-        measured = self.looking.measured
-        if measured is not None and measured.step != self.done:
-            measured = None
-        return events.Finished(
-            step=self.done,
-            reason=reason,
-            metrics=measured.metrics if measured is not None else {},
-            about=measured.about if measured is not None else {},
-            pictures=measured.pictures if measured is not None else {},
-            grid=grid,
-            best=self.saving.best,
-            warnings=tuple(self.telling.warnings),
-            skipped=self.telling.skipped,
-            seconds=time.perf_counter() - began,
-        )
-
-    @contextmanager
-    def _ending(self, began: float) -> Iterator[None]:
-        """Write down why a run ends before its end, as far as that can be written."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            self._end_early("interrupted", "left at once", began)
-            raise
-        except Exception as error:
-            told = out_of_memory(self.done, error) if isinstance(error, torch.cuda.OutOfMemoryError) else error
-            self._end_early("failed", in_a_line(told), began)
-            with suppress(Exception):  # the failure is what is told of, whatever fails while it is
-                self.telling.tell("run_finished", finished=self._finished("failed", began))
-            if told is error:
-                raise
-            raise told from error
-
-    def _end_early(self, reason: str, message: str, began: float) -> None:
-        with suppress(RunError):
-            self.telling.write("end", self.done, reason=reason, message=message, seconds=time.perf_counter() - began)
+    def _finish(self) -> str:
+        """Look a last time at a training that is at its end; returns how it ends."""
+        if self.done == self.total or self.over:
+            self._look(at_the_end=True)
+        if self.stopped:
+            return "interrupted"
+        return "done" if self.done == self.total else "no-improvement"
 
     # -- who is told --------------------------------------------------------------------------------------------
 
