@@ -178,6 +178,14 @@ class NetworkComponent(Component):
         """Output shape for these input shapes; raises `ShapeError` for those the network refuses."""
         raise NotImplementedError(f"{type(self).__name__} does not say what shape it yields")
 
+    def without_weights(self: T) -> T:
+        """This config where all weights come from a file of a run: `build` then reads and downloads none itself.
+
+        To be given by components whose `build` does either, since a weights file that somebody else made says which
+        component it is of.
+        """
+        return self
+
     def build(self) -> nn.Module:
         """The module, freshly initialised from torch's global random state."""
         raise NotImplementedError(f"{type(self).__name__} cannot be built")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from toonforge.components import OtherNetwork, Shape, component, param
+from toonforge.components import OtherNetwork, Shape, changed, component, param
 from toonforge.errors import FieldError, Problem, ShapeError, ToonforgeError
 from toonforge.extras import need
 from toonforge.nn.shapes import one_picture
@@ -70,6 +70,10 @@ class EfficientNetLite0(OtherNetwork):
         _, height, width = one_picture("efficientnet-lite0", inputs, 3)
         channels, scale = LITE0[self.layer]
         return (channels, -(-height // scale), -(-width // scale))
+
+    def without_weights(self) -> EfficientNetLite0:
+        """Random ones."""
+        return changed(self, weights="random")
 
     def build(self) -> nn.Module:
         """`toonforge.nn.efficientnet_lite.FeatureMap`, or `FeatureMaps` of several."""
@@ -151,6 +155,10 @@ class VGG19(OtherNetwork):
                 "larger pictures, a `size`, or an earlier layer"
             )
         return (VGG19_STAGES[stage - 1][0], height // scale, width // scale)
+
+    def without_weights(self) -> VGG19:
+        """Random ones."""
+        return changed(self, weights="random")
 
     def build(self) -> nn.Module:
         """`toonforge.nn.vgg.VGG19`; `ToonforgeError` for weights that cannot be had or do not fit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tarfile
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -33,6 +34,8 @@ def read_state(path: Path, key: str = "weights") -> State:
     try:
         if path.suffix == ".safetensors":
             return load_safetensors(path)
+        if tarfile.is_tarfile(path):  # torch before 2.6 runs what such a file says, "weights_only" or not
+            raise ValueError("a tar file, as very old versions of torch wrote them")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's, pickle's, safetensors' and the system's: a dozen kinds, one meaning
         first_line = str(error).strip().split("\n")[0]

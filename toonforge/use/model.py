@@ -14,6 +14,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
+from toonforge.use.fitting import does_not_fit, refuse_other_shapes
 from toonforge.use.weights import Chosen, Weights, find_weights, preferred, read_weights
 
 if TYPE_CHECKING:
@@ -199,15 +200,11 @@ def build_network(weights: Weights) -> torch.nn.Module:
     config = component_from_data(weights.kind, weights.component)
     if not isinstance(config, NetworkComponent):
         raise RunError(Problem(message=f"{weights.path} holds no network", found=weights.kind))
-    network = config.build()
+    config = config.without_weights()
+    refuse_other_shapes(config, weights)
     try:
+        network = config.build()
         network.load_state_dict(load_file(weights.path))
-    except (RuntimeError, SafetensorError) as error:
-        raise RunError(
-            Problem(
-                message=f"{weights.path} does not fit {weights.component.get('type')!r}",
-                found=str(error).strip().split("\n")[-1].strip(),
-                hint="another version of its plugin may have made it: see lock.json in the run's folder",
-            )
-        ) from error
+    except (RuntimeError, SafetensorError, TypeError, OverflowError, MemoryError) as error:
+        raise does_not_fit(weights, str(error).strip().split("\n")[-1].strip()) from error
     return network.eval()
