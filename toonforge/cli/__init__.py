@@ -17,11 +17,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from toonforge.cli.group import VERBS
     from toonforge.cli.output import lasting
 
+    if arguments is None:
+        keep_folder_out()
     # No `list(…)` here: importing the verb of that name binds it in this module.
     given = [*(sys.argv[1:] if arguments is None else arguments)]
     verb = next((word for word in given if word in VERBS), None)
     with lasting() if verb in LASTING else nullcontext():
         return _main(given)
+
+
+def keep_folder_out() -> None:
+    """Let the processes that are started from here import nothing from the current folder unless this one does.
+
+    `python -m` and `python -c` put it first: a torch.py among somebody's pictures would be run. Python 3.10 has no such
+    switch.
+    """
+    if sys.path[:1] not in ([""], [os.getcwd()]):
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 
 LASTING = ("run", "sweep", "data")
