@@ -6,6 +6,17 @@ from collections.abc import Sequence
 
 import attrs
 
+MOST_PROBLEMS = 50
+"""So many are collected of one recipe: looking for more, each with its hint, could take for ever, and nobody reads them."""
+MOST_LETTERS = 600
+"""Of each part of a problem that is shown; what a file holds can be far longer."""
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning and its end."""
+    half = MOST_LETTERS // 2
+    return text if len(text) <= MOST_LETTERS else f"{text[:half]} … {text[-half:]}"
+
 
 @attrs.frozen
 class Location:
@@ -32,14 +43,14 @@ class Problem:
     hint: str | None = None
 
     def __str__(self) -> str:
-        head = ": ".join(str(part) for part in (self.where, self.key, self.message) if part)
+        head = ": ".join(shortened(str(part)) for part in (self.where, self.key, self.message) if part)
         lines = [head]
         if self.found is not None:
-            lines.append(f"  found:    {self.found}")
+            lines.append(f"  found:    {shortened(self.found)}")
         if self.expected is not None:
-            lines.append(f"  expected: {self.expected}")
+            lines.append(f"  expected: {shortened(self.expected)}")
         if self.hint is not None:
-            lines.append(f"  hint:     {self.hint}")
+            lines.append(f"  hint:     {shortened(self.hint)}")
         return "\n".join(lines)
 
 
@@ -92,11 +103,15 @@ class DataError(ToonforgeError):
 
 
 class UnreadableImage(Exception):
-    """One picture that cannot be decoded: skipped, counted and named by the engine."""
+    """One picture that cannot be decoded: skipped, counted and named by the engine.
 
-    def __init__(self, path: str, reason: str) -> None:
+    `passing`: nothing is known to be wrong with the picture; it could not be read just now (a disk or network that
+    stumbled, no memory). The engine tries again a few times, and does not hold it against the picture.
+    """
+
+    def __init__(self, path: str, reason: str, *, passing: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+        self.path, self.reason, self.passing = path, reason, passing
 
 
 class RunError(ToonforgeError):

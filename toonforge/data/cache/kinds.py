@@ -79,8 +79,8 @@ class InMemory:
         if picture is None:
             picture = make()
             if self.held + picture.nbytes <= self.room // _sharers():
-                self.held += picture.nbytes
                 self._pictures[key] = picture.copy()  # itself may be a part of a larger picture, which would stay too
+                self.held += picture.nbytes
         return picture
 
 

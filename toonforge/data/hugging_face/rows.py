@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from toonforge.data.files import file_version
+from toonforge.data.reading.again import may_pass
 from toonforge.data.reading.picture import read_picture, shown
 from toonforge.errors import UnreadableImage
 
@@ -99,7 +100,8 @@ class Rows:
             data, path = value.get("bytes"), value.get("path")
             return data if data is not None and data.is_valid else None, None if path is None else path.as_py()
         except Exception as error:  # Arrow's own and the system's
-            raise UnreadableImage(self.where(index), str(error) or type(error).__name__) from error
+            reason = str(error) or type(error).__name__
+            raise UnreadableImage(self.where(index), reason, passing=may_pass(error)) from error
 
     def _file(self, index: int, path: str) -> str:
         """The file that a cell names; raises `UnreadableImage` where it lies elsewhere, or nobody knows where.

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from toonforge.data.reading.again import may_pass
 from toonforge.data.reading.jpeg import MAX_PASSES, START, passes, read_jpeg
 from toonforge.data.reading.pillow import kinds, read_any
 from toonforge.errors import DataError, Problem, UnreadableImage
+from toonforge.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +61,8 @@ def read_picture(
         name: what to call the picture in errors; its path when left out.
 
     Raises:
-        UnreadableImage: for a file that is missing, no picture, damaged, too large or too narrow.
+        UnreadableImage: for a file that is missing, no picture, damaged, too large or too narrow; `passing` where the
+            system, and not the file, is to blame.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -69,6 +72,7 @@ def read_picture(
         if max_aspect is not None and max(width, height) > max_aspect * min(width, height):
             raise _Refused(f"{width}x{height} is narrower than 1:{max_aspect:g}")
 
+    passing = False
     try:
         if isinstance(source, bytes):
             return _decoded(source, io.BytesIO(source), short, check)
@@ -87,9 +91,13 @@ def read_picture(
         reason, cause = f"it holds more than {MAX_PIXELS:,} pixels", None
     except Exception as error:  # damaged files make decoders raise nearly anything: struct, zlib, type errors
         reason, cause = why_not_opened(error) if isinstance(error, OSError) else str(error), error
-        if " " not in reason:  # a number, or a key
+        passing = may_pass(error)
+        if is_out_of_memory(error):
+            reason = "not enough memory"
+        elif " " not in reason:  # a number, or a key
             reason = f"damaged ({type(error).__name__} {reason})"
-    raise UnreadableImage(name or ("a picture" if isinstance(source, bytes) else shown(source)), reason) from cause
+    called = name or ("a picture" if isinstance(source, bytes) else shown(source))
+    raise UnreadableImage(called, reason, passing=passing) from cause
 
 
 class _Refused(Exception):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from toonforge.data.pictures import Texts
+from toonforge.data.reading.again import may_pass
 from toonforge.data.reading.picture import read_picture, shown
 from toonforge.data.webdataset.cache import Shard
 from toonforge.errors import UnreadableImage
@@ -81,7 +82,8 @@ class ShardPictures:
         except OSError as error:
             _opened.cache_clear()  # on a network disk, a handle may have died that a new one replaces
             reason = error.strerror or str(error)
-            raise UnreadableImage(self.where(index), f"its shard cannot be read: {reason}") from error
+            said = f"its shard cannot be read: {reason}"
+            raise UnreadableImage(self.where(index), said, passing=may_pass(error)) from error
         if len(found) < size:
             raise UnreadableImage(self.where(index), "its shard has become shorter since its index was made")
         return found

@@ -1,0 +1,24 @@
+"""Which errors say that memory ran out: of a device, of torch's CPU allocator, of Python or of the system."""
+
+from __future__ import annotations
+
+import errno
+
+_SAID = (
+    "out of memory",  # CUDA, MPS, XPU, HIP
+    "can't allocate memory",  # torch's CPU allocator, on Linux
+    "not enough memory: you tried to allocate",  # the same, on Windows and where the allocator is another
+    "cannot allocate memory",  # the system's, in torch's words
+    "alloc_failed",  # CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED
+    "std::bad_alloc",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was too little memory for what was asked. Needs no torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    text = str(error).lower() if isinstance(error, RuntimeError) else ""
+    return any(words in text for words in _SAID)
