@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ import tomli
 from toonforge import registries
 from toonforge.components import ImageSource
 from toonforge.errors import Problem, RunError
-from toonforge.files import write_atomic
+from toonforge.files import sync, write_atomic
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
 from toonforge.runs.alone import LOCK, alone, refuse_held
 from toonforge.runs.base import write_base
 from toonforge.runs.data_list import write_data_list
-from toonforge.runs.log import NAME, truncate, write_event
+from toonforge.runs.leftovers import remove_after
+from toonforge.runs.log import NAME, truncate, write_event, write_events
 
 MAY_CHANGE = (
     "train.steps",
@@ -173,10 +174,26 @@ class RunFolder:
         with writing(self.path):
             truncate(self.path, step)
 
+    def remove_pictures(self, step: int) -> None:
+        """Remove the pictures of steps after `step`, which a resumed run makes again."""
+        with writing(self.path):
+            remove_after(self.path, step)
+
     def write_event(self, event: str, step: int, **more: Any) -> None:
         """Append one line to metrics.jsonl; see `toonforge.runs.log`."""
         with writing(self.path):
             write_event(self.log, event, step, **more)
+
+    def write_events(self, lines: Sequence[tuple[str, int, Mapping[str, Any]]]) -> None:
+        """Append several lines, (event, step, its values) each, in one go."""
+        with writing(self.path):
+            write_events(self.log, lines)
+
+    def sync_log(self) -> None:
+        """Wait until all that was written to metrics.jsonl is on the disk."""
+        with writing(self.path):
+            if self.log.exists():
+                sync(self.log)
 
 
 @contextmanager

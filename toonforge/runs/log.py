@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toonforge.files import write_atomic
+from toonforge.files import append, write_atomic
 from toonforge.runs.reading import LARGEST, file_inside
 
 FORMAT = 1
@@ -19,9 +19,14 @@ NAME = "metrics.jsonl"
 
 def write_event(path: Path, event: str, step: int, /, **more: Any) -> None:
     """Append one line; numbers that JSON does not know (nan) become null."""
-    line = {"event": event, "step": step, "time": round(time.time(), 3), **more}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json_line(line))
+    write_events(path, [(event, step, more)])
+
+
+def write_events(path: Path, lines: Sequence[tuple[str, int, Mapping[str, Any]]]) -> None:
+    """Append several lines, (event, step, its values) each, in one go: a killed process leaves all of them or none."""
+    now = round(time.time(), 3)
+    text = "".join(json_line({"event": event, "step": step, "time": now, **more}) for event, step, more in lines)
+    append(path, text)
 
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:

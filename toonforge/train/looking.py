@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from toonforge import events, registries
 from toonforge.inference import Inference
 from toonforge.recipe.model import Recipe
+from toonforge.runs.log import read_events
+from toonforge.runs.reading import file_inside
 from toonforge.runs.record import read_record
 from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.failures import ended_by, not_finite
@@ -31,7 +34,7 @@ class Looking:
 
     Attributes:
         good: the last step after which all losses were known to be finite.
-        measured: the newest measurement of this start.
+        measured: the newest measurement of this start, or that of the step it began at.
     """
 
     def __init__(
@@ -47,14 +50,37 @@ class Looking:
         self.telling, self.checkpoints = telling, checkpoints
         self.good = 0
         self.measured: events.Measured | None = None
-        self._grid: tuple[int, Path | None] = (-1, None)
+        self._drawn: tuple[int, Path | None] = (-1, None)
         self._watch: Watch | None = Watch(recipe, total_steps) if telling.main else None
 
-    def restore(self, step: int) -> None:
-        """Go on after `step`, with what the log says until then."""
+    def restore(self, step: int, changes: Sequence[str]) -> None:
+        """Go on after `step`, with what the log says until then.
+
+        What it says was drawn and measured at this step is not done again, but where it changed since what there is to
+        see.
+
+        Args:
+            changes: what this resume changes, in words, which the log does not know yet.
+        """
         self.good = step
+        if not self.telling.main:
+            return
+        folder = self.telling.folder.path
+        record, shown = read_record(folder), seen_at(read_events(folder), step, changes)
+        self.telling.restore(record.skipped)
         if self._watch is not None:
-            self._watch.restore(read_record(self.telling.folder.path))
+            self._watch.restore(record)
+        if "samples" in shown and record.samples:
+            self._drawn = step, file_inside(folder, record.samples[-1].grid)
+        if "metrics" in shown and record.measurements:
+            last = record.measurements[-1]
+            pictures = {name: file_inside(folder, path) for name, path in last.pictures.items()}
+            self.measured = events.Measured(
+                step=step,
+                metrics=last.values,
+                about=last.about,
+                pictures={name: path for name, path in pictures.items() if path is not None},
+            )
 
     def read(self, step: int) -> events.Step:
         """The losses of a step, without its speed. This waits for the device.
@@ -81,28 +107,45 @@ class Looking:
 
     def logged(self, step: events.Step) -> None:
         """Tell of the losses of a step, and of what looks wrong with them."""
-        self.telling.logged(step)
-        self._watched(lambda watch: watch.logged(step))
+        with self.telling.together():
+            self.telling.logged(step)
+            self._watched(lambda watch: watch.logged(step))
 
-    def draw(self, step: int) -> Path | None:
-        """The validation grid of a step, drawn once."""
-        if self.validation is not None and self.recipe.translations and self._grid[0] != step:
-            self.telling.tell("run_paused", step=step, what="drawing")
+    def grid(self, step: int) -> Path | None:
+        """The validation grid of a step, if there is one."""
+        return self._drawn[1] if self._drawn[0] == step else None
+
+    def draw(self, step: int) -> None:
+        """Draw the validation grid of a step, once.
+
+        Raises:
+            Stopped: before it was done; nothing is written.
+        """
+        if self.validation is None or not self.recipe.translations or self._drawn[0] == step:
+            return
+        self.telling.tell("run_paused", step=step, what="drawing")
+        with self.telling.together():
             drawn = self.validation.draw(self._inference(), step)
-            self._grid = step, drawn.grid if drawn is not None else None
             if drawn is not None:
                 self.telling.tell("grid_drawn", step=step, grid=drawn.grid)
                 self._watched(lambda watch: watch.drawn(step, drawn))
-        return self._grid[1]
+            self._drawn = step, drawn.grid if drawn is not None else None
 
     def measure(self, step: int) -> events.Measured | None:
-        """The metrics at a step; None where this process has none."""
+        """The metrics at a step, measured once; None where they were, and where this process has none.
+
+        Raises:
+            Stopped: before it was done; nothing is written.
+        """
         if self.validation is None or not self.recipe.metrics:
             return None
+        if self.measured is not None and self.measured.step == step:
+            return None
         self.telling.tell("run_paused", step=step, what="measuring")
-        self.measured = measured = self.validation.measure(self._inference(), step)
-        self.telling.tell("metrics_measured", measured=measured)
-        self._watched(lambda watch: watch.measured(measured))
+        with self.telling.together():
+            self.measured = measured = self.validation.measure(self._inference(), step)
+            self.telling.tell("metrics_measured", measured=measured)
+            self._watched(lambda watch: watch.measured(measured))
         return measured
 
     def _watched(self, look: Callable[[Watch], Sequence[events.Warned | Over]]) -> None:
@@ -121,3 +164,28 @@ class Looking:
         average = self.training.average
         networks = {**self.training.networks, **(average.networks if average is not None else {})}
         return Inference(networks, self.recipe.signals, registries.ops)
+
+
+OTHERWISE = {
+    "samples": ("translations", "train.samples.count", "the validation pictures of "),
+    "metrics": ("metrics", "the validation pictures of "),
+}
+"""Event -> how changes begin after which there is something else to see at the same step."""
+
+
+def seen_at(logged: Iterable[Mapping[str, Any]], step: int, changes: Sequence[str]) -> set[str]:
+    """Which of "samples" and "metrics" a log says of a step, and no change since has made different.
+
+    Args:
+        logged: its events in order.
+        changes: what a resume changes, in words, which the log does not know yet.
+    """
+    seen: set[str] = set()
+    later = [{"event": "changed", "step": step, "change": change} for change in changes]
+    for event in (*logged, *later):
+        if event["event"] == "changed":
+            change = str(event.get("change"))
+            seen -= {kind for kind, beginnings in OTHERWISE.items() if change.startswith(beginnings)}
+        elif event["event"] in OTHERWISE and event["step"] == step:
+            seen.add(event["event"])
+    return seen

@@ -62,6 +62,8 @@ class Saving:
         """Write the checkpoint of a step, if it is not there yet."""
         if self.saved == step:
             return
+        if self.telling.main:
+            self.folder.sync_log()  # a resume writes nothing of before its checkpoint again
         with writing(self.folder.path):
             folder = self.checkpoints.save(step, self._saved())
         self.saved = step
@@ -110,20 +112,19 @@ class Saving:
 
     # -- the best of them ---------------------------------------------------------------------------------------
 
-    def judge(self, step: int, measured: events.Measured | None) -> tuple[bool, bool]:
+    def judge(self, step: int, measured: events.Measured | None, stopped: bool = False) -> tuple[bool, bool, bool]:
         """Rank a measurement: one small message to the other processes, where there are some.
 
         Args:
-            measured: on the main process; None on the others.
+            measured: on the main process, where it was measured; None on the others.
+            stopped: whether this process was stopped before it was done.
 
         Returns:
-            Whether it is better than all before, so that this step's checkpoint is to be saved and named; and whether
-            the training should end, since patience is at its end.
+            Whether it is better than all before, so that this step's checkpoint is to be saved and named; whether the
+            training should end, since patience is at its end; and whether any process was stopped.
         """
-        if self.ranking is None:
-            return False, False
         better = over = False
-        if measured is not None:
+        if measured is not None and self.ranking is not None:
             before = self.ranking.count
             made = Made.of(measured.about.get(self.ranking.name))
             better = self.ranking.add(step, Seen(flat(measured.metrics), made))
@@ -132,8 +133,8 @@ class Saving:
                 note = f"at step {step} {_no_longer(self.ranking.metric, before)}"
                 self.telling.write("changed", step, change=note)
                 print(f"note: {note}", file=sys.stderr)
-        better, over = self._agreed(better, over)
-        return better, over
+        better, over, stopped = self._agreed(better, over, stopped)
+        return better, over, stopped
 
     def name_best(self, step: int) -> None:
         """Let `best` name the best checkpoint, which is on the disk. `step`: steps done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,7 @@ class Telling:
         self.warnings: list[events.Warned] = []
         self._run: events.RunInfo | None = None
         self._observers: list[_Observer] = []
+        self._together: _Together | None = None
 
     @contextmanager
     def listening(self, run: events.RunInfo, observers: Sequence[object] = ()) -> Iterator[None]:
@@ -54,9 +55,32 @@ class Telling:
             for name in names:
                 manager.unregister(name=name)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written within it is written at its end in one go, and what is told is told after that.
+
+        So a crash leaves all of it in the log or nothing, and nothing of it is there if this is left by an exception.
+        """
+        self._together = held = _Together()
+        try:
+            yield
+        finally:
+            self._together = None
+        if held.lines:
+            self.folder.write_events(held.lines)
+        for call in held.calls:
+            call()
+
+    def restore(self, skipped: Mapping[str, str]) -> None:
+        """Go on after an earlier start. `skipped`: what it said of unreadable pictures."""
+        self.skipped.update(skipped)
+
     def tell(self, hook: str, **what: Any) -> None:
         """Call a hook of everyone who listens."""
         if not self.main or self._run is None:
+            return
+        if self._together is not None:
+            self._together.calls.append(lambda: self.tell(hook, **what))
             return
         for observer in self._observers:
             observer.tell(hook, run=self._run, **what)
@@ -64,7 +88,11 @@ class Telling:
 
     def write(self, event: str, step: int, **more: Any) -> None:
         """Append one line to the log."""
-        if self.main:
+        if not self.main:
+            return
+        if self._together is not None:
+            self._together.lines.append((event, step, more))
+        else:
             self.folder.write_event(event, step, **more)
 
     def logged(self, step: events.Step) -> None:
@@ -104,6 +132,14 @@ class Telling:
         if path not in self.skipped:
             self.skipped[path] = reason
             self.write("skipped", step, path=path, reason=reason)
+
+
+@attrs.define
+class _Together:
+    """What waits until all of it is known."""
+
+    lines: list[tuple[str, int, Mapping[str, Any]]] = attrs.field(factory=list)
+    calls: list[Callable[[], None]] = attrs.field(factory=list)
 
 
 class _Observer:

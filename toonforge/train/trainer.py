@@ -184,9 +184,10 @@ class Trainer:
         with closing(self.stopping.waiting(self._batches())) as batches, self._stoppable():
             for batch in batches:
                 self._step(batch)
-                last, self.stopped = self.done == self.total, self._should_stop()
+                last = self.done == self.total
                 if last or self.done == 1 or self._due(self.recipe.train.log.every):
                     self._log()
+                self.stopped = not last and self._should_stop()
                 if last or self.stopped or self._due(self.recipe.train.checkpoint.every):
                     self._save()
                 if not last and not self.stopped:

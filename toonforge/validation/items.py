@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from toonforge.components import ImageSource
+from toonforge.data.seeds import seed_all
 from toonforge.data.transforms import normalised
 from toonforge.data.used import only_used
 from toonforge.errors import UnreadableImage
@@ -20,9 +21,13 @@ VALUES = 2**24
 Groups = Mapping[str, Mapping[str, object]]
 
 
+def go_on() -> None:
+    """What is asked between pictures where nothing may stop them."""
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Batch:
-    """Some items.
+    """Some items. Torch, numpy and random are seeded by them: an op with noise makes the same of them each time.
 
     Attributes:
         indices: their numbers in the source.
@@ -42,6 +47,7 @@ class Items:
         groups: the data set's groups, each with its batch fields.
         device, dtype: where and as what tensors are wanted.
         skipped: told (path, reason) of each picture that cannot be read.
+        check: asked before each picture, and may raise; what was made of those before is then of no use.
     """
 
     source: ImageSource
@@ -49,6 +55,7 @@ class Items:
     device: torch.device
     dtype: torch.dtype
     skipped: Callable[[str, str], None]
+    check: Callable[[], None] = go_on
 
     def group_of(self, field: str) -> str:
         """The group that a batch field is of."""
@@ -82,7 +89,10 @@ class Items:
                 yield self._together(readable)
 
     def _read(self, source: ImageSource, index: int) -> dict[str, Tensor] | None:
+        self.check()
         item: dict[str, Tensor] = {}
+        # A picture is the same whenever it is read, also where a data set draws from the global streams.
+        seed_all(0, "picture", *source.sizes, index)
         try:
             for group in sorted(source.sizes):
                 item.update(source.item(group, index, None))
@@ -94,6 +104,7 @@ class Items:
     def _together(self, items: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Batch:
         stacked = {key: torch.stack([item[key] for _, item in items]).to(self.device) for key in items[0][1]}
         fields = {key: normalised(value).to(self.dtype) for key, value in stacked.items()}
+        seed_all(0, "batch", *stacked, items[0][0])
         return Batch(indices=[index for index, _ in items], fields=fields)
 
 

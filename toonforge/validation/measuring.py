@@ -4,7 +4,8 @@ One pass over the pictures of a group serves all metrics and their variants: a p
 evaluated once, the filter applied once. What no training changes is measured once and remembered: variants without
 trained networks whole, and of the other measurements what metrics keep (`toonforge.components.Keeps`), references most
 of all. A later measurement yields, bit by bit, what measuring everything anew would: where a picture is no longer
-there, everything is measured anew. A metric that fails is nan, with a caution that names the error.
+there, everything is measured anew. So random streams are seeded by what is measured, whenever that is. A metric that
+fails is nan, with a caution that names the error.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ import torch
 from PIL import Image
 
 from toonforge.components import ImageSource, Metric, Shape, expressions
+from toonforge.data.seeds import seed_all
 from toonforge.events import FILTER, About
 from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.validation.baselines import filter_missing, filtered, filtered_name, variants
 from toonforge.validation.independence import dependence
-from toonforge.validation.items import Batch, Items
+from toonforge.validation.items import Batch, Items, go_on
 from toonforge.validation.protocol import Setting, protocol
 from toonforge.validation.subjects import (
     HEADLINE,
@@ -71,6 +73,7 @@ class Measuring:
         weights: network -> its weights, as a protocol calls them (`toonforge.validation.weights.weights_of`).
         preparation: how the pictures were prepared (`toonforge.components.Dataset.preparation`).
         trained: networks that change from one measurement to the next; all when left out.
+        check: asked before each picture and each result, and may raise: the measurement is then of no use.
 
     Raises:
         ToonforgeError: a metric's weights or packages are missing.
@@ -90,10 +93,11 @@ class Measuring:
         weights: Mapping[str, str],
         preparation: str = "",
         trained: Collection[str] | None = None,
+        check: Callable[[], None] = go_on,
     ) -> None:
         self.metrics, self.graph = metrics, graph
         self.setting = Setting(part=part, weights=weights, preparation=preparation)
-        self._items = Items(source=source, groups=groups, device=device, dtype=dtype, skipped=skipped)
+        self._items = Items(source=source, groups=groups, device=device, dtype=dtype, skipped=skipped, check=check)
         self._filtered = {filtered_name(field): field for fields in groups.values() for field in fields}
         changing = graph.networks if trained is None else frozenset(trained)
         shapes = {field: shape for fields in groups.values() for field, shape in fields.items()}
@@ -101,6 +105,7 @@ class Measuring:
         for name, config in metrics.items():
             # Now, so that weights or packages that are missing are missed before the first step of a training.
             with of_metric(name):
+                seed_all(0, "build", name)
                 built = config.build(device)
             for part_, exprs in {HEADLINE: expressions(config), **variants(config, graph, shapes)}.items():
                 fixed = frozenset(key for key, expr in exprs.items() if not graph.networks_below(expr) & changing)
@@ -138,11 +143,12 @@ class Measuring:
         for groups, wanted in passes.items():
             self._pass(groups, wanted, due, inference, steps)
         steps.over()
-        return {
-            subject.key: subject.outcome or subject.end(due[subject.key])
-            for subject in self._subjects
-            if subject.outcome or subject.key in due
-        }
+        outcomes: dict[Key, Outcome] = {}
+        for subject in self._subjects:
+            self._items.check()
+            if subject.outcome or subject.key in due:
+                outcomes[subject.key] = subject.outcome or subject.end(due[subject.key])
+        return outcomes
 
     # -- a pass over the pictures of some groups --------------------------------------------------------------------
 
@@ -195,6 +201,7 @@ class Measuring:
                     del due[misfit.key]
                 wanted = [each for each in wanted if each.subject.key in due]
             for each in wanted:
+                seed_all(0, "update", *each.subject.key, *sorted(groups), number)
                 due[each.subject.key].update({key: values[expr.text] for key, expr in each.exprs.items()})
             steps.done(len(batch.indices))
 

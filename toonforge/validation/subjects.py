@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from toonforge.components import BuiltMetric, DrawsPicture, Keeps, KnowsProtocol, Metric, expressions
+from toonforge.data.seeds import seed_all
 from toonforge.errors import ToonforgeError
 from toonforge.recipe.expr import Expr
 
@@ -115,6 +116,7 @@ class Subject:
         state, self.state = self.state, None
         if state is None:
             state = State()
+            seed_all(0, "build", self.name)
             with state.may_fail():
                 state.built = self.config.build(device)
         return state
@@ -123,6 +125,7 @@ class Subject:
         """Compute, and keep what no training changes; nothing of a metric that failed."""
         values, own, drawing, undrawn = dict.fromkeys(self.parts, math.nan), "", None, None
         pictures = {key: state.pictures.get(key, 0) for key in self.exprs}
+        seed_all(0, "compute", *self.key)
         if state.built is not None and state.failed is None:
             with state.may_fail():
                 values = {key: float(value) for key, value in state.built.compute().items()}

@@ -29,9 +29,11 @@ class Validation:
     Args:
         recipe: says the translations and metrics.
         source: the data set's validation part.
-        folder: where grids, strips and pictures of metrics go, and the log.
+        folder: where grids, strips and pictures of metrics go.
         device, dtype: where and as what the networks compute.
         skipped: told (path, reason) of each unreadable picture.
+        write: told (event, step, its values) of what is whole on the disk, for the log.
+        check: asked before each picture, and may raise: nothing is then written.
 
     Raises:
         ToonforgeError: a metric's weights or packages are missing.
@@ -45,11 +47,14 @@ class Validation:
         device: torch.device,
         dtype: torch.dtype,
         skipped: Callable[[str, str], None],
+        write: Callable[..., None],
+        check: Callable[[], None],
     ) -> None:
         self.recipe, self.source, self.folder = recipe, source, folder
+        self._write = write
         self._graph = Graph(recipe.modules, recipe.signals)
         groups = recipe.data.groups()
-        self._items = Items(source=source, groups=groups, device=device, dtype=dtype, skipped=skipped)
+        self._items = Items(source=source, groups=groups, device=device, dtype=dtype, skipped=skipped, check=check)
         self._measuring = Measuring(
             recipe.metrics,
             source,
@@ -62,6 +67,7 @@ class Validation:
             weights=weights_of(recipe),
             preparation=recipe.data.preparation(PART),
             trained={name for phase in recipe.phases.values() for name in phase.updates},
+            check=check,
         )
 
     def draw(self, inference: Inference, step: int) -> Drawn | None:
@@ -80,7 +86,7 @@ class Validation:
             strips = save_strips(shown, self.folder.samples / name)
             grid = save_grid(shown, f"{recipe.name}, step {step:,}", self.folder.samples / f"{name}.jpg")
         where = {"grid": grid, "strips": strips}
-        self.folder.write_event("samples", step, **{key: self._within(path) for key, path in where.items()})
+        self._write("samples", step, **{key: self._within(path) for key, path in where.items()})
         return Drawn(grid=grid, shown={each.target: (each.input, each.output) for each in shown})
 
     def measure(
@@ -100,7 +106,7 @@ class Validation:
                 for name, drawing in results.drawings.items()
             }
         if results.values:
-            self.folder.write_event(
+            self._write(
                 "metrics",
                 step,
                 metrics=flat(results.values),
