@@ -23,6 +23,9 @@ else:
 LOCK = ".lock"
 """The file; what is written in it is the number of the process that held it last."""
 
+_ONLY_HERE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A lock that somebody has made a link or a pipe is refused: what it leads to would be emptied, or waited for."""
+
 _held: set[int] = set()
 
 
@@ -55,7 +58,7 @@ def alone(folder: Path, refusal: Callable[[str], Problem]) -> Iterator[int | Non
     if not LOCKS:
         yield None
         return
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | _ONLY_HERE, 0o666)
     _held.add(descriptor)
     try:
         with suppress(OSError):  # a file system without locks
@@ -76,7 +79,7 @@ def refuse_held(folder: Path, refusal: Callable[[str], Problem]) -> None:
     if not LOCKS:
         return
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | _ONLY_HERE)
     except OSError:
         return
     try:

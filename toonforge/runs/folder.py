@@ -25,6 +25,7 @@ from toonforge.runs.alone import LOCK, alone, refuse_held
 from toonforge.runs.base import write_base
 from toonforge.runs.data_list import write_data_list
 from toonforge.runs.leftovers import remove_after
+from toonforge.runs.links import refuse_links
 from toonforge.runs.log import NAME, truncate, write_event, write_events
 
 MAY_CHANGE = (
@@ -103,6 +104,7 @@ class RunFolder:
                     hint="leave out --resume to begin one",
                 )
             )
+        refuse_links(self.path)
 
     def list_data(self, recipe: Recipe, sources: Mapping[str, ImageSource]) -> None:
         """Write `data.csv`: every picture, with the part that it is in. `sources`: part -> its items."""

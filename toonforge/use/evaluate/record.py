@@ -17,6 +17,7 @@ import attrs
 from toonforge.data.reading.picture import shown
 from toonforge.files import save_picture, write_atomic
 from toonforge.runs.folder import writing
+from toonforge.runs.links import refuse_links
 from toonforge.runs.log import json_line
 from toonforge.use.evaluate.plan import Evaluation
 
@@ -90,11 +91,12 @@ def note_in_run(evaluation: Evaluation) -> dict[str, Path]:
     """Append an evaluation to its run's evaluations.jsonl; returns where the pictures that metrics drew are.
 
     Raises:
-        RunError: where the run's folder cannot be written.
+        RunError: where the run's folder cannot be written, or holds links that lead out of it.
     """
     run = evaluation.subject.run
     if run is None:
         raise ValueError("an evaluation of folders has no run")
+    refuse_links(run)
     with writing(run):
         log, folder = run / NAME, run / "metrics"
         first = 1 + (log.read_text("utf-8", errors="replace").count("\n") if log.is_file() else 0)
