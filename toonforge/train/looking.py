@@ -47,7 +47,7 @@ class Looking:
         total_steps: int,
     ) -> None:
         self.recipe, self.training, self.validation = recipe, training, validation
-        self.telling, self.checkpoints = telling, checkpoints
+        self.telling, self.checkpoints, self.total = telling, checkpoints, total_steps
         self.good = 0
         self.measured: events.Measured | None = None
         self._drawn: tuple[int, Path | None] = (-1, None)
@@ -56,8 +56,8 @@ class Looking:
     def restore(self, step: int, changes: Sequence[str]) -> None:
         """Go on after `step`, with what the log says until then.
 
-        What it says was drawn and measured at this step is not done again, but where it changed since what there is to
-        see.
+        What it says was drawn and measured at this step is not done again. At the run's end it is where it has changed
+        since what there is to see: nothing else would show it.
 
         Args:
             changes: what this resume changes, in words, which the log does not know yet.
@@ -66,7 +66,7 @@ class Looking:
         if not self.telling.main:
             return
         folder = self.telling.folder.path
-        record, shown = read_record(folder), seen_at(read_events(folder), step, changes)
+        record, shown = read_record(folder), seen_at(read_events(folder), step, changes, step == self.total)
         self.telling.restore(record.skipped)
         if self._watch is not None:
             self._watch.restore(record)
@@ -173,17 +173,18 @@ OTHERWISE = {
 """Event -> how changes begin after which there is something else to see at the same step."""
 
 
-def seen_at(logged: Iterable[Mapping[str, Any]], step: int, changes: Sequence[str]) -> set[str]:
-    """Which of "samples" and "metrics" a log says of a step, and no change since has made different.
+def seen_at(logged: Iterable[Mapping[str, Any]], step: int, changes: Sequence[str], as_now: bool) -> set[str]:
+    """Which of "samples" and "metrics" a log says of a step.
 
     Args:
         logged: its events in order.
         changes: what a resume changes, in words, which the log does not know yet.
+        as_now: leave out what would be another today, after these changes and those in the log.
     """
     seen: set[str] = set()
     later = [{"event": "changed", "step": step, "change": change} for change in changes]
     for event in (*logged, *later):
-        if event["event"] == "changed":
+        if as_now and event["event"] == "changed":
             change = str(event.get("change"))
             seen -= {kind for kind, beginnings in OTHERWISE.items() if change.startswith(beginnings)}
         elif event["event"] in OTHERWISE and event["step"] == step:
