@@ -135,10 +135,31 @@ def test_signals_in_a_circle_are_refused(one: str, other: str, found: str) -> No
     assert [problem.found for problem in circles] == [found]
 
 
-def test_a_chain_of_thousands_of_signals_is_no_recursion() -> None:
-    lines = "\n".join(f's{n} = "t/buffer(s{n + 1})"' for n in range(2000))
-    recipe = loads(t.changed(("[signals]", f'[signals]\n{lines}\ns2000 = "photo"')))
-    assert len(recipe.signals) == 2003
+@pytest.mark.parametrize("step", ["t/buffer(s{})", "t/join(s{0}, s{0})"])
+def test_a_chain_of_signals_is_refused_where_it_goes_down_too_far(step: str) -> None:
+    def chain(length: int) -> str:
+        lines = "\n".join(f's{n} = "{step.format(n + 1)}"' for n in range(length))
+        loss = '[phases.generators.losses]\ndeep = { type = "t/distance", input = "s0", target = "s0" }'
+        signals = ("[signals]", f'[signals]\n{lines}\ns{length} = "F(photo)"')
+        return t.changed(signals, ("[phases.generators.losses]", loss))
+
+    assert len(loads(chain(40)).signals) == 43
+    found = t.problems(chain(900))
+    assert {problem.message for problem in found} == {"nested too deeply"}
+    assert found[0].expected == "at most 100"
+
+
+def test_tables_of_thousands_of_keys_are_refused() -> None:
+    lines = "\n".join(f's{n} = "photo"' for n in range(1001))
+    problem = t.problem(t.changed(("[signals]", f"[signals]\n{lines}")))
+    assert problem.message == "too many keys in one table" and problem.key == "signals"
+    assert (problem.found, problem.expected) == ("1,003 keys", "at most 1,000")
+
+
+def test_of_very_many_mistakes_the_first_are_told() -> None:
+    lines = "\n".join(f's{n} = "nobody{n}"' for n in range(900))
+    assert len(t.problems(t.changed(("[signals]", f"[signals]\n{lines}")))) == 50
+    assert len(t.problems(t.changed(("[data]", "[data]\n" + lines)))) == 50
 
 
 # phases

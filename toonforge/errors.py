@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 MOST_PROBLEMS = 50
-"""So many are collected of one recipe: looking for more, each with its hint, could take for ever, and nobody reads them."""
+"""So many are collected of one recipe: looking for more, each with its hint, could take for ever."""
 MOST_LETTERS = 600
 """Of each part of a problem that is shown; what a file holds can be far longer."""
 
@@ -116,3 +116,7 @@ class UnreadableImage(Exception):
 
 class RunError(ToonforgeError):
     """A run folder or checkpoint that cannot be used as asked."""
+
+
+class LostProcess(RunError):
+    """Another process that trains with this one has ended: what that says, or what ended it, is the cause."""

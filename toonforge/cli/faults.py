@@ -11,11 +11,14 @@ import traceback
 import click
 
 from toonforge.cli.text import hanging, width
-from toonforge.errors import Problem, ToonforgeError
+from toonforge.cli.worker import hand_over
+from toonforge.errors import Problem, ToonforgeError, shortened
 
 
 def show(error: ToonforgeError) -> None:
-    """Print every problem on stderr, in colour where that is a terminal."""
+    """Print every problem on stderr, in colour where that is a terminal; or leave them to who started this process."""
+    if hand_over(error):
+        return
     for problem in error.problems:
         click.echo(describe(problem), err=True)
     if len(error.problems) > 1:
@@ -51,13 +54,13 @@ def describe(problem: Problem) -> str:
     """`file:line:column: key: message`, then what was found, what was expected and a hint."""
     head = [click.style("error", fg="red", bold=True)]
     if problem.where is not None:
-        head.append(click.style(_escaped(str(problem.where)), bold=True))
+        head.append(click.style(_escaped(shortened(str(problem.where))), bold=True))
     if problem.key is not None:
-        head.append(click.style(_escaped(problem.key), fg="cyan"))
-    lines = [_wrapped(": ".join([*head, _escaped(problem.message)]), "", "  ")]
+        head.append(click.style(_escaped(shortened(problem.key)), fg="cyan"))
+    lines = [_wrapped(": ".join([*head, _escaped(shortened(problem.message))]), "", "  ")]
     for label, text in (("found", problem.found), ("expected", problem.expected), ("hint", problem.hint)):
         if text is not None:
-            lines.append(_line(label, text))
+            lines.append(_line(label, shortened(text)))
     return "\n".join(lines)
 
 
@@ -90,11 +93,15 @@ def show_ours(error: Exception, traceback_wanted: bool) -> None:
     text = str(error).strip().split("\n")[0]
     summary = f"{type(error).__name__}: {text}" if text else type(error).__name__
     head = click.style("internal error", fg="red", bold=True)
-    click.echo(f"{head}: {summary}", err=True)
     if traceback_wanted:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        _say(f"{head}: {summary}\n{''.join(traceback.format_exception(error))}")
         return
     descriptor, path = tempfile.mkstemp(prefix="toonforge-error-", suffix=".txt")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write("".join(traceback.format_exception(error)))
-    click.echo(f"  This is a fault of toonforge's (or of a plugin), not yours. Traceback: {path}", err=True)
+    _say(f"{head}: {summary}\n  This is a fault of toonforge's (or of a plugin), not yours. Traceback: {path}")
+
+
+def _say(text: str) -> None:
+    if not hand_over(text):
+        click.echo(text, err=True)

@@ -16,11 +16,12 @@ from toonforge.recipe.layout import allowed
 from toonforge.recipe.merge import merge, order_phases
 from toonforge.recipe.positions import MAX_BYTES, read
 from toonforge.recipe.references import resolve
-from toonforge.recipe.scanner import Scanner, TooDeep, Unexpected
+from toonforge.recipe.scanner import Path, Scanner, TooDeep, Unexpected
 from toonforge.recipe.tree import Node, described, dotted, quoted, tree
 from toonforge.registries import recipes
 
 MAX_CHAIN = 16
+MAX_KEYS = 1_000
 SET = "--set"
 
 
@@ -50,15 +51,35 @@ def compose(raw: bytes, source: str, folder: FilePath, path: FilePath | None, ov
     root = Node({}, Location(source))
     for layer in reversed(chain):
         over = attrs.evolve(layer, value={key: node for key, node in layer.value.items() if key != "extends"})
-        root = order_phases(merge(root, over), problems)
+        root = order_phases(_of_bearable_size(merge(root, over)), problems)
     for override in overrides:
         try:
-            root = order_phases(merge(root, _override(override, root)), problems)
+            root = order_phases(_of_bearable_size(merge(root, _override(override, root))), problems)
         except RecipeError as error:
             problems += error.problems
     if problems:
         raise RecipeError(*problems)
     return resolve(root)
+
+
+def _of_bearable_size(root: Node) -> Node:
+    """The tree; raises `RecipeError` for a table of so many keys that what compares them would take for ever."""
+    waiting: list[tuple[Node, Path]] = [(root, ())]
+    while waiting:
+        node, path = waiting.pop()
+        if len(node.table) > MAX_KEYS:
+            raise RecipeError(
+                Problem(
+                    message="too many keys in one table",
+                    where=node.where,
+                    key=dotted(path) or None,
+                    found=f"{len(node.table):,} keys",
+                    expected=f"at most {MAX_KEYS:,}",
+                )
+            )
+        items = node.table.items() if node.table else enumerate(node.value if isinstance(node.value, list) else ())
+        waiting += [(item, (*path, key)) for key, item in items if isinstance(item.value, dict | list)]
+    return root
 
 
 def read_file(path: FilePath, extends: Node | None = None) -> bytes:

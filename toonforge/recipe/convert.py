@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -14,7 +15,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from toonforge.components import KINDS, Component, Count, Loss, fields_of
-from toonforge.errors import UnknownNameError
+from toonforge.errors import MOST_PROBLEMS, UnknownNameError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.layout import class_of, component_kind, default_class, item_kind
@@ -50,10 +51,12 @@ class Mistakes(Exception):
 def collect(
     parts: Iterable[tuple[str | int, Callable[[], Any]]], extra: Iterable[tuple[str, Mistake]] = ()
 ) -> list[Any]:
-    """Run each part; all results, or `Mistakes` with everything that went wrong in any of them."""
+    """Run each part; all results, or `Mistakes` with what went wrong in them, until that is enough to mend."""
     results = []
     mistakes: list[tuple[tuple[str | int, ...], Exception]] = [((key,), mistake) for key, mistake in extra]
     for key, part in parts:
+        if len(mistakes) >= MOST_PROBLEMS:
+            break
         try:
             results.append(part())
         except Exception as error:  # whatever a component's own code raises is a mistake in its values
@@ -99,7 +102,8 @@ def _table(cls: type, converter: cattrs.Converter) -> Hook:
             rule = cls in RULES and type(value) is int
             raise wrong_type(value, "a table", f"write {{ every = {described(value)} }}" if rule else None)
         given = {key: item for key, item in value.items() if key in fields}
-        wrong = [(key, unknown_key(key, known)) for key in value if key not in fields]
+        unknown = islice((key for key in value if key not in fields), MOST_PROBLEMS)
+        wrong = [(key, unknown_key(key, known)) for key in unknown]
         missing = [key for key in required if key not in value]
         wrong += [
             (key, Mistake("missing key", expected=fields[key][2].doc or f"a value for `{key}`")) for key in missing

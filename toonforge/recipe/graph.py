@@ -22,17 +22,27 @@ class Graph:
         self.networks = frozenset(networks)
         self.signals = signals
         self._below: dict[str, frozenset[str]] = {}
+        self._named: dict[str, frozenset[str]] = {}
+        self._reached: dict[str, frozenset[str]] = {}
 
     def signals_of(self, expr: Expr) -> frozenset[str]:
         """Signals that the expression names, and those that these name in turn."""
-        found: set[str] = set()
-        waiting = [expr]
-        while waiting:
-            for name in waiting.pop().names():
-                if name in self.signals and name not in found:
-                    found.add(name)
-                    waiting.append(self.signals[name])
-        return frozenset(found)
+        return frozenset().union(*(self._named_by(name) for name in set(expr.names()) & self.signals.keys()))
+
+    def _named_by(self, signal: str) -> frozenset[str]:
+        """The signal and those that it names in turn; each is followed once, however many expressions ask."""
+        if signal not in self._named:
+            found = {signal}
+            waiting = [signal]
+            while waiting:
+                for name in self.signals[waiting.pop()].names():
+                    if name in self._named:
+                        found |= self._named[name]
+                    elif name in self.signals and name not in found:
+                        found.add(name)
+                        waiting.append(name)
+            self._named[signal] = frozenset(found)
+        return self._named[signal]
 
     def _parts(self, expr: Expr) -> Iterator[Expr]:
         yield expr
@@ -76,7 +86,9 @@ class Graph:
     def _gradient_reaches(self, node: Node) -> frozenset[str]:
         """Networks that a gradient of the node's value reaches: none below an op that detaches."""
         if isinstance(node, Name) and node.name in self.signals:
-            return self._gradient_reaches(self.signals[node.name].root)
+            if node.name not in self._reached:  # a signal that names another twice would double the work at each step
+                self._reached[node.name] = self._gradient_reaches(self.signals[node.name].root)
+            return self._reached[node.name]
         if not isinstance(node, Call):
             return frozenset()
         if node.function not in self.networks and node.function in ops and ops[node.function].detaches:

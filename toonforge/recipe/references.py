@@ -6,14 +6,13 @@ import re
 
 import attrs
 
-from toonforge.errors import Problem, RecipeError
+from toonforge.errors import MOST_PROBLEMS, Problem, RecipeError
 from toonforge.names import did_you_mean
 from toonforge.recipe.scanner import Path, Scanner, TooDeep, Unexpected
 from toonforge.recipe.tree import Node, described, dotted
 
 MAX_NESTING = 64
 MAX_VALUES = 100_000
-MAX_PROBLEMS = 50
 
 _WHOLE = re.compile(r"\$\{([^{}]*)\}\Z")
 
@@ -67,7 +66,7 @@ class _Resolver:
         target = _path(match[1])
         found = self.root.find(target) if target else None
         if found is None:
-            hint = did_you_mean(match[1], self.root.paths()) if len(self.problems) < MAX_PROBLEMS else None
+            hint = did_you_mean(match[1], self.root.paths()) if len(self.problems) < MOST_PROBLEMS else None
             self._wrong(
                 node, path, "reference to nothing", found=described(text), expected="a key of this recipe", hint=hint
             )
@@ -92,7 +91,7 @@ class _Resolver:
         expected: str | None = None,
         hint: str | None = None,
     ) -> None:
-        if len(self.problems) < MAX_PROBLEMS:
+        if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(
                 Problem(message=message, where=node.where, key=dotted(path), found=found, expected=expected, hint=hint)
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import attrs
 
 from toonforge.components import expressions
-from toonforge.errors import Problem
+from toonforge.errors import MOST_PROBLEMS, Problem, RecipeError
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.scanner import Path
@@ -34,11 +34,13 @@ class Report:
         expected: str | None = None,
         hint: str | None = None,
     ) -> None:
-        """Record one problem at the key `path`."""
+        """Record one problem at the key `path`; raises `RecipeError` with all of them when there are very many."""
         where = self.root.nearest(path).where if self.root is not None else None
         self.problems.append(
             Problem(message=message, where=where, key=dotted(path), found=found, expected=expected, hint=hint)
         )
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise RecipeError(*self.problems)
 
 
 def written(recipe: Recipe) -> Iterator[tuple[Path, Expr]]:

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from toonforge.components import Shape, network_names
 from toonforge.errors import ToonforgeError, UnknownNameError
 from toonforge.names import did_you_mean, is_identifier
-from toonforge.recipe.expr import Call, Expr, Name, Number, walk
+from toonforge.recipe.expr import Call, Expr, Name, Node, Number, walk
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.report import Report, written
 from toonforge.recipe.scanner import Path
 from toonforge.registries import ops
 
 MAX_NAME = 64
+MAX_NESTING = 100
+"""Levels of calls and names in an expression whose signals are written out: what evaluates it goes down with them."""
 NETWORK_TABLES = ("generators", "discriminators", "networks")
 
 
@@ -164,9 +166,13 @@ def _have(names: Mapping[str, object]) -> str:
 
 
 def signal_order(signals: Mapping[str, Expr], report: Report) -> list[str]:
-    """Signals, each after those it needs; those of a cycle are reported and left out, with what needs them."""
+    """Signals, each after those it needs; those of a cycle are reported and left out, with what needs them.
+
+    So are those that are nested too deeply.
+    """
     order: list[str] = []
     state: dict[str, str] = {}
+    depths: dict[str, int] = {}
     for start in signals:
         if start in state:
             continue
@@ -180,6 +186,11 @@ def signal_order(signals: Mapping[str, Expr], report: Report) -> list[str]:
                 broken = any(state.get(n) == "broken" for n in signals[name].names() if n in signals)
                 if state[name] == "open":
                     state[name] = "broken" if broken else "done"
+                    depths[name] = 0 if broken else _depth(signals[name].root, depths)
+                if depths.get(name, 0) > MAX_NESTING:
+                    state[name] = "broken"
+                    deep = f"{depths[name]} levels of calls and signals"
+                    report.add(("signals", name), "nested too deeply", found=deep, expected=f"at most {MAX_NESTING}")
                 if state[name] == "done":
                     order.append(name)
             elif need not in state:
@@ -192,3 +203,9 @@ def signal_order(signals: Mapping[str, Expr], report: Report) -> list[str]:
                 for member in circle:
                     state[member] = "broken"
     return order
+
+
+def _depth(node: Node, depths: Mapping[str, int]) -> int:
+    """How many levels of calls and names the node has, signals written out."""
+    below = [_depth(argument, depths) for argument in node.arguments] if isinstance(node, Call) else []
+    return 1 + max(below, default=depths.get(node.name, 0) if isinstance(node, Name) else 0)

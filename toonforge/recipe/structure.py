@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from toonforge.errors import FieldError, Location, Problem, RecipeError
+from toonforge.errors import MOST_PROBLEMS, FieldError, Location, Problem, RecipeError
 from toonforge.recipe.convert import flat, structure_class
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.scalars import Mistake
@@ -19,7 +19,8 @@ def structure(root: Node) -> Recipe:
     try:
         recipe: Recipe = structure_class(Recipe, root.plain())
     except Exception as error:  # Mistakes; or what a component's own validation raised
-        raise RecipeError(*ordered(problem_of(root, path, cause) for path, cause in flat(error))) from None
+        mistakes = flat(error)[:MOST_PROBLEMS]
+        raise RecipeError(*ordered(problem_of(root, path, cause) for path, cause in mistakes)) from None
     return recipe
 
 
