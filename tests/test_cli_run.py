@@ -447,7 +447,8 @@ def test_processes_find_each_other_and_the_first_failure_decides(
 
 
 def test_each_process_is_told_its_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    from toonforge.cli.processes import environment, is_worker
+    from toonforge.cli.processes import environment
+    from toonforge.cli.worker import is_worker
 
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert not is_worker()

@@ -2,7 +2,10 @@
 
 import sys
 
-from toonforge.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from toonforge.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # while the command line itself was imported
+        sys.exit(130)

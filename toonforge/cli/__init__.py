@@ -14,16 +14,32 @@ from contextlib import nullcontext
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (`sys.argv` by default) and return its exit code."""
+    try:
+        return _begin(arguments)
+    except KeyboardInterrupt:  # outside of what `_main` looks after
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _begin(arguments: Sequence[str] | None) -> int:
+    from toonforge.cli import leaving, worker
     from toonforge.cli.group import VERBS
     from toonforge.cli.output import lasting
 
-    if arguments is None:
-        keep_folder_out()
     # No `list(…)` here: importing the verb of that name binds it in this module.
     given = [*(sys.argv[1:] if arguments is None else arguments)]
     verb = next((word for word in given if word in VERBS), None)
+    trains = arguments is None and (verb == "run" or (verb == "sweep" and "--one" in given))
+    worker.begin()
+    if arguments is None:
+        keep_folder_out()
+    if trains:
+        leaving.at_once()
     with lasting() if verb in LASTING else nullcontext():
-        return _main(given)
+        code = _main(given)
+    if trains:
+        leaving.at_once(code, say="")  # Python's own end, in which nothing can be caught, is still to come
+    return code
 
 
 def keep_folder_out() -> None:

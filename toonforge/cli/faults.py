@@ -37,7 +37,7 @@ def show_usage(error: click.ClickException) -> None:
     message = message[:1].lower() + message[1:] if message[1:2].islower() else message
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{context.command_path} --help" if context and "--help" not in message else None
-    click.echo(describe(Problem(message=message, key=key, hint=hint)), err=True)
+    show(ToonforgeError(Problem(message=message, key=key, hint=hint)))
 
 
 _PLAIN = (

@@ -1,30 +1,42 @@
 """Starts one command in several processes that train together, and ends them together.
 
 The processes find each other through the variables that `torchrun` sets, so that `torchrun -m toonforge run …` works
-as well. Signals are passed on to each process; the copies that a process gets of one Ctrl-C, from here and from the
-terminal, are one request to it (`toonforge.train.stopping.Stopping`). Torch is not imported here.
+as well. Each is a session of its own: what a terminal or a scheduler sends to the group comes here, and from here to
+each process once. Where one of them fails or is killed the others cannot go on: they are ended, and the one error that
+tells the cause is raised here. Torch is not imported here.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+import attrs
+import click
+
+from toonforge.cli.worker import LAUNCHER, OUTPUT, REPORT, Report, read_report
+from toonforge.errors import Problem, RunError
+
 STOPPED = (130, -signal.SIGINT, -signal.SIGTERM)
 """How a process ends that was asked to stop: by itself, or by the signal where it was not training yet."""
-
-
-def is_worker() -> bool:
-    """Whether this process was started as one of several."""
-    return "WORLD_SIZE" in os.environ
+MOMENT = 0.5
+"""Seconds within which signals are one request, as in a run (`toonforge.train.stopping`)."""
+GRACE = 3.0
+"""Seconds that the other processes have to notice that one has failed; and all, to leave at a second request."""
+SHOW_CURSOR = "\x1b[?25h"
+"""What a terminal is told when its live display was killed, which hides the cursor."""
+ALONE = 30.0
+"""Seconds that the others have to follow one that was asked to stop: they do so at once, or were not asked."""
 
 
 def environment(rank: int, count: int, port: int) -> Mapping[str, str]:
@@ -42,62 +54,201 @@ def environment(rank: int, count: int, port: int) -> Mapping[str, str]:
     }
 
 
-def launch(count: int, arguments: Sequence[str]) -> int:
-    """Run `toonforge ARGUMENTS` in `count` processes; returns the first exit code that is not 0.
+@attrs.frozen
+class Worker:
+    """One of the processes.
 
-    Only the first process writes to the terminal. What the others say is shown if one of them alone fails.
+    Attributes:
+        rank: its number, from 0.
+        process: it.
+        output: what it said, or of the first what libraries said past Python.
+        report: how it failed, where it got to say so.
     """
-    command = [sys.executable, "-m", "toonforge", *arguments]
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="toonforge-processes-") as folder:
-        logs = [Path(folder) / f"{rank}.txt" for rank in range(count)]
-        started: list[subprocess.Popen[bytes]] = []
+
+    rank: int
+    process: subprocess.Popen[bytes]
+    output: Path
+    report: Path
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self.process.poll()
+
+    def told(self) -> Report | None:
+        """How it failed, in its own words."""
+        return read_report(self.report)
+
+    def send(self, number: int) -> None:
+        """Send it a signal, if it runs."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, with the processes that load its pictures."""
+        if self.code is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL) if os.name == "posix" else self.process.kill()
+
+
+def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> int:
+    """Run `toonforge ARGUMENTS` in `count` processes.
+
+    Only the first process writes to the terminal.
+
+    Args:
+        folder: of the run, to name the command that goes on.
+
+    Returns:
+        0, 130 where they were asked to stop, or 1 where one met a fault of ours, which is shown.
+
+    Raises:
+        RunError: one of them was killed, or failed by a mistake that the user can mend.
+    """
+    with tempfile.TemporaryDirectory(prefix="toonforge-processes-") as place, _pipe() as pipe:
+        workers: list[Worker] = []
         try:
-            for rank, log in enumerate(logs):
-                with log.open("wb") as file:
-                    output = None if rank == 0 else file
-                    started.append(
-                        subprocess.Popen(command, env=environment(rank, count, port), stdout=output, stderr=output)
-                    )
-            codes = _wait(started)
+            with _passing_on(workers) as requests:
+                port = free_port()
+                for rank in range(count):
+                    workers.append(_start(rank, count, port, arguments, Path(place), pipe))
+                failed = _wait(workers, requests)
         finally:
-            for process in started:
-                if process.poll() is None:
-                    process.kill()
-        failed = next((rank for rank, code in enumerate(codes) if code not in (0, 130)), None)
+            for worker in workers:
+                worker.kill()
+                worker.process.wait()
+        if (workers[0].code or 0) < 0 and sys.stderr.isatty():
+            click.echo(SHOW_CURSOR, err=True)
         if failed:
-            sys.stderr.write(f"process {failed} of {count}:\n{logs[failed].read_text('utf-8', 'replace')}")
-        return next((code for code in codes if code), 0)
+            return _tell(failed, count, folder)
+        return 130 if any(worker.code for worker in workers) else 0
 
 
-def _wait(started: Sequence[subprocess.Popen[bytes]]) -> list[int]:
-    """Wait for all; when one fails, give the others a while to fail too, then end them."""
+def _start(rank: int, count: int, port: int, arguments: Sequence[str], place: Path, pipe: int | None) -> Worker:
+    output, report = place / f"{rank}.txt", place / f"{rank}.json"
+    env = {**environment(rank, count, port), REPORT: str(report)}
+    env |= {LAUNCHER: str(pipe)} if pipe is not None else {}
+    env |= {OUTPUT: str(output)} if rank == 0 else {}
+    with output.open("wb") as file:
+        stream = None if rank == 0 else file
+        process = subprocess.Popen(
+            [sys.executable, "-m", "toonforge", *arguments],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            pass_fds=() if pipe is None else (pipe,),
+            start_new_session=True,
+        )
+    return Worker(rank, process, output, report)
+
+
+@contextmanager
+def _pipe() -> Iterator[int | None]:
+    """The end of a pipe whose other end is closed with this process, even if it is killed; None on Windows."""
+    if os.name != "posix":
+        yield None
+        return
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+@contextmanager
+def _passing_on(workers: Sequence[Worker]) -> Iterator[list[float]]:
+    """Send each request to stop on to every process, once however many signals it comes as; yields when they came."""
+    requests: list[float] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
-        for process in started:
-            if process.poll() is None:
-                process.send_signal(number)
+        now = time.monotonic()
+        if requests and now - requests[-1] < MOMENT:
+            return
+        requests.append(now)
+        for worker in workers:
+            worker.send(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, forward) for number in heeded}
     try:
-        deadline: float | None = None
-        while any(process.poll() is None for process in started):
-            if deadline is None and any(process.poll() not in (None, 0, *STOPPED) for process in started):
-                deadline = time.monotonic() + 10
-            if deadline is not None and time.monotonic() > deadline:
-                for process in started:
-                    if process.poll() is None:
-                        process.kill()
-            time.sleep(0.05)
-        return [_code(process.wait()) for process in started]
+        yield requests
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _code(ended: int) -> int:
-    """A process's exit code. Those that were ended for another's sake do not hide its own."""
-    return 130 if ended in STOPPED else max(ended, 0)
+def _wait(workers: Sequence[Worker], requests: Sequence[float]) -> list[Worker]:
+    """Wait for all, and end them when they cannot go on; returns those that failed by themselves, in that order."""
+    failed: list[Worker] = []
+    deadline = float("inf")
+
+    def look() -> bool:
+        failed.extend(worker for worker in workers if worker not in failed and worker.code not in (None, 0, *STOPPED))
+        return any(worker.code is None for worker in workers)
+
+    while look():
+        now = time.monotonic()
+        if failed:
+            deadline = min(deadline, now + GRACE)
+        if len(requests) > 1:
+            deadline = min(deadline, requests[1] + GRACE)
+        if any(worker.code in STOPPED for worker in workers):
+            deadline = min(deadline, now + ALONE)
+        if now > deadline:
+            break
+        time.sleep(0.05)
+    return failed
+
+
+# -- what is said of it -----------------------------------------------------------------------------------------------
+
+
+def _tell(failed: Sequence[Worker], count: int, folder: Path | None) -> int:
+    """Say why the processes ended; see `launch`."""
+    cause = min(failed, key=_rank_as_cause)
+    name = f"process {cause.rank + 1} of {count}"
+    report = cause.told()
+    if report is None:
+        raise RunError(_ended(name, cause, _next(folder, count)))
+    if report.problems:
+        raise RunError(*report.problems)
+    click.echo(f"{name}:\n{report.fault}", err=True)
+    return 1
+
+
+def _rank_as_cause(worker: Worker) -> int:
+    """How little a process can have failed for another's sake: one that is killed says nothing, one that lost the
+    others says so, or is ended by a library that did not expect it."""
+    report = worker.told()
+    if report is None:
+        return 2 if worker.code == -signal.SIGABRT else 0
+    return 3 if report.lost else 1
+
+
+def _ended(name: str, worker: Worker, go_on: str) -> Problem:
+    code = worker.code or 0
+    last = worker.output.read_text("utf-8", "replace").strip().split("\n")[-1] or None
+    if code == -signal.SIGKILL:
+        return Problem(
+            message=f"{name} was killed (signal 9), so the others were ended",
+            hint=f"often for want of memory: see the system's log; {go_on}",
+        )
+    how = f"was ended by signal {-code} ({_named(-code)})" if code < 0 else f"ended with code {code}"
+    return Problem(message=f"{name} {how}, so the others were ended", found=last, hint=go_on)
+
+
+def _named(number: int) -> str:
+    return signal.Signals(number).name if number in {int(one) for one in signal.Signals} else "unknown"
+
+
+def _next(folder: Path | None, count: int) -> str:
+    """What to type now."""
+    if folder is None or not (folder / "resolved.toml").is_file():
+        return "nothing was trained yet: start it again"
+    return f"go on with: toonforge run {shlex.quote(str(folder))} --resume --processes {count}"
 
 
 def free_port() -> int:

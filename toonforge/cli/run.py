@@ -9,7 +9,8 @@ from pathlib import Path
 import attrs
 import click
 
-from toonforge.cli.processes import is_worker, launch
+from toonforge.cli.processes import launch
+from toonforge.cli.worker import is_worker
 from toonforge.components import changed
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
@@ -67,7 +68,7 @@ def command(
     count = int(os.environ["WORLD_SIZE"]) if is_worker() else processes or loaded.train.processes
     loaded = attrs.evolve(loaded, train=changed(loaded.train, processes=count))
     if count > 1 and not is_worker():
-        return launch(count, arguments)
+        return launch(count, arguments, folder)
     return train(loaded, file, folder, resume, cpu)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from toonforge.cli.processes import is_worker, launch
+from toonforge.cli.processes import launch
 from toonforge.cli.run import refuse_nothing
+from toonforge.cli.worker import is_worker
 from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.recipe import load
 
@@ -129,7 +130,7 @@ def train_one(
     try:
         recipe = load(source, overrides)
         if recipe.train.processes > 1 and not is_worker():
-            return launch(recipe.train.processes, arguments)
+            return launch(recipe.train.processes, arguments, folder)
         return train(recipe, source, folder, resume, cpu)
     except Exception as error:
         text = one_line(error) if isinstance(error, ToonforgeError) else f"{type(error).__name__}: {error}"

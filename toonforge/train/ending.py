@@ -12,6 +12,7 @@ from toonforge import events
 from toonforge.errors import RunError
 from toonforge.train.failures import in_a_line, out_of_memory
 from toonforge.train.looking import Looking
+from toonforge.train.lost import lost
 from toonforge.train.saving import Saving
 from toonforge.train.telling import Telling
 
@@ -50,7 +51,9 @@ class Ending:
             self._written("interrupted", "left at once")
             raise
         except Exception as error:
-            told = out_of_memory(self.done(), error) if isinstance(error, torch.cuda.OutOfMemoryError) else error
+            told = lost(error) or error
+            if isinstance(error, torch.cuda.OutOfMemoryError):
+                told = out_of_memory(self.done(), error)
             self._written("failed", in_a_line(told))
             with suppress(Exception):  # the failure is what is told of, whatever fails while it is
                 self.telling.tell("run_finished", finished=self._finished("failed"))
@@ -77,5 +80,7 @@ class Ending:
             best=self.saving.best,
             warnings=tuple(self.telling.warnings),
             skipped=self.telling.skipped,
+            retried=self.telling.retried,
+            waited=self.telling.waited,
             seconds=self.seconds,
         )

@@ -43,7 +43,7 @@ class Reader(Generic[T]):
         self._here: SimpleQueue[Any] = SimpleQueue()
         self._before = {*multiprocessing.active_children()}
         # A thread has a current device of its own; memory for copies belongs to that.
-        self._device = torch.cuda.current_device() if torch.cuda.is_initialized() else None
+        self._device = torch.cuda.current_device() if torch.cuda.is_available() else None
         self._thread = threading.Thread(target=self._read, args=(batches,), name="toonforge-reader", daemon=True)
 
     def __enter__(self) -> Reader[T]:
@@ -74,7 +74,7 @@ class Reader(Generic[T]):
         began, said = time.monotonic(), 0.0
         while True:
             try:
-                arrived = self._here.get(timeout=LONG)
+                arrived: T | object = self._here.get(timeout=LONG)
             except Empty:
                 said += LONG
                 if slow is not None:

@@ -1,0 +1,102 @@
+"""A process that was started as one of several: what it owes to the one that started it (`toonforge.cli.processes`).
+
+Its errors go into a file, from which the launcher picks the one that tells the cause: the others only lost their
+connection. What libraries write past Python, mostly about such connections, goes to the file of its output. And it asks
+itself to stop when the launcher is gone. Torch is not imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import attrs
+
+from toonforge.errors import Location, LostProcess, Problem, ToonforgeError
+
+REPORT, OUTPUT, LAUNCHER = "TOONFORGE_REPORT", "TOONFORGE_OUTPUT", "TOONFORGE_LAUNCHER"
+"""Variables of a started process: the file for its error, the file for what goes past Python, and a pipe's end that is
+closed with the launcher."""
+
+_report: Path | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """How a process failed.
+
+    Attributes:
+        problems: the mistake, if it is one that the user can mend.
+        fault: a fault of ours, in the lines to show.
+        lost: whether another process was the cause.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    fault: str = ""
+    lost: bool = False
+
+
+def is_worker() -> bool:
+    """Whether this process was started as one of several."""
+    return "WORLD_SIZE" in os.environ
+
+
+def begin() -> None:
+    """Act on what the launcher said, if there is one; processes that are started from here do not hear of it."""
+    global _report
+    said = {name: os.environ.pop(name, None) for name in (REPORT, OUTPUT, LAUNCHER)}
+    if (report := said[REPORT]) is not None:
+        _report = Path(report)
+    if (output := said[OUTPUT]) is not None:
+        _divert(output)
+    if (pipe := said[LAUNCHER]) is not None:
+        threading.Thread(target=_outlive, args=(int(pipe),), name="toonforge-launcher", daemon=True).start()
+
+
+def _divert(output: str) -> None:
+    """Lead descriptor 2 to a file, and let `sys.stderr` write where that led before."""
+    own = os.dup(2)
+    file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(file, 2)
+    os.close(file)
+    stream: TextIO = os.fdopen(own, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    sys.stderr = stream
+
+
+def _outlive(pipe: int) -> None:
+    """Wait for the end of the launcher, however it ends, then ask this process to save and stop."""
+    os.read(pipe, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def hand_over(error: ToonforgeError | str) -> bool:
+    """Leave an error to the launcher; false where there is none, so that it is to be shown here."""
+    if _report is None:
+        return False
+    told: dict[str, Any] = (
+        {"fault": error} if isinstance(error, str) else {"problems": list(map(attrs.asdict, error.problems))}
+    )
+    _report.write_text(json.dumps({**told, "lost": isinstance(error, LostProcess)}), "utf-8")
+    return True
+
+
+def read_report(path: Path) -> Report | None:
+    """What a process left there; None where it did not get to write it."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return Report(
+        problems=tuple(map(_problem, told.get("problems", ()))), fault=told.get("fault", ""), lost=told["lost"]
+    )
+
+
+def _problem(told: Mapping[str, Any]) -> Problem:
+    where = told["where"]
+    return Problem(**{**told, "where": None if where is None else Location(**where)})
