@@ -21,7 +21,7 @@ from toonforge.errors import RecipeError, RunError, ToonforgeError
 from toonforge.report.compared import find_runs
 from toonforge.report.comparison import compare
 from toonforge.sweeps import sweep
-from toonforge.sweeps.folder import SweepFolder, clear_beginning
+from toonforge.sweeps.folder import SweepFolder
 from toonforge.sweeps.grid import from_data, inline, labels, make_axes, read_grid, run_name, short_keys, split
 from toonforge.sweeps.plan import make_plan
 from toonforge.sweeps.results import read_row, state_of
@@ -299,17 +299,6 @@ def test_a_crash_at_any_instant_is_mended_by_a_resume(recipe: str, left: str) ->
     rows = sweep(recipe, grid, "cut", resume=True, cpu=True)
     assert [row.state for row in rows] == ["finished", "finished"]
     assert [row.metrics for row in rows] == [row.metrics for row in whole]
-
-
-def test_only_what_a_beginning_leaves_is_ever_removed(tmp_path: Path) -> None:
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    (tmp_path / "run" / "mine.txt").write_text("kept")
-    clear_beginning(tmp_path / "run")
-    assert (tmp_path / "run" / "mine.txt").is_file()
-    (tmp_path / "run" / "mine.txt").unlink()
-    (tmp_path / "run" / "checkpoints" / "mine.txt").write_text("kept")
-    clear_beginning(tmp_path / "run")
-    assert (tmp_path / "run" / "checkpoints" / "mine.txt").is_file()
 
 
 def test_a_failed_run_is_tried_again(recipe: str) -> None:

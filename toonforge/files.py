@@ -98,6 +98,14 @@ def append(path: Path, text: str) -> None:
             raise
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if need be, so that they are still there after a power cut."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
 def remove(path: Path) -> None:
     """Remove a file, a link or a whole folder, if it is there."""
     if path.is_dir() and not path.is_symlink():

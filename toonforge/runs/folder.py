@@ -7,7 +7,6 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,11 +17,12 @@ import tomli
 from toonforge import registries
 from toonforge.components import ImageSource
 from toonforge.errors import Problem, RunError
-from toonforge.files import sync, write_atomic
+from toonforge.files import copy_whole, make_folder, sync, write_atomic
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
-from toonforge.runs.alone import LOCK, alone, refuse_held
+from toonforge.runs.alone import alone, refuse_held
 from toonforge.runs.base import write_base
+from toonforge.runs.begun import clear_begun, only_begun
 from toonforge.runs.data_list import write_data_list
 from toonforge.runs.leftovers import remove_after
 from toonforge.runs.links import refuse_links
@@ -63,7 +63,7 @@ class RunFolder:
         """Raise `RunError` where a run cannot begin or go on here; needs no torch, so that it can be asked early."""
         if resume:
             self._refuse_resuming()
-        elif self.path.exists() and (not self.path.is_dir() or any(item.name != LOCK for item in self.path.iterdir())):
+        elif self.path.exists() and not only_begun(self.path) and (not self.path.is_dir() or any(self.path.iterdir())):
             is_run = self.resolved.is_file()
             raise RunError(
                 Problem(
@@ -85,7 +85,7 @@ class RunFolder:
         self.refuse(resume)
         with ExitStack() as stack:
             with writing(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
+                make_folder(self.path)
                 stack.enter_context(alone(self.path, self._busy))
             yield
 
@@ -106,6 +106,11 @@ class RunFolder:
             )
         refuse_links(self.path)
 
+    @property
+    def lists_data(self) -> bool:
+        """Whether `data.csv` is there; a process may have been killed before it was."""
+        return (self.path / "data.csv").is_file()
+
     def list_data(self, recipe: Recipe, sources: Mapping[str, ImageSource]) -> None:
         """Write `data.csv`: every picture, with the part that it is in. `sources`: part -> its items."""
         fields = {group: list(fields) for group, fields in recipe.data.groups().items()}
@@ -116,8 +121,10 @@ class RunFolder:
         """Make the folder and describe the run in it. `data`: what `fingerprint` says of the pictures."""
         self.refuse(resume=False)
         with writing(self.path):
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            self.samples.mkdir(exist_ok=True)
+            make_folder(self.path)
+            clear_begun(self.path, source)  # of a start that was killed here
+            self.checkpoints.mkdir()
+            self.samples.mkdir()
             self._describe(recipe, source, data)
 
     def resume(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> list[str]:
@@ -166,7 +173,7 @@ class RunFolder:
 
     def _describe(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> None:
         if source is not None:
-            shutil.copyfile(source, self.path / "recipe.toml")
+            copy_whole(source, self.path / "recipe.toml")
             write_base(self.path, source)
         write_atomic(self.path / "lock.json", json.dumps({**_environment(recipe), "data": dict(data)}, indent=1) + "\n")
         write_atomic(self.resolved, dump(recipe))
@@ -196,6 +203,7 @@ class RunFolder:
         with writing(self.path):
             if self.log.exists():
                 sync(self.log)
+                sync(self.path)
 
 
 @contextmanager

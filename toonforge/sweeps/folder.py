@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,13 +18,12 @@ from toonforge.report.compared import Compared
 from toonforge.runs.alone import LOCK, alone
 from toonforge.runs.folder import writing
 from toonforge.sweeps.plan import Plan, PlannedRun
-from toonforge.sweeps.results import Row, read_row, read_run, state_of
+from toonforge.sweeps.results import Row, read_row, read_run
 
 FORMAT = 1
 SHOWN = 6
 """Differences that are named; the rest are counted."""
-_PARTIAL = {".lock.json.partial", ".resolved.toml.partial"}
-_OF_A_BEGINNING = {LOCK, "recipe.toml", "lock.json", "checkpoints", "samples", *_PARTIAL}
+_OF_A_BEGINNING = {LOCK, ".sweep.json.partial"}
 
 
 @attrs.frozen
@@ -69,7 +67,7 @@ class SweepFolder:
 
     def refuse(self) -> None:
         """Raise `RunError` where a sweep cannot begin."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or self._holds_something()):
             there = self.file.is_file()
             raise RunError(
                 Problem(
@@ -79,6 +77,10 @@ class SweepFolder:
                     else "choose another folder with --out",
                 )
             )
+
+    def _holds_something(self) -> bool:
+        """Besides what a sweep leaves that was killed before it had described itself."""
+        return not {item.name for item in self.path.iterdir()} <= _OF_A_BEGINNING
 
     def begin(self, plan: Plan, processes: int | None = None) -> None:
         """Make the folder and describe the sweep in it."""
@@ -204,14 +206,3 @@ def _some(names: list[str]) -> str:
 
 def _shown(value: Any) -> str:
     return "nothing" if value is None else json.dumps(value)
-
-
-def clear_beginning(folder: Path) -> None:
-    """Remove what a run leaves that died before it had described itself; never anything else."""
-    if state_of(folder) != "waiting" or not folder.is_dir() or folder.is_symlink():
-        return
-    left = {item.name for item in folder.iterdir()}
-    inside = [item for name in ("checkpoints", "samples") for item in (folder / name).glob("*")]
-    if left <= _OF_A_BEGINNING and not inside:
-        with writing(folder):
-            shutil.rmtree(folder)

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 
 from toonforge.report.comparison import Comparison, write
-from toonforge.sweeps.folder import SweepFolder, clear_beginning
+from toonforge.sweeps.folder import SweepFolder
 from toonforge.sweeps.plan import Plan, PlannedRun
 from toonforge.sweeps.results import Row, read_row, state_of
 
@@ -75,7 +75,6 @@ def work(plan: Plan, folder: SweepFolder, trainer: Trainer, *, resume: bool, pro
     with folder.alone() as lock:
         for number, run in enumerate(plan.runs, 1):
             place = folder.run(run)
-            clear_beginning(place)
             state = state_of(place)
             if state == "finished":
                 trainer.skip(run, number)
