@@ -191,7 +191,8 @@ def test_the_interval_may_change_on_resuming(tiny: None, tmp_path: Path, monkeyp
     train(recipe(), folder=tmp_path / "run", cpu=True)
     monkeypatch.undo()
     train(recipe("metrics = { every = 3 }"), folder=tmp_path / "run", resume=True, cpu=True)
-    assert [step for step, _ in measured(tmp_path / "run")] == [2, 4, 6, 7]
+    # Step 4 was left out by the stop, and the resume that makes up for what is due does not ask for it.
+    assert [step for step, _ in measured(tmp_path / "run")] == [2, 6, 7]
 
 
 def test_progress_shows_a_line_for_what_is_measured_on_the_way(

@@ -261,12 +261,16 @@ def test_a_run_that_fails_has_exit_code_2_one_message_and_its_report(
 
 
 def test_grids_are_told_of_once_a_step(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where a run is stopped at a step whose grid is drawn already."""
+    """Also where a run is stopped at a step whose grid is due, and resumed when all are drawn."""
     interrupt_at(monkeypatch, 4)
     heard = Listener()
     train(recipe("samples.every = 2"), folder=tmp_path / "run", cpu=True, listeners=[heard])
-    assert heard.of("drawing") == heard.of("drawn") == [2, 4]
-    assert [event["step"] for event in events_of(tmp_path / "run", "samples")] == [2, 4]
+    assert heard.of("drawing") == heard.of("drawn") == [2]
+    monkeypatch.undo()
+    for _ in range(2):
+        train(recipe("samples.every = 2"), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert heard.of("drawing") == heard.of("drawn") == [2, 4, 6]
+    assert [event["step"] for event in events_of(tmp_path / "run", "samples")] == [2, 4, 6]
 
 
 def test_what_looks_wrong_is_told_and_written_when_it_begins_and_when_it_is_over(

@@ -80,9 +80,12 @@ class Ranking:
         Raises:
             RunError: the metric has no such part.
         """
+        value = self._found(seen.values)
+        if value is None:
+            raise self._no_such_part(seen.values)
         self._made_as(seen.made)
         before = self.best
-        self._values[step] = self._value(seen.values)
+        self._values[step] = value
         return self.best is not None and self.best.step == step and (before is None or before.step != step)
 
     def restore(self, measured: Mapping[int, Seen], kept: Callable[[int], bool]) -> None:
@@ -95,9 +98,10 @@ class Ranking:
         """
         self._forget()
         for step, seen in sorted(measured.items()):
-            if self.metric in seen.values:
+            value = self._found(seen.values)
+            if value is not None:
                 self._made_as(seen.made)
-                self._values[step] = seen.values[self.metric]
+                self._values[step] = value
         if self._made is not None and self._made.better not in (None, "lower" if self.lower else "higher"):
             self._forget()
         while (best := self.best) is not None and not kept(best.step):
@@ -116,12 +120,17 @@ class Ranking:
         """How many measurements count."""
         return len(self._values)
 
-    def _value(self, measured: Mapping[str, float]) -> float:
+    def _found(self, measured: Mapping[str, float]) -> float | None:
+        """The ranked number: nan where the metric failed, which leaves its parts out; None where it has none such."""
         if self.metric in measured:
             return measured[self.metric]
+        parts = [value for key, value in measured.items() if key.partition(".")[0] == self.name]
+        return math.nan if parts and all(map(math.isnan, parts)) else None
+
+    def _no_such_part(self, measured: Mapping[str, float]) -> RunError:
         name, part = self.name, self.metric.partition(".")[2]
         parts = [key for key in measured if key.partition(".")[0] == name]
-        raise RunError(
+        return RunError(
             Problem(
                 message=f"the metric {name!r} gives no {part!r}"
                 if part
