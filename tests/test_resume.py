@@ -23,7 +23,7 @@ from tests.test_processes import ROOT
 from tests.tiny import TinySource
 from toonforge import recipe as recipes
 from toonforge.components import Count
-from toonforge.errors import DataError, Problem, RunError, ToonforgeError, UnreadableImage
+from toonforge.errors import DataError, Problem, RunError, UnreadableImage
 from toonforge.events import RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import CheckpointRule, Recipe
@@ -191,15 +191,6 @@ def test_resuming_another_recipe_says_what_differs(tiny: None, tmp_path: Path) -
     assert "phases.generators.losses.cycle_photo.weight" in message and "25" in message and "10" in message
 
 
-def test_a_newer_format_is_refused(tiny: None, tmp_path: Path) -> None:
-    recipe = recipes.loads(CYCLEGAN.format(data="", train=""))
-    train(recipe, folder=tmp_path / "run", cpu=True)
-    about = tmp_path / "run/checkpoints/step-000006/checkpoint.json"
-    about.write_text(about.read_text().replace('"format": 1', '"format": 99'))
-    with pytest.raises(ToonforgeError, match="newer toonforge"):
-        train(recipe, folder=tmp_path / "run", resume=True, cpu=True)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_run_goes_on_later(tmp_path: Path, number: signal.Signals) -> None:
     recipe = tmp_path / "recipe.toml"
@@ -241,28 +232,6 @@ def test_unreadable_validation_pictures_do_not_stop_a_run(
     finished = train(recipe, folder=tmp_path / "run", cpu=True)
     assert finished.reason == "done" and finished.grid is None
     assert "photo-0" in finished.skipped
-
-
-def test_a_full_disk_stops_with_one_message(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from toonforge.train import checkpoint
-
-    recipe = recipes.loads(CYCLEGAN.format(data="", train="checkpoint = { every = 2, keep = 3 }"))
-    write = checkpoint.save_file
-    written: list[str] = []
-
-    def full(tensors: object, path: Path, metadata: object = None) -> None:
-        written.append(str(path))
-        if "step-000004" in str(path):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(tensors, path, metadata)
-
-    monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(RunError, match="No space left") as caught:
-        train(recipe, folder=tmp_path / "run", cpu=True)
-    assert "--resume" in str(caught.value)
-    assert (tmp_path / "run/checkpoints/latest").read_text().strip() == "step-000002"
-    monkeypatch.undo()
-    assert train(recipe, folder=tmp_path / "run", resume=True, cpu=True).step == 6
 
 
 def test_a_write_that_fails_within_safetensors_stops_with_one_message(tiny: None, tmp_path: Path) -> None:

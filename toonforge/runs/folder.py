@@ -36,12 +36,14 @@ MAY_CHANGE = (
     "train.metrics",
     "train.log",
     "train.trackers",
+    "train.processes",
     "train.workers",
     "data.cache",
     "translations",
     "metrics",
 )
-"""Keys that a resumed run may change: none of them alters a step that is already done."""
+"""Keys that a resumed run may change: none of them alters a step that is already done. Whether another number of
+processes can go on is the checkpoint's to say."""
 
 
 class RunFolder:
@@ -127,8 +129,12 @@ class RunFolder:
             self.samples.mkdir()
             self._describe(recipe, source, data)
 
-    def resume(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> list[str]:
-        """Check that the folder holds this recipe's run; returns what changed, in words."""
+    def changes(self, recipe: Recipe, data: Mapping[str, str]) -> list[str]:
+        """What a resume changes, in words; nothing is written.
+
+        Raises:
+            RunError: the folder holds no run, or one of another recipe.
+        """
         self.refuse(resume=True)
         try:
             before = tomli.loads(self.resolved.read_text("utf-8"))
@@ -158,10 +164,15 @@ class RunFolder:
             for key, then in was.items()
             if data.get(key, "none") != then
         ]
-        with writing(self.path):
-            if notes or was != data:
-                self._describe(recipe, source, data)
         return notes
+
+    def describe(self, recipe: Recipe, source: Path | None, data: Mapping[str, str], anew: bool) -> bool:
+        """Describe a resumed run in its folder, if `anew` or where a killed process left that out; says whether."""
+        if not anew and self._data() == data and self.lists_data:
+            return False
+        with writing(self.path):
+            self._describe(recipe, source, data)
+        return True
 
     def _data(self) -> Mapping[str, str]:
         """The fingerprint of all pictures as the run has it; nothing where it cannot be read."""

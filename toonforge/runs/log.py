@@ -77,6 +77,17 @@ def truncate(folder: Path, step: int) -> None:
         write_atomic(path, "".join(kept))
 
 
+def changes_not_begun(folder: Path) -> set[str]:
+    """What the log says of changes since its last start: of a start that was killed before it was written down."""
+    found: set[str] = set()
+    for event in read_events(folder):
+        if event["event"] == "start":
+            found.clear()
+        elif event["event"] == "changed" and isinstance(event.get("change"), str):
+            found.add(event["change"])
+    return found
+
+
 def _is_step(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 

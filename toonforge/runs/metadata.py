@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from toonforge.errors import Problem, RunError
 
 FORMAT = 1
-"""Of checkpoints and weights files; a newer one is refused, an older one is read."""
+"""Of weights files; a newer one is refused, an older one is read."""
+NEEDS = "0.1.0"
+"""The toonforge from which on the formats are read that this one writes: of weights files and of checkpoints."""
+_VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){0,3}\Z", re.ASCII)
+
+
+class NewerFormatError(RunError):
+    """A file in a format that only a later toonforge knows: whole, but not for this one."""
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -24,7 +32,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         written = int(value.get("format", FORMAT))
     except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
         raise no_weights_file(path, error) from None
-    refuse_newer(path, written)
+    refuse_newer(path, written, FORMAT, value.get("needs"))
     return value
 
 
@@ -39,14 +47,25 @@ def no_weights_file(path: Path, error: Exception) -> RunError:
     )
 
 
-def refuse_newer(path: Path, found: int) -> None:
-    """Raise `RunError` for a format that only a later toonforge knows."""
-    if found > FORMAT:
-        raise RunError(
-            Problem(
-                message=f"{path} was written by a newer toonforge",
-                found=f"format {found}",
-                expected=f"{FORMAT} or older",
-                hint="upgrade toonforge",
-            )
+def refuse_newer(path: Path, found: int, known: int, needs: object) -> None:
+    """Raise `NewerFormatError` for a format that only a later toonforge knows.
+
+    Args:
+        path: of the file.
+        found, known: the format that it has, and the newest that can be read.
+        needs: the version that it asks for, as the file says it.
+    """
+    from toonforge import __version__
+
+    if found <= known:
+        return
+    version = needs if isinstance(needs, str) and _VERSION.match(needs) else None
+    raise NewerFormatError(
+        Problem(
+            message=f"{path} was written by a newer toonforge"
+            + (f": it needs toonforge {version} or newer; this is {__version__}" if version else ""),
+            found=f"format {found}",
+            expected=f"{known} or older",
+            hint="pip install --upgrade " + (f"'toonforge>={version}'" if version else "toonforge"),
         )
+    )

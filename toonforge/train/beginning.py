@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from toonforge.components import ImageSource
 from toonforge.errors import DataError
@@ -13,7 +15,7 @@ from toonforge.events import RunInfo
 from toonforge.recipe.model import Recipe
 from toonforge.report.writer import ReportWriter
 from toonforge.runs.folder import RunFolder, fingerprint
-from toonforge.runs.log import FORMAT
+from toonforge.runs.log import FORMAT, changes_not_begun
 from toonforge.train.phases import PlannedPhase
 from toonforge.train.step import Training
 from toonforge.train.trackers import Trackers
@@ -22,10 +24,25 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+@attrs.frozen(kw_only=True)
+class Described:
+    """What the folder of a run says of it.
+
+    Attributes:
+        changes: what a resume changes, in words.
+        known: those of which the log tells already, since an earlier start with them was killed before it began.
+        write: puts the changes into the folder; called when they are in the log and nothing refuses them any more.
+    """
+
+    changes: Sequence[str] = ()
+    known: Set[str] = frozenset()
+    write: Callable[[], None] = lambda: None
+
+
 def describe_run(
     recipe: Recipe, folder: RunFolder, source: Path | None, resume: bool, parts: Mapping[str, ImageSource]
-) -> list[str]:
-    """Write down what the run is; returns what a resume changes, in words.
+) -> Described:
+    """Write down what a new run is; of one that is resumed, find what changes.
 
     Args:
         recipe: what is trained.
@@ -41,14 +58,17 @@ def describe_run(
             with suppress(DataError) if resume else nullcontext():
                 sources[part] = recipe.data.build(part)
     data = fingerprint(sources)
-    changes = []
-    if resume:
-        changes = folder.resume(recipe, source, data)
-    else:
+    if not resume:
         folder.begin(recipe, source, data)
-    if changes or not resume:
         folder.list_data(recipe, sources)
-    return changes
+        return Described()
+    changes = folder.changes(recipe, data)
+
+    def write() -> None:
+        if folder.describe(recipe, source, data, anew=bool(changes)):
+            folder.list_data(recipe, sources)
+
+    return Described(changes=changes, known=changes_not_begun(folder.path), write=write)
 
 
 def run_info(recipe: Recipe, folder: RunFolder, training: Training, **more: Any) -> RunInfo:

@@ -1,50 +1,32 @@
 """Checkpoints: folders of safetensors and JSON, whole or absent, verified by checksum. No pickle anywhere.
 
 A checkpoint is written into a hidden folder, flushed to the disk, renamed, and only then named by `latest`. Where the
-recipe asks for the best one to be kept, `best` names it.
+recipe asks for the best one to be kept, `best` names it. Nothing is removed under its name, so that a killed process
+leaves no part of a checkpoint where a whole one was, and nothing whole is removed before its successor is named.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import attrs
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 
 from toonforge.errors import Problem, RunError
-from toonforge.files import sync, write_atomic
-from toonforge.runs.metadata import FORMAT, read_metadata, refuse_newer
-from toonforge.train.state import Average, Optimizers, load_optimizer, optimizer_tensors, tensors_of
+from toonforge.files import remove, remove_partial, sync, write_atomic
+from toonforge.runs.inventory import FOLDER, Inventory, checksum, damage, read_inventory, write_inventory
+from toonforge.runs.metadata import NEEDS, read_metadata
+from toonforge.train.fitting import misfit
+from toonforge.train.own import buffers_file, differing_buffers, memory_file, owners, put_buffers
+from toonforge.train.saved import Saved, write_tensors
+from toonforge.train.state import load_optimizer, optimizer_tensors
 
-_FOLDER = re.compile(r"step-(\d{6,})\Z")
-
-
-@attrs.frozen(kw_only=True)
-class Saved:
-    """What a checkpoint saves and restores, besides the step.
-
-    Attributes:
-        networks: the bare modules by name.
-        metadata: network name -> what makes its weights describe themselves (JSON-able).
-        average: the moving averages, if the run keeps them.
-        optimizers: every optimizer of the run.
-        ops: ops with state, by text; theirs is saved per process.
-    """
-
-    networks: Mapping[str, nn.Module]
-    metadata: Mapping[str, Mapping[str, Any]]
-    average: Average | None
-    optimizers: Optimizers
-    ops: Mapping[str, Any]
+_PARTIAL, _OLD, _GONE = ".partial-", ".old-", ".removed-"
+"""Before a folder's name: while it is written; while its successor takes its place; while it is removed."""
 
 
 class Checkpoints:
@@ -62,57 +44,75 @@ class Checkpoints:
     ) -> None:
         self.folder, self.keep, self.rank, self.processes, self.barrier = folder, keep, rank, processes, barrier
 
+    # -- writing ------------------------------------------------------------------------------------------------
+
     def save(self, step: int, saved: Saved) -> Path:
-        """Write the checkpoint of `step`; every process must call this. Returns its folder."""
+        """Write the checkpoint of `step`; every process must call this. Returns its folder.
+
+        Where that fails, what was written of it is removed: the disk may be full.
+        """
         final = self.path(step)
-        partial = self.folder / f".partial-{final.name}"
-        if self.rank == 0:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-        self.barrier()
-        self._write_ops(partial, saved)
-        if self.rank == 0:
-            self._write_shared(partial, saved)
-        self.barrier()
-        if self.rank == 0:
-            self._finish(partial, final, step)
+        partial = self.folder / f"{_PARTIAL}{final.name}"
+        try:
+            if self.rank == 0:
+                remove(partial)
+                partial.mkdir(parents=True)
+                self._write_shared(partial, saved)
+            self.barrier()
+            self._write_own(partial, saved)
+            self.barrier()
+            if self.rank == 0:
+                self._finish(partial, final, Inventory(step=step, processes=self.processes, files={}, run=saved.run))
+        except BaseException:
+            if self.rank == 0:
+                with suppress(OSError):
+                    remove(partial)
+            raise
         self.barrier()
         return final
 
-    def _write_ops(self, folder: Path, saved: Saved) -> None:
-        tensors = {key: value for text, op in saved.ops.items() for key, value in tensors_of(op.state_dict(), text)}
-        _write_tensors(folder / f"ops.rank{self.rank}.safetensors", tensors)
-
     @staticmethod
     def _write_shared(folder: Path, saved: Saved) -> None:
-        for name, network in saved.networks.items():
-            metadata = {"toonforge": json.dumps(saved.metadata[name])}
-            _write_tensors(folder / f"{name}.safetensors", network.state_dict(), metadata)
-        if saved.average is not None:
-            for name, network in saved.average.networks.items():
-                more = {**saved.metadata[name], "updates": saved.average.updates[name]}
-                _write_tensors(
-                    folder / f"{name}.ema.safetensors", network.state_dict(), {"toonforge": json.dumps(more)}
-                )
+        for stem, network in saved.modules.items():
+            name = stem.partition(".")[0]
+            about = {**saved.metadata[name], "needs": NEEDS}
+            if saved.average is not None and stem != name:
+                about["updates"] = saved.average.updates[name]
+            write_tensors(folder / f"{stem}.safetensors", network.state_dict(), about)
         for (owner, name), optimizer in saved.optimizers.by_key.items():
             tensors, plain = optimizer_tensors(optimizer, saved.networks[name])
-            _write_tensors(
-                folder / f"optimizer.{owner}.{name}.safetensors", tensors, {"toonforge": json.dumps({"plain": plain})}
-            )
+            about = {"plain": plain, "type": type(optimizer).__name__}
+            write_tensors(folder / f"optimizer.{owner}.{name}.safetensors", tensors, about)
 
-    def _finish(self, partial: Path, final: Path, step: int) -> None:
-        sums = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
-        about = {"format": FORMAT, "step": step, "processes": self.processes, "files": sums}
-        (partial / "checkpoint.json").write_text(json.dumps(about, indent=1), "utf-8")
+    def _write_own(self, folder: Path, saved: Saved) -> None:
+        if self.rank > 0 and not folder.is_dir():
+            raise RunError(
+                Problem(
+                    message=f"process {self.rank} does not see {folder}",
+                    hint="all machines must write into the same folder: give one that they share with --out",
+                )
+            )
+        remembered = saved.memory.tensors()
+        if remembered:
+            write_tensors(folder / memory_file(self.rank), remembered)
+        buffers = differing_buffers(saved.modules, folder) if self.rank > 0 else {}
+        if buffers:
+            write_tensors(folder / buffers_file(self.rank), buffers)
+
+    def _finish(self, partial: Path, final: Path, about: Inventory) -> None:
+        sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
+        write_inventory(partial, attrs.evolve(about, files=sums))
         for path in partial.iterdir():
             sync(path)
         sync(partial)
-        if final.exists():
-            shutil.rmtree(final)
+        # Where there is one already: a damaged one, as a rule, which an older one was resumed in place of.
+        old = self._renamed(final, _OLD) if os.path.lexists(final) else None
         partial.rename(final)
         sync(self.folder)
         write_atomic(self.folder / "latest", final.name + "\n")
-        self._prune(step)
+        if old is not None:
+            self._remove(old)
+        self._prune(about.step)
 
     def _prune(self, step: int) -> None:
         """Remove what is neither among the newest nor the best."""
@@ -120,12 +120,36 @@ class Checkpoints:
         # Newer ones than this were found damaged by the resume that led here; they take no whole one's place.
         for old in [known for known in self.steps() if known <= step][: -self.keep]:
             if old != best:
-                shutil.rmtree(self.path(old))
+                self._remove(self._renamed(self.path(old), _GONE))
+
+    def _renamed(self, path: Path, before: str) -> Path:
+        renamed = self.folder / f"{before}{path.name}"
+        remove(renamed)
+        return path.rename(renamed)
+
+    @staticmethod
+    def _remove(path: Path) -> None:
+        with suppress(OSError):  # of no use under that name; the next start tries again
+            remove(path)
+
+    def clean(self) -> None:
+        """Put in order what a killed process left: nothing of it is lost that was whole."""
+        for path in self.folder.glob(f"{_OLD}step-*"):
+            place = self.folder / path.name.removeprefix(_OLD)
+            if os.path.lexists(place):
+                self._remove(path)
+            else:
+                path.rename(place)
+        for path in [*self.folder.glob(f"{_PARTIAL}*"), *self.folder.glob(f"{_GONE}*")]:
+            self._remove(path)
+        remove_partial(self.folder)
+
+    # -- which of them ------------------------------------------------------------------------------------------
 
     def best(self) -> int | None:
         """The step of the checkpoint that `best` names, if it names one."""
         try:
-            match = _FOLDER.match((self.folder / "best").read_text("utf-8").strip())
+            match = FOLDER.match((self.folder / "best").read_text("utf-8").strip())
         except (OSError, ValueError):
             return None
         return int(match[1]) if match else None
@@ -144,100 +168,78 @@ class Checkpoints:
 
     def whole(self, step: int) -> bool:
         """Whether there is a checkpoint of a step, with all its files as they were written."""
-        return step in self.steps() and verify(self.path(step)) is None
+        return step in self.steps() and damage(self.path(step)) is None
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints on disk, oldest first."""
-        names = [match for path in self.folder.glob("step-*") if (match := _FOLDER.match(path.name))]
+        names = [match for path in self.folder.glob("step-*") if (match := FOLDER.match(path.name))]
         return sorted(int(match[1]) for match in names)
 
-    def newest_whole(self) -> tuple[Path | None, list[Problem]]:
-        """The newest checkpoint whose files all match their checksums, and what was wrong with newer ones."""
+    def newest_whole(self, saved: Saved) -> tuple[Path | None, list[Problem]]:
+        """The newest checkpoint that is whole and can be loaded, and what is wrong with newer ones.
+
+        Raises:
+            NewerFormatError: a newer one, which only a later toonforge reads, would be passed over.
+        """
         problems: list[Problem] = []
         for step in reversed(self.steps()):
             folder = self.path(step)
-            problem = verify(folder)
+            problem = damage(folder) or misfit(folder, read_inventory(folder), saved)
             if problem is None:
                 return folder, problems
             problems.append(problem)
         return None, problems
 
-    def load(self, folder: Path, saved: Saved) -> int:
-        """Restore everything from a checkpoint's folder; returns its step."""
-        about = read_about(folder)
-        if about["processes"] != self.processes:
-            raise RunError(
-                Problem(
-                    message=f"{folder} was written by another number of processes",
-                    found=f"--processes {self.processes}",
-                    expected=str(about["processes"]),
-                    hint="image pools belong to processes: resume with as many as the run began with",
-                )
-            )
-        for name, network in saved.networks.items():
-            network.load_state_dict(load_file(folder / f"{name}.safetensors"))
-            if saved.average is not None and name in saved.average.networks:
-                path = folder / f"{name}.ema.safetensors"
-                saved.average.networks[name].load_state_dict(load_file(path))
-                saved.average.updates[name] = read_metadata(path)["updates"]
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def load(self, folder: Path, saved: Saved) -> tuple[int, list[str]]:
+        """Restore everything from a checkpoint's folder, which `newest_whole` gave.
+
+        Returns:
+            Its step, and what the user should know.
+
+        Raises:
+            RunError: another number of processes wrote it, and has something in it that belongs to each.
+        """
+        about = read_inventory(folder)
+        notes = self._other_number(folder, about)
+        for stem, network in saved.modules.items():
+            network.load_state_dict(load_file(folder / f"{stem}.safetensors"))
+        if saved.average is not None:
+            for name in saved.average.networks:
+                saved.average.updates[name] = int(read_metadata(folder / f"{name}.ema.safetensors")["updates"])
         for (owner, name), optimizer in saved.optimizers.by_key.items():
             path = folder / f"optimizer.{owner}.{name}.safetensors"
             load_optimizer(optimizer, saved.networks[name], load_file(path), read_metadata(path)["plain"])
-        tensors = load_file(folder / f"ops.rank{self.rank}.safetensors")
-        for text, op in saved.ops.items():
-            prefix = f"{text}::"
-            op.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        return int(about["step"])
+        if not notes:
+            put_buffers(saved.modules, _own(folder, about, buffers_file(self.rank)))
+            saved.memory.load(_own(folder, about, memory_file(self.rank)))
+        return about.step, notes
 
-    def clean(self) -> None:
-        """Remove what an interrupted write left behind."""
-        for path in self.folder.glob(".partial-*"):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def read_about(folder: Path) -> dict[str, Any]:
-    """The checkpoint's own description; `RunError` where it is missing, damaged or from a newer toonforge."""
-    try:
-        about = json.loads((folder / "checkpoint.json").read_text("utf-8"))
-        refuse_newer(folder, int(about["format"]))
-        return {"step": int(about["step"]), "processes": int(about["processes"]), "files": dict(about["files"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(Problem(message=f"{folder} is no whole checkpoint", found=f"checkpoint.json: {error}")) from None
-
-
-def verify(folder: Path) -> Problem | None:
-    """What is wrong with a checkpoint's files, or None."""
-    try:
-        files = read_about(folder)["files"]
-    except RunError as error:
-        if "newer" in error.problems[0].message:
-            raise
-        return error.problems[0]
-    for name, expected in files.items():
-        path = folder / Path(name).name
-        found = _checksum(path) if path.is_file() else "no such file"
-        if found != expected:
-            return Problem(
-                message=f"{path} is damaged", found=f"sha256 {found[:16]}", expected=f"sha256 {expected[:16]}"
+    def _other_number(self, folder: Path, about: Inventory) -> list[str]:
+        if about.processes == self.processes:
+            return []
+        was, now = _processes(about.processes), _processes(self.processes)
+        if own := owners(folder, about.files):
+            raise RunError(
+                Problem(
+                    message=f"{folder} was written by {was} and cannot be continued by {now}",
+                    key="train.processes",
+                    found="; ".join(own),
+                    expected="a checkpoint in which nothing belongs to one process",
+                    hint=f"resume with --processes {about.processes}, or begin a new run",
+                )
             )
-    return None
+        return [
+            f"begun by {was}, continued by {now}: the batches stay the same, but from here on results differ in the "
+            "last digits, and by what each process draws for itself, such as dropout"
+        ]
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    # safetensors refuses channels-last tensors; the format is no part of the values.
-    try:
-        save_file({key: value.detach().contiguous() for key, value in tensors.items()}, path, metadata)
-    except SafetensorError as error:
-        # A full disk, say: safetensors gives the system's error number in its text alone.
-        number = re.search(r"\(os error (\d+)\)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+def _processes(count: int) -> str:
+    return f"{count} processes" if count > 1 else "one process"
 
 
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _own(folder: Path, about: Inventory, name: str) -> dict[str, Tensor]:
+    # Loaded tensors may still be mapped onto their file, which is deleted one day.
+    return {key: value.clone() for key, value in load_file(folder / name).items()} if name in about.files else {}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.events import Step, Warned
@@ -49,6 +53,20 @@ def ended_by(warning: Warned, newest: int | None) -> RunError:
     """
     kept = f"checkpoints up to step {newest} are kept" if newest is not None else "there is no checkpoint yet"
     return RunError(Problem(message=f"{warning.message}; {kept}", hint=warning.hint))
+
+
+def none_whole(run: Path, problems: Sequence[Problem]) -> RunError:
+    """The one message where no checkpoint of a run can be loaded; `problems`: what is wrong with each."""
+    each = "; ".join(f"{p.message}: {p.found}" if p.found else p.message for p in problems)
+    again = f"toonforge run {shlex.quote(str(run / 'recipe.toml'))} --out {shlex.quote(f'{run}-2')}"
+    return RunError(
+        Problem(
+            message=f"no checkpoint of {run} can be resumed",
+            found=each.replace(f"{run}{os.sep}", ""),
+            expected="one checkpoint whose files are as they were written",
+            hint=f"put back the folder of a checkpoint from a copy of the run, or train anew: {again}",
+        )
+    )
 
 
 def out_of_memory(step: int, error: Exception) -> RunError:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from toonforge import events
-from toonforge.errors import RunError
+from toonforge.errors import Problem
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
 from toonforge.runs.folder import RunFolder, remeasures, writing
+from toonforge.runs.inventory import read_inventory
 from toonforge.runs.log import read_events
 from toonforge.runs.metadata import FORMAT
 from toonforge.train.best import Made, Ranking, Seen, logged_measurements
-from toonforge.train.checkpoint import Checkpoints, Saved
+from toonforge.train.checkpoint import Checkpoints
+from toonforge.train.failures import none_whole
+from toonforge.train.saved import Saved
 from toonforge.train.step import Training
 from toonforge.train.telling import Telling
 from toonforge.validation.validation import flat
@@ -70,18 +73,34 @@ class Saving:
         self.telling.write("checkpoint", step, folder=self._relative(step))
         self.telling.tell("checkpoint_saved", checkpoint=events.Checkpoint(step=step, folder=folder))
 
-    def restore(self) -> tuple[int, list[str]]:
-        """Load the newest whole checkpoint; returns its step, and what is wrong with newer ones, in words."""
+    def restore(self) -> tuple[int, list[str], list[str]]:
+        """Load the newest checkpoint that is whole and this run's.
+
+        Returns:
+            Its step; what is wrong with newer ones; and what else the user should know; the latter two in words.
+        """
+        saved, problems, found = self._saved(), list[Problem](), -1
         if self.accelerator.is_main_process:
-            self.checkpoints.clean()
-        newest, problems = self.checkpoints.newest_whole()
-        if newest is None and problems:
-            raise RunError(*problems)
-        notes = [str(problem) for problem in problems]
-        if newest is None:
-            return 0, [*notes, "there is no checkpoint yet: beginning at step 0"]
-        self.saved = self.checkpoints.load(newest, self._saved())
-        return self.saved, notes
+            with writing(self.folder.path):
+                self.checkpoints.clean()
+            newest, problems = self.checkpoints.newest_whole(saved)
+            if newest is None and problems:
+                raise none_whole(self.folder.path, problems)
+            found = read_inventory(newest).step if newest is not None else -1
+        # One process decides: a read that fails in one of them alone would part them.
+        found = self._shared(found + 1) - 1
+        damaged = [str(problem) for problem in problems]
+        if found < 0:
+            return 0, damaged, ["there is no checkpoint yet: beginning at step 0"]
+        self.saved, notes = self.checkpoints.load(self.checkpoints.path(found), saved)
+        return self.saved, damaged, notes
+
+    def _shared(self, number: int) -> int:
+        """The main process's number, on every process."""
+        if self.accelerator.num_processes == 1:
+            return number
+        own = torch.tensor([number if self.accelerator.is_main_process else 0], device=self.accelerator.device)
+        return int(self.accelerator.reduce(own, reduction="sum").item())
 
     def _relative(self, step: int) -> str:
         return self.checkpoints.path(step).relative_to(self.folder.path).as_posix()
@@ -92,7 +111,8 @@ class Saving:
             metadata={name: self._describe(name) for name in self.training.networks},
             average=self.training.average,
             optimizers=self.training.optimizers,
-            ops=self.training.stateful_ops,
+            memory=self.training.memory,
+            run={"recipe": self.recipe.name, "seed": self.recipe.train.seed},
         )
 
     def _describe(self, name: str) -> Mapping[str, Any]:

@@ -108,9 +108,78 @@ def load_optimizer(
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def tensors_of(state: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a `state_dict`, named "prefix::key"."""
-    for key, value in state.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{prefix}: state {key!r} is {type(value).__name__}; an op's state must be tensors")
-        yield f"{prefix}::{key}", value
+class Memory:
+    """What remembers from step to step besides networks: ops (image pools) and losses; each by a name of its own.
+
+    Of modules that is those buffers that are no longer as they were built; of anything else its `state_dict`, which
+    must hold tensors.
+
+    Args:
+        parts: as they were built; those that cannot remember are left out.
+    """
+
+    def __init__(self, parts: Mapping[str, Any]) -> None:
+        known = {
+            name: part
+            for name, part in parts.items()
+            if hasattr(part, "state_dict") and hasattr(part, "load_state_dict")
+        }
+        self.parts: Mapping[str, Any] = known
+        self._built = {
+            name: {key: value.detach().to("cpu", copy=True) for key, value in buffers_of(part).items()}
+            for name, part in known.items()
+            if isinstance(part, nn.Module)
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The present state by "name::key"; nothing of what has nothing to remember yet."""
+        return {f"{name}::{key}": value for name, part in self.parts.items() for key, value in self._state(name, part)}
+
+    def _state(self, name: str, part: Any) -> Iterator[tuple[str, Tensor]]:
+        if isinstance(part, nn.Module):
+            built = self._built[name]
+            for key, value in buffers_of(part).items():
+                if key not in built or not same(value.cpu(), built[key]):
+                    yield key, value
+            return
+        for key, value in part.state_dict().items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{name}: state {key!r} is {type(value).__name__}; it must be a tensor")
+            yield key, value
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what `tensors` gave."""
+        for name, part in self.parts.items():
+            prefix = f"{name}::"
+            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            if not isinstance(part, nn.Module):
+                part.load_state_dict(state)
+                continue
+            for key, value in state.items():
+                put_buffer(part, key, value)
+
+
+def buffers_of(module: nn.Module) -> dict[str, Tensor]:
+    """The buffers that a module's `state_dict` holds: what changes in it without an optimizer."""
+    parameters = dict(module.named_parameters())
+    state = module.state_dict()
+    return {key: value for key, value in state.items() if key not in parameters and isinstance(value, Tensor)}
+
+
+def put_buffer(module: nn.Module, key: str, value: Tensor) -> None:
+    """Give a buffer of a module a value, which may be of another size than before; a parameter, too."""
+    path, _, leaf = key.rpartition(".")
+    owner = module.get_submodule(path)
+    before = getattr(owner, leaf)
+    if isinstance(before, nn.Parameter) or (isinstance(before, Tensor) and before.shape == value.shape):
+        with torch.no_grad():
+            before.copy_(value)
+    else:
+        setattr(owner, leaf, value.to(before.device, copy=True) if isinstance(before, Tensor) else value.clone())
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal bit for bit, numbers that are none included."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(torch.equal(one.contiguous().view(-1).view(torch.uint8), other.contiguous().view(-1).view(torch.uint8)))

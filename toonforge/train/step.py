@@ -23,7 +23,7 @@ from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.process import in_group
 from toonforge.train.seeds import seed_call, seed_step
-from toonforge.train.state import DTYPES, Average, Optimizers, build_networks
+from toonforge.train.state import DTYPES, Average, Memory, Optimizers, build_networks
 
 PATIENCE = timedelta(hours=12)
 """How long processes wait for each other. The main one draws, measures and writes alone, and measuring many pictures
@@ -99,16 +99,17 @@ class Training:
             }
             for p in self.phases
         }
+        remembering = {
+            f"phases.{phase}.losses.{name}": loss
+            for phase, losses in self._losses.items()
+            for name, (_, loss, _) in losses.items()
+        }
+        self.memory = Memory({**self.compiler.ops, **remembering})
         self.now = 0
         self.losses: dict[str, Tensor] = {}
         self.totals: dict[str, Tensor] = {}
         self.rates: dict[str, float] = {}
         self.finite = torch.ones((), dtype=torch.bool, device=self.device)
-
-    @property
-    def stateful_ops(self) -> dict[str, Any]:
-        """Ops that remember (image pools), by their text."""
-        return {text: op for text, op in self.compiler.ops.items() if hasattr(op, "state_dict")}
 
     def _loss(self, config: Any) -> Any:
         loss = config.build()

@@ -20,7 +20,7 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.runs.folder import RunFolder
-from toonforge.train.beginning import describe_run, observers, run_info, start_event
+from toonforge.train.beginning import Described, describe_run, observers, run_info, start_event
 from toonforge.train.ending import Ending
 from toonforge.train.looking import Looking
 from toonforge.train.pace import Pace
@@ -116,9 +116,9 @@ class Trainer:
 
     def run(self, source: Path | None, resume: bool) -> events.Finished:
         """Train until the end, until nothing improves any more, or until interrupted."""
-        changes = self._describe(source, resume) if self.main else []
+        described = self._describe(source, resume) if self.main else Described()
         self.accelerator.wait_for_everyone()
-        notes = self._restore(changes) if resume else ()
+        notes = self._restore(described) if resume else ()
         run = run_info(
             self.recipe,
             self.folder,
@@ -144,15 +144,16 @@ class Trainer:
             self.accelerator.wait_for_everyone()
         return finished
 
-    def _describe(self, source: Path | None, resume: bool) -> list[str]:
+    def _describe(self, source: Path | None, resume: bool) -> Described:
         parts = {"train": self.source}
         if self.looking.validation is not None:
             parts["validation"] = self.looking.validation.source
         return describe_run(self.recipe, self.folder, source, resume, parts)
 
-    def _restore(self, changes: Sequence[str]) -> tuple[str, ...]:
+    def _restore(self, described: Described) -> tuple[str, ...]:
         """Load the newest whole checkpoint, and what the log says until then; returns what the user should know."""
-        self.done, damaged = self.saving.restore()
+        self.done, damaged, others = self.saving.restore()
+        changes = described.changes
         if self.done > self.total:
             raise RunError(
                 Problem(
@@ -167,11 +168,13 @@ class Trainer:
         self.looking.restore(self.done, changes)
         over, lost = self.saving.restore_best(self.done, changes)
         self.over = over and self.done < self.total
-        for change in (*changes, *lost):
-            self.telling.write("changed", self.done, change=change)
+        for change in (*changes, *others, *lost):
+            if change not in described.known:
+                self.telling.write("changed", self.done, change=change)
         for problem in damaged:
             self.telling.write("damaged", self.done, problem=problem)
-        return (*changes, *damaged, *lost, *([self.saving.why_over()] if self.over else []))
+        described.write()  # after the changes are in the log: a kill between the two does not hide them
+        return (*changes, *others, *damaged, *lost, *([self.saving.why_over()] if self.over else []))
 
     # -- its steps --------------------------------------------------------------------------------------------
 
