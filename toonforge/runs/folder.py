@@ -16,8 +16,9 @@ import tomli
 
 from toonforge import registries
 from toonforge.components import ImageSource
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.files import copy_whole, make_folder, sync, write_atomic
+from toonforge.recipe.loading import loads
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
 from toonforge.runs.alone import alone, refuse_held
@@ -136,11 +137,7 @@ class RunFolder:
             RunError: the folder holds no run, or one of another recipe.
         """
         self.refuse(resume=True)
-        try:
-            before = tomli.loads(self.resolved.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(Problem(message=f"{self.resolved} cannot be read", found=str(error))) from None
-        changes = differences(before, tomli.loads(dump(recipe)))
+        changes = differences(self._before(), tomli.loads(dump(recipe)))
         refused = [change for change in changes if not _may_change(change.key)]
         if refused:
             raise RunError(
@@ -165,6 +162,18 @@ class RunFolder:
             if data.get(key, "none") != then
         ]
         return notes
+
+    def _before(self) -> Mapping[str, Any]:
+        """The recipe as the run has it, keys that are newer than the run at their defaults."""
+        try:
+            text = self.resolved.read_text("utf-8")
+            written = tomli.loads(text)
+        except (OSError, ValueError) as error:
+            raise RunError(Problem(message=f"{self.resolved} cannot be read", found=str(error))) from None
+        try:
+            return tomli.loads(dump(loads(text)))
+        except ToonforgeError:
+            return written
 
     def describe(self, recipe: Recipe, source: Path | None, data: Mapping[str, str], anew: bool) -> bool:
         """Describe a resumed run in its folder, if `anew` or where a killed process left that out; says whether."""

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -53,10 +53,11 @@ class Inventory:
 def write_inventory(folder: Path, inventory: Inventory) -> None:
     """Write checkpoint.json into a folder whose files are written."""
     about = {"format": FORMAT, "needs": NEEDS, **attrs.asdict(inventory)}
-    (folder / NAME).write_bytes(_sealed(json.dumps(about, indent=1).encode().removesuffix(b"\n}")))
+    (folder / NAME).write_bytes(sealed(json.dumps(about, indent=1).encode().removesuffix(b"\n}")))
 
 
-def _sealed(head: bytes) -> bytes:
+def sealed(head: bytes) -> bytes:
+    """checkpoint.json: all of it but its checksum, and that."""
     return head + _SEAL + hashlib.sha256(head).hexdigest().encode() + b'"\n}\n'
 
 
@@ -77,7 +78,7 @@ def read_inventory(folder: Path) -> Inventory:
 
 def _parse(folder: Path, data: bytes) -> Inventory:
     head, seal, _ = data.rpartition(_SEAL)
-    if seal and _sealed(head) != data:
+    if seal and sealed(head) != data:
         raise ValueError("it is damaged: its checksum does not fit")
     about = shallow(json.loads(data))
     written = about["format"]
@@ -111,14 +112,14 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def damage(folder: Path, only: Collection[str] | None = None) -> Problem | None:
+def damage(folder: Path, only: Callable[[str], bool] = lambda name: True) -> Problem | None:
     """What is wrong with the files of a checkpoint, all of it; None where it is whole.
 
     Files of other programs that lie there are no damage; tensors are, since they would be taken for the checkpoint's.
 
     Args:
         folder: of the checkpoint.
-        only: names of files, where the others do not matter.
+        only: whether a file of that name matters.
 
     Raises:
         NewerFormatError: only a later toonforge knows.
@@ -134,8 +135,8 @@ def damage(folder: Path, only: Collection[str] | None = None) -> Problem | None:
         return error.problems[0]
     wrong = [
         f"{name} {found}"
-        for name in sorted({*files, *there} if only is None else only)
-        if (found := _wrong(folder / name, files.get(name))) is not None
+        for name in sorted({*files, *there})
+        if only(name) and (found := _wrong(folder / name, files.get(name))) is not None
     ]
     return Problem(message=f"{folder} is damaged", found="; ".join(wrong)) if wrong else None
 

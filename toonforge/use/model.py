@@ -10,17 +10,20 @@ import attrs
 
 from toonforge import registries
 from toonforge.components import NetworkComponent
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RecipeError, RunError, ToonforgeError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.use.fitting import does_not_fit, refuse_other_shapes
-from toonforge.use.weights import Chosen, Weights, find_weights, preferred, read_weights
+from toonforge.use.weights import Chosen, Weights, find_weights, preferred, read_weights, refuse_damaged
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.inference import Inference
+
+NETWORKS = ("generators", "discriminators", "networks")
+"""Registries of components that weights belong to."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -67,11 +70,33 @@ class Model:
 
         Returns:
             N,3,H,W in [-1, 1], on the same device as `pictures`.
+
+        Raises:
+            RunError: for a domain that is not offered, or pictures of which it cannot be computed.
         """
         expr = self.choose(target)
         (field,) = Graph(self.inference.networks, self.inference.signals).fields_of(expr)
-        output = self.inference(expr, {field: pictures.to(self.device)})
+        try:
+            output = self.inference(expr, {field: pictures.to(self.device)})
+            if output.ndim != 4 or output.shape[1] not in (1, 3):
+                raise ValueError(f"it gives {list(output.shape)}, not pictures")
+            output = output.expand(-1, 3, -1, -1)
+        except Exception as error:  # a component's own code, given what its author did not think of
+            raise self._cannot(expr, pictures, error) from error
         return output.clamp(-1, 1).to(pictures.device)
+
+    def _cannot(self, expr: Expr, pictures: torch.Tensor, error: Exception) -> ToonforgeError:
+        if isinstance(error, ToonforgeError):
+            return error
+        height, width = pictures.shape[-2:]
+        reason = str(error).strip().split("\n")[-1].strip()
+        return RunError(
+            Problem(
+                message=f"{self.recipe}: {expr} cannot be computed of a picture of {width}x{height} pixels",
+                found=f"{type(error).__name__}: {reason}",
+                hint=None if self.image_size is None else f"it was trained on {self.image_size}x{self.image_size}",
+            )
+        )
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -108,12 +133,17 @@ def load_model(path: str | Path, *, checkpoint: str | int | None = None, cpu: bo
             that is not there.
     """
     chosen, files = find_weights(Path(path), checkpoint)
+    refuse_damaged(chosen, files, all_of_run=Path(path).is_dir())
     weights = {item.network: item for item in map(read_weights, files)}
     first = next(iter(weights.values()))
     # Which names are networks is known only by what is no op: files of some may be missing.
     graph = Graph((), first.signals)
     needed = {target: graph.calls_of(expr) - set(registries.ops) for target, expr in first.translations.items()}
-    usable = {target: first.translations[target] for target, calls in needed.items() if calls <= set(weights)}
+    usable = {
+        target: first.translations[target]
+        for target, calls in needed.items()
+        if calls <= set(weights) and len(graph.fields_of(first.translations[target])) == 1
+    }
     if not usable:
         missing = sorted({call for calls in needed.values() for call in calls} - set(weights))
         raise RunError(
@@ -159,6 +189,7 @@ def load_networks(
         RunError: for a path without weights, a checkpoint or a network that is not there, or weights that do not fit.
     """
     chosen, files = find_weights(Path(path), checkpoint)
+    refuse_damaged(chosen, files, all_of_run=Path(path).is_dir())
     held = {item.network: item for item in map(read_weights, files)}
     wanted = list(held if names is None else dict.fromkeys(names))
     missing = [name for name in wanted if name not in held]
@@ -197,9 +228,15 @@ def build_network(weights: Weights) -> torch.nn.Module:
 
     from toonforge.recipe import component_from_data
 
-    config = component_from_data(weights.kind, weights.component)
-    if not isinstance(config, NetworkComponent):
+    if weights.kind not in NETWORKS:
         raise RunError(Problem(message=f"{weights.path} holds no network", found=weights.kind))
+    try:
+        config = component_from_data(weights.kind, weights.component)
+    except RecipeError as error:
+        raise RunError(
+            *(attrs.evolve(problem, message=f"{weights.path}: {problem.message}") for problem in error.problems)
+        ) from None
+    assert isinstance(config, NetworkComponent)
     config = config.without_weights()
     refuse_other_shapes(config, weights)
     try:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import re
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RecipeError, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
+from toonforge.recipe.report import Report
+from toonforge.recipe.scope import signal_order
+from toonforge.runs.inventory import FOLDER, NAME, damage
 from toonforge.runs.metadata import no_weights_file, read_metadata
+
+T = TypeVar("T")
 
 SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
 PLACES = "a run's folder, a checkpoint's folder or a .safetensors file"
 POINTERS: tuple[Literal["best", "latest"], ...] = ("best", "latest")
 """Files in a run's `checkpoints` that hold the name of a checkpoint's folder."""
-_FOLDER = re.compile(r"step-(\d{6,})\Z")
 
 
 @attrs.frozen(kw_only=True)
@@ -136,16 +140,17 @@ def _of_step(home: Path, checkpoint: str | int) -> Chosen:
     )
 
 
-def _on_disk(home: Path) -> str:
-    """What may be given for a checkpoint, in words."""
-    names = [name for name in POINTERS if (home / name).is_file()]
-    steps = sorted(step for folder in home.iterdir() if folder.is_dir() and (step := _step(folder)) is not None)
+def _on_disk(home: Path, without: Path | None = None) -> str:
+    """What may be given for a checkpoint, in words; `without`: the folder of one that may not."""
+    names = [name for name in POINTERS if (home / name).is_file() and without is None]
+    folders = (folder for folder in home.iterdir() if folder.is_dir() and folder != without)
+    steps = sorted(step for folder in folders if (step := _step(folder)) is not None)
     listed = ", ".join(map(str, steps)) if len(steps) <= 12 else f"{steps[0]}, {steps[1]}, …, {steps[-2]}, {steps[-1]}"
-    return ", ".join(filter(None, (*names, f"or a step on disk: {listed}" if steps else "")))
+    return ", ".join(filter(None, (*names, f"or a step on disk: {listed}" if steps and names else listed)))
 
 
 def _step(folder: Path) -> int | None:
-    match = _FOLDER.match(folder.resolve().name)
+    match = FOLDER.match(folder.resolve().name)
     return int(match[1]) if match else None
 
 
@@ -186,6 +191,38 @@ def find_weights(path: Path, checkpoint: str | int | None = None) -> tuple[Chose
     return chosen, [preferred(chosen.folder, name) for name in sorted(names)]
 
 
+def refuse_damaged(chosen: Chosen, files: Sequence[Path], all_of_run: bool) -> None:
+    """Raise `RunError` where weights of a checkpoint are not as they were written; all is said at once.
+
+    Reading them once more for that takes much less than loading PyTorch. Optimizers and the like are not looked at, and
+    weights that were copied elsewhere without their checkpoint.json cannot be.
+
+    Args:
+        chosen: where they lie.
+        files: those that are used.
+        all_of_run: whether, in a run's folder, all networks that were written must be there and whole.
+    """
+    folder = chosen.folder
+    if not os.path.lexists(folder / NAME):
+        return
+    used = {path.name for path in files}
+    in_run = _is_home(folder.parent)
+
+    def matters(name: str) -> bool:
+        return name in used or (in_run and all_of_run and _is_network(name))
+
+    problem = damage(folder, matters)
+    if problem is not None:
+        others = _on_disk(folder.parent, without=folder) if in_run else ""
+        hint = f"take another checkpoint with --checkpoint: {others}" if others else "put it back from a copy"
+        raise RunError(attrs.evolve(problem, hint=hint))
+
+
+def _is_network(name: str) -> bool:
+    stem = name.removesuffix(AVERAGED) if name.endswith(AVERAGED) else name.removesuffix(SUFFIX)
+    return name.endswith(SUFFIX) and "." not in stem
+
+
 def preferred(folder: Path, network: str, averaged: bool = True) -> Path:
     """A network's weights file in a checkpoint's folder: its moving average where there is one."""
     average = folder / f"{network}{AVERAGED}"
@@ -196,15 +233,30 @@ def read_weights(path: Path) -> Weights:
     """What a weights file says of itself; no tensor is read."""
     about = read_metadata(path)
     try:
+        signals = _expressions(about.get("signals", {}))
+        signal_order(signals, circles := Report(None))
+        if circles.problems:
+            raise ValueError(f"{circles.problems[0].key}: {circles.problems[0].message}")
         return Weights(
             path=path,
-            network=about["network"],
-            kind=about["kind"],
-            component=about["component"],
-            translations={target: Expr.parse(text) for target, text in about["translations"].items()},
-            signals={name: Expr.parse(text) for name, text in about.get("signals", {}).items()},
-            recipe=about["recipe"],
-            image_size=about.get("image_size"),
+            network=_of(str, about["network"], "network"),
+            kind=_of(str, about["kind"], "kind"),
+            component=_of(dict, about["component"], "component"),
+            translations=_expressions(about["translations"]),
+            signals=signals,
+            recipe=_of(str, about["recipe"], "recipe"),
+            image_size=None if about.get("image_size") is None else _of(int, about["image_size"], "image_size"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
         raise no_weights_file(path, error) from None
+
+
+def _of(kind: type[T], value: object, name: str) -> T:
+    """The value, of this type; `TypeError` for another."""
+    if type(value) is not kind:
+        raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def _expressions(texts: Mapping[str, str]) -> dict[str, Expr]:
+    return {name: Expr.parse(_of(str, text, name)) for name, text in texts.items()}
