@@ -109,10 +109,11 @@ def _parent(node: Node, folder: FilePath) -> tuple[FilePath, str]:
     if not isinstance(text, str) or not text or "\0" in text:
         raise _extends_problem("wrong type", node, found=described(node), expected=expected)
     beside = folder / text
-    if text.endswith(".toml") or beside.is_file():
-        if beside.is_file():
+    there = os.path.isfile(beside)  # False too where a name is longer than any file's
+    if text.endswith(".toml") or there:
+        if there:
             return beside, os.path.relpath(beside) if not FilePath(text).is_absolute() else text
-        near = [str(file.name) for file in beside.parent.glob("*.toml")] if beside.parent.is_dir() else []
+        near = [str(file.name) for file in beside.parent.glob("*.toml")] if os.path.isdir(beside.parent) else []
         hint = did_you_mean(beside.name, near)
         raise _extends_problem("no such recipe", node, found=quoted(text), expected=expected, hint=hint)
     try:

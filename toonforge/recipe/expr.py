@@ -73,7 +73,10 @@ class Expr:
     @classmethod
     def parse(cls, text: str) -> Expr:
         """Parse `text`; raises `ExprError` with the column of the first thing that does not fit."""
-        return cls(_Parser(text).parse())
+        expr = cls(_Parser(text).parse())
+        if len(expr.text) > MAX_LENGTH:  # what is written of it must be read again
+            raise ExprError(text, 1, f"longer than {MAX_LENGTH} characters with a space after each comma")
+        return expr
 
     @cached_property
     def text(self) -> str:

@@ -30,7 +30,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError(f"its description is {type(value).__name__}, not a table")
         written = int(value.get("format", FORMAT))
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise no_weights_file(path, error) from None
     refuse_newer(path, written, FORMAT, value.get("needs"))
     return value
