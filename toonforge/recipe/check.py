@@ -13,7 +13,7 @@ from toonforge.names import did_you_mean
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Phase, Recipe
 from toonforge.recipe.report import Report, written
-from toonforge.recipe.scope import NETWORK_TABLES, check_expressions, check_names, data_fields, signal_order
+from toonforge.recipe.scope import NETWORK_TABLES, RESERVED, check_expressions, check_names, data_fields, signal_order
 from toonforge.recipe.shapes import Shapes
 from toonforge.recipe.structure import ordered
 from toonforge.recipe.tree import Node
@@ -61,9 +61,9 @@ def check(recipe: Recipe, root: Node | None = None) -> Recipe:
 
 def name_problem(name: str) -> Problem | None:
     """What is wrong with the name of a recipe or a run, which names a folder; None where nothing is."""
-    if _RUN_NAME.match(name):
+    if _RUN_NAME.match(name) and not name.endswith(".") and name.split(".")[0].upper() not in RESERVED:
         return None
-    expected = "up to 100 of a-z, A-Z, 0-9, . _ -, of which . and - do not come first"
+    expected = "up to 100 of a-z, A-Z, 0-9, . _ -, of which . and - do not come first, nor . last; no device of Windows"
     return Problem(message="not a name for a folder", found=repr(name[:101]), expected=expected)
 
 

@@ -16,6 +16,8 @@ from toonforge.registries import ops
 MAX_NAME = 64
 MAX_NESTING = 100
 """Levels of calls and names in an expression whose signals are written out: what evaluates it goes down with them."""
+RESERVED = frozenset({"CON", "PRN", "AUX", "NUL"} | {f"{port}{n}" for port in ("COM", "LPT") for n in range(10)})
+"""Devices of Windows, whatever the ending of a file."""
 NETWORK_TABLES = ("generators", "discriminators", "networks")
 
 
@@ -53,14 +55,9 @@ def check_names(recipe: Recipe, fields: Mapping[str, Shape], report: Report) -> 
                 path, f"the name {name!r} is already taken", found=f"{noun} and {taken}", hint="rename one of them"
             )
         owners.setdefault(name, noun)
-    files: dict[str, str] = {}
-    for name in recipe.modules:
-        other = files.setdefault(name.lower(), name)
-        if other != name:
-            table = next(table for table in NETWORK_TABLES if name in getattr(recipe, table))
-            report.add(
-                (table, name), f"{name!r} and {other!r} differ only in case", hint="their weights' files would too"
-            )
+    _check_files({name: table for table in NETWORK_TABLES for name in getattr(recipe, table)}, "weights", report)
+    for table, what in (("phases", "optimizers"), ("translations", "pictures"), ("metrics", "pictures")):
+        _check_files(dict.fromkeys(getattr(recipe, table), table), what, report)
     for phase_name, phase in recipe.phases.items():
         _legal(phase_name, ("phases", phase_name), report)
         for loss in phase.losses:
@@ -68,6 +65,18 @@ def check_names(recipe: Recipe, fields: Mapping[str, Shape], report: Report) -> 
     for table in ("translations", "metrics"):
         for name in getattr(recipe, table):
             _legal(name, (table, name), report)
+
+
+def _check_files(names: Mapping[str, str], what: str, report: Report) -> None:
+    """Files are called by these names (-> their tables), on any file system."""
+    known: dict[str, str] = {}
+    for name, table in names.items():
+        other = known.setdefault(name.lower(), name)
+        if other != name:
+            hint = f"the files of their {what} would too"
+            report.add((table, name), f"{name!r} and {other!r} differ only in case", hint=hint)
+        if name.upper() in RESERVED:
+            report.add((table, name), f"{name!r} cannot name a file on Windows", hint="call it otherwise")
 
 
 def _declared(recipe: Recipe) -> Iterator[tuple[Path, str, str]]:

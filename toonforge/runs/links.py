@@ -29,7 +29,7 @@ def refuse_links(folder: Path) -> None:
                         message=f"{path} is a link that leads out of the run's folder",
                         found=leads,
                         expected="files and folders that lie in it",
-                        hint="put what it leads to in its place; where the disk is too small, let the run's whole folder "
+                        hint="put what it leads to in its place; on a disk that is too small, let the run's whole folder "
                         "be a link",
                     )
                 )
