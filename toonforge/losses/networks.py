@@ -27,7 +27,8 @@ class FeatureL1(Loss):
     target: Expr = param(doc="the picture whose content it should keep")
     features: Network = param(doc="name of the feature network in [networks]")
     relative: bool = param(
-        False, doc="divide each map's difference by the mean absolute value of the target's, so that layers count alike"
+        False,
+        doc="divide each picture's difference by the mean absolute value of its target's map: layers count alike",
     )
 
     def check(self, **shapes: Shape) -> None:
@@ -38,13 +39,18 @@ class FeatureL1(Loss):
         """A function of `input`, `target` and the module `features`."""
         from torch.nn import functional
 
-        relative = self.relative
+        def share(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            # Of each picture by itself: a batch in parts, or on several processes, has the same mean of these.
+            difference = functional.l1_loss(a, b, reduction="none").flatten(1).mean(1)
+            return (difference / b.abs().flatten(1).mean(1)).mean()
+
+        term = share if self.relative else functional.l1_loss
 
         def feature_l1(input: torch.Tensor, target: torch.Tensor, features: nn.Module) -> torch.Tensor:
             ours, theirs = features(input), features(target)
             if not isinstance(ours, tuple):
                 ours, theirs = (ours,), (theirs,)
-            terms = [functional.l1_loss(a, b) / (b.abs().mean() if relative else 1) for a, b in zip(ours, theirs)]
+            terms = [term(a, b) for a, b in zip(ours, theirs)]
             return sum(terms[1:], terms[0]) / len(terms)
 
         return feature_l1
