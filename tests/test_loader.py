@@ -72,9 +72,10 @@ def test_parts_cut_the_same_batch(source: PictureSource) -> None:
 
 
 def test_workers_change_nothing(source: PictureSource) -> None:
+    here = batches(source)
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    assert same(batches(source), batches(source, workers=2))
+    assert same(here, batches(source, workers=2))
     assert torch.equal(torch.get_rng_state(), before), "loading must leave the global random state alone"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ TYPES = {
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "text": lambda value: isinstance(value, str),
     "path": lambda value: isinstance(value, str) and not value.startswith("/") and "\\" not in value,
+    "true": lambda value: value is True,
     "list of text": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
 }
 RECIPE = """
@@ -128,9 +132,10 @@ class Fussy:
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """All that three starts of a run say: one with an unreadable picture, one resumed and changed, one that fails."""
+    """All that three starts of a run say: one with unreadable pictures, one resumed and changed, one that fails."""
     from tests import tiny
-    from toonforge.train import looking
+    from toonforge.data import loader
+    from toonforge.train import looking, reader
 
     tiny.register()
     folder = tmp_path_factory.mktemp("runs") / "run"
@@ -139,11 +144,25 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     def unreadable(self: TinySource, group: str, index: int, rng: Any) -> Any:
         if index == 0 and rng is None:
             raise UnreadableImage(f"{group}-{index}", "damaged")
+        if index in troubles and rng is not None:
+            troubles[index]()
         return item(self, group, index, rng)
+
+    def stumble() -> None:
+        if next(stumbles, False):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    def fail() -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    stumbles = iter([True])
+    troubles = {4: stumble, 2: fail, 3: lambda: time.sleep(0.3)}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(looking, "Watch", Fussy)
         patch.setattr(TinySource, "item", unreadable)
+        patch.setattr(loader, "WAITS", (0.0,))
+        patch.setattr(reader, "LONG", 0.1)
         interrupt_at(patch, 5)
         train(recipe(), folder=folder, cpu=True)
     found = lines(folder)

@@ -158,6 +158,8 @@ class Finished:
         best: the best measurement, where the recipe asks for one to be kept.
         warnings: what began to look wrong during this start and still does at its end, in the order seen.
         skipped: unreadable pictures: path -> reason.
+        retried: pictures that were read at a later try -> how often that was so in this start.
+        waited: seconds of this start's long waits (30 and more each) for pictures to be read.
         seconds: wall time of this start.
     """
 
@@ -170,4 +172,6 @@ class Finished:
     best: Best | None = None
     warnings: tuple[Warned, ...] = ()
     skipped: Mapping[str, str]
+    retried: Mapping[str, int] = attrs.field(factory=dict)
+    waited: float = 0.0
     seconds: float

@@ -16,6 +16,8 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 
 REPORT = "report.html"
+NAMED = 20
+"""Pictures that are named at the end of a run."""
 
 
 def count_text(count: int) -> str:
@@ -139,12 +141,26 @@ def summary(
         lines += ["", click.style("warnings", fg="yellow")]
         lines += [hanging(warning.message, f"  step {warning.step}: ", "    ") for warning in finished.warnings]
     lines += ["", *_places(run, finished, checkpoint, error)]
-    if finished.skipped:
-        count = len(finished.skipped)
-        lines += ["", f"skipped {count} unreadable picture{'s' * (count != 1)}:"]
-        lines += [f"  {path}: {reason}" for path, reason in finished.skipped.items()]
+    lines += _reading(finished)
     lines += ["", f"next: {click.style(next_command(run, finished, recipe), fg='green', bold=True)}"]
     return "\n".join(lines)
+
+
+def _reading(finished: events.Finished) -> list[str]:
+    """What came in the way of reading: pictures skipped, tried again, waited for."""
+    lines = []
+    if finished.skipped:
+        count = len(finished.skipped)
+        lines += ["", f"skipped {count:,} unreadable picture{'s' * (count != 1)}:"]
+        lines += [f"  {path}: {reason}" for path, reason in list(finished.skipped.items())[:NAMED]]
+        lines += [f"  and {count - NAMED:,} more; report.html and metrics.jsonl name them"] if count > NAMED else []
+    if finished.retried:
+        count, first = len(finished.retried), next(iter(finished.retried))
+        others = f", the first: {first}" if count > 1 else f": {first}"
+        lines += ["", f"read {count:,} picture{'s' * (count != 1)} at a later try{others}"]
+    if finished.waited:
+        lines += ["", f"waited {duration(finished.waited)} for pictures to be read"]
+    return lines
 
 
 def ending(run: events.RunInfo, finished: events.Finished, recipe: Recipe, error: float | None = None) -> str:

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableSequence
+from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 import attrs
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from toonforge.components import ImageSource
+from toonforge.components import ImageSource, Locates
+from toonforge.data.batch import Batch, put, room
 from toonforge.data.order import Draw, Order, steps_per_epoch
+from toonforge.data.reading.again import WAITS, read_again
+from toonforge.data.seeds import derive, seed_processor
+from toonforge.data.workers import Workers, ignore_interrupts
 from toonforge.errors import DataError, Problem, UnreadableImage
 
-
-@attrs.frozen
-class Batch:
-    """What one process gets of one step.
-
-    Attributes:
-        parts: one mapping from field to (count, channels, height, width) for each accumulated part.
-        skipped: unreadable pictures that others stand in for: path -> reason.
-    """
-
-    parts: list[dict[str, Tensor]]
-    skipped: dict[str, str]
-
-    def pin_memory(self) -> Batch:
-        """The same batch in page-locked memory, from where copies to a GPU need not be waited for."""
-        return self._each(Tensor.pin_memory)
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on a device; from page-locked memory, without waiting for the copy."""
-        return self._each(lambda value: value.to(device, non_blocking=True))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch([{key: change(value) for key, value in part.items()} for part in self.parts], self.skipped)
+__all__ = ["Batch", "TrainLoader"]
 
 
 class TrainLoader:
@@ -60,6 +42,7 @@ class TrainLoader:
 
     Raises:
         DataError: where the batch cannot be cut evenly, a group is empty or, while iterating, wholly unreadable.
+        RunError: while iterating, where a worker was killed.
     """
 
     def __init__(
@@ -92,130 +75,187 @@ class TrainLoader:
         self.steps_per_epoch = steps_per_epoch(source.sizes, batch_size)
         order = Order(source.sizes, batch_size, seed)
         # Workers hand their batches over through shared memory, from where a thread of the loader copies them.
-        self._samples = _Steps(source, order, rank, processes, parts, pin_memory and not workers)
+        self._samples = _Steps(source, order, rank, processes, parts, pin_memory and not workers, workers)
         self._workers, self._pin_memory = workers, pin_memory
+        self._begun = 0
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def __iter__(self) -> Iterator[Batch]:
-        here = map(self._samples.__getitem__, self.steps)
-        for result in self._background() if self._workers and self.steps else here:
+        results = self._background() if self._workers and self.steps else self._here()
+        for self._begun, result in enumerate(results, 1):
             if isinstance(result, DataError):
                 raise result
             yield result
 
+    @property
+    def reading(self) -> str | None:
+        """Where the picture lies that the next batch waits for; None where that is none. Any thread may ask."""
+        return self._samples.reading(self._begun % max(self._workers, 1))
+
+    def _here(self) -> Iterator[Batch | DataError]:
+        return map(self._samples.__getitem__, self.steps)
+
     def _background(self) -> Iterator[Batch | DataError]:
-        return iter(
-            DataLoader(
-                self._samples,
-                batch_size=None,
-                sampler=self.steps,
-                num_workers=self._workers,
-                pin_memory=self._pin_memory,
-                collate_fn=_as_is,
-                worker_init_fn=_ignore_interrupts,
-                # A generator of its own: otherwise starting the workers would advance torch's global random state.
-                generator=torch.Generator(),
-            )
+        loader = DataLoader(
+            self._samples,
+            batch_size=None,
+            sampler=self.steps,
+            num_workers=self._workers,
+            pin_memory=self._pin_memory,
+            collate_fn=_as_is,
+            worker_init_fn=ignore_interrupts,
+            # A generator of its own: otherwise starting the workers would advance torch's global random state.
+            generator=torch.Generator(),
         )
+        workers = Workers(loader, self._samples.reading)
+        try:
+            yield from workers
+        finally:
+            workers.close()
 
 
 def _as_is(result: Any) -> Any:
     return result
 
 
-def _ignore_interrupts(worker: int) -> None:
-    """Signals to the whole group reach the workers too; only the training process decides when they end."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
 class _Steps(Dataset["Batch | DataError"]):
     """Maps a step's number to its batch. Errors are returned, since a worker's own lose their fields on the way."""
 
     def __init__(
-        self, source: ImageSource, order: Order, rank: int, processes: int, parts: int, pin_memory: bool
+        self,
+        source: ImageSource,
+        order: Order,
+        rank: int,
+        processes: int,
+        parts: int,
+        pin_memory: bool,
+        workers: int,
     ) -> None:
         self.source, self.order, self.pin_memory = source, order, pin_memory
         self.rank, self.parts = rank, parts
         self.share = order.batch_size // (parts * processes)
         self.stride = order.batch_size // parts
+        self._groups = list(order.sizes)
         self._unreadable: dict[tuple[str, int], UnreadableImage] = {}
+        self._tired: set[tuple[str, int]] = set()
+        # What each worker reads, seen by all: 1 + its index * groups + the group's number; 0 between pictures.
+        self._reading: MutableSequence[int] = RawArray("q", workers) if workers else [0]
 
     def __getitem__(self, step: int) -> Batch | DataError:
         first = step * self.order.batch_size + self.rank * self.share
-        skipped: dict[str, str] = {}
+        worker = get_worker_info()
+        batch = _Under(Batch([]), 0 if worker is None else worker.id)
         try:
-            parts = [self._part(first + part * self.stride, skipped) for part in range(self.parts)]
+            for part in range(self.parts):
+                batch.whole.parts.append(self._part(first + part * self.stride, batch))
         except DataError as error:
             return error
-        return Batch(parts, skipped)
+        finally:
+            self._reading[batch.worker] = 0
+        return batch.whole
 
-    def _part(self, first: int, skipped: dict[str, str]) -> dict[str, Tensor]:
+    def reading(self, worker: int) -> str | None:
+        """What a worker, or this process as number 0, is reading now."""
+        now = self._reading[worker]
+        if not now:
+            return None
+        index, group = divmod(now - 1, len(self._groups))
+        return self._where(self._groups[group], index)
+
+    def _where(self, group: str, index: int) -> str:
+        if isinstance(self.source, Locates) and (paths := self.source.where(group, index)):
+            return " with ".join(paths.values())
+        return self.source.name(group, index)
+
+    def _part(self, first: int, batch: _Under) -> dict[str, Tensor]:
         """Samples from number `first` on; each is copied to its place while it still lies in the processor's cache."""
         # Generators are made all before the first picture is decoded: in between they take twice the time.
         drawn = [
             [(group, number, draw, draw.generator()) for group, draw in self.order.draws(number).items()]
             for number in range(first, first + self.share)
         ]
-        batch: dict[str, Tensor] = {}
+        fields: dict[str, Tensor] = {}
         for at, sample in enumerate(drawn):
             for group, number, draw, rng in sample:
-                item = self._item(group, draw.index, rng, skipped)
+                item = self._item(group, draw.index, _Chance(self.order.seed, group, number, draw, rng), batch)
                 if item is None:
-                    item = self._instead(group, number, draw, skipped)
+                    item = self._instead(group, number, draw, batch)
                 for key, value in item.items():
                     if at == 0:
-                        batch[key] = _room(value, self.share, self.pin_memory)
-                    _put(value, batch[key], at)
-        return batch
+                        fields[key] = room(value, self.share, self.pin_memory)
+                    put(value, fields[key], at)
+        return fields
 
-    def _item(
-        self, group: str, index: int, rng: np.random.Generator, skipped: dict[str, str]
-    ) -> Mapping[str, Tensor] | None:
+    def _item(self, group: str, index: int, chance: _Chance, batch: _Under) -> Mapping[str, Tensor] | None:
         """The item, or None for one that is unreadable: now, or when it was tried before."""
-        error = self._unreadable.get((group, index))
+        which = (group, index)
+        error = self._unreadable.get(which)
         if error is None:
+            self._reading[batch.worker] = 1 + index * len(self._groups) + self._groups.index(group)
+            # Where a whole disk is away, waiting for each of its pictures in turn would take days.
+            waits = () if batch.whole.passing or which in self._tired else WAITS
             try:
-                return self.source.item(group, index, rng)
+                item = read_again(
+                    lambda: self.source.item(group, index, chance.begin()),
+                    lambda: self._where(group, index),
+                    batch.whole.retried.__setitem__,
+                    waits,
+                )
             except UnreadableImage as unreadable:
-                error = self._unreadable[group, index] = unreadable
-        skipped[error.path] = error.reason
+                error = unreadable
+                if unreadable.passing:
+                    self._tired.add(which)
+                    batch.whole.passing.add(unreadable.path)
+                else:
+                    self._unreadable[which] = unreadable
+            else:
+                self._tired.discard(which)
+                return item
+        batch.whole.skipped[error.path] = error.reason
         return None
 
-    def _instead(self, group: str, number: int, draw: Draw, skipped: dict[str, str]) -> Mapping[str, Tensor]:
+    def _instead(self, group: str, number: int, draw: Draw, batch: _Under) -> Mapping[str, Tensor]:
         """The next readable item, in the place of one that is not."""
         for index in self.order.replacements(group, number):
-            item = self._item(group, index, draw.generator(), skipped)
+            item = self._item(group, index, _Chance(self.order.seed, group, number, draw), batch)
             if item is not None:
                 return item
-        raise self._none_left(group, skipped)
+        raise self._none_left(group, batch.whole)
 
-    def _none_left(self, group: str, skipped: Mapping[str, str]) -> DataError:
-        path, reason = next(iter(skipped.items()))
+    def _none_left(self, group: str, batch: Batch) -> DataError:
+        path, reason = next(iter(batch.skipped.items()))
         return DataError(
             Problem(
                 message=f"no readable picture is left among {group!r}",
                 found=f"{self.order.sizes[group]} that cannot be read; the first: {path}: {reason}",
                 expected="at least one",
+                hint="see whether their disk or network is there; then go on with --resume",
             )
         )
 
 
-def _room(first: Tensor, count: int, pin_memory: bool) -> Tensor:
-    """Memory for `count` tensors like the first; colours that lie together, as decoders leave them, stay so."""
-    together = first.dim() == 3 and first.stride(0) == 1
-    return torch.empty(
-        (count, *first.shape),
-        dtype=first.dtype,
-        memory_format=torch.channels_last if together else torch.contiguous_format,
-        pin_memory=pin_memory,
-    )
+@attrs.define
+class _Under:
+    """A batch under way. `worker`: the number of the worker that makes it."""
+
+    whole: Batch
+    worker: int
 
 
-def _put(value: Tensor, batch: Tensor, at: int) -> None:
-    place = batch.select(0, at)
-    if value.shape != place.shape:  # copying would repeat what is too small
-        raise ValueError(f"the data set yields {tuple(value.shape)} and {tuple(place.shape)} for one field")
-    place.copy_(value)
+@attrs.define
+class _Chance:
+    """All that is random in one item: the same at each try, in any process, whoever was read before."""
+
+    seed: int
+    group: str
+    number: int
+    draw: Draw
+    fresh: np.random.Generator | None = None
+
+    def begin(self) -> np.random.Generator:
+        """Seed the global streams, which the data set of a plugin may draw from, and return the item's own stream."""
+        seed_processor(derive(self.seed, "data", self.group, self.number))
+        rng, self.fresh = self.fresh or self.draw.generator(), None
+        return rng

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 import torch
 
-from toonforge.data.loader import Batch
+from toonforge.data.batch import Batch
 from toonforge.errors import DataError
 
 

@@ -136,11 +136,19 @@ def speed(record: Record, clock: Clock) -> list[tuple[str, str]]:
         found.append(("images per second", f"{number(rate)} (median), {number(most)} at most"))
     if any(step.memory for step in record.steps):
         found.append(("peak memory", memory(max(step.memory for step in record.steps))))
+    if record.waited:
+        waits = f"{len(record.waited)} times, " if len(record.waited) > 1 else ""
+        found.append(("waited for pictures", waits + duration(sum(record.waited))))
     if record.checkpoints:
         found.append(
             ("checkpoints", f"{count(len(record.checkpoints))}, the last at step {count(record.checkpoints[-1])}")
         )
     return found
+
+
+def retried(record: Record) -> list[str]:
+    """A line a picture that was read at a later try."""
+    return [path + (f" ({count(times)} times)" if times > 1 else "") for path, times in record.retried.items()]
 
 
 def resumes(record: Record) -> list[str]:

@@ -123,4 +123,6 @@ def _around(record: Record, clock: Clock) -> Mapping[str, Any]:
         "unread": around.unread(record),
         "skipped": skipped[:SKIPPED],
         "skipped_count": len(skipped),
+        "retried": around.retried(record)[:SKIPPED],
+        "retried_count": len(record.retried),
     }

@@ -10,6 +10,7 @@ import json
 import math
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def read_record(folder: str | Path) -> Record:
         skipped=log.skipped,
         end=log.end,
         unread=unread,
+        retried=log.retried,
+        waited=tuple(log.waited),
     )
 
 
@@ -126,6 +129,8 @@ class _Log:
         self.best: Best | None = None
         self.changes: list[tuple[int, str]] = []
         self.skipped: dict[str, str] = {}
+        self.retried: Counter[str] = Counter()
+        self.waited: list[float] = []
         self.end: End | None = None
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -157,6 +162,10 @@ class _Log:
             self.changes.append((step, _text(event["change" if kind == "changed" else "problem"])))
         elif kind == "skipped":
             self.skipped[_text(event["path"])] = _text(event["reason"])
+        elif kind == "retried":
+            self.retried[_text(event["path"])] += 1
+        elif kind == "waited":
+            self.waited.append(_number(event["seconds"]))
         elif kind == "end":
             self.end = _end(event)
 

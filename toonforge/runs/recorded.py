@@ -129,6 +129,8 @@ class Record:
         best: where the recipe asks for the best checkpoint to be kept.
         changes: what resumes changed: (step, words).
         skipped: unreadable pictures: path -> reason.
+        retried: pictures that were read at a later try -> how often that was so.
+        waited: seconds of each long wait for pictures.
         end: None while it runs, or after a crash.
         unread: lines of the log that are no event, or not as documented.
     """
@@ -148,6 +150,8 @@ class Record:
     skipped: Mapping[str, str]
     end: End | None
     unread: int = 0
+    retried: Mapping[str, int] = attrs.field(factory=dict)
+    waited: tuple[float, ...] = ()
 
     @property
     def step(self) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pluggy
@@ -14,6 +15,10 @@ from toonforge import events, registries
 from toonforge.plugins import hookspecs
 from toonforge.runs.folder import RunFolder
 from toonforge.train.watch import Over
+
+if TYPE_CHECKING:
+    from toonforge.data.batch import Batch
+    from toonforge.data.reading.again import Retried
 
 
 class Telling:
@@ -26,12 +31,17 @@ class Telling:
 
     Attributes:
         skipped: unreadable pictures: path -> reason.
+        retried: pictures that were read at a later try -> how often that was so.
+        waited: seconds of all waits for a batch that were long.
         warnings: what looks wrong still, in the order seen.
     """
 
     def __init__(self, folder: RunFolder, main: bool, listeners: Sequence[object]) -> None:
         self.folder, self.main, self.listeners = folder, main, listeners
         self.skipped: dict[str, str] = {}
+        self.retried: dict[str, int] = {}
+        self.waited = 0.0
+        self._wait: _Wait | None = None
         self.warnings: list[events.Warned] = []
         self._run: events.RunInfo | None = None
         self._observers: list[_Observer] = []
@@ -127,11 +137,61 @@ class Telling:
         if self.main:
             print("stopping after this step; a checkpoint is saved (again to leave at once)", file=sys.stderr)
 
-    def skip(self, step: int, path: str, reason: str) -> None:
-        """A picture cannot be read; said once."""
-        if path not in self.skipped:
+    # -- what comes in the way of reading ---------------------------------------------------------------------------
+
+    def arrived(self, step: int, batch: Batch) -> None:
+        """The batch of a step is here."""
+        if self._wait is not None:
+            self._over(step, self._wait)
+        for path, reason in batch.skipped.items():
+            self.skip(step, path, reason, passing=path in batch.passing)
+        for path, retried in batch.retried.items():
+            self.retry(step, path, retried)
+
+    def skip(self, step: int, path: str, reason: str, passing: bool = False) -> None:
+        """A picture cannot be read: said once; where it may be read the next time, each time."""
+        if passing:
+            self.skipped[path] = reason
+            self.write("skipped", step, path=path, reason=reason, passing=True)
+        elif path not in self.skipped:
             self.skipped[path] = reason
             self.write("skipped", step, path=path, reason=reason)
+
+    def retry(self, step: int, path: str, retried: Retried) -> None:
+        """A picture was read at a later try."""
+        self.retried[path] = self.retried.get(path, 0) + 1
+        self.write("retried", step, path=path, reason=retried.reason, tries=retried.tries)
+
+    def late(self, step: int, seconds: float, path: str | None) -> None:
+        """The next batch is waited for. Said again when it takes twice as long.
+
+        Args:
+            seconds: how long until now.
+            path: what is being read; None where that is no picture.
+        """
+        if self._wait is None:
+            self._wait = _Wait(began=time.monotonic() - seconds, path=path)
+        elif seconds < 2 * self._wait.said:
+            return
+        self._wait.said = seconds
+        for_what = f"{path} to be read" if path is not None else "the next batch of pictures"
+        say(f"note: waiting for {for_what}: {seconds:.0f} seconds until now")
+        self.write("waiting", step, path=path, seconds=round(seconds, 1))
+
+    def _over(self, step: int, wait: _Wait) -> None:
+        self._wait, seconds = None, time.monotonic() - wait.began
+        self.waited += seconds
+        say(f"note: the wait is over, after {seconds:.0f} seconds")
+        self.write("waited", step, path=wait.path, seconds=round(seconds, 1))
+
+
+@attrs.define
+class _Wait:
+    """A batch that is late: since when, for which picture, and the seconds that were told last."""
+
+    began: float
+    path: str | None
+    said: float = 0.0
 
 
 @attrs.define
@@ -159,6 +219,12 @@ class _Observer:
         except Exception as error:
             self.manager = None
             left_out(self.name, error)
+
+
+def say(text: str) -> None:
+    """A line on stderr, which may be gone."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def left_out(name: str, error: Exception) -> None:

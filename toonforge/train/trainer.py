@@ -184,7 +184,13 @@ class Trainer:
         Saving comes first: whatever ends the process while it draws or measures, no step is lost. And a stop leaves out
         what is due then: the resume begins with it.
         """
-        with closing(self.stopping.waiting(self._batches())) as batches, self._stoppable():
+        loader = self._loader()
+        batches = on_device(loader, self.accelerator.device)
+
+        def slow(seconds: float) -> None:
+            self.telling.late(self.done, seconds, loader.reading)
+
+        with closing(self.stopping.waiting(batches, slow)) as batches, self._stoppable():
             for batch in batches:
                 self._step(batch)
                 last = self.done == self.total
@@ -206,9 +212,9 @@ class Trainer:
         except Stopped:
             self.stopped = True
 
-    def _batches(self) -> Iterator[Batch]:
+    def _loader(self) -> TrainLoader:
         train = self.recipe.train
-        loader = TrainLoader(
+        return TrainLoader(
             self.source,
             seed=train.seed,
             batch_size=train.batch_size,
@@ -220,11 +226,9 @@ class Trainer:
             workers=train.workers,
             pin_memory=self.accelerator.device.type == "cuda",
         )
-        return on_device(loader, self.accelerator.device)
 
     def _step(self, batch: Batch) -> None:
-        for path, reason in batch.skipped.items():
-            self._skip(path, reason)
+        self.telling.arrived(self.done, batch)
         self.training.step(self.done, batch.parts)
         self.done += 1
 

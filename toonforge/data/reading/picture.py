@@ -126,8 +126,11 @@ def _why_no_picture(source: str | os.PathLike[str] | bytes) -> str:
     if isinstance(source, bytes):
         start, size = source[:12], len(source)
     else:
-        with open(source, "rb") as file:
-            start, size = file.read(12), os.stat(source).st_size
+        try:
+            with open(source, "rb") as file:
+                start, size = file.read(12), os.stat(source).st_size
+        except OSError as error:  # gone since it was looked into
+            return why_not_opened(error)
     kind = _UNKNOWN.get(start[4:12])
     if kind is not None and kind not in kinds():
         return f"a picture of the kind {kind}, which this version of Pillow does not read"

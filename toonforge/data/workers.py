@@ -1,0 +1,155 @@
+"""Processes that load batches in the background: how they begin and end, and what is said when one is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from toonforge.errors import Problem, RunError
+
+GRACE = 2.0
+"""Seconds in which workers may end by themselves; one that hangs in a read is killed then."""
+
+
+class Workers:
+    """The batches of a `DataLoader` with workers, in order. Leave it with `close`, whatever happened.
+
+    Torch raises in the middle of whatever the training does when a worker dies, such as a checkpoint being written.
+    Here it is found out where its batch is missing: between two steps.
+
+    Args:
+        loader: begun at once.
+        reading: what the worker of a number is reading now, in words, or None.
+
+    Raises:
+        RunError: the system starts no further processes.
+    """
+
+    def __init__(self, loader: DataLoader[Any], reading: Callable[[int], str | None]) -> None:
+        self._reading = reading
+        before = {*multiprocessing.active_children()}
+        with _deaths_found_by_us():
+            try:
+                self._batches = iter(loader)
+            except OSError as error:
+                raise RunError(_not_started(error, loader.num_workers)) from error
+        self.processes = [child for child in multiprocessing.active_children() if child not in before]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._batches)
+        except StopIteration:
+            raise
+        except Exception as error:
+            for number, process in enumerate(self.processes):
+                if process.exitcode:
+                    problem = died(process, len(self.processes), self._reading(number))
+                    raise RunError(problem) from error
+            if "Too many open files" in str(error):
+                raise RunError(_too_many_files(error)) from error
+            raise
+
+    def close(self) -> None:
+        """End the workers, also those that hang."""
+        late = threading.Timer(GRACE, self._kill)
+        late.daemon = True
+        late.start()
+        try:
+            # Not left to the garbage collection: a traceback may hold on to it.
+            end = getattr(self._batches, "_shutdown_workers", None)
+            if end is not None:
+                end()
+        finally:
+            late.cancel()
+            self._kill()
+
+    def _kill(self) -> None:
+        for process in self.processes:
+            if process.is_alive():
+                process.kill()
+
+
+@contextmanager
+def _deaths_found_by_us() -> Iterator[None]:
+    """Undo torch's handler of the signal that a child has died."""
+    number = getattr(signal, "SIGCHLD", None)  # not on Windows
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield  # torch sets none there either
+        return
+    try:
+        yield
+    finally:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def ignore_interrupts(worker: int) -> None:
+    """Signals to the whole group reach the workers too; only the training process decides when they end."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def died(process: BaseProcess, workers: int, reading: str | None) -> Problem:
+    """That a worker is gone: how, and what usually helps.
+
+    Args:
+        process: has an exit code.
+        workers: how many there were.
+        reading: what it was reading.
+    """
+    code = process.exitcode or 0
+    how = f"was killed ({_signal(-code)})" if code < 0 else f"ended with exit code {code}"
+    at = f" while it read {reading}" if reading is not None else ""
+    fewer = f"--set train.workers={workers // 2}"
+    helps = {
+        "SIGKILL": f"the system does so where memory runs short: give it fewer workers with {fewer}, or more memory",
+        "SIGBUS": f"shared memory (/dev/shm) is full, or the file was cut short as it was read: {fewer}, or a larger "
+        "/dev/shm (docker run --shm-size)",
+    }
+    helped = helps.get(_name(-code), "a library crashed, perhaps over this picture: look at it, or leave it out")
+    return Problem(
+        message=f"a process that loads pictures {how}{at}",
+        key="train.workers",
+        found=f"process {process.pid}, one of {workers}" if workers > 1 else f"process {process.pid}",
+        hint=f"{helped}; then go on with --resume",
+    )
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
+def _signal(number: int) -> str:
+    return ", ".join(filter(None, (f"signal {number}", _name(number))))
+
+
+def _not_started(error: OSError, workers: int) -> Problem:
+    return Problem(
+        message=f"the {workers} processes that load pictures cannot be started",
+        key="train.workers",
+        found=error.strerror or str(error),
+        hint=f"give it fewer with --set train.workers={workers // 2}",
+    )
+
+
+def _too_many_files(error: Exception) -> Problem:
+    return Problem(
+        message="too many files are open to go on loading pictures in the background",
+        key="train.workers",
+        found=str(error).splitlines()[0],
+        hint="allow more with `ulimit -n 65536` before the command, or load here: --set train.workers=0; then go on "
+        "with --resume",
+    )
