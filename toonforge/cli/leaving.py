@@ -18,7 +18,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def at_once(code: int = 130, say: str = "stopped") -> None:
-    """From here on a signal ends this process, unless it is to be ignored or another thread is the main one.
+    """From here on a signal ends this process; not where another thread is the main one.
 
     Args:
         code: what it ends with.
@@ -37,5 +37,4 @@ def at_once(code: int = 130, say: str = "stopped") -> None:
 
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, leave)
+            signal.signal(number, leave)

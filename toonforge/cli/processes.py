@@ -170,8 +170,9 @@ def _passing_on(workers: Sequence[Worker]) -> Iterator[list[float]]:
         for worker in workers:
             worker.send(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    hangup = getattr(signal, "SIGHUP", None)  # ignored by what `nohup` starts
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    heeded += [hangup] if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN else []
     before = {number: signal.signal(number, forward) for number in heeded}
     try:
         yield requests

@@ -24,7 +24,8 @@ from toonforge.train.reader import Reader
 
 MOMENT = 0.5
 """Seconds within which signals are one request: nobody answers the message of the first one faster."""
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+HANGUP = getattr(signal, "SIGHUP", None)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if HANGUP is None else [HANGUP]))
 """What asks a run to stop: Ctrl-C, the system or a scheduler, and a terminal that is closed."""
 LOOKS = 1e-4
 """Seconds between two looks at a message that other processes have not answered yet."""
@@ -67,12 +68,12 @@ class Stopping:
     def caught(self) -> Iterator[None]:
         """Catch the signals; outside the main thread, where that is impossible, leave them alone.
 
-        A signal that is ignored stays so: what `nohup` starts outlives its terminal.
+        What `nohup` starts outlives its terminal.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        heeded = [number for number in SIGNALS if not (number == HANGUP and signal.getsignal(number) is signal.SIG_IGN)]
         before = {number: signal.signal(number, self._ask) for number in heeded}
         try:
             yield
