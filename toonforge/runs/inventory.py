@@ -70,13 +70,14 @@ def read_inventory(folder: Path) -> Inventory:
     """
     path = folder / NAME
     try:
-        return _parse(folder, _bytes(path))
+        return parsed(folder, _bytes(path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         found = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise RunError(Problem(message=f"{folder} is no whole checkpoint", found=f"{NAME}: {found}")) from None
 
 
-def _parse(folder: Path, data: bytes) -> Inventory:
+def parsed(folder: Path, data: bytes) -> Inventory:
+    """The contents of a folder's checkpoint.json; any of several errors where they are not as they were written."""
     head, seal, _ = data.rpartition(_SEAL)
     if seal and sealed(head) != data:
         raise ValueError("it is damaged: its checksum does not fit")
