@@ -40,17 +40,20 @@ def copy_whole(source: Path, path: Path) -> None:
         file.write(source.read_bytes())
 
 
-def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
+def save_picture(picture: Image.Image, path: Path, *, flush: bool = False, **options: Any) -> Path:
     """Save a picture so that it is whole or not there; its folder is made.
 
     Args:
+        flush: whether it must be there after the machine has lost its power, too.
         options: as Pillow's `save` takes them; the format is that of the path's ending where it is left out.
     """
+    if flush:
+        make_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Encoded first: Pillow does not notice where a full disk takes a part of what it writes.
     encoded = io.BytesIO()
     picture.save(encoded, **({} if "format" in options else {"format": _format_of(path)}), **options)
-    with beside(path) as temporary, temporary.open("xb") as file:
+    with beside(path, flush) as temporary, temporary.open("xb") as file:
         file.write(encoded.getbuffer())
     return path
 

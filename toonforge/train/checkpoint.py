@@ -109,10 +109,9 @@ class Checkpoints:
         old = self._renamed(final, _OLD) if os.path.lexists(final) else None
         partial.rename(final)
         sync(self.folder)
-        write_atomic(self.folder / "latest", final.name + "\n")
+        self.name_latest(about.step)
         if old is not None:
             self._remove(old)
-        self._prune(about.step)
 
     def _prune(self, step: int) -> None:
         """Remove what is neither among the newest nor the best."""
@@ -148,11 +147,20 @@ class Checkpoints:
 
     def best(self) -> int | None:
         """The step of the checkpoint that `best` names, if it names one."""
+        return self._named_by("best")
+
+    def _named_by(self, name: str) -> int | None:
         try:
-            match = FOLDER.match((self.folder / "best").read_text("utf-8").strip())
+            match = FOLDER.match((self.folder / name).read_text("utf-8").strip())
         except (OSError, ValueError):
             return None
         return int(match[1]) if match else None
+
+    def name_latest(self, step: int) -> None:
+        """Let `latest` name the checkpoint of a step, if it does not yet; older ones than are kept go."""
+        if self._named_by("latest") != step:
+            write_atomic(self.folder / "latest", self.path(step).name + "\n")
+        self._prune(step)
 
     def name_best(self, step: int | None, now: int) -> None:
         """Let `best` name the checkpoint of a step, or none; the one that it named before may go. `now`: steps done."""

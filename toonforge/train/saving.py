@@ -86,7 +86,11 @@ class Saving:
             newest, problems = self.checkpoints.newest_whole(saved)
             if newest is None and problems:
                 raise none_whole(self.folder.path, problems)
-            found = read_inventory(newest).step if newest is not None else -1
+            if newest is not None:
+                found = read_inventory(newest).step
+                with writing(self.folder.path):
+                    # The process that wrote it may have been killed before it did.
+                    self.checkpoints.name_latest(found)
         # One process decides: a read that fails in one of them alone would part them.
         found = self._shared(found + 1) - 1
         damaged = [str(problem) for problem in problems]
@@ -156,16 +160,21 @@ class Saving:
         better, over, stopped = self._agreed(better, over, stopped)
         return better, over, stopped
 
-    def name_best(self, step: int) -> None:
-        """Let `best` name the best checkpoint, which is on the disk. `step`: steps done."""
+    def name_best(self, step: int, known: bool = False) -> None:
+        """Let `best` name the best checkpoint, which is on the disk.
+
+        Args:
+            step: steps done.
+            known: whether the log tells of it already.
+        """
         if not self.accelerator.is_main_process or self.ranking is None or self.ranking.best is None:
             return
         self.best = best = self.ranking.best
         with writing(self.folder.path):
             self.checkpoints.name_best(best.step, step)
-        self.telling.write(
-            "best", best.step, metric=best.metric, value=best.value, checkpoint=self._relative(best.step)
-        )
+        if not known:
+            checkpoint = self._relative(best.step)
+            self.telling.write("best", best.step, metric=best.metric, value=best.value, checkpoint=checkpoint)
         self.telling.tell("best_improved", best=best)
 
     def restore_best(self, step: int, changes: Sequence[str] = ()) -> tuple[bool, list[str]]:
@@ -212,11 +221,12 @@ class Saving:
             notes += [f"{stays} is kept until a measurement of {ranking.metric} takes its place"] if stays else []
             return notes
         self.best, former = best, self.checkpoints.best()
-        if former != best.step or [(b.metric, b.step) for b in said[-1:]] != [(best.metric, best.step)]:
+        known = [(b.metric, b.step) for b in said[-1:]] == [(best.metric, best.step)]
+        if former != best.step or not known:
             if former is not None and former != best.step and said and said[-1].metric != best.metric:
                 now = f"step {best.step}, the best by {best.metric} ({best.value:.4g})"
                 notes.append(f"{_named(former, said)} gives its place to {now}")
-            self.name_best(step)
+            self.name_best(step, known)
         return notes
 
     def _keep_former(self, step: int, said: Sequence[events.Best]) -> str | None:

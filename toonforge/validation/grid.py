@@ -20,7 +20,7 @@ from torch import Tensor
 
 from toonforge.data.grid import ARROW, TARGET, draw_grid
 from toonforge.data.transforms import to_pictures
-from toonforge.files import remove, save_picture, write_atomic
+from toonforge.files import remove, save_picture, sync, write_atomic
 from toonforge.inference import Inference
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
@@ -130,7 +130,7 @@ def save_grid(shown: Sequence[Shown], title: str, path: Path) -> Path:
     """Draw the grid of all translations and save it, whole or not at all."""
     labels = {"input": "{}", "output": f"{ARROW} {{}}", "reconstruction": f"{ARROW} {{}}", "target": f"{TARGET}{{}}"}
     columns = [(labels[c.stage].format(c.label), c.pictures) for each in shown for c in each.columns]
-    return save_picture(draw_grid(columns, title), path, format="JPEG", quality=92)
+    return save_picture(draw_grid(columns, title), path, flush=True, format="JPEG", quality=92)
 
 
 def save_strips(shown: Sequence[Shown], folder: Path) -> Path:
@@ -151,7 +151,8 @@ def _save_translation(shown: Shown, folder: Path) -> dict[str, Any]:
     for column in shown.columns:
         file = f"{shown.target}-{column.stage}.jpg"
         cells = [_sized(picture, width, height) for picture in column.pictures[:rows]]
-        save_picture(Image.fromarray(np.concatenate(cells)), folder / file, format="JPEG", quality=90, subsampling=0)
+        strip = Image.fromarray(np.concatenate(cells))
+        save_picture(strip, folder / file, flush=True, format="JPEG", quality=90, subsampling=0)
         columns.append({"stage": column.stage, "label": column.label, "file": file})
     return {
         "target": shown.target,
@@ -179,9 +180,11 @@ def _new_folder(path: Path) -> Iterator[Path]:
     try:
         partial.mkdir()
         yield partial
+        sync(partial)
         if path.exists() or path.is_symlink():
             path.rename(old)
         partial.rename(path)
+        sync(path.parent)
     except BaseException:
         with suppress(OSError):
             remove(partial)

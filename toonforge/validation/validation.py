@@ -101,7 +101,11 @@ class Validation:
         with writing(self.folder.path):
             pictures = {
                 name: save_picture(
-                    drawing, self.folder.pictures / f"{name}-step-{step:06d}.png", format="PNG", optimize=True
+                    drawing,
+                    self.folder.pictures / f"{name}-step-{step:06d}.png",
+                    flush=True,
+                    format="PNG",
+                    optimize=True,
                 )
                 for name, drawing in results.drawings.items()
             }
