@@ -1,0 +1,101 @@
+"""A training that is killed resumes and ends as one that was not: a sample; hundreds of kills are in `test_soak.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.crashes.bench import Bench, quick_folder, stream, told
+from tests.crashes.killing import Anytime, At, Within
+from tests.crashes.plans import Harm, several
+
+SEED = 20
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with quick_folder() as folder:
+        yield Bench.make(folder)
+
+
+@pytest.fixture(scope="module")
+def short() -> Iterator[Bench]:
+    with quick_folder() as folder:
+        yield Bench.make(folder, steps=4, every=2, keep=1)
+
+
+def test_killed_at_random_instants_a_run_ends_as_if_it_had_not_been(bench: Bench) -> None:
+    rng = stream(SEED, "instants")
+    for _ in range(5):
+        kills = several(bench.timings, rng)
+        trial = bench.survive(kills)
+        assert not trial.faults and not trial.damaged, told(SEED, kills, trial)
+
+
+KINDS = {
+    "the folder is described": r"replace run/resolved\.toml",
+    "the list of pictures is written": r"open run/\.data\.csv",
+    "a line of the log is written": r"write run/metrics\.jsonl",
+    "a file of a checkpoint is written": r"save .*/G\.safetensors",
+    "a checkpoint gets its name": r"rename .*\.partial-step-\d+$|rename .*/step-\d+$",
+    "the newest checkpoint is named": r"replace .*/latest",
+    "the best checkpoint is named": r"replace .*/best",
+    "an old checkpoint is removed": r"rmdir .*checkpoints/",
+    "a grid is drawn": r"rename .*samples/",
+    "the report is written": r"write .*report\.html",
+}
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_killed_while(short: Bench, what: str) -> None:
+    """Before such an operation, the last of them, and half-way in it."""
+    points = [kill for kill, operation in short.points if re.match(KINDS[what], f"{operation.name} {operation.path}")]
+    assert points, what
+    for kill in {points[-1].torn: points[-1], points[-2 % len(points)].torn: points[-2 % len(points)]}.values():
+        trial = short.survive([kill])
+        assert trial.deaths and not trial.faults and not trial.damaged, told(SEED, [kill], trial)
+
+
+def test_power_cut_after_a_checkpoint_nothing_of_before_it_is_lost(short: Bench) -> None:
+    rng = stream(SEED, "power")
+    for kill, _ in rng.sample(short.points, 4):
+        trial = short.survive([kill], power=Random(kill.operation))
+        assert not trial.faults and not trial.damaged, told(SEED, [kill], trial)
+
+
+def test_killed_again_while_it_resumes(short: Bench) -> None:
+    after = short.points[len(short.points) * 2 // 3][0]
+    for activity in ("restoring a checkpoint", "cutting the log", "checking the folder"):
+        kills = [after, Within(activity, 1, 0.0), At(2), Anytime(0.0)]
+        trial = short.survive(kills)
+        assert len(trial.deaths) >= 3 and not trial.faults, told(SEED, kills, trial)
+
+
+def test_a_damaged_newest_checkpoint_costs_the_steps_since_the_one_before(bench: Bench) -> None:
+    rng, damaged = stream(SEED, "harm"), 0
+    for _ in range(3):
+        kills = [At(rng.randrange(400, 600))]
+        trial = bench.survive(kills, harm=Harm(rng, always=True))
+        assert not trial.faults, told(SEED, kills, trial)
+        damaged += len(trial.damaged)
+    assert damaged >= 1
+
+
+def test_killed_with_a_process_that_loads_pictures() -> None:
+    with quick_folder() as folder:
+        bench = Bench.make(folder, steps=4, every=2, workers=1)
+        kills = [bench.points[len(bench.points) // 2][0]]
+        trial = bench.survive(kills)
+        assert trial.deaths and not trial.faults, told(SEED, kills, trial)
+
+
+def test_one_of_two_processes_killed_or_both() -> None:
+    with quick_folder() as folder:
+        bench = Bench.make(folder, steps=4, every=2, processes=2)
+        for victims in ((0,), (1,), (0, 1)):
+            kills = [Within("writing a checkpoint", 2, 0.002)]
+            trial = bench.survive(kills, victims=victims)
+            assert trial.deaths and not trial.faults, told(SEED, kills, trial)
