@@ -21,7 +21,7 @@ from toonforge.report.compare_written import comma_separated as table_csv
 from toonforge.report.compare_written import markdown
 from toonforge.report.compared import Compared, find_runs, sweep_of
 from toonforge.report.comparison_folder import claim, default_folder, own_files, settle
-from toonforge.runs.folder import writing
+from toonforge.runs.disk import writing
 
 PAGE, TABLE, TABLE_CSV = "compare.html", "table.md", "table.csv"
 CURVES_CSV = {"metric": "curves.csv", "loss": "losses.csv"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import importlib.metadata
 import json
@@ -25,6 +24,7 @@ from toonforge.runs.alone import alone, refuse_held
 from toonforge.runs.base import write_base
 from toonforge.runs.begun import clear_begun, only_begun
 from toonforge.runs.data_list import write_data_list
+from toonforge.runs.disk import writing
 from toonforge.runs.leftovers import remove_after
 from toonforge.runs.links import refuse_links
 from toonforge.runs.log import NAME, truncate, write_event, write_events
@@ -224,28 +224,6 @@ class RunFolder:
             if self.log.exists():
                 sync(self.log)
                 sync(self.path)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk or a forbidden folder into one clear message."""
-    try:
-        yield
-    except OSError as error:
-        hints = {
-            errno.ENOSPC: "free some space, then continue with --resume",
-            errno.EDQUOT: "free some space, then continue with --resume",
-            errno.EACCES: "choose a folder you may write to with --out",
-            errno.EPERM: "choose a folder you may write to with --out",
-            errno.EROFS: "choose a folder you may write to with --out",
-        }
-        raise RunError(
-            Problem(
-                message=f"cannot write to {path}",
-                found=error.strerror or str(error),
-                hint=hints.get(error.errno or 0, "see whether the folder can be written"),
-            )
-        ) from error
 
 
 def fingerprint(parts: Mapping[str, ImageSource]) -> dict[str, str]:

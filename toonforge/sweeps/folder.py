@@ -16,7 +16,7 @@ from toonforge.files import write_atomic
 from toonforge.recipe.resolved import differences, recipe_data
 from toonforge.report.compared import Compared
 from toonforge.runs.alone import LOCK, alone
-from toonforge.runs.folder import writing
+from toonforge.runs.disk import writing
 from toonforge.sweeps.plan import Plan, PlannedRun
 from toonforge.sweeps.results import Row, read_row, read_run
 

@@ -12,7 +12,8 @@ from toonforge import events
 from toonforge.errors import Problem
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
-from toonforge.runs.folder import RunFolder, remeasures, writing
+from toonforge.runs.disk import writing
+from toonforge.runs.folder import RunFolder, remeasures
 from toonforge.runs.inventory import read_inventory
 from toonforge.runs.log import read_events
 from toonforge.runs.metadata import FORMAT

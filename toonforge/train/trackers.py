@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from toonforge.events import Best, Finished, Measured, RunInfo, Step, Warned
-from toonforge.files import write_atomic
+from toonforge.files import beside, write_atomic
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import recipe_data
@@ -202,8 +202,8 @@ class _Kept:
 
     def put_told(self, what: str, step: int) -> None:
         # Not flushed to the disk: after a crash of the machine a tracker may have a step twice, no more.
-        with suppress(OSError):
-            (self.folder / "told.json").write_text(json.dumps({**self._read("told.json"), what: step}) + "\n", "utf-8")
+        with suppress(OSError), beside(self.folder / "told.json") as temporary:
+            temporary.write_text(json.dumps({**self._read("told.json"), what: step}) + "\n", "utf-8")
 
 
 def flattened(value: Any, key: str = "") -> dict[str, int | float | str | bool]:

@@ -19,6 +19,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
+from toonforge.runs.disk import room_for
 from toonforge.runs.folder import RunFolder
 from toonforge.train.beginning import Described, describe_run, observers, run_info, start_event
 from toonforge.train.ending import Ending
@@ -63,9 +64,10 @@ def train(
     """
     joined_before = in_group()
     try:
-        trainer = Trainer(recipe, RunFolder(folder), listeners, cpu)
-        with trainer.folder.alone(resume) if trainer.main else nullcontext():
-            return trainer.run(source, resume)
+        with room_for(folder):
+            trainer = Trainer(recipe, RunFolder(folder), listeners, cpu)
+            with trainer.folder.alone(resume) if trainer.main else nullcontext():
+                return trainer.run(source, resume)
     finally:
         if not joined_before and in_group():
             # Threads of the group that are still there when the process ends may abort it.

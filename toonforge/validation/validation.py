@@ -14,7 +14,8 @@ from toonforge.files import save_picture
 from toonforge.inference import Inference
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.runs.folder import RunFolder, writing
+from toonforge.runs.disk import writing
+from toonforge.runs.folder import RunFolder
 from toonforge.validation.grid import Drawn, save_grid, save_strips, translate_fixed
 from toonforge.validation.items import Items
 from toonforge.validation.measuring import Measuring

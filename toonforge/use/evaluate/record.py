@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 
 from toonforge.data.reading.picture import shown
-from toonforge.files import save_picture, write_atomic
-from toonforge.runs.folder import writing
+from toonforge.files import append, save_picture, write_atomic
+from toonforge.runs.disk import writing
 from toonforge.runs.links import refuse_links
 from toonforge.runs.log import json_line
 from toonforge.use.evaluate.plan import Evaluation
@@ -136,8 +136,9 @@ def _kept(folder: Path, names: Sequence[str], first: int) -> tuple[str, list[Pat
 
 def _append(log: Path, line: str) -> None:
     """Append a line; a last line that was cut short becomes one of its own, so that only it is lost."""
-    with log.open("a+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        torn = size > 0 and file.read(1) != b"\n"
-        file.write(("\n" * torn + line).encode())
+    torn = False
+    if log.is_file() and log.stat().st_size:
+        with log.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            torn = file.read(1) != b"\n"
+    append(log, "\n" * torn + line)
