@@ -22,7 +22,6 @@ OWN = {"time", "seconds", "images_per_second", "memory"}
 """Keys of the log that no two starts share."""
 STARTS = {"start", "end", "changed", "damaged"}
 """Events of a start, not of the training."""
-PLACES = ("step", "drawing", "grid", "measuring", "metrics", "checkpoint", "best", "finished")
 
 
 class Killed(BaseException):
