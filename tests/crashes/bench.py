@@ -54,7 +54,13 @@ class Bench:
 
     @classmethod
     def make(
-        cls, folder: Path, *, processes: int = 1, train: Callable[[Path, Path, bool], None] = train_here, **recipe: int
+        cls,
+        folder: Path,
+        *,
+        processes: int = 1,
+        train: Callable[[Path, Path, bool], None] = train_here,
+        marker: str = "resolved.toml",
+        **recipe: int,
     ) -> Bench:
         """Train undisturbed. `recipe`: as `write_recipe` takes it."""
         import torch
@@ -62,7 +68,13 @@ class Bench:
         tiny.register()
         preload()
         torch.set_num_threads(1)
-        case = Case(recipe=write_recipe(folder / "recipes", **recipe), place=folder / "whole", processes=processes, train=train)  # fmt: skip
+        case = Case(
+            recipe=write_recipe(folder / "recipes", **recipe),
+            place=folder / "whole",
+            processes=processes,
+            train=train,
+            marker=marker,
+        )
         pages = [Page() for _ in range(processes)]
         expected = case.uninterrupted(pages)
         return cls(case, pages, expected, everywhere(case.place / "output0.operations"))

@@ -1,0 +1,70 @@
+"""Trainings through the command line, in a process group of their own that is killed as a whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+RECIPE = """
+name = "real"
+[data]
+type = "samples/photo-cartoon"
+cartoon_field = "anime"
+image_size = 32
+[generators]
+G = { type = "cyclegan/unet", width = 4, levels = 2 }
+[phases.generators]
+updates = ["G"]
+[phases.generators.losses]
+same = { type = "l1", input = "G(photo)", target = "photo" }
+[train]
+steps = 24
+ema = 0.9
+batch_size = 2
+checkpoint = { every = 4, keep = 2 }
+samples = { every = 8, count = 2 }
+log = { every = 2 }
+[translations]
+anime = "G(photo)"
+"""
+
+
+class Command:
+    """`toonforge run` in a folder that holds `real.toml`."""
+
+    def __init__(self, place: Path, *words: str) -> None:
+        self.folder = place / "run"
+        resume = ["--resume"] if (self.folder / "resolved.toml").is_file() else []
+        self._output = (place / "output.txt").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "toonforge", "run", "real.toml", "--cpu", "--out", "run", *words, *resume],
+            cwd=place,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+        )
+
+    def kill_after(self, seconds: float, lines: int) -> bool:
+        """Kill it so long after its log has so many lines; returns whether it was killed, and did not end before."""
+        log, deadline = self.folder / "metrics.jsonl", time.monotonic() + 240
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if log.is_file() and log.read_bytes().count(b"\n") >= lines:
+                time.sleep(seconds)
+                break
+            time.sleep(0.005)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return self.wait() == -signal.SIGKILL
+
+    def wait(self) -> int:
+        """Its exit code."""
+        code = self.process.wait(240)
+        self._output.close()
+        return code
