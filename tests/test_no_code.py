@@ -21,6 +21,7 @@ import pytest
 
 from tests.pictures import save
 from toonforge.prepare.engine.manifest import CSV
+from toonforge.prepare.engine.work import FEW
 
 MARKER = "zqmarker"
 HERE = Path(__file__).parent
@@ -71,16 +72,16 @@ VERBS: Sequence[Sequence[str]] = (
     ["check", "r.toml"],
     ["run", "r.toml", "--cpu"],
     ["run", "r.toml", "--resume", "--cpu", "--set", "train.steps=3"],
-    ["translate", f"runs/{MARKER}", "photo", "-o", "made/translated", "--cpu"],
+    ["translate", f"runs/{MARKER}", "anime", "-o", "made/translated", "--cpu"],
     ["evaluate", f"runs/{MARKER}", "--cpu"],
     ["report", f"runs/{MARKER}"],
     ["sweep", "r.toml", "--grid", "train.steps=1", "--set", "train.workers=0", "--cpu"],
     ["compare", f"runs/{MARKER}", f"sweeps/{MARKER}"],
-    ["data", "inspect", "photo", "-o", "made/inspected", "--workers", "2"],
+    ["data", "inspect", "anime", "-o", "made/inspected"],
     ["data", "filter", "photo", "-o", "made/filtered", "--workers", "2"],
-    ["data", "dedupe", "photo", "-o", "made/deduped", "--workers", "1"],
-    ["data", "cartoonize", "photo", "-o", "made/cartoons", "--workers", "1"],
-    ["data", "smooth-edges", "anime", "-o", "made/smooth", "--workers", "1"],
+    ["data", "dedupe", "anime", "-o", "made/deduped"],
+    ["data", "cartoonize", "anime", "-o", "made/cartoons"],
+    ["data", "smooth-edges", "anime", "-o", "made/smooth"],
     ["data", "split", "photo", "-o", "made/split"],
     ["data", "pair", "photo", "anime", "-o", "made/paired"],
 )
@@ -102,9 +103,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which every verb has run; its log of events is `events`."""
     home = tmp_path_factory.mktemp("no-code")
     work = home / "work"
-    for folder in ("photo", "anime"):
+    for folder, count in (("photo", FEW + 1), ("anime", 5)):
         (work / folder).mkdir(parents=True)
-        for index in range(5):
+        for index in range(count):
             save(work / folder / f"{EVIL} {index}.png", 72 + index, 64, seed=index + len(folder))
     (work / "r.toml").write_text(RECIPE, "utf-8")
     for place in (work, work / "photo"):

@@ -25,6 +25,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError("it is no regular file")
         with safe_open(path, framework="numpy") as file:
             value = json.loads((file.metadata() or {})["toonforge"])
         if not isinstance(value, dict):

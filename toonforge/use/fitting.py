@@ -24,7 +24,7 @@ def does_not_fit(weights: Weights, found: str) -> RunError:
     )
 
 
-SPARE_NUMBERS, SPARE_PARTS = 200_000_000, 10_000
+SPARE_NUMBERS, SPARE_PARTS = 200_000_000, 2_000
 """How many parameters' numbers, and parameters, a network may build besides those in its file."""
 
 

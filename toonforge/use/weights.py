@@ -111,7 +111,7 @@ def _named(home: Path, name: Literal["best", "latest"]) -> Chosen:
         raise RunError(Problem(message=f"{home.parent} has no {name} checkpoint", expected=_on_disk(home), hint=hint))
     text = pointer.read_text("utf-8", errors="replace").strip()
     folder = home / text
-    if not folder.is_dir() or folder.parent != home:
+    if not folder.is_dir() or folder.parent != home or text == "..":
         raise RunError(
             Problem(
                 message=f"{pointer} names no checkpoint",

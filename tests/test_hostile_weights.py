@@ -1,0 +1,263 @@
+"""Weights files that somebody else made: they hold numbers and say which network these are of, and make nothing else
+happen: no other file is read, nothing is downloaded, no memory is taken that the file does not fill."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests import tiny
+from tests.test_use_translate import about, save
+from toonforge.cli import main
+from toonforge.errors import RunError, ToonforgeError
+from toonforge.nn.weights import read_state
+from toonforge.recipe import component_from_data
+from toonforge.use.model import load_model, load_networks
+
+tiny.register()
+
+VGG = {"type": "vgg19", "layer": "conv1_1"}
+
+
+def weights(folder: Path, kind: str, component: dict[str, Any], tensors: dict[str, torch.Tensor] | None = None) -> Path:
+    """A checkpoint's folder with the one network G."""
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = {**about("G", {"anime": "G(photo)"}), "kind": kind, "component": component}
+    if tensors is None:
+        network = component_from_data(kind, component).without_weights().build()  # type: ignore[attr-defined]
+        tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    save_file(tensors, folder / "G.safetensors", {"toonforge": json.dumps(metadata)})
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every path that is opened through Python, torch or safetensors."""
+    found: list[str] = []
+    true_open, true_load = io.open, torch.load
+    monkeypatch.setattr("io.open", lambda path, *a, **k: (found.append(str(path)), true_open(path, *a, **k))[1])
+    monkeypatch.setattr("torch.load", lambda path, *a, **k: (found.append(str(path)), true_load(path, *a, **k))[1])
+    return found
+
+
+# -- what a file may name ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", ["imagenet", "/etc/passwd", "random", "no/such/file.pth"])
+def test_a_network_with_weights_of_its_own_takes_those_of_the_file(
+    tmp_path: Path, named: str, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`weights` says where training began. It is neither read nor downloaded again, wherever it is said to lie."""
+
+    def refuse(*args: Any, **more: Any) -> Any:
+        raise AssertionError("a download")
+
+    monkeypatch.setattr("toonforge.nn.vgg.downloaded", refuse)
+    folder = weights(tmp_path / "model", "networks", {**VGG, "weights": named})
+    loaded = load_networks(folder)
+    assert loaded.modules["G"].features[0].weight.shape == (64, 3, 3, 3)
+    assert not [path for path in opened if "passwd" in path or "no/such" in path]
+
+
+def test_packaged_weights_are_not_loaded_only_to_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toonforge.nn.efficientnet_lite.trained", lambda: 1 / 0)
+    component = {"type": "efficientnet-lite0", "layer": 0, "weights": "imagenet"}
+    assert load_networks(weights(tmp_path / "model", "networks", component)).modules["G"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "datasets", "component": {"type": "hugging-face", "path": "user/set"}}, "holds no network"),
+        ({"kind": "losses", "component": {"type": "l1", "input": "G(x)", "target": "x"}}, "holds no network"),
+        ({"kind": "metrics", "component": {"type": "classifier-gap", "model": "/etc/passwd"}}, r"input|holds no network"),
+        ({"kind": "recipes", "component": {"type": "cyclegan/cyclegan"}}, "recipes|unknown|holds no"),
+        ({"kind": "__class__", "component": {"type": "x"}}, "__class__|no"),
+        ({"component": {"type": "os.system", "command": "touch evil"}}, "os.system"),
+        ({"component": {"type": "../../evil"}}, "evil"),
+        ({"component": {"type": "negative/invert", "__class__": "x"}}, "__class__"),
+        ({"component": {"type": "absent/network"}}, "absent"),
+    ],
+)  # fmt: skip
+def test_only_registered_networks_are_built(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    save(tmp_path, "G", {**about("G", {"anime": "G(photo)"}), **change})
+    with pytest.raises(ToonforgeError, match=message):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["__import__('os').system('x')", "G.__class__(photo)", "eval(photo)", "G(photo); import os", "lambda: 0", "${HOME}"],
+)  # fmt: skip
+def test_expressions_of_a_file_are_calls_of_ops_and_networks(tmp_path: Path, expression: str) -> None:
+    for metadata in (about("G", {"anime": expression}), about("G", {"anime": "G(s)"}, {"s": expression})):
+        save(tmp_path, "G", metadata)
+        with pytest.raises(RunError):
+            load_model(tmp_path)
+
+
+def test_a_file_says_which_network_it_is_and_never_which_file(tmp_path: Path) -> None:
+    """A name with a path in it is a name: nothing is looked for or written there."""
+    save(tmp_path / "model", "G", {**about("../../evil", {"anime": "G(photo)"})})
+    with pytest.raises(RunError, match="offers no translation"):
+        load_model(tmp_path / "model")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["G.safetensors", "model"]
+
+
+# -- how much a file may ask for ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [10**5, 10**9, 10**15, 2**63 - 1, 10**30])
+def test_a_few_bytes_ask_for_no_network_of_any_size(tmp_path: Path, width: int) -> None:
+    few = {"0.weight": torch.zeros(4, 3, 3, 3)}
+    folder = weights(tmp_path / "model", "generators", {"type": "tiny/generator", "width": width}, few)
+    with pytest.raises(ToonforgeError, match=r"does not fit|width"):
+        load_networks(folder)
+
+
+def test_a_network_without_end_is_given_up_soon(tmp_path: Path) -> None:
+    """Many parts take time in place of memory."""
+    component = {"type": "cyclegan/resnet", "width": 1, "blocks": 10**7}
+    folder = weights(tmp_path / "model", "generators", component, {"a": torch.zeros(1)})
+    began = time.monotonic()
+    with pytest.raises(ToonforgeError, match=r"far larger than the file|blocks|width"):
+        load_networks(folder)
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize(
+    ("tensors", "found"),
+    [
+        (
+            {"0.weight": torch.zeros(5, 3, 3, 3)},
+            r"0\.weight: \[4, 3, 3, 3\] in the network, \[5, 3, 3, 3\] in the file",
+        ),
+        ({"other": torch.zeros(1)}, "0.weight: .* not in the file"),
+        ({}, "not in the file"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, tensors: dict[str, torch.Tensor], found: str) -> None:
+    folder = weights(tmp_path / "model", "generators", {"type": "tiny/generator"}, tensors)
+    with pytest.raises(RunError, match=found):
+        load_networks(folder)
+
+
+def test_a_tensor_too_many_is_told(tmp_path: Path) -> None:
+    folder = weights(tmp_path / "model", "generators", {"type": "tiny/generator"})
+    state = torch.nn.Module()
+    assert load_networks(folder).modules["G"] is not state
+    from safetensors.torch import load_file
+
+    tensors = {**load_file(folder / "G.safetensors"), "extra": torch.zeros(3)}
+    weights(folder, "generators", {"type": "tiny/generator"}, tensors)
+    with pytest.raises(RunError, match="extra"):
+        load_networks(folder)
+
+
+def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path: Path) -> None:
+    for header in (
+        {"w": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}},
+        {"w": {"dtype": "F32", "shape": [2**62, 2**62], "data_offsets": [0, 4]}},
+        {"w": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}},
+        {"w": {"dtype": "pickle", "shape": [1], "data_offsets": [0, 4]}},
+    ):
+        text = json.dumps({**header, "__metadata__": {"toonforge": json.dumps(about("G", {"a": "G(x)"}))}}).encode()
+        (tmp_path / "G.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+        with pytest.raises(RunError, match="no weights file"):
+            load_model(tmp_path)
+    for size in (2**63, 2**40, 0):
+        (tmp_path / "G.safetensors").write_bytes(size.to_bytes(8, "little") + b"{}")
+        with pytest.raises(RunError, match="no weights file"):
+            load_model(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_in_the_place_of_weights_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "G.safetensors")
+    for path in (tmp_path, tmp_path / "G.safetensors"):
+        with pytest.raises(RunError):
+            load_model(path)
+
+
+# -- pickles --------------------------------------------------------------------------------------------------------
+
+
+class Evil:
+    """Its pickle writes a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.write_text, (self.path, "caught"))
+
+
+def a_zip(path: Path, evil: Evil) -> None:
+    torch.save(evil, path)
+
+
+def a_legacy_file(path: Path, evil: Evil) -> None:
+    torch.save(evil, path, _use_new_zipfile_serialization=False)
+
+
+def a_bare_pickle(path: Path, evil: Evil) -> None:
+    path.write_bytes(pickle.dumps(evil, 2))
+
+
+def a_tar(path: Path, evil: Evil) -> None:
+    """The oldest format, which torch before 2.6 reads with all of pickle even where tensors alone are asked for."""
+    with tarfile.open(path, "w") as file:
+        for name in ("sources", "storages", "tensors", "pickle"):
+            header = tarfile.TarInfo(name)
+            data = pickle.dumps(evil, 2)
+            header.size = len(data)
+            file.addfile(header, io.BytesIO(data))
+
+
+def a_zip_of_something_else(path: Path, evil: Evil) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", pickle.dumps(evil, 2))
+        file.writestr("archive/version", "3\n")
+
+
+@pytest.mark.parametrize("make", [a_zip, a_legacy_file, a_bare_pickle, a_tar, a_zip_of_something_else])
+@pytest.mark.parametrize("ending", ["pth", "pt", "safetensors", "ckpt"])
+def test_weights_that_a_recipe_names_run_nothing(tmp_path: Path, make: Any, ending: str) -> None:
+    path, caught = tmp_path / f"weights.{ending}", tmp_path / "caught"
+    make(path, Evil(caught))
+    with pytest.raises(ToonforgeError, match="cannot be read as weights"):
+        read_state(path)
+    assert not caught.exists()
+    if make is a_bare_pickle:
+        pickle.loads(path.read_bytes())
+        assert caught.exists(), "the file is as evil as it looks"
+
+
+def test_torch_is_not_even_asked_to_read_a_tar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_tar(tmp_path / "weights.pth", Evil(tmp_path / "caught"))
+    monkeypatch.setattr("torch.load", lambda *a, **k: (tmp_path / "caught").write_text("caught"))
+    with pytest.raises(ToonforgeError, match="a tar file"):
+        read_state(tmp_path / "weights.pth")
+    assert not (tmp_path / "caught").exists()
+
+
+@pytest.mark.parametrize("make", [a_zip, a_legacy_file, a_bare_pickle, a_tar])
+def test_a_pickle_in_the_place_of_a_model_is_no_weights_file(
+    tmp_path: Path, make: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "G.safetensors", Evil(tmp_path / "caught"))
+    (tmp_path / "a.png").write_bytes(b"")
+    assert main(["translate", str(tmp_path), str(tmp_path / "a.png"), "--cpu"]) == 2
+    assert "is no weights file of toonforge" in capsys.readouterr().err
+    assert not (tmp_path / "caught").exists()
