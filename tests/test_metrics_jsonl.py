@@ -156,7 +156,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     stumbles = iter([True])
-    troubles = {4: stumble, 2: fail, 3: lambda: time.sleep(0.3)}
+    troubles = {5: stumble, 2: fail, 3: lambda: time.sleep(0.3)}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(looking, "Watch", Fussy)

@@ -207,7 +207,12 @@ def fails(error: BaseException, at: int) -> Callable[..., None]:
     [
         (RunError("no such thing"), RunError, "failed", "no such thing"),
         (ZeroDivisionError("by\nzero"), ZeroDivisionError, "failed", "ZeroDivisionError: by"),
-        (torch.cuda.OutOfMemoryError("tried 2 GiB\nmore"), RunError, "failed", "out of memory at step 3: tried 2 GiB"),
+        (
+            torch.cuda.OutOfMemoryError("tried 2 GiB\nmore"),
+            RunError,
+            "failed",
+            "out of memory while training, after step 3: tried 2 GiB; with train.batch_size = ",
+        ),
         (KeyboardInterrupt(), KeyboardInterrupt, "interrupted", "left at once"),
     ],
     ids=["ours", "a-bug", "memory", "second-ctrl-c"],
@@ -226,7 +231,8 @@ def test_the_log_says_why_a_run_ended_before_its_end(
         with pytest.raises(raised):
             train(recipe("log.every = 1"), folder=tmp_path / "run", cpu=True)
     end = last(tmp_path / "run")
-    assert (end["event"], end["step"], end["reason"], end["message"]) == ("end", 3, reason, message)
+    assert (end["event"], end["step"], end["reason"]) == ("end", 3, reason)
+    assert end["message"].startswith(message)
     assert train(recipe("log.every = 1"), folder=tmp_path / "run", resume=True, cpu=True).reason == "done"
     assert [event["reason"] for event in events_of(tmp_path / "run", "end")] == ["done"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _SAID = (
     "out of memory",  # CUDA, MPS, XPU, HIP
@@ -22,3 +24,20 @@ def is_out_of_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     text = str(error).lower() if isinstance(error, RuntimeError) else ""
     return any(words in text for words in _SAID)
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Let an error for want of memory know what was being done, in words: "measuring". The innermost one counts."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error) and done_at(error) is None:
+            error.toonforge_doing = what  # type: ignore[attr-defined]
+        raise
+
+
+def done_at(error: BaseException) -> str | None:
+    """What was being done as `doing` has it; None where nobody said."""
+    what = getattr(error, "toonforge_doing", None)
+    return what if isinstance(what, str) else None

@@ -32,6 +32,7 @@ from toonforge.runs.log import NAME, truncate, write_event, write_events
 MAY_CHANGE = (
     "train.steps",
     "train.epochs",
+    "train.accumulate",
     "train.checkpoint",
     "train.samples",
     "train.metrics",

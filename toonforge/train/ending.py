@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-import torch
-
 from toonforge import events
 from toonforge.errors import RunError
-from toonforge.train.failures import in_a_line, out_of_memory
+from toonforge.train.failures import in_a_line
 from toonforge.train.looking import Looking
 from toonforge.train.lost import lost
 from toonforge.train.saving import Saving
+from toonforge.train.short import short_of_memory
 from toonforge.train.telling import Telling
 
 
@@ -51,15 +50,17 @@ class Ending:
             self._written("interrupted", "left at once")
             raise
         except Exception as error:
-            told = lost(error) or error
-            if isinstance(error, torch.cuda.OutOfMemoryError):
-                told = out_of_memory(self.done(), error)
+            told = lost(error) or self._short(error) or error
             self._written("failed", in_a_line(told))
             with suppress(Exception):  # the failure is what is told of, whatever fails while it is
                 self.telling.tell("run_finished", finished=self._finished("failed"))
             if told is error:
                 raise
             raise told from error
+
+    def _short(self, error: Exception) -> RunError | None:
+        training = self.looking.training
+        return short_of_memory(error, training.recipe, self.telling.folder.path, str(training.device), self.done())
 
     def _written(self, reason: str, message: str) -> None:
         with suppress(RunError):

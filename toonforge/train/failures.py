@@ -69,17 +69,6 @@ def none_whole(run: Path, problems: Sequence[Problem]) -> RunError:
     )
 
 
-def out_of_memory(step: int, error: Exception) -> RunError:
-    """A device that is too small, after `step` steps; `error` is torch's."""
-    return RunError(
-        Problem(
-            message=f"out of memory at step {step}",
-            found=str(error).split("\n")[0] or None,
-            hint="lower data.image_size or the networks' width, raise train.accumulate, or train in bf16",
-        )
-    )
-
-
 def in_a_line(error: Exception) -> str:
     """An error as the log's `end` has it."""
     if not isinstance(error, ToonforgeError):

@@ -10,6 +10,7 @@ import torch
 
 from toonforge import events
 from toonforge.errors import Problem
+from toonforge.memory import doing
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
 from toonforge.runs.disk import writing
@@ -68,7 +69,7 @@ class Saving:
             return
         if self.telling.main:
             self.folder.sync_log()  # a resume writes nothing of before its checkpoint again
-        with writing(self.folder.path):
+        with writing(self.folder.path), doing("saving a checkpoint"):
             folder = self.checkpoints.save(step, self._saved())
         self.saved = step
         self.telling.write("checkpoint", step, folder=self._relative(step))
@@ -97,7 +98,8 @@ class Saving:
         damaged = [str(problem) for problem in problems]
         if found < 0:
             return 0, damaged, ["there is no checkpoint yet: beginning at step 0"]
-        self.saved, notes = self.checkpoints.load(self.checkpoints.path(found), saved)
+        with doing("loading a checkpoint"):
+            self.saved, notes = self.checkpoints.load(self.checkpoints.path(found), saved)
         return self.saved, damaged, notes
 
     def _shared(self, number: int) -> int:

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from toonforge import registries
 from toonforge.data.transforms import normalised
+from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
@@ -169,9 +170,9 @@ class Training:
             arguments = self.engine.arguments(compiled, part)
             try:
                 value = loss(**arguments)
-            except torch.cuda.OutOfMemoryError:
-                raise
             except Exception as error:
+                if is_out_of_memory(error):
+                    raise
                 kind = type(term.loss).__name__
                 raise RuntimeError(f"the loss phases.{phase.name}.losses.{name} ({kind}) failed: {error}") from error
             self._note(self.losses, f"{phase.name}.{name}", value, parts)

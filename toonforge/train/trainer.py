@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import attrs
@@ -15,7 +15,8 @@ from toonforge.data.loader import Batch, TrainLoader
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
-from toonforge.errors import Problem, RunError
+from toonforge.errors import DataError, Problem, RunError
+from toonforge.memory import doing
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
@@ -28,8 +29,9 @@ from toonforge.train.pace import Pace
 from toonforge.train.phases import total_steps
 from toonforge.train.process import in_group
 from toonforge.train.saving import Saving
+from toonforge.train.short import short_of_memory
 from toonforge.train.state import DTYPES
-from toonforge.train.step import PATIENCE, Training, make_accelerator
+from toonforge.train.step import PATIENCE, Training, has_accelerator, make_accelerator
 from toonforge.train.stopping import Stopped, Stopping
 from toonforge.train.telling import Telling
 from toonforge.validation.validation import Validation
@@ -68,6 +70,11 @@ def train(
             trainer = Trainer(recipe, RunFolder(folder), listeners, cpu)
             with trainer.folder.alone(resume) if trainer.main else nullcontext():
                 return trainer.run(source, resume)
+    except Exception as error:  # of training, the ending has told already
+        told = short_of_memory(error, recipe, folder, "cpu" if cpu or not has_accelerator() else "the device", None)
+        if told is None:
+            raise
+        raise told from error
     finally:
         if not joined_before and in_group():
             # Threads of the group that are still there when the process ends may abort it.
@@ -86,7 +93,8 @@ class Trainer:
         self.source = only_used(recipe.data.build("train"), recipe.data.groups(), used)
         self.epoch = steps_per_epoch(self.source.sizes, recipe.train.batch_size)
         self.total = total_steps(recipe.train, self.epoch)
-        self.training = Training(recipe, self.total, self.epoch, self.accelerator)
+        with doing("building the networks"):
+            self.training = Training(recipe, self.total, self.epoch, self.accelerator)
         self.telling = Telling(folder, self.main, listeners)
         self.stopping = Stopping(self.telling.stopping, PATIENCE)
         self.saving = Saving(recipe, folder, self.training, self.accelerator, self.telling)
@@ -112,6 +120,7 @@ class Trainer:
             skipped=self._skip,
             write=self.telling.write,
             check=self.stopping.check,
+            retried=lambda path, retried: self.telling.retry(self.done, path, retried),
         )
 
     # -- the run ----------------------------------------------------------------------------------------------
@@ -193,7 +202,7 @@ class Trainer:
             self.telling.late(self.done, seconds, loader.reading)
 
         with closing(self.stopping.waiting(batches, slow)) as batches, self._stoppable():
-            for batch in batches:
+            for batch in self._safely(batches):
                 self._step(batch)
                 last = self.done == self.total
                 if last or self.done == 1 or self._due(self.recipe.train.log.every):
@@ -206,6 +215,21 @@ class Trainer:
                 if self._ended():
                     break
         self._save()
+
+    def _safely(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches. Where no further one can be had, what was trained until then is saved before that is told."""
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (DataError, RunError, MemoryError):
+                if self.done and self.accelerator.num_processes == 1:  # others would have to save with this one
+                    with suppress(Exception):
+                        self._save()
+                raise
+            yield batch
+            del batch
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:

@@ -20,14 +20,16 @@ import torch
 from PIL import Image
 
 from toonforge.components import ImageSource, Metric, Shape, expressions
+from toonforge.data.reading.again import Retried
 from toonforge.data.seeds import seed_all
 from toonforge.events import FILTER, About
 from toonforge.inference import Inference
+from toonforge.memory import doing
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.validation.baselines import filter_missing, filtered, filtered_name, variants
 from toonforge.validation.independence import dependence
-from toonforge.validation.items import Batch, Items, go_on
+from toonforge.validation.items import Batch, Items, go_on, nobody
 from toonforge.validation.protocol import Setting, protocol
 from toonforge.validation.subjects import (
     HEADLINE,
@@ -74,6 +76,7 @@ class Measuring:
         preparation: how the pictures were prepared (`toonforge.components.Dataset.preparation`).
         trained: networks that change from one measurement to the next; all when left out.
         check: asked before each picture and each result, and may raise: the measurement is then of no use.
+        retried: told (path, how it went) of each picture that was read at a later try.
 
     Raises:
         ToonforgeError: a metric's weights or packages are missing.
@@ -94,10 +97,13 @@ class Measuring:
         preparation: str = "",
         trained: Collection[str] | None = None,
         check: Callable[[], None] = go_on,
+        retried: Callable[[str, Retried], None] = nobody,
     ) -> None:
         self.metrics, self.graph = metrics, graph
         self.setting = Setting(part=part, weights=weights, preparation=preparation)
-        self._items = Items(source=source, groups=groups, device=device, dtype=dtype, skipped=skipped, check=check)
+        self._items = Items(
+            source=source, groups=groups, device=device, dtype=dtype, skipped=skipped, check=check, retried=retried
+        )
         self._filtered = {filtered_name(field): field for fields in groups.values() for field in fields}
         changing = graph.networks if trained is None else frozenset(trained)
         shapes = {field: shape for fields in groups.values() for field, shape in fields.items()}
@@ -122,12 +128,17 @@ class Measuring:
             progress: told (pictures done, pictures there are) after each batch.
         """
         began = time.perf_counter()
-        try:
-            outcomes = self._outcomes(inference, progress)
-        except _OtherPictures:
-            self._forget()
-            outcomes = self._outcomes(inference, progress)
-        return self._results(outcomes, time.perf_counter() - began)
+
+        def outcomes() -> dict[Key, Outcome]:
+            try:
+                return self._outcomes(inference, progress)
+            except _OtherPictures:
+                self._forget()
+                return self._outcomes(inference, progress)
+
+        with doing("measuring"):
+            found = self._items.in_smaller_batches(outcomes, self._forget)
+        return self._results(found, time.perf_counter() - began)
 
     def _forget(self) -> None:
         """Remember nothing: what is remembered is of pictures that are no longer all there."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from toonforge.components import BuiltMetric, DrawsPicture, Keeps, KnowsProtocol, Metric, expressions
 from toonforge.data.seeds import seed_all
 from toonforge.errors import ToonforgeError
+from toonforge.memory import is_out_of_memory
 from toonforge.recipe.expr import Expr
 
 HEADLINE = ""
@@ -56,9 +57,9 @@ class State:
         """A metric that fails is a number less, and no reason to end a training; to be out of memory is one."""
         try:
             yield
-        except (torch.cuda.OutOfMemoryError, MemoryError):
-            raise
         except Exception as error:
+            if is_out_of_memory(error):
+                raise
             self.failed = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
 
 

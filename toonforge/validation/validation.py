@@ -10,14 +10,16 @@ import torch
 
 from toonforge import events
 from toonforge.components import ImageSource
+from toonforge.data.reading.again import Retried
 from toonforge.files import save_picture
 from toonforge.inference import Inference
+from toonforge.memory import doing
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.runs.disk import writing
 from toonforge.runs.folder import RunFolder
 from toonforge.validation.grid import Drawn, save_grid, save_strips, translate_fixed
-from toonforge.validation.items import Items
+from toonforge.validation.items import Items, nobody
 from toonforge.validation.measuring import Measuring
 from toonforge.validation.weights import weights_of
 
@@ -35,6 +37,7 @@ class Validation:
         skipped: told (path, reason) of each unreadable picture.
         write: told (event, step, its values) of what is whole on the disk, for the log.
         check: asked before each picture, and may raise: nothing is then written.
+        retried: told (path, how it went) of each picture that was read at a later try.
 
     Raises:
         ToonforgeError: a metric's weights or packages are missing.
@@ -50,12 +53,15 @@ class Validation:
         skipped: Callable[[str, str], None],
         write: Callable[..., None],
         check: Callable[[], None],
+        retried: Callable[[str, Retried], None] = nobody,
     ) -> None:
         self.recipe, self.source, self.folder = recipe, source, folder
         self._write = write
         self._graph = Graph(recipe.modules, recipe.signals)
         groups = recipe.data.groups()
-        self._items = Items(source=source, groups=groups, device=device, dtype=dtype, skipped=skipped, check=check)
+        self._items = Items(
+            source=source, groups=groups, device=device, dtype=dtype, skipped=skipped, check=check, retried=retried
+        )
         self._measuring = Measuring(
             recipe.metrics,
             source,
@@ -69,6 +75,7 @@ class Validation:
             preparation=recipe.data.preparation(PART),
             trained={name for phase in recipe.phases.values() for name in phase.updates},
             check=check,
+            retried=retried,
         )
 
     def draw(self, inference: Inference, step: int) -> Drawn | None:
@@ -79,7 +86,11 @@ class Validation:
         """
         recipe = self.recipe
         count = recipe.train.samples.count
-        shown = [*translate_fixed(recipe.translations, self._graph, self._items, inference, count)]
+        with doing("drawing"):
+            shown = self._items.in_smaller_batches(
+                lambda: [*translate_fixed(recipe.translations, self._graph, self._items, inference, count)],
+                again=lambda: None,
+            )
         if not shown:
             return None
         name = f"step-{step:06d}"
