@@ -35,6 +35,8 @@ GRACE = 3.0
 """Seconds that the other processes have to notice that one has failed; and all, to leave at a second request."""
 SHOW_CURSOR = "\x1b[?25h"
 """What a terminal is told when its live display was killed, which hides the cursor."""
+SAID = 10.0
+"""Seconds after a request when it is said that it is still being followed."""
 ALONE = 30.0
 """Seconds that the others have to follow one that was asked to stop: they do so at once, or were not asked."""
 
@@ -121,6 +123,8 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> 
             click.echo(SHOW_CURSOR, err=True)
         if failed:
             return _tell(failed, count, folder)
+        if len(requests) > 1 and any(worker.code == -signal.SIGKILL for worker in workers):
+            click.echo(f"left at once; {_next(folder)}", err=True)
         return 130 if any(worker.code for worker in workers) else 0
 
 
@@ -184,7 +188,7 @@ def _passing_on(workers: Sequence[Worker]) -> Iterator[list[float]]:
 def _wait(workers: Sequence[Worker], requests: Sequence[float]) -> list[Worker]:
     """Wait for all, and end them when they cannot go on; returns those that failed by themselves, in that order."""
     failed: list[Worker] = []
-    deadline = float("inf")
+    deadline, said = float("inf"), False
 
     def look() -> bool:
         failed.extend(worker for worker in workers if worker not in failed and worker.code not in (None, 0, *STOPPED))
@@ -200,6 +204,9 @@ def _wait(workers: Sequence[Worker], requests: Sequence[float]) -> list[Worker]:
             deadline = min(deadline, now + ALONE)
         if now > deadline:
             break
+        if not said and requests and now > requests[0] + SAID:
+            said = True
+            click.echo("waiting for the processes to save and stop (Ctrl-C again to leave at once)", err=True)
         time.sleep(0.05)
     return failed
 
@@ -213,7 +220,7 @@ def _tell(failed: Sequence[Worker], count: int, folder: Path | None) -> int:
     name = f"process {cause.rank + 1} of {count}"
     report = cause.told()
     if report is None:
-        raise RunError(_ended(name, cause, _next(folder, count)))
+        raise RunError(_ended(name, cause, _next(folder)))
     if report.problems:
         raise RunError(*report.problems)
     click.echo(f"{name}:\n{report.fault}", err=True)
@@ -245,11 +252,11 @@ def _named(number: int) -> str:
     return signal.Signals(number).name if number in {int(one) for one in signal.Signals} else "unknown"
 
 
-def _next(folder: Path | None, count: int) -> str:
+def _next(folder: Path | None) -> str:
     """What to type now."""
     if folder is None or not (folder / "resolved.toml").is_file():
         return "nothing was trained yet: start it again"
-    return f"go on with: toonforge run {shlex.quote(str(folder))} --resume --processes {count}"
+    return f"go on with: toonforge run {shlex.quote(str(folder))} --resume"
 
 
 def free_port() -> int:

@@ -19,6 +19,7 @@ from typing import TypeVar
 import torch
 from torch.distributed import ProcessGroup, Work
 
+from toonforge.train.insisting import insisting
 from toonforge.train.process import in_group
 from toonforge.train.reader import Reader
 
@@ -76,7 +77,8 @@ class Stopping:
         heeded = [number for number in SIGNALS if not (number == HANGUP and signal.getsignal(number) is signal.SIG_IGN)]
         before = {number: signal.signal(number, self._ask) for number in heeded}
         try:
-            yield
+            with insisting(heeded, MOMENT):
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -1,0 +1,62 @@
+"""A second request to leave, heeded even where Python cannot: in a read that hangs, or a library that waits for others.
+
+Python runs a signal's handler only between two of its own instructions, of the main thread. But it notes each signal at
+once in a pipe, and a thread that reads it ends the process where the main thread does not.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+LEAVES = 3.0
+"""Seconds that the main thread has to leave at a second request before the process is ended."""
+
+
+@contextmanager
+def insisting(numbers: Sequence[int], moment: float) -> Iterator[None]:
+    """Within it, a second request by signals ends this process if nothing else does; for the main thread.
+
+    Args:
+        numbers: the signals, which have handlers.
+        moment: seconds within which signals are one request.
+    """
+    if os.name != "posix":
+        yield
+        return
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    over = threading.Event()
+    thread = threading.Thread(target=_watch, args=(read, {*numbers}, moment, over), name="toonforge-leave", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        os.write(write, b"\0")
+        thread.join()
+        os.close(read)
+        os.close(write)
+
+
+def _watch(read: int, numbers: set[int], moment: float, over: threading.Event) -> None:
+    began: float | None = None
+    while not over.is_set():
+        (number,) = os.read(read, 1)
+        now = time.monotonic()
+        if number not in numbers or over.is_set():
+            continue
+        if began is not None and now - began >= moment:
+            if not over.wait(LEAVES):
+                with suppress(OSError, RuntimeError, ValueError):
+                    print("left at once", file=sys.stderr, flush=True)
+                os._exit(130)
+            return
+        began = now if began is None else began
