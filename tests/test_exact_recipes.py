@@ -26,7 +26,6 @@ METHODS = {
     "cyclegan/cyclegan",
     "mha-unet/mha-unet",
     "pix2pix/pix2pix",
-    "recipes/cartoon_pix2pix_augmented.toml",
     "recipes/paper/faces_cyclegan.toml",
     "toon2real/toon2real",
 }
