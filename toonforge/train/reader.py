@@ -71,14 +71,16 @@ class Reader(Generic[T]):
         if stop():
             return None
         self._asks.put(True)
-        began, said = time.monotonic(), 0.0
+        began = time.monotonic()
+        told = began
         while True:
             try:
-                arrived: T | object = self._here.get(timeout=LONG)
+                # Not longer at once: a signal may reach another thread, and is heeded when this one comes round.
+                arrived: T | object = self._here.get(timeout=min(1.0, LONG))
             except Empty:
-                said += LONG
-                if slow is not None:
-                    slow(time.monotonic() - began)
+                if slow is not None and time.monotonic() >= told + LONG:
+                    told = time.monotonic()
+                    slow(told - began)
                 continue
             if isinstance(arrived, _Failed):
                 raise arrived.error
