@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _begin(arguments: Sequence[str] | None) -> int:
     from toonforge.cli import leaving, worker
     from toonforge.cli.group import VERBS
+    from toonforge.cli.harmless import obeying_nobody
     from toonforge.cli.output import lasting
 
     # No `list(…)` here: importing the verb of that name binds it in this module.
@@ -35,7 +36,7 @@ def _begin(arguments: Sequence[str] | None) -> int:
         keep_folder_out()
     if trains:
         leaving.at_once()
-    with lasting() if verb in LASTING else nullcontext():
+    with lasting() if verb in LASTING else nullcontext(), obeying_nobody():
         code = _main(given)
     if trains:
         leaving.at_once(code, say="")  # Python's own end, in which nothing can be caught, is still to come

@@ -10,7 +10,7 @@ from toonforge.report.compare_curves import COLOURS, Curve, charts
 from toonforge.report.compare_metrics import REFERENCES, Metric
 from toonforge.report.compare_pictures import SideBySide, side_by_side
 from toonforge.report.compare_recipes import Differing
-from toonforge.report.compare_table import Table, link
+from toonforge.report.compare_table import Table, href, link
 from toonforge.report.compared import Compared
 from toonforge.report.html import render_page
 from toonforge.report.pictures import Pictures
@@ -122,12 +122,11 @@ def _run(run: Compared, place: Path, there: Sequence[Compared]) -> Mapping[str, 
     told = dict(state(run.record))
     if run.problem is not None and run.state == "failed":
         told |= {"tone": "mend", "word": "failed", "told": run.problem}
-    folder = link(run.folder, place)
     return {
         "name": run.name,
         "state": told,
         "warnings": warnings(run.record),
-        "folder": folder,
-        "report": f"{folder}/{REPORT}" if (run.folder / REPORT).is_file() else None,
+        "folder": link(run.folder, place),
+        "report": f"{href(run.folder, place)}/{REPORT}" if (run.folder / REPORT).is_file() else None,
         "colour": [one.name for one in there].index(run.name) % COLOURS + 1,
     }

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import attrs
 
@@ -265,3 +266,8 @@ def link(folder: Path, place: Path) -> str:
         return Path(os.path.relpath(folder.resolve(), place.resolve())).as_posix()
     except ValueError:  # on another drive of Windows
         return folder.resolve().as_posix()
+
+
+def href(folder: Path, place: Path) -> str:
+    """The same as an address: whatever the folder is called, it leads there, and nothing in it ends a link."""
+    return quote(os.fsencode(link(folder, place)))

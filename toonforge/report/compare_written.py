@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toonforge.report.compare_metrics import Metric, value_of
 from toonforge.report.compare_recipes import Differing
-from toonforge.report.compare_table import Column, Table, link
+from toonforge.report.compare_table import Column, Table, href
 from toonforge.report.compared import Compared
 
 
@@ -27,7 +27,7 @@ def markdown(table: Table, runs: Sequence[Compared], title: str, place: Path) ->
         cells = [_cell(column, index) for column in table.columns]
         if index < table.runs:
             at = next(at for at, column in enumerate(table.columns) if column.kind == "run")
-            cells[at] = f"[{cells[at]}](<{link(runs[index].folder, place)}/>)"
+            cells[at] = f"[{cells[at]}](<{href(runs[index].folder, place)}/>)"
         else:
             cells = [f"*{cell}*" if cell else "" for cell in cells]
         lines.append(_row(cells))

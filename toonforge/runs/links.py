@@ -29,8 +29,7 @@ def refuse_links(folder: Path) -> None:
                         message=f"{path} is a link that leads out of the run's folder",
                         found=leads,
                         expected="files and folders that lie in it",
-                        hint="put what it leads to in its place; on a disk that is too small, let the run's whole folder "
-                        "be a link",
+                        hint="put what it leads to in its place; the run's whole folder may be a link",
                     )
                 )
         elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
