@@ -18,13 +18,17 @@ from tests.ranks import together
 from tests.tiny import BuiltTinyMetric, TinyMetric, TinySource
 from toonforge import recipe as recipes
 from toonforge.errors import UnreadableImage
-from toonforge.events import Finished
+from toonforge.events import Finished, Measured, Step, Warned
 from toonforge.recipe.model import Recipe
+from toonforge.runs import folder as run_folder
 from toonforge.runs.folder import RunFolder
 from toonforge.runs.leftovers import remove_after
-from toonforge.train import saving, stopping
+from toonforge.train import looking, saving, stopping
 from toonforge.train.saving import Saving
 from toonforge.train.trainer import train
+from toonforge.train.watch import Over, Watch
+from toonforge.train.watch.finding import Finding
+from toonforge.validation.grid import Drawn
 
 RECIPE = """
 name = "exact"
@@ -168,21 +172,25 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Callable[[], int]
     return lambda: count
 
 
-@pytest.mark.parametrize("first", range(1, 12))
-def test_a_kill_at_any_operation_leaves_no_trace(tiny: None, whole: Path, tmp_path: Path, first: int) -> None:
-    """Again and again in one run, each time some moments later than the last."""
+def killed_again_and_again(folder: Path, first: int, step: int) -> None:
+    """Train through starts that are killed, each `step` moments later than the last one, until one reaches the end."""
     number, starts, done = first, 0, False
     while not done:
         with pytest.MonkeyPatch.context() as patch:
             count = killed_at(patch, number)
             try:
-                begun = (tmp_path / "run/resolved.toml").is_file()
-                train(recipe(), folder=tmp_path / "run", resume=begun, cpu=True)
+                begun = (folder / "resolved.toml").is_file()
+                train(recipe(), folder=folder, resume=begun, cpu=True)
                 done = True
             except Killed:
                 starts += 1
-        number += 11 if count() >= number else 0
+        number += step if count() >= number else 0
     assert starts >= 3
+
+
+@pytest.mark.parametrize("first", range(1, 12, 2))
+def test_a_kill_at_any_operation_leaves_no_trace(tiny: None, whole: Path, tmp_path: Path, first: int) -> None:
+    killed_again_and_again(tmp_path / "run", first, 11)
     assert_same(whole, tmp_path / "run")
 
 
@@ -191,6 +199,63 @@ def test_a_finished_run_is_resumed_without_a_trace(tiny: None, whole: Path, tmp_
     again = train(recipe(), folder=tmp_path / "run", resume=True, cpu=True)
     assert_same(whole, tmp_path / "run")
     assert attrs.evolve(again, seconds=0, warnings=()) == attrs.evolve(first, seconds=0, warnings=())
+
+
+class Fussy(Watch):
+    """Finds something wrong at every other look of each kind."""
+
+    def logged(self, step: Step) -> list[Warned | Over]:
+        return self._told.changes(step.step, [finding("exploding", step.step in (3, 4, 7))])
+
+    def drawn(self, step: int, drawn: Drawn) -> list[Warned | Over]:
+        return self._told.changes(step, [finding("unchanged", step in (2, 6))])
+
+    def measured(self, measured: Measured) -> list[Warned | Over]:
+        return self._told.changes(measured.step, [finding("not-beaten", measured.step in (3, 8))])
+
+
+def finding(kind: str, wrong: bool) -> Finding:
+    return Finding(kind=kind, about="anime", begins=wrong, lasts=wrong, message="it is so", hint="wait")
+
+
+@pytest.mark.parametrize("first", range(1, 8, 2))
+def test_what_looks_wrong_is_said_once_whenever_a_run_is_killed(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    monkeypatch.setattr(looking, "Watch", Fussy)
+    train(recipe(), folder=tmp_path / "whole", cpu=True)
+    assert {"warning", "over"} <= {event for event, _ in seen(tmp_path / "whole")}
+    killed_again_and_again(tmp_path / "parts", first, 7)
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("where", ["drawing", "grid"])
+def test_a_kill_while_drawing_costs_no_step_where_a_checkpoint_was_due(tiny: None, tmp_path: Path, where: str) -> None:
+    with pytest.raises(Killed):
+        start(tmp_path / "run", Way("kill", 4, where))
+    assert checkpoint_of(tmp_path / "run", "latest")[""] == b"step-000004"
+
+
+def test_the_log_is_on_the_disk_before_the_checkpoint_that_follows_it(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that loses its power keeps what was flushed: no line of before a checkpoint may be missing."""
+    flushed = [0]
+
+    def sync(path: Path) -> None:
+        if path.name == "metrics.jsonl":
+            flushed[0] = path.stat().st_size
+
+    save = saving.Checkpoints.save
+
+    def saved(self: saving.Checkpoints, *args: Any) -> Path:
+        assert flushed[0] == (tmp_path / "run/metrics.jsonl").stat().st_size
+        return save(self, *args)
+
+    monkeypatch.setattr(run_folder, "sync", sync)
+    monkeypatch.setattr(saving.Checkpoints, "save", saved)
+    train(recipe(), folder=tmp_path / "run", cpu=True)
+    assert flushed[0] > 0
 
 
 # -- kinds of training --------------------------------------------------------------------------------------------------
