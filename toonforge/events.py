@@ -154,7 +154,7 @@ class Finished:
         metrics: metric name -> its results.
         about: metric name -> how its numbers were made.
         pictures: metric name -> the picture it drew, for those that draw one.
-        grid: the last validation grid, if one was drawn.
+        grid: the validation grid of this step, if one was drawn.
         best: the best measurement, where the recipe asks for one to be kept.
         warnings: what began to look wrong during this start and still does at its end, in the order seen.
         skipped: unreadable pictures: path -> reason.

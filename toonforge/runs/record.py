@@ -187,7 +187,7 @@ def _open(warning: Warning) -> tuple[str, str] | None:
 
 
 def _drop_same(known: list[Any], step: int) -> None:
-    """Resuming a finished run draws and measures its last step again."""
+    """A finished run draws and measures its last step again where a resume changes what there is to see."""
     if known and known[-1].step == step:
         known.pop()
 
