@@ -11,7 +11,6 @@ import click
 
 from toonforge.cli.processes import launch
 from toonforge.cli.worker import is_worker
-from toonforge.components import changed
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe import find, load, verify
@@ -56,6 +55,9 @@ def command(
       toonforge run cyclegan/cyclegan --set data.fields.photo='"my/photos"'
     """
     file, folder = locate(recipe, out, resume)
+    count = int(os.environ["WORLD_SIZE"]) if is_worker() else processes
+    if count is not None:  # part of the recipe, so that its check refuses a batch that cannot be cut among them
+        overrides = (*overrides, f"train.processes={count}")
     loaded = load(file, overrides)
     if name is not None:
         loaded = attrs.evolve(loaded, name=run_name(name))
@@ -65,10 +67,8 @@ def command(
         RunFolder(folder).refuse_busy()
         RunFolder(folder).refuse(resume)
         verify(loaded, file, overrides)
-    count = int(os.environ["WORLD_SIZE"]) if is_worker() else processes or loaded.train.processes
-    loaded = attrs.evolve(loaded, train=changed(loaded.train, processes=count))
-    if count > 1 and not is_worker():
-        return launch(count, arguments, folder)
+    if loaded.train.processes > 1 and not is_worker():
+        return launch(loaded.train.processes, arguments, folder)
     return train(loaded, file, folder, resume, cpu)
 
 
