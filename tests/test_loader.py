@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import get_worker_info
 
 from tests.pictures import fill
 from toonforge.data import PictureSource, UnpairedFolders
 from toonforge.data.loader import Batch, TrainLoader
 from toonforge.data.order import Order
-from toonforge.errors import DataError
+from toonforge.data.workers import died
+from toonforge.errors import DataError, RunError
+
+ROOT = Path(__file__).parent.parent
 
 
 def source_in(root: Path) -> PictureSource:
@@ -169,3 +182,98 @@ def test_a_batch_may_be_larger_than_the_set(source: PictureSource) -> None:
 def test_a_batch_that_cannot_be_cut_evenly_is_refused(source: PictureSource) -> None:
     with pytest.raises(DataError, match="cut evenly"):
         TrainLoader(source, seed=0, batch_size=6, total_steps=1, processes=2, parts=2)
+
+
+class Deadly(Fixed):
+    """A source of which one item ends the worker that reads it, or never comes."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(*(torch.full((), float(number)) for number in range(8)))
+        self.how = how
+
+    def item(self, group: str, index: int, rng: object) -> dict[str, torch.Tensor]:
+        if index == 5 and get_worker_info() is not None:
+            if self.how == "hangs":
+                time.sleep(3600)
+            os.kill(os.getpid(), getattr(signal, self.how))
+        return super().item(group, index, rng)
+
+
+def started() -> set[BaseProcess]:
+    return {*multiprocessing.active_children()}
+
+
+def test_a_worker_that_is_killed_is_one_error_between_two_batches() -> None:
+    before, order = started(), Order({"photo": 8}, 1, 0)
+    good = next(number for number in range(8) if order.draws(number)["photo"].index == 5)
+    loaded = []
+    with pytest.raises(RunError) as caught:
+        loaded += iter(TrainLoader(Deadly("SIGKILL"), seed=0, batch_size=1, total_steps=8, workers=2))
+    (problem,) = caught.value.problems
+    assert problem.message == "a process that loads pictures was killed (signal 9, SIGKILL) while it read 5"
+    assert problem.key == "train.workers" and problem.hint is not None
+    assert "memory runs short" in problem.hint and "train.workers=1" in problem.hint and "--resume" in problem.hint
+    assert started() == before, "no worker is left"
+    came = [float(batch.parts[0]["photo"]) for batch in loaded]
+    assert came == [float(order.draws(number)["photo"].index) for number in range(good)][: len(came)]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (-signal.SIGKILL, ("was killed (signal 9, SIGKILL)", "memory runs short", "train.workers=2")),
+        (-signal.SIGBUS, ("was killed (signal 7, SIGBUS)", "/dev/shm", "train.workers=2")),
+        (-signal.SIGSEGV, ("was killed (signal 11, SIGSEGV)", "a library crashed")),
+        (-63, ("was killed (signal 63", "a library crashed")),
+        (3, ("ended with exit code 3", "a library crashed")),
+    ],
+)
+def test_each_way_to_die_has_a_hint_of_its_own(code: int, words: tuple[str, ...]) -> None:
+    text = str(died(SimpleNamespace(exitcode=code, pid=7), 4, "a.png"))  # type: ignore[arg-type]
+    assert all(part in text for part in (*words, "while it read a.png", "process 7, one of 4", "--resume")), text
+
+
+def test_a_worker_that_hangs_does_not_keep_anyone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toonforge.data.workers.GRACE", 0.1)
+    before = started()
+    iterator = iter(TrainLoader(Deadly("hangs"), seed=0, batch_size=1, total_steps=8, workers=2))
+    next(iterator)
+    began = time.monotonic()
+    del iterator
+    assert time.monotonic() - began < 30 and started() == before
+
+
+def test_workers_that_cannot_be_started_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*ignored: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", fail)
+    with pytest.raises(RunError, match="the 3 processes that load pictures cannot be started") as caught:
+        next(iter(TrainLoader(Fixed(torch.zeros(())), seed=0, batch_size=1, total_steps=1, workers=3)))
+    assert "--set train.workers=1" in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
+def test_workers_leave_when_the_training_process_is_killed() -> None:
+    code = (
+        "import torch, time, multiprocessing as m; from tests.test_loader import Fixed, TrainLoader\n"
+        "batches = iter(TrainLoader(Fixed(torch.zeros(())), seed=0, batch_size=1, total_steps=9, workers=2))\n"
+        "next(batches); print(*(p.pid for p in m.active_children()), flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        workers = list(map(int, process.stdout.readline().split()))
+        assert len(workers) == 2 and all(map(runs, workers))
+        process.kill()
+        until = time.monotonic() + 120
+        while any(map(runs, workers)) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not any(map(runs, workers))
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and no zombie, which nobody but its parent can remove."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

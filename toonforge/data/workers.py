@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -33,14 +34,15 @@ class Workers:
     """
 
     def __init__(self, loader: DataLoader[Any], reading: Callable[[int], str | None]) -> None:
-        self._reading = reading
+        self._reading, self._owner = reading, os.getpid()
         before = {*multiprocessing.active_children()}
         with _deaths_found_by_us():
             try:
                 self._batches = iter(loader)
             except OSError as error:
                 raise RunError(_not_started(error, loader.num_workers)) from error
-        self.processes = [child for child in multiprocessing.active_children() if child not in before]
+        begun = [child for child in multiprocessing.active_children() if child not in before]
+        self.processes = sorted(begun, key=lambda child: getattr(child, "_identity", ()))  # as they were begun
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -61,6 +63,8 @@ class Workers:
 
     def close(self) -> None:
         """End the workers, also those that hang."""
+        if os.getpid() != self._owner:  # a copy in a process that was forked off later
+            return
         late = threading.Timer(GRACE, self._kill)
         late.daemon = True
         late.start()
