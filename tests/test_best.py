@@ -618,3 +618,18 @@ def test_a_part_that_the_metric_does_not_measure_ends_the_run_with_one_message(t
         train(recipe(4, best="mean.contrast"), folder=tmp_path / "run", cpu=True)
     assert "mean.pictures" in str(caught.value.problems[0].expected)
     assert train(recipe(4, best="mean.pictures"), folder=tmp_path / "run", resume=True, cpu=True).reason == "done"
+
+
+# -- a metric that fails --------------------------------------------------------------------------------------------
+
+
+def test_a_metric_that_fails_at_its_first_measurement_is_a_number_less(tiny: None) -> None:
+    """It leaves out its parts, the ranked one among them; a resume counts that measurement as well."""
+    measured = {1: Seen({"kid": math.nan, "psnr": 3.0}), 2: Seen({"kid": 2.0, "kid.part": 1.0}), 3: Seen({"psnr": 3.0})}
+    ranking, again = Ranking("kid.part", lower=True, patience=2), Ranking("kid.part", lower=True, patience=2)
+    assert [ranking.add(step, measured[step]) for step in (1, 2)] == [False, True]
+    again.restore(measured, lambda step: True)
+    assert again.best == ranking.best == Best(metric="kid.part", value=1.0, step=2)
+    assert (again.count, again.waited) == (ranking.count, ranking.waited) == (2, 0)
+    with pytest.raises(RunError, match="gives no 'part'"):
+        ranking.add(4, Seen({"kid": 2.0}))

@@ -258,6 +258,30 @@ def test_the_log_is_on_the_disk_before_the_checkpoint_that_follows_it(
     assert flushed[0] > 0
 
 
+LOG = [("samples", 8, ""), ("metrics", 8, ""), ("changed", 8, "train.workers: 0 -> 1")]
+
+
+@pytest.mark.parametrize(
+    ("more", "changes", "expected"),
+    [
+        ([], [], {"samples", "metrics"}),
+        ([], ["train.steps: 6 -> 8"], {"samples", "metrics"}),
+        ([], ["metrics.psnr: nothing -> {}"], {"samples"}),
+        ([], ["translations.anime: a -> b"], {"metrics"}),
+        ([("changed", 8, "the validation pictures of photo have changed")], [], set()),
+        ([("changed", 8, "metrics.psnr: nothing -> {}"), ("metrics", 8, "")], [], {"samples", "metrics"}),
+    ],
+)
+def test_a_finished_run_shows_again_what_a_change_makes_different(
+    more: list[tuple[str, int, str]], changes: list[str], expected: set[str]
+) -> None:
+    """Also after a kill between the change's line and the measurement; before its end a run goes on as it was."""
+    log = [{"event": event, "step": step, "change": change} for event, step, change in (*LOG, *more)]
+    assert looking.seen_at(log, 8, changes, as_now=True) == expected
+    assert looking.seen_at(log, 8, changes, as_now=False) == {"samples", "metrics"}
+    assert looking.seen_at(log, 7, changes, as_now=True) == set()
+
+
 # -- kinds of training --------------------------------------------------------------------------------------------------
 
 KINDS = {
