@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableSequence
+from collections.abc import Generator, Iterator, Mapping, MutableSequence
+from contextlib import closing
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
@@ -83,21 +84,22 @@ class TrainLoader:
         return len(self.steps)
 
     def __iter__(self) -> Iterator[Batch]:
-        results = self._background() if self._workers and self.steps else self._here()
-        for self._begun, result in enumerate(results, 1):
-            if isinstance(result, DataError):
-                raise result
-            yield result
+        # Closed here and not by the garbage collection, which an error's traceback may keep waiting.
+        with closing(self._background() if self._workers and self.steps else self._here()) as results:
+            for self._begun, result in enumerate(results, 1):
+                if isinstance(result, DataError):
+                    raise result
+                yield result
 
     @property
     def reading(self) -> str | None:
         """Where the picture lies that the next batch waits for; None where that is none. Any thread may ask."""
         return self._samples.reading(self._begun % max(self._workers, 1))
 
-    def _here(self) -> Iterator[Batch | DataError]:
-        return map(self._samples.__getitem__, self.steps)
+    def _here(self) -> Generator[Batch | DataError, None, None]:
+        yield from map(self._samples.__getitem__, self.steps)
 
-    def _background(self) -> Iterator[Batch | DataError]:
+    def _background(self) -> Generator[Batch | DataError, None, None]:
         loader = DataLoader(
             self._samples,
             batch_size=None,
