@@ -1,9 +1,9 @@
 """Starts one command in several processes that train together, and ends them together.
 
-The processes find each other through the variables that `torchrun` sets, so that `torchrun -m toonforge run …` works
-as well. Each is a session of its own: what a terminal or a scheduler sends to the group comes here, and from here to
-each process once. Where one of them fails or is killed the others cannot go on: they are ended, and the one error that
-tells the cause is raised here. Torch is not imported here.
+The processes find each other at a file, or through the variables that `torchrun` sets, so that `torchrun -m toonforge
+run …` works as well. Each is a session of its own: what a terminal or a scheduler sends to the group comes here, and
+from here to each process once. Where one of them fails or is killed the others cannot go on: they are ended, and the
+one error that tells the cause is raised here. Torch is not imported here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import click
 
 from toonforge.cli.worker import LAUNCHER, OUTPUT, REPORT, Report, read_report
 from toonforge.errors import Problem, RunError
+from toonforge.train.meeting import STORE
 
 STOPPED = (130, -signal.SIGINT, -signal.SIGTERM)
 """How a process ends that was asked to stop: by itself, or by the signal where it was not training yet."""
@@ -130,7 +131,7 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> 
 
 def _start(rank: int, count: int, port: int, arguments: Sequence[str], place: Path, pipe: int | None) -> Worker:
     output, report = place / f"{rank}.txt", place / f"{rank}.json"
-    env = {**environment(rank, count, port), REPORT: str(report)}
+    env = {**environment(rank, count, port), REPORT: str(report), STORE: str(place / "meeting")}
     env |= {LAUNCHER: str(pipe)} if pipe is not None else {}
     env |= {OUTPUT: str(output)} if rank == 0 else {}
     with output.open("wb") as file:

@@ -21,6 +21,7 @@ from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
+from toonforge.train.meeting import join
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.process import in_group
 from toonforge.train.seeds import seed_call, seed_step
@@ -39,10 +40,12 @@ def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     keywords = DistributedDataParallelKwargs(broadcast_buffers=False)
     # Accelerate knows only the old name of the buffers' keyword, and takes no subclass of its own handler.
     keywords.to_kwargs = data_parallel_keywords
+    # Told explicitly, since with several processes and no accelerator it would let each of them train alone.
+    cpu = cpu or not has_accelerator()
+    join(PATIENCE, cpu)
     return Accelerator(
         mixed_precision="bf16" if precision == "bf16" else "no",
-        # Told explicitly, since with several processes and no accelerator it would let each of them train alone.
-        cpu=cpu or not has_accelerator() or None,
+        cpu=cpu or None,
         kwargs_handlers=[keywords, InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 
