@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import attrs
@@ -11,17 +11,18 @@ import torch
 
 from toonforge import events
 from toonforge.components import Count
-from toonforge.data.loader import Batch, TrainLoader
+from toonforge.data.loader import Batch
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
-from toonforge.errors import DataError, Problem, RunError
+from toonforge.errors import Problem, RunError
 from toonforge.memory import doing
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.runs.disk import room_for
 from toonforge.runs.folder import RunFolder
+from toonforge.train.batches import loader_of, safely
 from toonforge.train.beginning import Described, describe_run, observers, run_info, start_event
 from toonforge.train.ending import Ending
 from toonforge.train.looking import Looking
@@ -58,8 +59,8 @@ def train(
 
     Returns:
         How the run ended. Ctrl-C and SIGTERM save a checkpoint ("interrupted"), and the resume draws and measures first
-        what was due there; a second Ctrl-C leaves at once.
-        Where `train.metrics.patience` comes to its end, a checkpoint is saved too ("no-improvement").
+        what was due there; a second Ctrl-C leaves at once. Where `train.metrics.patience` comes to its end, a
+        checkpoint is saved too ("no-improvement").
 
     Raises:
         DataError, RunError: for data or folders that cannot be used, a loss that became infinite or nan.
@@ -195,14 +196,16 @@ class Trainer:
         Saving comes first: whatever ends the process while it draws or measures, no step is lost. And a stop leaves out
         what is due then: the resume begins with it.
         """
-        loader = self._loader()
+        loader = loader_of(
+            self.recipe.train, self.source, self.accelerator, start_step=self.done, total_steps=self.total
+        )
         batches = on_device(loader, self.accelerator.device)
 
         def slow(seconds: float) -> None:
             self.telling.late(self.done, seconds, loader.reading)
 
         with closing(self.stopping.waiting(batches, slow)) as batches, self._stoppable():
-            for batch in self._safely(batches):
+            for batch in safely(batches, self._save_alone):
                 self._step(batch)
                 last = self.done == self.total
                 if last or self.done == 1 or self._due(self.recipe.train.log.every):
@@ -216,42 +219,12 @@ class Trainer:
                     break
         self._save()
 
-    def _safely(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The batches. Where no further one can be had, what was trained until then is saved before that is told."""
-        while True:
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            except (DataError, RunError, MemoryError):
-                if self.done and self.accelerator.num_processes == 1:  # others would have to save with this one
-                    with suppress(Exception):
-                        self._save()
-                raise
-            yield batch
-            del batch
-
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
         try:
             yield
         except Stopped:
             self.stopped = True
-
-    def _loader(self) -> TrainLoader:
-        train = self.recipe.train
-        return TrainLoader(
-            self.source,
-            seed=train.seed,
-            batch_size=train.batch_size,
-            start_step=self.done,
-            total_steps=self.total,
-            rank=self.accelerator.process_index,
-            processes=self.accelerator.num_processes,
-            parts=train.accumulate,
-            workers=train.workers,
-            pin_memory=self.accelerator.device.type == "cuda",
-        )
 
     def _step(self, batch: Batch) -> None:
         self.telling.arrived(self.done, batch)
@@ -281,6 +254,10 @@ class Trainer:
                 if self.looking.good != self.done:
                     self.looking.read(self.done)
                 self.saving.save(self.done)
+
+    def _save_alone(self) -> None:
+        if self.accelerator.num_processes == 1:  # others would have to save with this one
+            self._save()
 
     def _look(self, at_the_end: bool = False) -> None:
         """Draw and measure what is due after this step and was not done yet, as the log says; keep the best.
