@@ -573,7 +573,7 @@ def test_marks_of_markdown_in_names_stay_text(tmp_path: Path) -> None:
     paths = [make(tmp_path / "a|b*c<d>[e]"), make(tmp_path / "x")]
     runs = find_runs(paths)
     text = markdown(table_of(runs), runs, "a|b", tmp_path)
-    assert "[a\\|b\\*c&lt;d>\\[e\\]](<a|b*c<d>[e]/>)" in text and text.startswith("# a\\|b\n")
+    assert "[a\\|b\\*c&lt;d&gt;\\[e\\]](<a%7Cb%2Ac%3Cd%3E%5Be%5D/>)" in text and text.startswith("# a\\|b\n")
 
 
 def test_the_csv_holds_numbers_in_full_and_what_differs_by_its_key(two: list[Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from toonforge.cells import cell
 from toonforge.report.clock import Clock
 from toonforge.report.compare_metrics import REFERENCES, Level, Metric, references
 from toonforge.report.compared import Compared
@@ -88,7 +89,9 @@ def comma_separated(curves: Sequence[Curve]) -> str:
     writer.writerow(["run", "step", "epoch", "loss" if curves and curves[0].kind == "loss" else "metric", "value"])
     for curve in curves:
         epochs = [f"{epoch:.6g}" for epoch in curve.epochs] if curve.epochs is not None else [""] * len(curve.steps)
-        writer.writerows(zip([curve.run] * len(epochs), curve.steps, epochs, [curve.name] * len(epochs), curve.values))
+        writer.writerows(
+            zip([cell(curve.run)] * len(epochs), curve.steps, epochs, [curve.name] * len(epochs), curve.values)
+        )
     return stream.getvalue()
 
 

@@ -7,6 +7,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from toonforge.cells import cell
+from toonforge.prepare.inspection.finding import printable
 from toonforge.report.compare_metrics import Metric, value_of
 from toonforge.report.compare_recipes import Differing
 from toonforge.report.compare_table import Column, Table, href
@@ -48,10 +50,10 @@ def _cell(column: Column, index: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    words = " ".join(text.split())
-    for mark in "\\|*_`[]":
-        words = words.replace(mark, f"\\{mark}") if mark != "_" else words
-    return words.replace("<", "&lt;")
+    words = printable(" ".join(text.split()))
+    for mark in "\\|*`[]~":
+        words = words.replace(mark, f"\\{mark}")
+    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def comma_separated(runs: Sequence[Compared], differing: Sequence[Differing], metrics: Sequence[Metric]) -> str:
@@ -63,7 +65,8 @@ def comma_separated(runs: Sequence[Compared], differing: Sequence[Differing], me
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        [
+        cell(name)
+        for name in [
             "run",
             *(keys or [found.key for found in differing]),
             *("state", "steps"),
@@ -83,7 +86,8 @@ def comma_separated(runs: Sequence[Compared], differing: Sequence[Differing], me
         costs = [record.images_per_second, run.seconds, record.memory] if record is not None else [None] * 3
         tail = [*("" if cost is None else cost for cost in costs), run.folder.as_posix(), run.why or ""]
         steps = "" if record is None else record.step
-        writer.writerow([run.name, *values, run.state, steps, *numbers, *(x for pair in bests for x in pair), *tail])
+        row = [run.name, *values, run.state, steps, *numbers, *(x for pair in bests for x in pair), *tail]
+        writer.writerow(map(cell, row))
     return stream.getvalue()
 
 

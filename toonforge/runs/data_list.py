@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from toonforge.cells import cell
 from toonforge.components import ImageSource, Locates
 from toonforge.files import replacing
 
@@ -30,7 +31,8 @@ def write_data_list(path: Path, parts: Mapping[str, ImageSource], fields: Mappin
         for part, source in parts.items():
             for group, size in source.sizes.items():
                 for index in range(size):
-                    writer.writerow({"part": part, **_where(source, group, index, fields[group])})
+                    where = _where(source, group, index, fields[group])
+                    writer.writerow({"part": part, **{field: cell(name) for field, name in where.items()}})
 
 
 def _columns(source: ImageSource, fields: Mapping[str, Sequence[str]]) -> list[str]:

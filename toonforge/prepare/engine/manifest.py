@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import attrs
 
+from toonforge.cells import cell
+from toonforge.cells import content as content_of
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem
 from toonforge.files import write_atomic
@@ -165,7 +167,7 @@ def outputs_named(path: Path, places: Sequence[str] = ()) -> tuple[str, ...]:
     with suppress(OSError, csv.Error):
         content = path.read_bytes().decode("utf-8-sig", "replace")
         for cells in csv.DictReader(io.StringIO(content, newline="")):
-            named = (cells.get(column) or "" for column in ("output", *places))
+            named = (content_of(cells.get(column) or "") for column in ("output", *places))
             found += filter(is_below, named)
     return tuple(found)
 
@@ -175,17 +177,18 @@ def _row(cells: Mapping[str, str], columns: Sequence[str]) -> Row | None:
         size, modified, written = (int(cells[column]) for column in ("bytes", "modified", "output_bytes"))
     except ValueError:
         return None
-    if not cells["source"] or (cells["output"] and not is_below(cells["output"])):
+    action, output, reason = (content_of(cells[column]) for column in ("action", "output", "reason"))
+    if not cells["source"] or (output and not is_below(output)):
         return None
     return Row(
-        source=cells["source"],
-        action=cells["action"],
-        output=cells["output"],
-        reason=cells["reason"],
+        source=cells["source"].removeprefix("./"),
+        action=action,
+        output=output,
+        reason=reason,
         bytes=size,
         modified=modified,
         output_bytes=written,
-        figures={name: parse(cells[name]) for name in columns},
+        figures={name: parse(content_of(cells[name])) for name in columns},
     )
 
 
@@ -195,12 +198,20 @@ def lines(rows: Iterable[Row], columns: Sequence[str]) -> str:
     plain = csv.writer(stream, lineterminator="\n")
     quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
-        own = [text(row.figures.get(name, "")) for name in columns]
+        own = [_cell(row.figures.get(name, "")) for name in columns]
         sizes = (row.bytes, row.modified, row.output_bytes)
         # A lone "\r", which a file's name may hold, ends a row unless it is quoted.
         writer = quoting if any("\r" in words for words in (row.source, row.output, *own)) else plain
-        writer.writerow([row.source, row.action, row.output, row.reason, *sizes, *own])
+        # A path with a dot before it is the same path, for whoever reads the table.
+        source = row.source if cell(row.source) == row.source else f"./{row.source}"
+        writer.writerow([source, cell(row.action), cell(row.output), cell(row.reason), *sizes, *own])
     return stream.getvalue()
+
+
+def _cell(figure: Figure) -> str:
+    """A figure as it stands in the table; a number below 0 begins like a formula, and is one number."""
+    written = text(figure)
+    return str(cell(written)) if isinstance(parse(written), str) else written
 
 
 def write(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
