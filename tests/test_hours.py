@@ -1,0 +1,208 @@
+"""Everything that comes in the way of reading during a long training, in one short one that goes on to its end."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.pictures import fill
+from toonforge import recipe as recipes
+from toonforge.cli.run_text import _reading
+from toonforge.events import Finished, RunInfo, Step
+from toonforge.plugins.hookspecs import hookimpl
+from toonforge.runs.record import read_record
+from toonforge.train.trainer import train
+
+RECIPE = """
+name = "hours"
+[data]
+type = "unpaired-folders"
+image_size = 16
+cache = "none"
+fields = {{ photo = {photo} }}
+validation_fields = {{ photo = {held_out} }}
+[generators.G]
+type = "tiny/generator"
+[phases.p]
+updates = ["G"]
+losses.same = {{ type = "l1", input = "G(photo)", target = "photo" }}
+[train]
+steps = 36
+batch_size = 2
+workers = {workers}
+log.every = 1
+samples.every = 6
+checkpoint = {{ every = 6, keep = 2 }}
+metrics.every = 6
+[translations]
+photo = "G(photo)"
+[metrics.mean]
+type = "tiny/mean"
+input = "G(photo)"
+"""
+
+
+def system(name: str) -> OSError:
+    number = getattr(errno, name)
+    return OSError(number, os.strerror(number))
+
+
+class FileSystem:
+    """Opens picture files as a troubled file system does: picture's stem -> what happens at its n-th opening."""
+
+    def __init__(self, troubles: dict[str, Callable[[int], object]]) -> None:
+        self.troubles, self.openings = troubles, Counter[str]()
+
+    def open(self, path: Any, *how: Any, **more: Any) -> Any:
+        stem = Path(path).stem
+        self.openings[stem] += 1
+        happens = self.troubles.get(stem, lambda number: None)(self.openings[stem])
+        if isinstance(happens, BaseException):
+            raise happens
+        return builtins.open(path, *how, **more)
+
+
+def at(error: Callable[[], Exception], *openings: int) -> Callable[[int], object]:
+    return lambda number: error() if number in openings else None
+
+
+def from_(error: Callable[[], Exception], first: int) -> Callable[[int], object]:
+    return lambda number: error() if number >= first else None
+
+
+@pytest.fixture
+def hours(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Finished, Path]]:
+    """Trains over twelve pictures of a troubled file system; waits are short."""
+    monkeypatch.setattr("toonforge.data.loader.WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("toonforge.validation.items.WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("toonforge.train.reader.LONG", 0.1)
+
+    def run(name: str, troubles: dict[str, Callable[[int], object]], workers: int, *listeners: object) -> Any:
+        photos = fill(tmp_path / name / "photos", 12)
+        held_out = fill(tmp_path / name / "held-out", 3, prefix="validation")
+        text = RECIPE.format(photo=json.dumps(str(photos)), held_out=json.dumps(str(held_out)), workers=workers)
+        with monkeypatch.context() as patch:
+            patch.setattr("toonforge.data.reading.picture.open", FileSystem(troubles).open, raising=False)
+            folder = tmp_path / name / "run"
+            return train(recipes.loads(text), folder=folder, listeners=listeners, cpu=True), folder
+
+    return run
+
+
+class Spoils:
+    """Listens to a run: after a step, files vanish, are emptied and overwritten."""
+
+    def __init__(self, after: int, photos: Path) -> None:
+        self.after, self.photos = after, photos
+
+    @hookimpl
+    def step_finished(self, run: RunInfo, step: Step) -> None:
+        if step.step == self.after:
+            (self.photos / "picture00.png").unlink()
+            (self.photos / "picture01.png").write_bytes(b"")
+            (self.photos / "picture02.png").write_bytes(b"<html>not found</html>")
+
+
+def stalls(number: int) -> None:
+    if number == 2:
+        time.sleep(1.0)
+
+
+TROUBLES: dict[str, Callable[[int], object]] = {
+    "picture03": at(lambda: system("EIO"), 2),
+    "picture04": at(lambda: system("ESTALE"), 1, 2, 4),
+    "picture05": at(lambda: system("EMFILE"), 3, 4, 5),
+    "picture06": at(MemoryError, 2, 3),
+    "picture07": stalls,
+    "validation01": at(lambda: system("ETIMEDOUT"), 2),
+}
+LASTING: dict[str, Callable[[int], object]] = {
+    "picture08": from_(lambda: system("EACCES"), 2),  # permission lost
+    "picture09": from_(lambda: system("EIO"), 3),  # a bad sector
+}
+GONE = {"picture00", "picture01", "picture02", "picture08"}
+
+
+def lines(folder: Path, event: str) -> list[dict[str, Any]]:
+    events = map(json.loads, (folder / "metrics.jsonl").read_text("utf-8").splitlines())
+    return [line for line in events if line["event"] == event]
+
+
+def stems(paths: Any) -> set[str]:
+    return {Path(path).stem for path in paths}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_training_goes_on_through_everything_and_counts_it(
+    hours: Callable[..., tuple[Finished, Path]], tmp_path: Path, workers: int
+) -> None:
+    spoils = Spoils(8, tmp_path / "troubled/photos")
+    finished, folder = hours("troubled", {**TROUBLES, **LASTING}, workers, spoils)
+    assert (finished.reason, finished.step) == ("done", 36)
+    assert stems(finished.skipped) == {*GONE, "picture09"}
+    assert stems(finished.retried) == stems(TROUBLES) - {"picture07"}
+    assert workers or finished.waited >= 1.0  # a worker reads ahead
+    # The log, the report and the last lines of the command say the same.
+    once = [Path(line["path"]).stem for line in lines(folder, "skipped") if "passing" not in line]
+    assert sorted(once) == sorted(GONE), "what is gone is said once"
+    assert {Path(line["path"]).stem for line in lines(folder, "skipped") if "passing" in line} == {"picture09"}
+    assert {(Path(line["path"]).stem, line["tries"]) for line in lines(folder, "retried")} == {
+        ("picture03", 2), ("picture04", 3), ("picture04", 2), ("picture05", 4), ("picture06", 3), ("validation01", 2),
+    }  # fmt: skip
+    record = read_record(folder)
+    assert dict(record.skipped) == dict(finished.skipped) and dict(record.retried) == dict(finished.retried)
+    page = (folder / "report.html").read_text("utf-8")
+    assert "5 skipped, because they cannot be read" in page and "5 read at a later try" in page
+    assert all(stem in page for stem in (*GONE, "picture09"))
+    said = "\n".join(_reading(finished))
+    assert "skipped 5 unreadable pictures:" in said and "read 5 pictures at a later try" in said
+    if workers == 0:
+        assert "picture07" in {Path(line["path"] or "").stem for line in lines(folder, "waiting")}
+        assert sum(record.waited) == pytest.approx(finished.waited, abs=0.1) and "waited 0:" in said
+        assert "waited for pictures" in page
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_passes_leaves_the_training_bit_for_bit_what_it_would_have_been(
+    hours: Callable[..., tuple[Finished, Path]], workers: int
+) -> None:
+    troubled, plain = hours("troubled", TROUBLES, workers)[1], hours("plain", {}, 0)[1]
+    one, two = (load_file(run / "checkpoints/step-000036/G.safetensors") for run in (troubled, plain))
+    assert one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+    assert [line["metrics"] for line in lines(troubled, "metrics")] == [
+        line["metrics"] for line in lines(plain, "metrics")
+    ]
+
+
+def test_a_folder_that_is_emptied_ends_the_run_with_nothing_lost(
+    hours: Callable[..., tuple[Finished, Path]], tmp_path: Path
+) -> None:
+    from toonforge.errors import DataError
+
+    class Empties:
+        @hookimpl
+        def step_finished(self, run: RunInfo, step: Step) -> None:
+            if step.step == 8:
+                for file in (tmp_path / "emptied/photos").iterdir():
+                    file.unlink()
+
+    with pytest.raises(DataError, match="no readable picture is left") as caught:
+        hours("emptied", {}, 0, Empties())
+    assert "the file is missing" in str(caught.value) and "go on with --resume" in str(caught.value)
+    (end,) = lines(tmp_path / "emptied/run", "end")
+    assert end["reason"] == "failed" and "no readable picture" in end["message"]
+    assert (tmp_path / "emptied/run/checkpoints/step-000008").is_dir(), "the steps until then are saved"
+    fill(tmp_path / "emptied/photos", 12)
+    text = (tmp_path / "emptied/run/resolved.toml").read_text("utf-8")
+    assert train(recipes.loads(text), folder=tmp_path / "emptied/run", resume=True, cpu=True).step == 36
