@@ -4,24 +4,80 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import attrs
+import pytest
 import torch
 
+from toonforge import recipe as recipes
 from toonforge.events import Best, Checkpoint, Finished, Measured, RunInfo, Step
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
+from toonforge.runs.folder import RunFolder
 from toonforge.train import stopping
+from toonforge.train.checkpoint import Checkpoints
+from toonforge.train.saving import Saving
 from toonforge.train.trainer import train
 
+RECIPE = """
+name = "exact"
+[data]
+type = "tiny/pictures"
+count = 6
+[train]
+steps = 8
+batch_size = 2
+seed = 3
+ema = 0.9
+log.every = 1
+samples = {{ every = 2, count = 2 }}
+metrics = {{ every = 3, best = "shade", patience = 20 }}
+checkpoint = {{ every = 4, keep = 1 }}
+schedule = {{ type = "linear-decay", start = 3 }}
+{train}
+[generators]
+G = {{ type = "tiny/generator", dropout = 0.3 }}
+[discriminators]
+D = {{ type = "tiny/discriminator", norm = true }}
+[signals]
+fake = "G(photo)"
+[translations]
+anime = "fake"
+[metrics]
+shade = {{ type = "tiny/mean", input = "fake" }}
+[phases.warm_up]
+updates = ["G"]
+until = 3
+optimizer = {{ type = "sgd", lr = 0.05 }}
+[phases.warm_up.losses]
+same = {{ type = "l1", input = "fake", target = "photo" }}
+[phases.discriminator]
+updates = ["D"]
+from = 3
+[phases.discriminator.losses]
+reals = {{ type = "lsgan", logits = "D(anime)", real = true }}
+fakes = {{ type = "lsgan", logits = "D(pool(fake, 3))", real = false }}
+[phases.generator]
+updates = ["G"]
+from = 3
+until = 7
+every = 2
+[phases.generator.losses]
+fool = {{ type = "lsgan", logits = "D(fake)", real = true }}
+"""
+"""Epochs of 4 steps (the longest group has 8 pictures); phases that begin, end and rest within them."""
 OWN = {"time", "seconds", "images_per_second", "memory"}
 """Keys of the log that no two starts share."""
 STARTS = {"start", "end", "changed", "damaged"}
 """Events of a start, not of the training."""
+
+
+def recipe(train: str = "") -> Recipe:
+    return recipes.loads(RECIPE.format(train=train))
 
 
 class Killed(BaseException):
@@ -101,6 +157,12 @@ def in_parts(recipe: Recipe, folder: Path, ways: Sequence[Way]) -> list[Finished
     return ended
 
 
+def start(folder: Path, way: Way, one: Recipe | None = None, resume: bool = False) -> Finished:
+    """One start that is interrupted."""
+    with mock.patch.object(stopping, "MOMENT", 0.0):
+        return train(one or recipe(), folder=folder, resume=resume, listeners=[Interruption(way)], cpu=True)
+
+
 def assert_same(whole: Path, parts: Path, stops: Collection[int] = ()) -> None:
     """Two folders hold the same run: the newest and the best checkpoint, the log and all pictures, bit for bit.
 
@@ -147,3 +209,61 @@ def pictures_of(folder: Path) -> Mapping[str, bytes]:
         for path in (folder / inside).rglob("*")
         if path.is_file()
     }
+
+
+def seen(folder: Path) -> list[tuple[str, int]]:
+    return [(event["event"], event["step"]) for event in log_of(folder)]
+
+
+OPERATIONS: tuple[tuple[Any, str], ...] = (
+    (RunFolder, "write_event"),
+    (RunFolder, "write_events"),
+    (RunFolder, "truncate_log"),
+    (RunFolder, "remove_pictures"),
+    (Saving, "save"),
+    (Saving, "name_best"),
+    (Saving, "restore_best"),
+    (Checkpoints, "save"),
+    (Checkpoints, "name_best"),
+    (Checkpoints, "_prune"),
+)
+
+
+def killed_at(monkeypatch: pytest.MonkeyPatch, number: int) -> Callable[[], int]:
+    """Kill the process before and after the operations above: at the `number`-th such moment; returns how many came."""
+    count = 0
+
+    def moment() -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            raise Killed
+
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        def operation(*args: Any, **more: Any) -> Any:
+            moment()
+            result = original(*args, **more)
+            moment()
+            return result
+
+        return operation
+
+    for owner, name in OPERATIONS:
+        monkeypatch.setattr(owner, name, around(getattr(owner, name)))
+    return lambda: count
+
+
+def killed_again_and_again(folder: Path, first: int, step: int) -> None:
+    """Train through starts that are killed, each `step` moments later than the last one, until one reaches the end."""
+    number, starts, done = first, 0, False
+    while not done:
+        with pytest.MonkeyPatch.context() as patch:
+            count = killed_at(patch, number)
+            try:
+                begun = (folder / "resolved.toml").is_file()
+                train(recipe(), folder=folder, resume=begun, cpu=True)
+                done = True
+            except Killed:
+                starts += 1
+        number += step if count() >= number else 0
+    assert starts >= 3

@@ -1,6 +1,6 @@
 """Whatever phases, schedules, epochs, pools and intervals a run has, and wherever it is interrupted: no trace of it.
 
-A few such runs by default, hundreds with `pytest -m soak tests/test_exact_property.py` (about three minutes).
+A few such runs by default, two hundred with `pytest -m soak tests/test_exact_property.py` (about three minutes).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def test_no_interruption_of_any_run_leaves_a_trace(tiny: None, text: str, ways: 
 
 
 @pytest.mark.soak
-@settings(FEW, max_examples=300)
+@settings(FEW, max_examples=200)
 @given(text=a_recipe(), ways=WAYS)
 def test_no_interruption_of_many_runs_leaves_a_trace(tiny: None, text: str, ways: list[Way]) -> None:
     leaves_no_trace(text, ways)
