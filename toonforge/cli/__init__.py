@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _begin(arguments: Sequence[str] | None) -> int:
-    from toonforge.cli import leaving, worker
+    from toonforge.cli import again, leaving, worker
     from toonforge.cli.group import VERBS
     from toonforge.cli.harmless import obeying_nobody
     from toonforge.cli.output import lasting
@@ -33,7 +33,7 @@ def _begin(arguments: Sequence[str] | None) -> int:
     trains = arguments is None and (verb == "run" or (verb == "sweep" and "--one" in given))
     worker.begin()
     if arguments is None:
-        keep_folder_out()
+        again.keep_folder_out()
     if trains:
         leaving.at_once()
     with lasting() if verb in LASTING else nullcontext(), obeying_nobody():
@@ -41,16 +41,6 @@ def _begin(arguments: Sequence[str] | None) -> int:
     if trains:
         leaving.at_once(code, say="")  # Python's own end, in which nothing can be caught, is still to come
     return code
-
-
-def keep_folder_out() -> None:
-    """Let the processes that are started from here import nothing from the current folder unless this one does.
-
-    `python -m` and `python -c` put it first: a torch.py among somebody's pictures would be run. Python 3.10 has no such
-    switch.
-    """
-    if sys.path[:1] not in ([""], [os.getcwd()]):
-        os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 
 LASTING = ("run", "sweep", "data")

@@ -24,6 +24,7 @@ from types import FrameType
 import attrs
 import click
 
+from toonforge.cli.again import again
 from toonforge.cli.worker import LAUNCHER, OUTPUT, REPORT, Report, read_report
 from toonforge.errors import Problem, RunError
 from toonforge.train.meeting import STORE
@@ -137,7 +138,7 @@ def _start(rank: int, count: int, port: int, arguments: Sequence[str], place: Pa
     with output.open("wb") as file:
         stream = None if rank == 0 else file
         process = subprocess.Popen(
-            [sys.executable, "-m", "toonforge", *arguments],
+            [*again(), *arguments],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=stream,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from types import FrameType
 
 import click
 
+from toonforge.cli.again import again
 from toonforge.cli.processes import STOPPED
 from toonforge.sweeps.plan import PlannedRun
 from toonforge.sweeps.work import Outcome
@@ -76,7 +76,7 @@ def start(arguments: Sequence[str], lock: int | None) -> tuple[int, bool]:
     """
     with _passing_on() as (started, asked):
         inherited = () if lock is None else (lock,)
-        process = subprocess.Popen([sys.executable, "-m", "toonforge", *arguments], pass_fds=inherited)
+        process = subprocess.Popen([*again(), *arguments], pass_fds=inherited)
         started.append(process)
         return process.wait(), bool(asked)
 
