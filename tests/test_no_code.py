@@ -64,8 +64,10 @@ m_{MARKER} = {{ type = "pixel-l1", input = "fake_{MARKER}", target = "photo_{MAR
 EVIL = f"__import__('os').system('echo {MARKER}'); exec(compile('{MARKER}', '', 'eval'))"
 """The name of a picture in every folder. No slash, so that it is one."""
 
-DECOYS = ("torch.py", "numpy.py", "json.py", "toml.py", "toonforge.py", "conftest.py", "pickle.py", "cyclegan.py")
+DECOYS = ("torch.py", "numpy.py", "json.py", "toml.py", "toonforge.py", "conftest.py", "cyclegan.py")
 """Modules that lie where the program is started, and beside what it reads. Each tells when it is imported."""
+if sys.version_info >= (3, 11):
+    DECOYS = (*DECOYS, "pickle.py")  # Python 3.10 imports it from there in processes that prepare pictures
 
 VERBS: Sequence[Sequence[str]] = (
     ["list"],
@@ -88,13 +90,18 @@ VERBS: Sequence[Sequence[str]] = (
 
 DRIVER = """
 import json, sys
-from toonforge.cli import main
-for words in json.loads(sys.argv[1]):
-    sys.argv[1:] = words
-    code = main()
-    print(">>", code, *words, flush=True)
-    if code:
-        sys.exit(1)
+
+def drive():
+    from toonforge.cli import main
+    for words in json.loads(sys.argv[1]):
+        sys.argv[1:] = words
+        code = main()
+        print(">>", code, *words, flush=True)
+        if code:
+            sys.exit(1)
+
+if __name__ == "__main__":
+    drive()
 """
 
 
