@@ -15,11 +15,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from tests.plain_recipes import EVERY, RATE, Trained, assert_equal, moved, plain, trained
 from tests.ranks import together
 from tests.test_processes import DISCRIMINATOR_FIRST
-from tests.tiny import TinySource
+from tests.tiny import TinyGenerator, TinySource
 from toonforge import recipe as recipes
 from toonforge.data.loader import Batch, TrainLoader
 from toonforge.data.order import steps_per_epoch
@@ -114,6 +115,25 @@ fool = { type = "wasserstein", logits = "D(G(photo))", real = true }
 
 def test_gradient_penalties_are_averaged_over_processes(tiny: None) -> None:
     equal(recipes.loads(PENALTY), 2)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_network_trained_in_part_is_refused_in_plain_words(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, accumulate: int
+) -> None:
+    """Its gradient would not be averaged; one process trains it."""
+    build = TinyGenerator.build
+
+    def with_an_idle_parameter(self: TinyGenerator) -> nn.Module:
+        network = build(self)
+        network.register_parameter("idle", nn.Parameter(torch.zeros(3)))
+        return network
+
+    monkeypatch.setattr(TinyGenerator, "build", with_an_idle_parameter)
+    recipe = recipes.loads(DISCRIMINATOR_FIRST.replace("accumulate = 2", f"accumulate = {accumulate}"))
+    together(1, lambda rank: trained(recipe))
+    with pytest.raises(AssertionError, match=r"RunError: phases\.generator\.updates: (.|\n)*do not reach idle\n"):
+        together(2, lambda rank: trained(recipe))
 
 
 # -- a batch's loss is the mean of its pictures' ---------------------------------------------------------------------

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from toonforge import registries
 from toonforge.data.transforms import normalised
+from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
@@ -158,6 +159,8 @@ class Training:
                     average_next(self.wrapped[name] for name in phase.phase.updates)
                 self.accelerator.backward(total)
                 part.memo.clear()
+        if self.accelerator.num_processes > 1:
+            self._refuse_idle(phase)
         if self.recipe.train.clip is not None:
             parameters = [p for name in phase.phase.updates for p in self.networks[name].parameters()]
             nn.utils.clip_grad_norm_(parameters, self.recipe.train.clip)
@@ -165,6 +168,22 @@ class Training:
             optimizer.step()
         for name in phase.updates:
             self.engine.stepped(name)
+
+    def _refuse_idle(self, phase: PlannedPhase) -> None:
+        """Parameters without a gradient keep a whole network's gradient from being averaged over the processes."""
+        for name in phase.phase.updates:
+            idle = [key for key, parameter in self.networks[name].named_parameters() if parameter.grad is None]
+            if idle:
+                more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
+                raise RunError(
+                    Problem(
+                        message="several processes cannot train a network in part",
+                        key=f"phases.{phase.name}.updates",
+                        found=f"{name}, of which the losses do not reach {', '.join(idle[:3])}{more}",
+                        expected="losses that reach every parameter of what the phase updates",
+                        hint="train in one process, or make networks of their own of what is trained apart",
+                    )
+                )
 
     def _total(self, phase: PlannedPhase, part: Part, parts: int) -> Tensor:
         """The phase's share of one part in what its gradient is taken of."""
