@@ -1,4 +1,7 @@
-"""Two processes train like one: the same weights to 1e-12 (SGD, float64; no pool, dropout or batch norm)."""
+"""Several processes as users start them: `--processes`, `torchrun`, several machines; and what refuses them.
+
+That they train like one is held in `test_equal_processes.py`, in processes that are forked.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
-from tests.test_engine_equality import CYCLEGAN
-
-NETWORKS = ("G", "F", "D_anime", "D_photo", "D")
 ROOT = Path(__file__).parent.parent
-RECIPE = (
-    CYCLEGAN.format(
-        data="count = 9",
-        train='precision = "fp64"\noptimizer = { type = "sgd", lr = 0.05 }\naccumulate = 2\nsamples.every = 3',
-    )
-    .replace("pool(fake_anime, 3)", "fake_anime")
-    .replace("pool(fake_photo, 3)", "fake_photo")
-    .replace("batch_size = 2", "batch_size = 4")
-)
-
 DISCRIMINATOR_FIRST = """
 name = "discriminator_first"
 [data]
@@ -59,39 +47,13 @@ pixels = { type = "l1", input = "fake", target = "anime", weight = 10 }
 
 
 def start(recipe: Path, folder: Path, processes: int, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Train a recipe over the tiny components in processes of its own."""
     launcher = (
         [] if processes == 1 else ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
     )
     command = [sys.executable, "-m", *launcher, "tests.train_tiny", str(recipe), str(folder), *flags]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
-
-
-@pytest.mark.parametrize("text", [RECIPE, DISCRIMINATOR_FIRST], ids=["cyclegan", "discriminator-first"])
-def test_two_processes_equal_one(text: str, tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(text)
-    weights = {}
-    for processes in (1, 2):
-        done = start(recipe, tmp_path / f"run{processes}", processes)
-        assert done.returncode == 0, done.stderr[-3000:]
-        checkpoint = tmp_path / f"run{processes}" / "checkpoints" / "step-000006"
-        weights[processes] = {n: load_file(checkpoint / f"{n}.safetensors") for n in NETWORKS if f"\n{n} = " in text}
-    for name, tensors in weights[1].items():
-        for key, value in tensors.items():
-            difference = (value - weights[2][name][key]).abs().max()
-            assert difference <= 1e-12, f"{name}.{key} differs by {difference:.1e}"
-    fresh = load_file(tmp_path / "run1/checkpoints/step-000006/G.safetensors")
-    assert any(value.abs().max() > 0 for value in fresh.values()) and torch.is_tensor(next(iter(fresh.values())))
-
-
-def test_another_number_of_processes_is_refused_in_plain_words(tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(RECIPE)
-    assert start(recipe, tmp_path / "run", 1).returncode == 0
-    done = start(recipe, tmp_path / "run", 2, "--resume")
-    assert done.returncode != 0
-    assert "another number of processes" in done.stderr
 
 
 SMALL = """
