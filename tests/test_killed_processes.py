@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_cli_sweep import REAL
-from toonforge.cli import processes
+from toonforge.cli import main, processes
 from toonforge.cli.processes import launch
 from toonforge.errors import RunError
 
@@ -290,7 +290,9 @@ def test_one_process_killed_ends_all_of_torchrun(tmp_path: Path, rank: int) -> N
     os.kill(worker_of(started.pid, rank), signal.SIGKILL)
     assert started.wait(120) != 0
     said = (tmp_path / "errors.txt").read_text("utf-8")
-    assert said.count("error: another process of this training has ended") == 1
+    assert "(SIGKILL)" in said and "internal error" not in said
+    assert said.count("error: another process of this training has ended") <= 1
+    assert said.count("loading PyTorch") == 1
 
 
 @pytest.mark.soak
@@ -306,3 +308,22 @@ def test_a_training_whose_launcher_is_killed_saves_and_ends(tmp_path: Path) -> N
     last = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text("utf-8").splitlines()][-1]
     assert last["event"] == "end" and last["reason"] == "interrupted"
     assert (tmp_path / "run/checkpoints/latest").read_text().strip() == f"step-{last['step']:06d}"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"ACCELERATE_USE_CPU": "True", "MASTER_PORT": "29500"}, {"OMPI_COMM_WORLD_SIZE": "2"}, {"PMI_SIZE": "4"}],
+    ids=["accelerate", "mpirun", "hydra"],
+)
+def test_several_that_would_train_alone_are_refused(
+    told: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `accelerate launch --cpu --num_processes 2` and `mpirun -n 2` set them."""
+    for name in ("WORLD_SIZE", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "real.toml").write_text(REAL, "utf-8")
+    assert main(["run", str(tmp_path / "real.toml"), "--out", str(tmp_path / "run")]) == 2
+    assert "each would train alone" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

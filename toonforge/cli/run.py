@@ -64,12 +64,34 @@ def command(
     folder = folder or Path("runs") / loaded.name
     if not is_worker():
         # What can be refused is refused before PyTorch is loaded.
+        if loaded.train.processes == 1:
+            refuse_several_as_one()
         RunFolder(folder).refuse_busy()
         RunFolder(folder).refuse(resume)
         verify(loaded, file, overrides)
     if loaded.train.processes > 1 and not is_worker():
         return launch(loaded.train.processes, arguments, folder)
     return train(loaded, file, folder, resume, cpu)
+
+
+def refuse_several_as_one() -> None:
+    """Raise `RunError` where `accelerate launch` or `mpirun` was asked for several processes that train alone each.
+
+    On a CPU Accelerate starts a single process whatever `--num_processes` says: it only names the port at which several
+    would meet. What `mpirun` starts is as many trainings that know nothing of each other.
+    """
+    names = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+    found = next((f"{name}={os.environ[name]}" for name in names if os.environ.get(name, "1") != "1"), None)
+    if "ACCELERATE_USE_CPU" in os.environ and "MASTER_PORT" in os.environ:
+        found = found or "accelerate launch, which starts one process on a CPU"
+    if found is not None:
+        raise RunError(
+            Problem(
+                message="several processes were asked for, but each would train alone",
+                found=found,
+                hint="use toonforge run … --processes N, or torchrun --nproc-per-node N -m toonforge run …",
+            )
+        )
 
 
 def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | None]:
@@ -122,7 +144,8 @@ def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool) -> i
     from toonforge.cli.progress import Progress
 
     progress = Progress(recipe)
-    progress.say("loading PyTorch and the networks …")
+    if os.environ.get("RANK", "0") == "0":
+        progress.say("loading PyTorch and the networks …")
     try:
         from toonforge.train.trainer import train as start
 
