@@ -38,7 +38,7 @@ def changed(draw: st.DrawFn, base: Any, most: int = 3) -> Any:
     for _ in range(draw(st.integers(1, most))):
         places = _places(data)
         if not places:
-            return draw(VALUES)
+            return copy.deepcopy(draw(VALUES))
         *way, last = draw(st.sampled_from(places))
         holder = data
         for key in way:
@@ -58,5 +58,5 @@ def changed(draw: st.DrawFn, base: Any, most: int = 3) -> Any:
         elif isinstance(holder, dict) and how == "rename":
             holder[draw(st.text(max_size=5))] = holder.pop(last)
         else:
-            holder[last] = draw(VALUES)
+            holder[last] = copy.deepcopy(draw(VALUES))  # what is changed later is not to be the strategy's own
     return data

@@ -36,10 +36,13 @@ ENDLESS = [
 
 def parsed(text: str) -> str:
     """An expression whose canonical text gives the same tree and text, within the limits; or a place and a reason."""
+    refusal = None
     try:
         expr = Expr.parse(text)
     except ExprError as error:
-        assert 1 <= error.column <= len(text) + 1 and error.reason
+        refusal = error
+    if refusal is not None:
+        assert 1 <= refusal.column <= len(text) + 1 and refusal.reason
         return REFUSED
     assert len(text) <= MAX_LENGTH
     again = Expr.parse(expr.text)

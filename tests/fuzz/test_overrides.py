@@ -19,7 +19,11 @@ from toonforge.sweeps.grid import read_grid, run_name
 
 KEYS = st.sampled_from([".".join(map(str, path)) for path in PATHS]) | st.text(max_size=20) | st.sampled_from(NASTY)
 GIVEN = EXPRESSIONS | VALUES.map(repr) | st.sampled_from(NASTY) | st.text(max_size=12)
-SETS = st.builds("{}={}".format, KEYS, GIVEN) | st.text(max_size=30)
+FITTING = st.sampled_from(
+    ["train.seed=3", "train.epochs=2", "train.batch_size=8", "train.optimizer={type='sgd'}", "train.optimizer.lr=1e-3", "generators.G.blocks=3", "data.image_size=32", "phases.generators.every=2",
+     "name='x'", "train.steps=9", "phases.generators.losses.cycle.weight=0", "phases.discriminators.before='generators'", "signals.fake_anime='G(G(photo))'", "metrics={}", "train.ema=0.5"]
+)  # fmt: skip
+SETS = FITTING | st.builds("{}={}".format, KEYS, GIVEN) | st.text(max_size=30)
 
 
 @fuzzed(st.lists(SETS, min_size=1, max_size=3), short=150)
