@@ -79,9 +79,10 @@ def beside(path: Path, flush: bool = False) -> Iterator[Path]:
         if flush:
             sync(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             remove(temporary)
+        _name(error, path)
         raise
     if flush:
         sync(path.parent)
@@ -95,10 +96,17 @@ def append(path: Path, text: str) -> None:
         try:
             while data:
                 data = data[file.write(data) :]
-        except BaseException:
+        except BaseException as error:
             with suppress(OSError):
                 file.truncate(before)
+            _name(error, path)
             raise
+
+
+def _name(error: BaseException, path: Path) -> None:
+    """Say which file a write was for; the system does not."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        error.filename = str(path)
 
 
 def make_folder(path: Path) -> None:

@@ -61,7 +61,7 @@ def owners(folder: Path, files: Iterable[str]) -> list[str]:
     found = []
     for match in filter(None, map(_OWN.match, sorted(files))):
         with safe_open(folder / match[0], framework="pt") as file:
-            keys = dict.fromkeys(key.partition("::")[0] for key in file.keys())  # noqa: SIM118 -- no mapping
+            keys = sorted({key.partition("::")[0] for key in file.keys()})  # noqa: SIM118 -- no mapping
         if keys:  # format 1 has a file for each process, whether or not it remembers anything
             what = "buffers of " if match[1] == "buffers" else ""
             found.append(f"process {match[2]} has {what}{', '.join(keys)} of its own")

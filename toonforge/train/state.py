@@ -152,11 +152,11 @@ class Memory:
         for name, part in self.parts.items():
             prefix = f"{name}::"
             state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            if not isinstance(part, nn.Module):
+            if isinstance(part, nn.Module):
+                for key, value in state.items():
+                    put_buffer(part, key, value)
+            elif state:  # one that had nothing to remember yet stays as it was built
                 part.load_state_dict(state)
-                continue
-            for key, value in state.items():
-                put_buffer(part, key, value)
 
 
 def buffers_of(module: nn.Module) -> dict[str, Tensor]:
