@@ -103,6 +103,7 @@ def held() -> dict[str, Any]:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return {
+        "rank": int(os.environ.get("RANK", "0")),
         "memory": pages * os.sysconf("SC_PAGESIZE"),
         "files": len(os.listdir("/proc/self/fd")),
         "threads": threading.active_count(),
