@@ -15,13 +15,17 @@ from PIL import Image
 
 from tests.checkpoint_formats import HOME, RECIPE
 from tests.test_checkpoint_formats import a_run, of_a_newer_format
+from tests.test_checkpoint_memory import Process
 from tests.test_resume import Notes
 from toonforge import recipe as recipes
 from toonforge.cli import main
 from toonforge.errors import Problem
+from toonforge.files import remove
 from toonforge.runs import inventory
 from toonforge.runs.inventory import Inventory, damage, read_inventory, write_inventory
 from toonforge.runs.metadata import NewerFormatError
+from toonforge.train import checkpoint as checkpoint_module
+from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.trainer import train
 
 NEWEST = HOME / "format-2/checkpoints/step-000004"
@@ -304,3 +308,71 @@ def test_a_newer_checkpoint_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(NewerFormatError):
         damage(checkpoint)
     assert isinstance(damage(checkpoint.with_name("step-000002")), Problem | None)
+
+
+def test_what_a_killed_process_left_is_put_in_order(tiny: None, tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    checkpoints = run / "checkpoints"
+    (checkpoints / "step-000004").rename(checkpoints / ".old-step-000004")  # its successor was about to take its place
+    shutil.copytree(checkpoints / "step-000002", checkpoints / ".old-step-000002")  # its successor has taken it
+    for half in (".partial-step-000006", ".removed-step-000001"):
+        (checkpoints / half).mkdir()
+        (checkpoints / half / "G.safetensors").write_bytes(b"cut")
+    (run / "trackers").mkdir()
+    for file in (
+        ".report.html.partial",
+        ".metrics.jsonl.partial",
+        "trackers/.ids.json.partial",
+        "checkpoints/.latest.partial",
+    ):
+        (run / file).write_text("cut")
+    assert resumed(run) == (6, ())
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [event["step"] for event in events if event["event"] == "start"] == [0, 4], "nothing whole was lost"
+    assert [path.name for path in run.rglob(".*")] == [".lock"]
+
+
+def before_each_change(patch: pytest.MonkeyPatch, folder: Path, act: Callable[[], object]) -> None:
+    """Have something done before each renaming, removal and new folder below a folder."""
+    busy = False
+
+    def watched(change: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(path: Path, *args: object, **more: object) -> object:
+            nonlocal busy
+            if not busy and str(path).startswith(str(folder)):
+                busy = True
+                act()
+                busy = False
+            return change(path, *args, **more)
+
+        return wrapped
+
+    for name in ("rename", "replace", "unlink", "mkdir"):
+        patch.setattr(Path, name, watched(getattr(Path, name)))
+    patch.setattr(checkpoint_module, "remove", watched(remove))
+
+
+def test_a_kill_between_any_two_operations_of_saving_leaves_a_whole_newest_checkpoint(tmp_path: Path) -> None:
+    checkpoints, process, states, newest = Checkpoints(tmp_path / "c", 1), Process(1), list[Path](), 2
+
+    def copied() -> None:
+        states.append(tmp_path / f"state-{len(states)}-{newest}")
+        shutil.copytree(checkpoints.folder, states[-1])
+
+    checkpoints.save(2, process.saved())
+    checkpoints.name_best(2, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        before_each_change(patch, checkpoints.folder, copied)
+        for step in (4, 6, 6):  # the last one takes its own place
+            checkpoints.save(step, process.saved())
+            checkpoints.name_best(step, step)
+            newest = step
+    assert len(states) > 20
+    for state in states:
+        after = Checkpoints(state, 1)
+        after.clean()
+        found, problems = after.newest_whole(process.saved())
+        assert found is not None and not problems, state
+        assert int(found.name.removeprefix("step-")) >= int(state.name.rpartition("-")[2]), state
+        best = after.best()
+        assert best is not None and after.whole(best), state

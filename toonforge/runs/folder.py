@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -16,7 +15,7 @@ import tomli
 from toonforge import registries
 from toonforge.components import ImageSource
 from toonforge.errors import Problem, RunError, ToonforgeError
-from toonforge.files import copy_whole, make_folder, sync, write_atomic
+from toonforge.files import copy_whole, make_folder, remove_partial, sync, write_atomic
 from toonforge.recipe.loading import loads
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import differences, dump
@@ -25,6 +24,7 @@ from toonforge.runs.base import write_base
 from toonforge.runs.begun import clear_begun, only_begun
 from toonforge.runs.data_list import write_data_list
 from toonforge.runs.disk import writing
+from toonforge.runs.fingerprint import changed_pictures, same
 from toonforge.runs.leftovers import remove_after
 from toonforge.runs.links import refuse_links
 from toonforge.runs.log import NAME, truncate, write_event, write_events
@@ -158,9 +158,9 @@ class RunFolder:
             notes.append("learning rates follow their schedules over the new length from here on, not from the start")
         was = self._data()
         notes += [
-            _changed_pictures(key, then, data.get(key, "none"))
+            changed_pictures(key, then, data.get(key, "none"))
             for key, then in was.items()
-            if data.get(key, "none") != then
+            if not same(then, data.get(key, "none"))
         ]
         return notes
 
@@ -205,9 +205,11 @@ class RunFolder:
             truncate(self.path, step)
 
     def remove_pictures(self, step: int) -> None:
-        """Remove the pictures of steps after `step`, which a resumed run makes again."""
+        """Remove the pictures of steps after `step`, which a resumed run makes again, and files that are half written."""
         with writing(self.path):
             remove_after(self.path, step)
+            for folder in (self.path, self.path / "trackers"):
+                remove_partial(folder)
 
     def write_event(self, event: str, step: int, **more: Any) -> None:
         """Append one line to metrics.jsonl; see `toonforge.runs.log`."""
@@ -225,29 +227,6 @@ class RunFolder:
             if self.log.exists():
                 sync(self.log)
                 sync(self.path)
-
-
-def fingerprint(parts: Mapping[str, ImageSource]) -> dict[str, str]:
-    """Group -> how many pictures it has, and a hash of their names in order; "validation: group" of other parts."""
-    found = {}
-    for part, source in parts.items():
-        for group, size in source.sizes.items():
-            digest = hashlib.sha256()
-            for index in range(size):
-                digest.update(source.name(group, index).encode("utf-8", "surrogatepass") + b"\0")
-            key = group if part == "train" else f"{part}: {group}"
-            found[key] = f"{size} pictures, {digest.hexdigest()[:12]}"
-    return found
-
-
-def _changed_pictures(key: str, was: str, now: str) -> str:
-    """That pictures are others than `fingerprint` said, in words, and what follows from it."""
-    part, held_out, group = key.partition(": ")
-    follows = "their order differs from that of an uninterrupted run"
-    if held_out:
-        follows = "what is drawn and measured does not compare with what was before"
-    which = f"{part} pictures of {group}" if held_out else f"{key} pictures"
-    return f"the {which} have changed ({was} then, {now} now): from here on {follows}"
 
 
 def remeasures(change: str, metric: str) -> bool:
