@@ -6,6 +6,7 @@ reader of the output has left; never of `run`, `sweep` and `data`, which go on w
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -74,6 +75,9 @@ def _main(given: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            faults.show(faults.too_long(error))
+            return 2
         faults.show_ours(error, traceback_wanted="--traceback" in given)
         return 1
     return code if isinstance(code, int) else 0

@@ -25,6 +25,17 @@ def show(error: ToonforgeError) -> None:
         click.echo(click.style(f"{len(error.problems)} problems", fg="red"), err=True)
 
 
+def too_long(error: OSError) -> ToonforgeError:
+    """What the system says of a path that it cannot even look up, of whichever word of a command that was made."""
+    path = error.filename
+    return ToonforgeError(
+        Problem(
+            message="a path is longer than this system allows",
+            found=os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else None,
+        )
+    )
+
+
 def show_usage(error: click.ClickException) -> None:
     """Print what Click says of the words of a command as every other mistake is printed, and in plain words."""
     message = error.format_message().rstrip(".")
