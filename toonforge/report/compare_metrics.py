@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import attrs
 
 from toonforge.events import FILTER, UNTRANSLATED, About
 from toonforge.report.compared import Compared
+from toonforge.runs.fingerprint import same
 from toonforge.runs.record import Measurement
 from toonforge.runs.verdict import best_of
 from toonforge.validation.protocol import of_headline
@@ -104,12 +106,12 @@ def _apart(
 
 def _other_pictures(name: str, last: Mapping[str, Measurement], runs: Sequence[Compared]) -> str | None:
     """That the runs' validation pictures differ, by the list of them or by what needs no model; in words."""
-    lists = {
-        tuple(sorted((str(key), str(told)) for key, told in data.items() if str(key).startswith(VALIDATION)))
+    lists = [
+        {str(key): str(told) for key, told in data.items() if str(key).startswith(VALIDATION)}
         for run in runs
         if run.name in last and run.record is not None and isinstance(data := run.record.lock.get("data"), Mapping)
-    }
-    if len({known for known in lists if known}) > 1:
+    ]
+    if any(_differ(one, two) for one, two in combinations(filter(None, lists), 2)):
         return "measured on different pictures"
     for part in REFERENCES:
         values = [value for m in last.values() if math.isfinite(value := value_of(m, name, part))]
@@ -118,6 +120,10 @@ def _other_pictures(name: str, last: Mapping[str, Measurement], runs: Sequence[C
         if values and max(values) - min(values) > SAME * max([*map(abs, values), *(10 * error for error in errors)]):
             return "measured on different pictures, as those that no model has touched show"
     return None
+
+
+def _differ(one: Mapping[str, str], two: Mapping[str, str]) -> bool:
+    return one.keys() != two.keys() or any(not same(told, two[key]) for key, told in one.items())
 
 
 def value_of(measured: Measurement, metric: str, part: str = "") -> float:

@@ -14,7 +14,8 @@ from toonforge.errors import DataError
 from toonforge.events import RunInfo
 from toonforge.recipe.model import Recipe
 from toonforge.report.writer import ReportWriter
-from toonforge.runs.folder import RunFolder, fingerprint
+from toonforge.runs.fingerprint import fingerprint
+from toonforge.runs.folder import RunFolder
 from toonforge.runs.log import FORMAT, changes_not_begun
 from toonforge.train.phases import PlannedPhase
 from toonforge.train.step import Training
