@@ -30,8 +30,8 @@ ACTIVITIES: dict[str, tuple[str, ...]] = {
     "writing the report": ("toonforge.report.writer:ReportWriter._write",),
     "writing the log": ("toonforge.runs.folder:RunFolder.write_event",),
 }
-"""What a run does -> the methods that do it. Within another activity the innermost counts; "else" is the rest."""
-NAMES = ("else", *ACTIVITIES)
+"""What a run does -> the methods that do it. Within another activity the innermost counts; "other work" is the rest."""
+NAMES = ("other work", *ACTIVITIES)
 _DOING, _STEP, _SAVED, _OPERATION, _BEGAN, _SEEN, _TOOK = 0, 1, 2, 3, 4, 16, 48
 
 

@@ -50,8 +50,9 @@ class Ended:
 
 
 def events(folder: Path) -> list[str]:
-    """What the log says of the training, a line an event."""
-    lines = (folder / LOG).read_text("utf-8").splitlines()
+    """What the log says of the training, a line an event; nothing where there is none."""
+    path = folder / LOG
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     return [json.dumps(_plain(event), sort_keys=True) for line in lines if (event := json.loads(line))["event"] not in OF_A_START]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -13,9 +14,10 @@ from tests.crashes.doing import Page
 from tests.crashes.killing import Kill, Start, Started, wait_and_kill
 from tests.crashes.outcome import Ended, told
 from tests.crashes.power import lose_power
-from toonforge.cli.processes import free_port
+from toonforge.train.meeting import STORE
 
 RUN = "run"
+_numbers = count()
 
 
 @attrs.define
@@ -99,7 +101,7 @@ class Case:
             How each process ended.
         """
         resume = (self.folder / self.marker).is_file()
-        port = free_port() if self.processes > 1 else 0
+        meeting = self.place / f"meeting{next(_numbers)}"
         group = []
         for rank in range(self.processes):
             start = Start(
@@ -107,7 +109,7 @@ class Case:
                 root=self.folder.parent,
                 output=self.place / f"output{rank}.txt",
                 power=self.place / "power" if power else None,
-                environment=_environment(rank, self.processes, port) if self.processes > 1 else {},
+                environment=_environment(rank, self.processes, meeting) if self.processes > 1 else {},
             )
             group.append(Started(start, pages[rank], kill if rank in victims else None))
         return wait_and_kill(group, kill, victims)
@@ -124,14 +126,15 @@ class Case:
         return "\n".join(path.read_text("utf-8", "replace")[-2500:] for path in sorted(self.place.glob("output*.txt")))
 
 
-def _environment(rank: int, count: int, port: int) -> dict[str, str]:
+def _environment(rank: int, processes: int, meeting: Path) -> dict[str, str]:
     return {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(count),
-        "LOCAL_WORLD_SIZE": str(count),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": "1",
+        STORE: str(meeting),
     }
 
 
