@@ -16,7 +16,8 @@ from toonforge.cli import again
 def decoys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with modules of the names that are imported first. The folder is where we are."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.setenv("PYTHONSAFEPATH", "")  # so that it is put back, whoever sets it
+    monkeypatch.delenv("PYTHONSAFEPATH")
     for name in ("toonforge.py", "click.py", "attrs.py", "torch.py"):
         (tmp_path / name).write_text("open('caught', 'a').close()\n", "utf-8")
     return tmp_path

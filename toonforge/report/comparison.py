@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from toonforge.data.reading.picture import shown
 from toonforge.files import write_atomic
 from toonforge.report.compare_curves import comma_separated as curves_csv
 from toonforge.report.compare_curves import curves_of
@@ -102,7 +103,7 @@ def write(runs: Sequence[Compared], title: str, folder: Path, *, page: bool = Tr
             around = surroundings(runs)
             texts = {PAGE: render(title, folder, runs, table, metrics, keys, around, curves), **texts}
         for name, text in texts.items():
-            write_atomic(folder / name, text)
+            write_atomic(folder / name, shown(text))
     drawn, problems = figures(folder, curves, [r.name for r in runs if r.record is not None], metrics, title)
     sheets, unlike = grids(folder, runs, title) if page else ([], [])
     files = (*(folder / name for name in texts), *drawn, *sheets)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -67,9 +68,23 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_plain,
     )
     environment.filters["clean"] = clean
     return environment
+
+
+_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, marks of direction, and bytes of names that are no text; not the ends of lines, nor tabs."""
+
+
+def _plain(value: object) -> object:
+    """What a template shows, with marks that lead astray as escapes, whoever forgot the filter `clean`."""
+    from markupsafe import Markup
+
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _ODD.sub(lambda odd: odd[0].encode("unicode_escape").decode("ascii"), value)
 
 
 def _asset(name: str) -> str:

@@ -23,7 +23,7 @@ def inside(folder: Path, relative: object) -> Path | None:
     path = folder / relative
     try:
         return path if path.resolve().is_relative_to(folder.resolve()) else None
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):  # such as letters that no path can have
         return None
 
 
