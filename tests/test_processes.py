@@ -53,7 +53,7 @@ def start(recipe: Path, folder: Path, processes: int, *flags: str) -> subprocess
     )
     command = [sys.executable, "-m", *launcher, "tests.train_tiny", str(recipe), str(folder), *flags]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600)
 
 
 SMALL = """
@@ -86,7 +86,7 @@ def test_the_command_line_trains_in_two_processes_together(tmp_path: Path, launc
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *own]
     command = [sys.executable, *(torchrun if launcher == "torchrun" else [*own, "--processes", "2"])]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     about = json.loads((tmp_path / "runs/small/checkpoints/step-000002/checkpoint.json").read_text())
     assert about["processes"] == 2

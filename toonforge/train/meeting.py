@@ -1,14 +1,17 @@
-"""Where the processes of `--processes` meet: at a file, since a port that is free now may be taken when they come.
+"""Where processes meet: those of `--processes` at a file, since a port that is free now may be taken when they come.
 
-Processes that `torchrun` or `accelerate launch` start meet at the address that those give. Torch is imported only when
-a process joins the others.
+Processes that `torchrun` or `accelerate launch` start meet at the address that those give, and all in the run's folder.
+Torch is imported only when a process joins the others.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
+
+from toonforge.errors import Problem, RunError
 
 STORE = "TOONFORGE_STORE"
 """The variable that names the file to the processes that one launcher starts on one machine."""
@@ -34,3 +37,26 @@ def join(patience: timedelta, cpu: bool) -> None:
     torch.distributed.init_process_group(
         "gloo" if cpu else "nccl", init_method=Path(path).as_uri(), rank=rank, world_size=count, timeout=patience
     )
+
+
+def find_run(folder: Path, rank: int, patience: float = 30.0) -> None:
+    """Refuse a run's folder in which the first process's files do not appear: that process has another machine's disk.
+
+    Args:
+        folder: of a run that the first process has described already.
+        rank: of this process.
+        patience: seconds that a network file system may take to show what another machine has written.
+
+    Raises:
+        RunError: the folder is not shared. Otherwise that would show at the first checkpoint, hours later.
+    """
+    deadline = time.monotonic() + patience
+    while not (folder / "lock.json").is_file():
+        if time.monotonic() > deadline:
+            raise RunError(
+                Problem(
+                    message=f"process {rank} does not see the run in {folder.absolute()}, which process 0 has begun",
+                    hint="all machines must write into the same folder: give one that they share with --out",
+                )
+            )
+        time.sleep(0.2)

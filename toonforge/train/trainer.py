@@ -26,6 +26,7 @@ from toonforge.train.batches import loader_of, safely
 from toonforge.train.beginning import Described, describe_run, observers, run_info, start_event
 from toonforge.train.ending import Ending
 from toonforge.train.looking import Looking
+from toonforge.train.meeting import find_run
 from toonforge.train.pace import Pace
 from toonforge.train.phases import total_steps
 from toonforge.train.process import in_group
@@ -130,6 +131,7 @@ class Trainer:
         """Train until the end, until nothing improves any more, or until interrupted."""
         described = self._describe(source, resume) if self.main else Described()
         self.accelerator.wait_for_everyone()
+        find_run(self.folder.path, self.accelerator.process_index)
         notes = self._restore(described) if resume else ()
         run = run_info(
             self.recipe,
