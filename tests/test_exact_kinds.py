@@ -93,6 +93,7 @@ def draw() -> float:
 def test_metrics_and_pictures_that_draw_random_numbers_are_the_same_after_a_resume(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One metric is of untranslated pictures alone: it is measured once in each start, and draws nothing after that."""
     item = TinySource.item
 
     def noisy(self: TinySource, group: str, index: int, rng: Any) -> Any:
@@ -100,6 +101,8 @@ def test_metrics_and_pictures_that_draw_random_numbers_are_the_same_after_a_resu
 
     monkeypatch.setattr(TinySource, "item", noisy)
     monkeypatch.setattr(TinyMetric, "build", lambda self, device: BuiltRandom())
-    train(recipe(), folder=tmp_path / "whole", cpu=True)
-    in_parts(recipe(), tmp_path / "parts", [Way("stop", 3), Way("kill", 5)])
+    plain = '[metrics]\nplain = { type = "tiny/mean", input = "photo" }\n'
+    one = recipes.loads(RECIPE.format(train="").replace("[metrics]\n", plain))
+    train(one, folder=tmp_path / "whole", cpu=True)
+    in_parts(one, tmp_path / "parts", [Way("stop", 3), Way("kill", 5)])
     assert_same(tmp_path / "whole", tmp_path / "parts", stops=[3])
