@@ -119,11 +119,22 @@ def test_a_file_says_which_network_it_is_and_never_which_file(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("width", [10**5, 10**9, 10**15, 2**63 - 1, 10**30])
-def test_a_few_bytes_ask_for_no_network_of_any_size(tmp_path: Path, width: int) -> None:
+def test_a_few_bytes_ask_for_no_network_of_any_size(
+    tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+    build = tiny.TinyGenerator.build
+
+    def spied(self: tiny.TinyGenerator) -> torch.nn.Module:
+        built.append(torch.empty(0).device.type)
+        return build(self)
+
+    monkeypatch.setattr(tiny.TinyGenerator, "build", spied)
     few = {"0.weight": torch.zeros(4, 3, 3, 3)}
     folder = weights(tmp_path / "model", "generators", {"type": "tiny/generator", "width": width}, few)
     with pytest.raises(ToonforgeError, match=r"does not fit|width"):
         load_networks(folder)
+    assert width > 2**62 or built == ["meta"], "no memory is taken for it"
 
 
 def test_a_network_without_end_is_given_up_soon(tmp_path: Path) -> None:
