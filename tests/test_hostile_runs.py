@@ -173,7 +173,10 @@ def test_the_lock_of_a_new_run_is_no_way_to_empty_a_file(tmp_path: Path, capsys:
     (tmp_path / "letter.txt").write_text("mine\n", "utf-8")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / LOCK).symlink_to(tmp_path / "letter.txt")
-    with pytest.raises(RunError, match=r"cannot write|is there already"), RunFolder(tmp_path / "run").alone(resume=False):
+    with (
+        pytest.raises(RunError, match=r"cannot write|is there already"),
+        RunFolder(tmp_path / "run").alone(resume=False),
+    ):
         pass
     with pytest.raises(OSError, match="symbolic"), alone(tmp_path / "run", lambda holder: pytest.fail(holder)):
         pass
