@@ -1,4 +1,4 @@
-"""Trainings through the command line, in a process group of their own that is killed as a whole."""
+"""Trainings through the command line, all of whose processes are killed at once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class Command:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
-            start_new_session=True,
         )
 
     def kill_after(self, seconds: float, lines: int) -> bool:
@@ -59,8 +58,9 @@ class Command:
                 time.sleep(seconds)
                 break
             time.sleep(0.005)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for one in _family(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
         return self.wait() == -signal.SIGKILL
 
     def wait(self) -> int:
@@ -68,3 +68,12 @@ class Command:
         code = self.process.wait(240)
         self._output.close()
         return code
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it started, and they."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has ended
+        return [pid]
+    return [pid, *(each for child in children for each in _family(int(child)))]

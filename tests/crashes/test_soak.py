@@ -49,7 +49,7 @@ def test_killed_at_random_instants(folder: Path, capsys: pytest.CaptureFixture[s
     trials: list[Trial] = []
     faults: list[str] = []
     while kills_of(trials) < KILLS:
-        kills = several(bench.timings, rng)
+        kills = several(bench.timings, rng, most=5)
         trials.append(bench.survive(kills))
         faults += [told(SEED, kills, trials[-1])] if trials[-1].faults or trials[-1].damaged else []
     judge(capsys, "kill -9 at random instants, of runs of 12 steps with a checkpoint each 3", trials, faults)
