@@ -19,9 +19,12 @@ from safetensors.torch import load_file
 from tests.pictures import fill
 from toonforge import recipe as recipes
 from toonforge.cli.run_text import _reading
+from toonforge.data.batch import Batch
 from toonforge.events import Finished, RunInfo, Step
 from toonforge.plugins.hookspecs import hookimpl
+from toonforge.runs.folder import RunFolder
 from toonforge.runs.record import read_record
+from toonforge.train.telling import Telling
 from toonforge.train.trainer import train
 
 RECIPE = """
@@ -206,3 +209,14 @@ def test_a_folder_that_is_emptied_ends_the_run_with_nothing_lost(
     fill(tmp_path / "emptied/photos", 12)
     text = (tmp_path / "emptied/run/resolved.toml").read_text("utf-8")
     assert train(recipes.loads(text), folder=tmp_path / "emptied/run", resume=True, cpu=True).step == 36
+
+
+def test_another_process_than_the_main_one_names_what_it_skips_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    telling = Telling(RunFolder(tmp_path), main=False, listeners=())
+    for step in (3, 9):
+        telling.arrived(step, Batch([], {"a.png": "cut short"}))
+    assert capsys.readouterr().err == "note: process 1 skips a.png: cut short\n"
+    assert not (tmp_path / "metrics.jsonl").exists()

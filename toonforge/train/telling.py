@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,7 +150,12 @@ class Telling:
             self.retry(step, path, retried)
 
     def skip(self, step: int, path: str, reason: str, passing: bool = False) -> None:
-        """A picture cannot be read: said once; where it may be read the next time, each time."""
+        """A picture cannot be read: said once; where it may be read the next time, each time.
+
+        On other processes than the main one, which cannot write it down, it is named on stderr once.
+        """
+        if not self.main and path not in self.skipped:
+            say(f"note: process {os.environ.get('RANK', '?')} skips {path}: {reason}")
         if passing:
             self.skipped[path] = reason
             self.write("skipped", step, path=path, reason=reason, passing=True)
