@@ -20,6 +20,7 @@ from toonforge.cli import main
 from toonforge.cli.processes import free_port, launch
 from toonforge.cli.progress import Progress
 from toonforge.cli.run_text import duration, loss_lines, measured_lines, summary
+from toonforge.errors import RunError
 from toonforge.recipe import load
 from toonforge.recipe.model import Recipe
 
@@ -443,7 +444,8 @@ def test_processes_find_each_other_and_the_first_failure_decides(
 ) -> None:
     assert launch(2, ["--version"]) == 0
     assert capfd.readouterr().out.count("toonforge") == 1
-    assert launch(2, ["check", "no-such-recipe.toml"]) == 2
+    with pytest.raises(RunError, match="no recipe 'no-such-recipe"):
+        launch(2, ["check", "no-such-recipe.toml"])
 
 
 def test_each_process_is_told_its_rank(monkeypatch: pytest.MonkeyPatch) -> None:

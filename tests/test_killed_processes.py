@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_cli_sweep import REAL
-from toonforge.cli import main, processes
+from toonforge.cli import main, passing_on, processes
 from toonforge.cli.processes import launch
 from toonforge.errors import RunError
 
@@ -174,7 +174,7 @@ def test_several_signals_are_one_request_to_each_process(
     fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setenv("COUNTS", str(tmp_path / "count"))
-    monkeypatch.setattr(processes, "MOMENT", 30.0)
+    monkeypatch.setattr(passing_on, "MOMENT", 30.0)
     fake("while not count: time.sleep(0.05)\ntime.sleep(1)\nos._exit(130)", COUNTS)
     signal_when_started(tmp_path, (0.3, number), (0.0, number), (0.3, signal.SIGTERM))
     assert launch(2, []) == 130
@@ -184,9 +184,9 @@ def test_several_signals_are_one_request_to_each_process(
 def test_a_second_request_ends_processes_that_hang(
     fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(processes, "MOMENT", 0.2)
+    monkeypatch.setattr(passing_on, "MOMENT", 0.2)
     monkeypatch.setattr(processes, "SAID", 0.1)
-    fake("others_end()", "signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    fake("others_end()", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     signal_when_started(tmp_path, (0.3, signal.SIGINT), (1.0, signal.SIGINT))
     assert launch(2, []) == 130
     said = capfd.readouterr().err

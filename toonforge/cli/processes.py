@@ -16,23 +16,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 import attrs
 import click
 
 from toonforge.cli.again import again
-from toonforge.cli.worker import LAUNCHER, OUTPUT, REPORT, Report, read_report
+from toonforge.cli.passing_on import known, passing_on, pipe
+from toonforge.cli.worker import OUTPUT, REPORT, Report, read_report
 from toonforge.errors import Problem, RunError
 from toonforge.train.meeting import STORE
 
 STOPPED = (130, -signal.SIGINT, -signal.SIGTERM)
 """How a process ends that was asked to stop: by itself, or by the signal where it was not training yet."""
-MOMENT = 0.5
-"""Seconds within which signals are one request, as in a run (`toonforge.train.stopping`)."""
 GRACE = 3.0
 """Seconds that the other processes have to notice that one has failed; and all, to leave at a second request."""
 SHOW_CURSOR = "\x1b[?25h"
@@ -109,13 +107,20 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> 
     Raises:
         RunError: one of them was killed, or failed by a mistake that the user can mend.
     """
-    with tempfile.TemporaryDirectory(prefix="toonforge-processes-") as place, _pipe() as pipe:
+    with tempfile.TemporaryDirectory(prefix="toonforge-processes-") as place, pipe() as ends:
         workers: list[Worker] = []
         try:
-            with _passing_on(workers) as requests:
+
+            def send(number: int) -> None:
+                for worker in workers:
+                    worker.send(number)
+
+            with passing_on(send) as requests:
                 port = free_port()
                 for rank in range(count):
-                    workers.append(_start(rank, count, port, arguments, Path(place), pipe))
+                    workers.append(_start(rank, count, port, arguments, Path(place), ends))
+                    if requests:
+                        workers[rank].send(signal.SIGTERM)
                 failed = _wait(workers, requests)
         finally:
             for worker in workers:
@@ -130,10 +135,10 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> 
         return 130 if any(worker.code for worker in workers) else 0
 
 
-def _start(rank: int, count: int, port: int, arguments: Sequence[str], place: Path, pipe: int | None) -> Worker:
+def _start(rank: int, count: int, port: int, arguments: Sequence[str], place: Path, ends: tuple[int, ...]) -> Worker:
     output, report = place / f"{rank}.txt", place / f"{rank}.json"
     env = {**environment(rank, count, port), REPORT: str(report), STORE: str(place / "meeting")}
-    env |= {LAUNCHER: str(pipe)} if pipe is not None else {}
+    env |= known(ends)
     env |= {OUTPUT: str(output)} if rank == 0 else {}
     with output.open("wb") as file:
         stream = None if rank == 0 else file
@@ -143,48 +148,10 @@ def _start(rank: int, count: int, port: int, arguments: Sequence[str], place: Pa
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
-            pass_fds=() if pipe is None else (pipe,),
+            pass_fds=ends,
             start_new_session=True,
         )
     return Worker(rank, process, output, report)
-
-
-@contextmanager
-def _pipe() -> Iterator[int | None]:
-    """The end of a pipe whose other end is closed with this process, even if it is killed; None on Windows."""
-    if os.name != "posix":
-        yield None
-        return
-    theirs, ours = os.pipe()
-    try:
-        yield theirs
-    finally:
-        os.close(theirs)
-        os.close(ours)
-
-
-@contextmanager
-def _passing_on(workers: Sequence[Worker]) -> Iterator[list[float]]:
-    """Send each request to stop on to every process, once however many signals it comes as; yields when they came."""
-    requests: list[float] = []
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        now = time.monotonic()
-        if requests and now - requests[-1] < MOMENT:
-            return
-        requests.append(now)
-        for worker in workers:
-            worker.send(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
-
-    hangup = getattr(signal, "SIGHUP", None)  # ignored by what `nohup` starts
-    heeded = [signal.SIGINT, signal.SIGTERM]
-    heeded += [hangup] if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN else []
-    before = {number: signal.signal(number, forward) for number in heeded}
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _wait(workers: Sequence[Worker], requests: Sequence[float]) -> list[Worker]:

@@ -1,25 +1,25 @@
 """Each run of a sweep in a process of its own.
 
 So a run's peak memory is its own, what a GPU held is given back whole, and a run that the system kills (out of memory)
-costs no other. The price, importing torch once a run, is some seconds. Ctrl-C is passed on to the run's process, for
-which it is one request together with what came from the terminal: it saves and leaves with code 130, and the sweep,
-which only waits meanwhile, stops.
+costs no other. The price, importing torch once a run, is some seconds. Ctrl-C is passed on to the run's process: it
+saves and leaves with code 130, and the sweep, which only waits meanwhile, stops. Where the sweep is killed the run
+saves and leaves as well.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from toonforge.cli.again import again
+from toonforge.cli.passing_on import known, passing_on, pipe
 from toonforge.cli.processes import STOPPED
 from toonforge.sweeps.plan import PlannedRun
 from toonforge.sweeps.work import Outcome
@@ -74,32 +74,20 @@ def start(arguments: Sequence[str], lock: int | None) -> tuple[int, bool]:
     Returns:
         Its exit code, negative for a signal; and whether this process was asked to stop meanwhile.
     """
-    with _passing_on() as (started, asked):
-        inherited = () if lock is None else (lock,)
-        process = subprocess.Popen([*again(), *arguments], pass_fds=inherited)
-        started.append(process)
-        return process.wait(), bool(asked)
-
-
-@contextmanager
-def _passing_on() -> Iterator[tuple[list[subprocess.Popen[bytes]], list[int]]]:
-    """Pass signals on to the processes in the first list, and note them in the second.
-
-    Whether a signal has reached them already (from a terminal, a process group, a job scheduler) cannot be known here;
-    a run takes the copies of one signal as one request (`toonforge.train.stopping.Stopping`).
-    """
     started: list[subprocess.Popen[bytes]] = []
-    asked: list[int] = []
 
-    def forward(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+    def send(number: int) -> None:
         for process in started:
-            if process.poll() is None:
-                process.send_signal(number)
+            process.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield started, asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with pipe() as ends, passing_on(send) as requests:
+        process = subprocess.Popen(
+            [*again(), *arguments],
+            env={**os.environ, **known(ends)},
+            pass_fds=(*ends, *(() if lock is None else (lock,))),
+            start_new_session=True,
+        )
+        started.append(process)
+        if requests:
+            process.send_signal(signal.SIGTERM)
+        return process.wait(), bool(requests)
