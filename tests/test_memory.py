@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.train_measured import write_recipe
+
 ROOT = Path(__file__).parent.parent
 GROWTH = 0.02
 """How much more of the memory may be resident at the end than soon after the begin."""
@@ -34,9 +36,9 @@ def measured(folder: Path, steps: int, every: int, workers: int, processes: int,
             "--rdzv-endpoint=localhost:0",
         ]
         command = [sys.executable, *launcher, "-m", "tests.train_measured"]
-    given = [str(number) for number in (steps, every, workers, processes, some)]
+    write_recipe(folder, steps, workers, processes, some)
     done = subprocess.run(
-        [*command, str(folder), *given],
+        [*command, str(folder), str(every)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -1,8 +1,8 @@
 """Trains a tiny recipe with everything a run does along the way, and tells how much of the machine it holds meanwhile.
 
-python -m tests.train_measured FOLDER STEPS EVERY WORKERS
+python -m tests.train_measured FOLDER EVERY
 
-prints a line of JSON every EVERY steps: step, resident bytes, open files, threads and child processes.
+trains FOLDER/recipe.toml (see `write_recipe`) and prints a line of JSON every EVERY steps: step, resident bytes, open files, threads and child processes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ losses.real = {{ type = "bce", logits = "D(anime)", real = true }}
 losses.fake = {{ type = "bce", logits = "D(pool(fake, 4))", real = false }}
 [train]
 steps = {steps}
-batch_size = 2
+batch_size = {batch_size}
 accumulate = 2
 ema = 0.9
 workers = {workers}
@@ -112,19 +112,27 @@ def held() -> dict[str, Any]:
     }
 
 
-def main(folder: str, steps: int, every: int, workers: int, processes: int = 1, some: int = 20) -> None:
+def write_recipe(folder: Path, steps: int, workers: int, processes: int, some: int) -> None:
+    """Make the pictures and the recipe. `some`: of so many steps each has a checkpoint, a grid and metrics."""
+    text = RECIPE.format(
+        folders=make_pictures(folder / "pictures"),
+        steps=steps,
+        batch_size=2 * processes,
+        workers=workers,
+        processes=processes,
+        some=some,
+    )
+    (folder / "recipe.toml").write_text(text)
+
+
+def main(folder: str, every: int) -> None:
     """Train, and print."""
     torch.set_num_threads(1)
     tiny.register()
     path = Path(folder)
-    rank = int(os.environ.get("RANK", "0"))
-    if rank == 0:
-        folders = make_pictures(path / "pictures")
-        text = RECIPE.format(folders=folders, steps=steps, workers=workers, processes=processes, some=some)
-        (path / "recipe.toml").write_text(text)
     recipe = recipes.load(path / "recipe.toml")
     train(recipe, folder=path / "run", source=path / "recipe.toml", listeners=[Measured(every)], cpu=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(sys.argv[1], int(sys.argv[2]))
