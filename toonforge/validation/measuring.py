@@ -30,6 +30,7 @@ from toonforge.recipe.graph import Graph
 from toonforge.validation.baselines import filter_missing, filtered, filtered_name, variants
 from toonforge.validation.independence import dependence
 from toonforge.validation.items import Batch, Items, go_on, nobody
+from toonforge.validation.progress import Steps
 from toonforge.validation.protocol import Setting, protocol
 from toonforge.validation.subjects import (
     HEADLINE,
@@ -150,7 +151,7 @@ class Measuring:
         """Raises `_OtherPictures` where not all the pictures of the measurements before can be read."""
         due = {subject.key: subject.begin(self._items.device) for subject in self._subjects if not subject.outcome}
         passes = self._passes(due)
-        steps = _Steps(progress, [self._count(groups, wanted) for groups, wanted in passes.items()])
+        steps = Steps(progress, [self._count(groups, wanted) for groups, wanted in passes.items()])
         for groups, wanted in passes.items():
             self._pass(groups, wanted, due, inference, steps)
         steps.over()
@@ -197,7 +198,7 @@ class Measuring:
         wanted: list[Wanted],
         due: dict[Key, State],
         inference: Inference,
-        steps: _Steps,
+        steps: Steps,
     ) -> None:
         wanted = [each for each in wanted if each.subject.key in due]
         exprs = {expr.text: expr for each in wanted for expr in each.exprs.values()}
@@ -291,21 +292,3 @@ class Measuring:
 
 class _OtherPictures(Exception):
     """Not all the pictures that earlier measurements were made of can be read."""
-
-
-class _Steps:
-    """Tells how far a measurement is."""
-
-    def __init__(self, told: Callable[[int, int], None] | None, counts: Sequence[int]) -> None:
-        self.told, self.total, self.count = told, sum(counts), 0
-
-    def done(self, count: int) -> None:
-        """So many more pictures are done."""
-        self.count += count
-        if self.told is not None:
-            self.told(self.count, self.total)
-
-    def over(self) -> None:
-        """Nothing is left: pictures that could not be read were not counted."""
-        if self.told is not None and self.count < self.total:
-            self.told(self.total, self.total)
