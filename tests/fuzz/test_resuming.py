@@ -86,12 +86,12 @@ FOUND: list[tuple[str, list[Change]]] = [
 ]  # fmt: skip
 
 
-@fuzzed(changes(), short=15, share=0.2, corpus=FOUND)
+@fuzzed(changes(), short=6, share=0.2, corpus=FOUND)
 def test_any_run_goes_on_or_is_refused(given: tuple[str, list[Change]]) -> str:
     return resumed(given)
 
 
-@fuzzed(st.sampled_from(FORMATS), short=2, share=0.001)
+@fuzzed(st.sampled_from(FORMATS), short=len(FORMATS), share=0.001)
 def test_the_runs_that_are_changed_go_on(name: str) -> str:
     assert resumed((name, [])) == VALID
     return VALID

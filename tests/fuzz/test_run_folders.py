@@ -84,7 +84,7 @@ def placed(place: str, contents: dict[str, bytes | None]) -> Path:
     return folder
 
 
-@fuzzed(st.deferred(folders), short=15, share=0.25, corpus=CORPUS)
+@fuzzed(st.deferred(folders), short=8, share=0.25, corpus=CORPUS)
 def test_the_record_and_the_report_of_any_folder_are_there_or_refused(contents: dict[str, bytes | None]) -> str:
     with tempfile.TemporaryDirectory() as place:
         folder = placed(place, contents)
@@ -94,7 +94,7 @@ def test_the_record_and_the_report_of_any_folder_are_there_or_refused(contents: 
         return VALID if VALID == read == written else REFUSED
 
 
-@fuzzed(st.deferred(folders), short=2, share=0.05, corpus=CORPUS[:2])
+@fuzzed(st.deferred(folders), short=1, share=0.05, corpus=CORPUS[:1])
 def test_any_folders_are_compared_or_refused(contents: dict[str, bytes | None]) -> str:
     with tempfile.TemporaryDirectory() as place:
         folder = placed(place, contents)
@@ -109,7 +109,7 @@ TRAINED = {
 
 @fuzzed(
     st.sampled_from(sorted(TRAINED)).flatmap(lambda name: texts([TRAINED[name]]).map(lambda raw: (name, raw))),
-    short=20,
+    short=10,
     share=0.5,
 )
 def test_any_trained_folder_is_measured_or_refused(changed_file: tuple[str, bytes]) -> str:
