@@ -1,4 +1,7 @@
-"""Signals and lost readers, with real processes: however a stop is asked for, it is one request, and the run is saved."""
+"""Signals and lost readers, with real processes: however a stop is asked for, it is one request, and the run is saved.
+
+More of them, at random moments too, are in the soak: `pytest -m soak tests/test_interrupts.py`.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ from toonforge.train.stopping import MOMENT, Stopping
 TOONFORGE = [sys.executable, "-m", "toonforge"]
 RUN = [*TOONFORGE, "run", "real.toml", "--cpu", "--out", "run"]
 SWEEP = [*TOONFORGE, "sweep", "real.toml", "--grid", "train.seed=0,1", "--cpu", "--out", "sweep"]
+PATIENCE = 300
+"""Seconds within which anything comes that comes at all: cores may be shared with many others."""
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -46,10 +51,17 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def await_steps(folder: Path, started: subprocess.Popen[bytes], steps: int = 3) -> None:
-    log, deadline = folder / "metrics.jsonl", time.monotonic() + 120
+    log, deadline = folder / "metrics.jsonl", time.monotonic() + PATIENCE
     while not log.is_file() or log.read_text("utf-8").count("\n") < steps:
         assert started.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def await_text(path: Path, text: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not path.is_file() or text not in path.read_text("utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def saved(folder: Path) -> bool:
@@ -62,7 +74,7 @@ def saved(folder: Path) -> bool:
 # -- nobody reads ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("streams", ["stdout", "both"])
+@pytest.mark.parametrize("streams", [pytest.param("stdout", marks=pytest.mark.soak), "both"])
 def test_ctrl_c_saves_a_run_whose_reader_it_ends_too(tmp_path: Path, start: Start, streams: str) -> None:
     """As in `toonforge run R 2>&1 | tee log`."""
     errors = tmp_path / "errors.txt"
@@ -72,7 +84,7 @@ def test_ctrl_c_saves_a_run_whose_reader_it_ends_too(tmp_path: Path, start: Star
     assert ours.stdout is not None
     ours.stdout.close()
     os.killpg(ours.pid, signal.SIGINT)
-    assert ours.wait(60) == 130
+    assert ours.wait(PATIENCE) == 130
     assert saved(tmp_path / "run")
     assert "BrokenPipe" not in errors.read_text("utf-8")
 
@@ -81,17 +93,18 @@ def test_a_run_without_a_reader_trains_to_its_end(tmp_path: Path, start: Start) 
     ours = start([*RUN, "--set", "train.steps=5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert ours.stdout is not None
     ours.stdout.close()
-    assert ours.wait(120) == 0
+    assert ours.wait(PATIENCE) == 0
     assert (tmp_path / "run/checkpoints/latest").read_text().strip() == "step-000005"
 
 
+@pytest.mark.soak
 def test_a_sweep_without_a_reader_is_stopped_as_any_other(tmp_path: Path, start: Start) -> None:
     ours = start(SWEEP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     await_steps(tmp_path / "sweep/seed=0", ours)
     assert ours.stdout is not None
     ours.stdout.close()
     os.killpg(ours.pid, signal.SIGINT)
-    assert ours.wait(60) == 130
+    assert ours.wait(PATIENCE) == 130
     assert saved(tmp_path / "sweep/seed=0")
     assert "failed" not in (tmp_path / "sweep/table.md").read_text("utf-8")
 
@@ -141,6 +154,36 @@ def test_closed_streams_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
         print("progress", file=sys.stderr)
 
 
+# -- as it starts, waits, measures and ends ---------------------------------------------------------------------------
+
+
+def assert_leaves_while_starting(tmp_path: Path, start: Start, number: signal.Signals, seconds: float) -> None:
+    """A signal so long after the first sign of life: one word, no traceback, and it can be begun or resumed after."""
+    errors = tmp_path / "errors.txt"
+    with errors.open("wb") as file:
+        ours = start(RUN, stdout=subprocess.DEVNULL, stderr=file)
+    await_text(errors, "loading PyTorch")
+    time.sleep(seconds)
+    ours.send_signal(number)
+    assert ours.wait(PATIENCE) == 130
+    said = errors.read_text("utf-8")
+    assert "Traceback" not in said and "Exception ignored" not in said and "internal error" not in said
+    assert said.rstrip().endswith("stopped") or saved(tmp_path / "run")
+
+
+def test_ctrl_c_while_a_run_starts_is_no_error(tmp_path: Path, start: Start) -> None:
+    assert_leaves_while_starting(tmp_path, start, signal.SIGINT, 0.5)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("tenths", range(0, 40, 2))
+def test_a_signal_at_any_moment_of_a_start_is_no_error(
+    tmp_path: Path, start: Start, number: signal.Signals, tenths: int
+) -> None:
+    assert_leaves_while_starting(tmp_path, start, number, tenths / 10)
+
+
 # -- one request ----------------------------------------------------------------------------------------------------
 
 
@@ -150,12 +193,14 @@ from toonforge.cli import main
 from toonforge.train.trainer import Trainer
 
 def slow(self):
+    open("saving", "w").write("saving")
     time.sleep(float(os.environ["SAVING"]))
     save(self)
 
 sys.executable = __file__  # what a sweep starts its runs with
 save, Trainer._save = Trainer._save, slow
-sys.exit(main(sys.argv[3:]))
+sys.argv[1:] = sys.argv[3:]
+sys.exit(main())
 """
 
 
@@ -172,10 +217,20 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], s
     return make
 
 
+PROCESSES = [*RUN, "--processes", "2", "--set", "train.batch_size=2"]
+
+
 @pytest.mark.parametrize(
-    "words", [RUN, [*RUN, "--processes", "2", "--set", "train.batch_size=2"], SWEEP], ids=["run", "processes", "sweep"]
+    ("words", "number"),
+    [
+        pytest.param(RUN, signal.SIGINT, id="run"),
+        pytest.param(PROCESSES, signal.SIGTERM, id="processes"),
+        pytest.param(SWEEP, signal.SIGINT, id="sweep"),
+        pytest.param(RUN, signal.SIGTERM, id="run-term", marks=pytest.mark.soak),
+        pytest.param(PROCESSES, signal.SIGINT, id="processes-int", marks=pytest.mark.soak),
+        pytest.param(SWEEP, signal.SIGTERM, id="sweep-term", marks=pytest.mark.soak),
+    ],
 )
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_group_is_one_request(
     tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str], number: signal.Signals
 ) -> None:
@@ -186,32 +241,33 @@ def test_a_signal_to_the_group_is_one_request(
     ours.send_signal(number)
     time.sleep(MOMENT / 4)
     os.killpg(ours.pid, number)
-    assert ours.wait(60) == 130
+    assert ours.wait(PATIENCE) == 130
     assert saved(folder)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.soak), signal.SIGTERM])
 def test_a_signal_to_the_group_does_not_end_the_processes_that_load_pictures(
     tmp_path: Path, start: Start, number: signal.Signals
 ) -> None:
     ours = start([*RUN, "--set", "train.workers=1"])
     await_steps(tmp_path / "run", ours)
     os.killpg(ours.pid, number)
-    assert ours.wait(60) == 130
+    assert ours.wait(PATIENCE) == 130
     assert saved(tmp_path / "run")
 
 
-@pytest.mark.parametrize("words", [RUN, SWEEP], ids=["run", "sweep"])
+@pytest.mark.parametrize("words", [RUN, pytest.param(SWEEP, marks=pytest.mark.soak)], ids=["run", "sweep"])
 def test_a_deliberate_second_ctrl_c_leaves_at_once(
     tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str]
 ) -> None:
     ours = start([slow(100.0), *words[1:]])
     await_steps(tmp_path / ("sweep/seed=0" if words is SWEEP else "run"), ours)
     os.killpg(ours.pid, signal.SIGINT)
-    time.sleep(3 * MOMENT)
+    await_text(tmp_path / "saving", "saving")  # the first one is heeded
+    time.sleep(2 * MOMENT)
     assert ours.poll() is None
     os.killpg(ours.pid, signal.SIGINT)
-    assert ours.wait(30) == 130
+    assert ours.wait(PATIENCE) == 130
 
 
 def test_signals_within_a_moment_are_one_and_later_ones_another(monkeypatch: pytest.MonkeyPatch) -> None:
