@@ -304,3 +304,21 @@ def test_a_newer_sweep_is_refused(run: Path, capsys: pytest.CaptureFixture[str])
     newer_sweep(run)
     assert main(["sweep", "run", "--resume", "--cpu"]) == 2
     assert "another version" in capsys.readouterr().err
+
+
+def test_a_folder_that_a_newer_verb_wrote_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.pictures import fill
+
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path / "photo", 3)
+    assert main(["data", "filter", "photo", "-o", "out"]) == 0
+    begun = tmp_path / "out/manifest.json"
+    begun.write_text(json.dumps({**json.loads(begun.read_text("utf-8")), "format": 99}), "utf-8")
+    before = contents(tmp_path / "out")
+    for force in ([], ["--force"]):
+        capsys.readouterr()
+        assert main(["data", "filter", "photo", "-o", "out", *force]) == 2
+        assert "another version of toonforge" in capsys.readouterr().err
+    assert contents(tmp_path / "out") == before
