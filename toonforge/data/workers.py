@@ -90,10 +90,12 @@ def _deaths_found_by_us() -> Iterator[None]:
     if number is None or threading.current_thread() is not threading.main_thread():
         yield  # torch sets none there either
         return
+    before = signal.getsignal(number)
     try:
         yield
     finally:
-        signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(number) != before:
+            signal.signal(number, before or signal.SIG_DFL)
 
 
 def ignore_interrupts(worker: int) -> None:
