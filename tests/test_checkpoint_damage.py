@@ -349,7 +349,14 @@ def before_each_change(patch: pytest.MonkeyPatch, folder: Path, act: Callable[[]
 
     for name in ("rename", "replace", "unlink", "mkdir"):
         patch.setattr(Path, name, watched(getattr(Path, name)))
-    patch.setattr(checkpoint_module, "remove", watched(remove))
+
+    def half_way(path: Path) -> None:
+        for file in sorted(path.iterdir())[:1] if path.is_dir() else ():
+            file.unlink()
+            watched(lambda path: None)(path)
+        remove(path)
+
+    patch.setattr(checkpoint_module, "remove", watched(half_way))
 
 
 def test_a_kill_between_any_two_operations_of_saving_leaves_a_whole_newest_checkpoint(tmp_path: Path) -> None:
@@ -374,5 +381,6 @@ def test_a_kill_between_any_two_operations_of_saving_leaves_a_whole_newest_check
         found, problems = after.newest_whole(process.saved())
         assert found is not None and not problems, state
         assert int(found.name.removeprefix("step-")) >= int(state.name.rpartition("-")[2]), state
+        assert all(map(after.whole, after.steps())), "what goes loses its name first"
         best = after.best()
         assert best is not None and after.whole(best), state
