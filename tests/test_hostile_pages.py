@@ -83,7 +83,7 @@ def replaced(value: Any, text: str, key: str = "") -> Any:
         own = key in ("losses", "metrics", "about", "packages", "plugins", "data", "translations", "learning_rates")
         return {(f"{k}{text}" if own else k): replaced(v, text, k) for k, v in value.items()}
     if isinstance(value, list):
-        return [replaced(item, text, key) for item in value]
+        return [replaced(item, text) for item in value]
     return f"{value}{text}" if isinstance(value, str) and key not in KEPT else value
 
 
@@ -131,6 +131,7 @@ def plain_page(folder: Path) -> str:
 def test_a_report_shows_hostile_texts_as_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     run = write_run(tmp_path_factory.mktemp("hostile") / "run", total=20, grids=[20], names=["a", "b"])
     poison(run, text)
+    assert not read_record(run).unread and '"sheets":true' not in draw_report(read_record(run)), "all of it is shown"
     check(draw_report(read_record(run)), plain_page(tmp_path_factory.getbasetemp() / "plain"))
 
 
