@@ -248,8 +248,8 @@ def test_workers_that_cannot_be_started_are_one_error(monkeypatch: pytest.Monkey
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr("multiprocessing.process.BaseProcess.start", fail)
-    with pytest.raises(RunError, match="the 3 processes that load pictures cannot be started") as caught:
-        next(iter(TrainLoader(Fixed(torch.zeros(())), seed=0, batch_size=1, total_steps=1, workers=3)))
+    with pytest.raises(RunError, match="the 2 processes that load pictures cannot be started") as caught:
+        next(iter(TrainLoader(Fixed(torch.zeros(())), seed=0, batch_size=1, total_steps=1, workers=2)))
     assert "--set train.workers=1" in str(caught.value)
 
 
