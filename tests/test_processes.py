@@ -5,13 +5,22 @@ That they train like one is held in `test_equal_processes.py`, in processes that
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
+import re
+import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.plain_recipes import EVERY
+from toonforge.recipe import load
+from toonforge.recipe.model import Recipe
+from toonforge.recipe.resolved import dump
 
 ROOT = Path(__file__).parent.parent
 DISCRIMINATOR_FIRST = """
@@ -78,17 +87,115 @@ batch_size = 4
 """
 
 
-@pytest.mark.parametrize("launcher", ["toonforge", "torchrun"])
-def test_the_command_line_trains_in_two_processes_together(tmp_path: Path, launcher: str) -> None:
+def commands(marker: str) -> list[str]:
+    """The words of the command in docs/how-to/several-gpus.md after `<!-- run: MARKER -->`."""
+    page = (ROOT / "docs/how-to/several-gpus.md").read_text("utf-8")
+    (text,) = re.findall(rf"^<!-- run: {marker} -->\n```sh\n(.*?)```", page, re.M | re.S)
+    return shlex.split(text.replace("\\\n", " "))
+
+
+def as_here(words: list[str], **instead: str) -> list[str]:
+    """A command of the page, with this Python and what is here in the place of what the page names."""
+    programs = {
+        "torchrun": [sys.executable, "-m", "torch.distributed.run"],
+        "toonforge": [sys.executable, "-m", "toonforge"],
+    }
+    return [*programs[words[0]], *(instead.get(word, word) for word in words[1:])]
+
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("launcher", ["processes", "torchrun"])
+def test_the_commands_of_the_page_train_in_two_processes_together(tmp_path: Path, launcher: str) -> None:
     """Without --cpu, on whatever there is: each process alone would refuse the folder that the first one made."""
     (tmp_path / "small.toml").write_text(SMALL)
-    own = ["-m", "toonforge", "run", "small.toml"]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *own]
-    command = [sys.executable, *(torchrun if launcher == "torchrun" else [*own, "--processes", "2"])]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=600)
+    command = as_here(commands(launcher), **{"recipes/anime_unet.toml": "small.toml"})
+    done = subprocess.run(
+        command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     about = json.loads((tmp_path / "runs/small/checkpoints/step-000002/checkpoint.json").read_text())
     assert about["processes"] == 2
     assert "processes = 2" in (tmp_path / "runs/small/resolved.toml").read_text()
-    assert {"ops.rank0.safetensors", "ops.rank1.safetensors"} <= about["files"].keys()
+
+
+@pytest.mark.soak
+def test_the_pages_commands_for_two_machines_train_together_and_go_on(tmp_path: Path) -> None:
+    """Two torchruns on this machine, each in a folder of its own, with the run's folder shared."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    here = {
+        "recipes/anime_unet.toml": "small.toml",
+        "/shared/runs/anime_unet": str(tmp_path / "shared"),
+        "node1": "localhost",
+        "29500": port,
+        "8": "1",
+    }
+    for steps, more in (("2", []), ("4", ["--resume"])):
+        machines = []
+        for number in (0, 1):
+            (tmp_path / str(number)).mkdir(exist_ok=True)
+            (tmp_path / str(number) / "small.toml").write_text(SMALL)
+            command = [*as_here(commands(f"node {number}"), **here), "--set", f"train.steps={steps}", *more]
+            machines.append(
+                subprocess.Popen(
+                    command,
+                    cwd=tmp_path / str(number),
+                    env=ONE_THREAD,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+        for machine in machines:
+            said = machine.communicate(timeout=600)[0]
+            assert machine.returncode == 0, said
+        assert (tmp_path / f"shared/checkpoints/step-00000{steps}/checkpoint.json").is_file()
+    assert sorted(path.name for path in (tmp_path / "1").iterdir()) == ["small.toml"]
+
+
+def test_a_batch_that_cannot_be_cut_is_refused_once_and_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    stub = tmp_path / "stubs/torch.py"
+    stub.parent.mkdir()
+    stub.write_text("raise SystemExit('torch was imported')")
+    env = {**ONE_THREAD, "PYTHONPATH": str(stub.parent)}
+    for words in (["run", "small.toml", "--processes", "3"], ["check", "small.toml", "--set", "train.processes=3"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "toonforge", *words],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.count("train.batch_size: the batch cannot be cut evenly") == 1, done.stderr
+        assert "processes 3" in done.stderr and "batch_size to 6" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+# -- what the page says of each recipe ----------------------------------------------------------------------------------
+
+
+def own_of(recipe: Recipe) -> str:
+    """What each process has for itself in this recipe, in the page's words."""
+    networks = [*recipe.generators.values(), *recipe.discriminators.values()]
+    found = ["batch norm"] if any(getattr(config, "norm", None) == "batch" for config in networks) else []
+    found += ["dropout"] if any(getattr(config, "dropout", 0) for config in networks) else []
+    text = dump(recipe)
+    found += [op for op in ("pool", "noise", "augment") if f"{op}(" in text]
+    return ", ".join(found) or "nothing"
+
+
+def test_the_pages_table_names_every_recipe_with_what_is_each_processes_own() -> None:
+    page = (ROOT / "docs/how-to/several-gpus.md").read_text("utf-8")
+    table = page[page.index("| recipes | of its own") :].split("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    patterns = {pattern: own for names, own in rows for pattern in re.findall(r"`([^`]+)`", names)}
+    for name, path in EVERY.items():
+        exact = [own for pattern, own in patterns.items() if pattern == name]
+        matching = exact or [own for pattern, own in patterns.items() if fnmatch.fnmatchcase(name, pattern)]
+        assert matching == [own_of(load(path))], name
