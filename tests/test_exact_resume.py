@@ -66,7 +66,7 @@ def test_an_interruption_at_any_place_leaves_no_trace(
     assert_same(whole, tmp_path / "run", stops=[one.step for one in ended if one is not None and one.step < 8])
 
 
-@pytest.mark.parametrize("first", range(1, 12, 2))
+@pytest.mark.parametrize("first", range(1, 12, 3))
 def test_a_kill_at_any_operation_leaves_no_trace(tiny: None, whole: Path, tmp_path: Path, first: int) -> None:
     killed_again_and_again(tmp_path / "run", first, 11)
     assert_same(whole, tmp_path / "run")
