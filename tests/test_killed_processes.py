@@ -23,6 +23,7 @@ from tests.test_cli_sweep import REAL
 from toonforge.cli import main, passing_on, processes
 from toonforge.cli.processes import launch
 from toonforge.errors import RunError
+from toonforge.train.lost import lost
 
 HANGS = 600
 PYTHON = sys.executable
@@ -153,6 +154,26 @@ def test_all_is_well_where_all_end_well(fake: Fake, capfd: pytest.CaptureFixture
     fake('print(f"results of {rank}")\ntime.sleep(0.2 * rank)')
     assert launch(2, []) == 0
     assert capfd.readouterr() == ("results of 0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:1"), True),
+        (RuntimeError("NCCL error: remote process exited or there was a network error"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("gloomy"), False),
+    ],
+)
+def test_errors_that_only_say_that_another_process_is_gone_are_known(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, expected: bool
+) -> None:
+    around = RuntimeError("the loss failed")
+    around.__cause__ = error
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert [lost(each) is not None for each in (error, around)] == [expected, expected]
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert lost(error) is None
 
 
 # -- stopping ---------------------------------------------------------------------------------------------------------
