@@ -66,8 +66,8 @@ def test_a_key_that_is_newer_than_the_run_has_its_default(tiny: None, tmp_path: 
     run = a_run(tmp_path, number)
     recipe = recipes.load(run / "resolved.toml")
     text = (run / "resolved.toml").read_text()
-    assert "accumulate = 1\n" in text
-    (run / "resolved.toml").write_text(text.replace("accumulate = 1\n", ""))
+    assert 'precision = "fp32"\n' in text
+    (run / "resolved.toml").write_text(text.replace('precision = "fp32"\n', ""))
     assert train(recipe, folder=run, resume=True, cpu=True).step == 6
 
 
