@@ -205,7 +205,7 @@ class RunFolder:
             truncate(self.path, step)
 
     def remove_pictures(self, step: int) -> None:
-        """Remove the pictures of steps after `step`, which a resumed run makes again, and files that are half written."""
+        """Remove pictures of steps after `step`, which a resumed run makes again, and files that are half written."""
         with writing(self.path):
             remove_after(self.path, step)
             for folder in (self.path, self.path / "trackers"):
