@@ -33,7 +33,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     assert "<!-- command: tests -->" in script
     assert 'bash -euo pipefail -c "$tests"' in script
-    assert marked("tests").endswith("pytest")
+    assert marked("tests").endswith("pytest -n auto")
 
 
 def test_both_commands_install_files_that_are_there() -> None:
