@@ -156,6 +156,8 @@ class RunFolder:
         notes = [str(change) for change in changes]
         if any(change.key in ("train.steps", "train.epochs") for change in changes):
             notes.append("learning rates follow their schedules over the new length from here on, not from the start")
+        if (lost := self._lock_lost()) is not None:
+            notes.append(f"{lost}: whether pictures have changed since then is not known; it is written anew")
         was = self._data()
         notes += [
             changed_pictures(key, then, data.get(key, "none"))
@@ -184,11 +186,22 @@ class RunFolder:
             self._describe(recipe, source, data)
         return True
 
+    def _lock_lost(self) -> str | None:
+        """That lock.json says nothing, in words; None where it can be read."""
+        lock = self.path / "lock.json"
+        try:
+            known = isinstance(json.loads(lock.read_text("utf-8")), dict)
+        except FileNotFoundError:
+            return "lock.json is missing"
+        except (OSError, ValueError, RecursionError):
+            known = False
+        return None if known else "lock.json is damaged"
+
     def _data(self) -> Mapping[str, str]:
         """The fingerprint of all pictures as the run has it; nothing where it cannot be read."""
         try:
             found = json.loads((self.path / "lock.json").read_text("utf-8"))["data"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

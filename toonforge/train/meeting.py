@@ -12,9 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from toonforge.errors import Problem, RunError
+from toonforge.runs.alone import LOCK
 
 STORE = "TOONFORGE_STORE"
 """The variable that names the file to the processes that one launcher starts on one machine."""
+
+_BEGUN = (LOCK, "checkpoints")
+"""Of which the first process has made one at least before the others look: where the system has locks, both."""
 
 
 def join(patience: timedelta, cpu: bool) -> None:
@@ -43,15 +47,15 @@ def find_run(folder: Path, rank: int, patience: float = 30.0) -> None:
     """Refuse a run's folder in which the first process's files do not appear: that process has another machine's disk.
 
     Args:
-        folder: of a run that the first process has described already.
-        rank: of this process.
+        folder: of a run that the first process has begun, or goes on with.
+        rank: of this process; the first one has nothing to look for.
         patience: seconds that a network file system may take to show what another machine has written.
 
     Raises:
         RunError: the folder is not shared. Otherwise that would show at the first checkpoint, hours later.
     """
     deadline = time.monotonic() + patience
-    while not (folder / "lock.json").is_file():
+    while rank > 0 and not any((folder / name).exists() for name in _BEGUN):
         if time.monotonic() > deadline:
             raise RunError(
                 Problem(
