@@ -17,7 +17,10 @@ from pathlib import Path
 
 import pytest
 
+import toonforge
 from tests.plain_recipes import EVERY
+from toonforge import recipe as recipes
+from toonforge.errors import RunError
 from toonforge.recipe import load
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import dump
@@ -175,6 +178,15 @@ def test_a_batch_that_cannot_be_cut_is_refused_once_and_before_torch_is_imported
         assert done.stderr.count("train.batch_size: the batch cannot be cut evenly") == 1, done.stderr
         assert "processes 3" in done.stderr and "batch_size to 6" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_several_processes_are_refused_where_there_is_one(tiny: None, tmp_path: Path) -> None:
+    """As from Python, where nobody starts the others: it would train as one, and say so nowhere."""
+    recipe = recipes.loads(DISCRIMINATOR_FIRST.replace("[train]", "[train]\nprocesses = 2"))
+    with pytest.raises(RunError, match="train.processes") as caught:
+        toonforge.run(recipe, tmp_path / "run", cpu=True)
+    assert "--processes 2" in str(caught.value) and "torchrun --nproc-per-node 2" in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 # -- what the page says of each recipe ----------------------------------------------------------------------------------

@@ -19,7 +19,10 @@ def run(
     listeners: Sequence[object] = (),
     cpu: bool = False,
 ) -> Finished:
-    """Train a recipe.
+    """Train a recipe, in this process.
+
+    Several processes need one call each: start the script with `torchrun --nproc-per-node N`, or the recipe with
+    `toonforge run … --processes N`.
 
     Args:
         recipe: a loaded recipe, a recipe file, or a packaged recipe's name ("cyclegan/cyclegan").
@@ -33,7 +36,8 @@ def run(
         How the run ended: its metrics, its last validation grid, what was skipped.
 
     Raises:
-        ToonforgeError: for a recipe, data or folder that cannot be used; `problems` says what is wrong.
+        ToonforgeError: for a recipe, data or folder that cannot be used, `train.processes` that are not there;
+            `problems` says what is wrong.
     """
     source = None if isinstance(recipe, Recipe) else find(recipe).path
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)

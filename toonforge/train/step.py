@@ -51,6 +51,19 @@ def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     )
 
 
+def several_as_one(count: int) -> RunError:
+    """The error for a recipe of several processes that is trained in one, as from Python."""
+    return RunError(
+        Problem(
+            message="the recipe wants several processes, but this one would train alone",
+            key="train.processes",
+            found=f"train.processes = {count}, in one process",
+            hint=f"start it with: toonforge run … --processes {count}, or torchrun --nproc-per-node {count} SCRIPT; or "
+            "train in one with train.processes = 1",
+        )
+    )
+
+
 def has_accelerator() -> bool:
     """Whether torch finds anything faster than the CPU."""
     return any(module.is_available() for module in (torch.cuda, torch.xpu, torch.backends.mps))
@@ -78,6 +91,8 @@ class Training:
     ) -> None:
         self.recipe = recipe
         self.accelerator = accelerator or make_accelerator(recipe.train.precision)
+        if self.accelerator.num_processes == 1 < recipe.train.processes:
+            raise several_as_one(recipe.train.processes)
         self.device: torch.device = self.accelerator.device
         self.rank: int = self.accelerator.process_index
         self.phases = plan(recipe.phases, recipe.train, total_steps, steps_per_epoch)
