@@ -503,6 +503,6 @@ def test_several_processes_train_one_run(tmp_path: Path, capfd: pytest.CaptureFi
     words = ["run", str(recipe), "--cpu", "--processes", "2", "--out", str(tmp_path / "run")]
     assert main(words) == 0
     out, err = capfd.readouterr()
-    assert "in 2 processes" in err
+    assert "on cpu in 2 processes" in err
     assert out.count("finished after step 2 of 2") == 1
     assert (tmp_path / "run" / "checkpoints" / "step-000002" / "ops.rank1.safetensors").is_file()

@@ -18,6 +18,7 @@ from toonforge.runs.fingerprint import fingerprint
 from toonforge.runs.folder import RunFolder
 from toonforge.runs.log import FORMAT, changes_not_begun
 from toonforge.train.phases import PlannedPhase
+from toonforge.train.process import device_name
 from toonforge.train.step import Training
 from toonforge.train.trackers import Trackers
 
@@ -63,7 +64,7 @@ def describe_run(
         folder.begin(recipe, source, data)
         folder.list_data(recipe, sources)
         return Described()
-    changes = folder.changes(recipe, data)
+    changes = folder.changes(recipe, data, sources)
 
     def write() -> None:
         if folder.describe(recipe, source, data, anew=bool(changes)):
@@ -79,7 +80,7 @@ def run_info(recipe: Recipe, folder: RunFolder, training: Training, **more: Any)
         folder=folder.path,
         phases=tuple(recipe.phases),
         parameters={name: sum(p.numel() for p in network.parameters()) for name, network in training.networks.items()},
-        device=str(training.device),
+        device=device_name(training.device),
         processes=training.accelerator.num_processes,
         **more,
     )

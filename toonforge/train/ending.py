@@ -11,6 +11,7 @@ from toonforge.errors import RunError
 from toonforge.train.failures import in_a_line
 from toonforge.train.looking import Looking
 from toonforge.train.lost import lost
+from toonforge.train.process import device_name
 from toonforge.train.saving import Saving
 from toonforge.train.short import short_of_memory
 from toonforge.train.telling import Telling
@@ -60,7 +61,9 @@ class Ending:
 
     def _short(self, error: Exception) -> RunError | None:
         training = self.looking.training
-        return short_of_memory(error, training.recipe, self.telling.folder.path, str(training.device), self.done())
+        return short_of_memory(
+            error, training.recipe, self.telling.folder.path, device_name(training.device), self.done()
+        )
 
     def _written(self, reason: str, message: str) -> None:
         with suppress(RunError):

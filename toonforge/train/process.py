@@ -12,6 +12,11 @@ def in_group() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
+def device_name(device: torch.device) -> str:
+    """What people are told of it: "cuda:1", or "cpu", of which there is one however many processes it has."""
+    return "cpu" if device.type == "cpu" else str(device)
+
+
 def peak_memory() -> int:
     """Peak bytes: of the GPU's allocator, or of this process where there is no GPU; 0 where the system does not say."""
     if torch.cuda.is_available():
