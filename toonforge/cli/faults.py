@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 
 import click
 
@@ -107,10 +108,23 @@ def show_ours(error: Exception, traceback_wanted: bool) -> None:
     if traceback_wanted:
         _say(f"{head}: {summary}\n{''.join(traceback.format_exception(error))}")
         return
-    descriptor, path = tempfile.mkstemp(prefix="toonforge-error-", suffix=".txt")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("".join(traceback.format_exception(error)))
-    _say(f"{head}: {summary}\n  This is a fault of toonforge's (or of a plugin), not yours. Traceback: {path}")
+    where = _kept("".join(traceback.format_exception(error)))
+    _say(f"{head}: {summary}\n  This is a fault of toonforge's (or of a plugin), not yours. {where}")
+
+
+def _kept(text: str) -> str:
+    """Write a traceback to a file; returns where it is, or why it is nowhere."""
+    path = None
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="toonforge-error-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError as error:
+        if path is not None:
+            with suppress(OSError):
+                os.unlink(path)
+        return f"Its traceback could not be kept ({error.strerror or error}); toonforge --traceback … prints it."
+    return f"Traceback: {path}"
 
 
 def _say(text: str) -> None:

@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ import click
 
 from toonforge.cli.again import again
 from toonforge.cli.passing_on import known, passing_on, pipe
+from toonforge.cli.temporary import temporary
 from toonforge.cli.worker import OUTPUT, REPORT, Report, read_report
 from toonforge.errors import Problem, RunError
 from toonforge.train.meeting import STORE
@@ -105,9 +105,10 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> 
         0, 130 where they were asked to stop, or 1 where one met a fault of ours, which is shown.
 
     Raises:
-        RunError: one of them was killed, or failed by a mistake that the user can mend.
+        RunError: one of them was killed, or failed by a mistake that the user can mend; or there is no room for
+            temporary files.
     """
-    with tempfile.TemporaryDirectory(prefix="toonforge-processes-") as place, pipe() as ends:
+    with temporary("processes") as place, pipe() as ends:
         workers: list[Worker] = []
         try:
 
@@ -118,7 +119,7 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> 
             with passing_on(send) as requests:
                 port = free_port()
                 for rank in range(count):
-                    workers.append(_start(rank, count, port, arguments, Path(place), ends))
+                    workers.append(_start(rank, count, port, arguments, place, ends))
                     if requests:
                         workers[rank].send(signal.SIGTERM)
                 failed = _wait(workers, requests)

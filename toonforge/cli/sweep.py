@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -134,5 +135,6 @@ def train_one(
         return train(recipe, source, folder, resume, cpu)
     except Exception as error:
         text = one_line(error) if isinstance(error, ToonforgeError) else f"{type(error).__name__}: {error}"
-        report.write_text(json.dumps(text), "utf-8")
+        with suppress(OSError):  # no room for it: what is raised is shown here all the same
+            report.write_text(json.dumps(text), "utf-8")
         raise

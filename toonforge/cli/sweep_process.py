@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import click
 from toonforge.cli.again import again
 from toonforge.cli.passing_on import known, passing_on, pipe
 from toonforge.cli.processes import STOPPED
+from toonforge.cli.temporary import temporary
 from toonforge.sweeps.plan import PlannedRun
 from toonforge.sweeps.work import Outcome
 
@@ -44,18 +44,26 @@ class Processes:
     def train(self, run: PlannedRun, number: int, folder: Path, resume: bool, lock: int | None) -> Outcome:
         """Start the process, wait for it, and read what it says of its end."""
         self._head(run, number)
-        with tempfile.TemporaryDirectory(prefix="toonforge-sweep-") as place:
-            report = Path(place) / "problem.json"
+        with temporary("sweep") as place:
+            report = place / "problem.json"
             words = [run.source, "--out", str(folder), "--one", str(report)]
             words += [word for override in run.overrides for word in ("--set", override)]
             words += [*(["--resume"] if resume else []), *(["--cpu"] if self.cpu else [])]
             code, asked = start([*self.options, "sweep", *words], lock)
-            problem = json.loads(report.read_text("utf-8")) if report.is_file() else None
+            problem = _told(report)
         return outcome(code, problem, asked)
 
     def _head(self, run: PlannedRun, number: int, more: str = "", above: str = "\n") -> None:
         place = click.style(f"{number} of {self.count}", fg="cyan", bold=True)
         click.echo(f"{above}{place}: {click.style(run.name, bold=True)}{more}", err=True)
+
+
+def _told(report: Path) -> str | None:
+    """What a run's process said of its end; None where it said nothing, or had no room for it."""
+    try:
+        return str(json.loads(report.read_text("utf-8")))
+    except (OSError, ValueError):
+        return None
 
 
 def outcome(code: int, problem: str | None, asked: bool = False) -> Outcome:

@@ -61,8 +61,11 @@ def begin() -> None:
 
 def _divert(output: str) -> None:
     """Lead descriptor 2 to a file, and let `sys.stderr` write where that led before."""
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    except OSError:
+        return
     own = os.dup(2)
-    file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(file, 2)
     os.close(file)
     stream: TextIO = os.fdopen(own, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
@@ -76,13 +79,16 @@ def _outlive(pipe: int) -> None:
 
 
 def hand_over(error: ToonforgeError | str) -> bool:
-    """Leave an error to the launcher; false where there is none, so that it is to be shown here."""
+    """Leave an error to the launcher; false where there is none, or no room for it, so that it is to be shown here."""
     if _report is None:
         return False
     told: dict[str, Any] = (
         {"fault": error} if isinstance(error, str) else {"problems": list(map(attrs.asdict, error.problems))}
     )
-    _report.write_text(json.dumps({**told, "lost": isinstance(error, LostProcess)}), "utf-8")
+    try:
+        _report.write_text(json.dumps({**told, "lost": isinstance(error, LostProcess)}), "utf-8")
+    except OSError:
+        return False
     return True
 
 
