@@ -13,6 +13,7 @@ from tests import recipe_plugin as t
 from toonforge.errors import RecipeError
 from toonforge.recipe import loads
 from toonforge.recipe.check import check
+from toonforge.recipe.limits import MAX_NUMBERS
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +136,7 @@ def test_signals_in_a_circle_are_refused(one: str, other: str, found: str) -> No
     assert [problem.found for problem in circles] == [found]
 
 
-@pytest.mark.parametrize("step", ["t/buffer(s{})", "t/join(s{0}, s{0})"])
+@pytest.mark.parametrize("step", ["t/buffer(s{})", "t/join(s{}, photo)"])
 def test_a_chain_of_signals_is_refused_where_it_goes_down_too_far(step: str) -> None:
     def chain(length: int) -> str:
         lines = "\n".join(f's{n} = "{step.format(n + 1)}"' for n in range(length))
@@ -324,6 +325,29 @@ def test_a_translation_yields_a_picture() -> None:
         t.changed(('anime = "G(photo)"\nphoto', 'anime = "D_photo(photo)"\nwide = "t/join(photo, photo)"\nphoto'))
     )
     assert problem.key == "translations.wide" and problem.message == "not a picture" and problem.found == "6x64x64"
+
+
+def doubled(times: int) -> str:
+    """Signals of which each is the one before it twice."""
+    return 'x0 = "photo"\n' + "".join(f'x{n + 1} = "t/join(x{n}, x{n})"\n' for n in range(times))
+
+
+def test_a_value_of_absurd_size_is_refused_where_it_begins_to_be() -> None:
+    assert 3 * 64 * 64 * 2**15 <= MAX_NUMBERS < 3 * 64 * 64 * 2**16
+    problem = t.problem(t.changed(("[signals]", "[signals]\n" + doubled(40))))
+    assert problem.key == "signals.x16" and problem.found == "98304x64x64, 98304x64x64"
+    assert problem.message == f"t/join(x15, x15): 196608x64x64 is far too large: more than {MAX_NUMBERS:,} numbers"
+    loads(t.changed(("[signals]", "[signals]\n" + doubled(15))))
+
+
+def test_pictures_of_absurd_size_are_refused() -> None:
+    found = t.problems(t.changed(("image_size = 64", "image_size = 1000000000")))
+    assert found[0].key == "data" and "3x1000000000x1000000000 is far too large" in found[0].message
+
+
+def test_a_batch_of_absurd_size_is_refused() -> None:
+    problem = t.problem(t.TEXT, "train.batch_size=1000000000")
+    assert problem.key == "train.batch_size" and "1000000000x3x64x64 is far too large" in problem.message
 
 
 def test_a_data_set_that_cannot_say_its_fields_is_a_clean_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,9 @@ from toonforge.cli import main
 from toonforge.errors import RunError, ToonforgeError
 from toonforge.nn.weights import read_state
 from toonforge.recipe import component_from_data
+from toonforge.recipe.expr import Expr
 from toonforge.use.model import load_model, load_networks
+from toonforge.use.sizes import refuse_absurd_values
 
 tiny.register()
 
@@ -145,6 +147,25 @@ def test_a_network_without_end_is_given_up_soon(tmp_path: Path) -> None:
     with pytest.raises(ToonforgeError, match=r"far larger than the file|blocks|width"):
         load_networks(folder)
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("expression", ["gray(s40)", "gray(s17)"])
+def test_a_translation_of_absurd_size_is_refused_before_it_is_computed(
+    tmp_path: Path, expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = {f"s{n + 1}": f"cat(s{n}, s{n})" for n in range(40)}
+    save(tmp_path, "G", about("G", {"anime": expression}, {"s0": "G(photo)", **signals}))
+    model = load_model(tmp_path)
+    monkeypatch.setattr(torch, "cat", lambda *_, **__: pytest.fail("it was computed"))
+    with pytest.raises(RunError, match="cannot be computed of a picture of 32x32 pixels") as refusal:
+        model(torch.zeros(1, 3, 32, 32))
+    assert "far too large: cat(s" in str(refusal.value) and "x32x32" in str(refusal.value)
+
+
+def test_large_pictures_are_translated_by_what_is_not_absurd() -> None:
+    signals = {"twice": Expr.parse("cat(photo, photo)")}
+    networks = {"G": component_from_data("generators", {"type": "negative/invert"})}
+    refuse_absurd_values(Expr.parse("cat(twice, G(photo))"), signals, networks, {"photo": (3, 13_000, 13_000)})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import attrs
 
-from toonforge.components import Count, expressions, network_names
-from toonforge.errors import Problem, RecipeError
+from toonforge.components import Count, Shape, expressions, network_names
+from toonforge.errors import Problem, RecipeError, ShapeError
 from toonforge.events import FILTER, UNTRANSLATED
 from toonforge.names import did_you_mean
 from toonforge.recipe.graph import Graph
+from toonforge.recipe.limits import MAX_BATCH, refuse_absurd
 from toonforge.recipe.model import Phase, Recipe
 from toonforge.recipe.report import Report, written
 from toonforge.recipe.scope import NETWORK_TABLES, RESERVED, check_expressions, check_names, data_fields, signal_order
@@ -50,6 +52,7 @@ def check(recipe: Recipe, root: Node | None = None) -> Recipe:
         if fields is not None:
             _check_metrics(recipe, graph, report)
     if fields is not None:
+        _check_batch(recipe, fields, report)
         shapes = Shapes(recipe, fields, order, wrong, report)
         shapes.infer()
         completed = {table: {name: shapes.modules[name] for name in getattr(recipe, table)} for table in NETWORK_TABLES}
@@ -99,6 +102,16 @@ def _check_train(recipe: Recipe, report: Report) -> None:
             if getattr(train.metrics, key) is None:
                 why = "which metric is to improve" if key == "best" else "when the metrics are measured on the way"
                 report.add(("train", "metrics", "patience"), f"needs `{key}`: {why}", hint=f"add train.metrics.{key}")
+
+
+def _check_batch(recipe: Recipe, fields: Mapping[str, Shape], report: Report) -> None:
+    size = recipe.train.batch_size // recipe.train.processes
+    for name, shape in fields.items():
+        try:
+            refuse_absurd((size, *shape), MAX_BATCH)
+        except ShapeError as error:
+            report.add(("train", "batch_size"), f"a batch of {name}, {error}", hint="a smaller batch")
+            return
 
 
 _NOT_THE_MODELS = ("std", UNTRANSLATED, f"{UNTRANSLATED}_std", FILTER, f"{FILTER}_std")

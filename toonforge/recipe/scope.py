@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from toonforge.components import Shape, network_names
-from toonforge.errors import ToonforgeError, UnknownNameError
+from toonforge.errors import ShapeError, ToonforgeError, UnknownNameError
 from toonforge.names import did_you_mean, is_identifier
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number, walk
+from toonforge.recipe.limits import refuse_absurd
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.report import Report, written
 from toonforge.recipe.scanner import Path
@@ -38,6 +39,10 @@ def data_fields(recipe: Recipe, report: Report) -> dict[str, Shape] | None:
             if name in fields:
                 report.add(("data",), f"the data set yields {name!r} twice")
             fields[name] = tuple(shape)
+            try:
+                refuse_absurd(fields[name])
+            except ShapeError as error:
+                report.add(("data",), f"{name}: {error}")
     return fields
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from toonforge.components import Loss, Metric, NetworkComponent, Shape, expressions
 from toonforge.errors import FieldError, ShapeError
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
+from toonforge.recipe.limits import refuse_absurd, shown
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.report import Report, written
 from toonforge.recipe.scanner import Path
@@ -122,8 +123,14 @@ class Shapes:
             raise _Refused from None
         numbers = any(not isinstance(value, tuple) for value in inputs)
         hint = f"perhaps {call.function} takes no number there" if numbers else None
-        shape = self._ask(partial(function, *inputs), path, found, str(call), hint)
-        return tuple(shape)
+
+        def sized() -> Shape:
+            shape = tuple(function(*inputs))
+            refuse_absurd(shape)
+            return shape
+
+        known: Shape = self._ask(sized, path, found, str(call), hint)
+        return known
 
     def _ask(
         self, question: Callable[[], Any], path: Path, found: str, call: str | None = None, hint: str | None = None
@@ -141,11 +148,6 @@ class Shapes:
         if call is not None:
             raise _Refused
         return None
-
-
-def shown(value: object) -> str:
-    """A shape as "3x256x256"; a number as itself."""
-    return ("x".join(map(str, value)) or "a number each") if isinstance(value, tuple) else repr(value)
 
 
 def _channels(channels: tuple[int, ...]) -> str:

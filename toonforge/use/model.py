@@ -15,6 +15,7 @@ from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.use.fitting import does_not_fit, refuse_other_shapes
+from toonforge.use.sizes import refuse_absurd_values
 from toonforge.use.weights import Chosen, Weights, find_weights, preferred, read_weights, refuse_damaged
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Model:
         image_size: the side that the networks were trained on.
         device: where the networks are.
         checkpoint: which of the run's checkpoints they are of.
+        configs: of the networks.
     """
 
     recipe: str
@@ -45,6 +47,7 @@ class Model:
     device: torch.device
     inference: Inference
     checkpoint: Chosen
+    configs: Mapping[str, NetworkComponent]
 
     @property
     def step(self) -> int | None:
@@ -77,6 +80,7 @@ class Model:
         expr = self.choose(target)
         (field,) = Graph(self.inference.networks, self.inference.signals).fields_of(expr)
         try:
+            refuse_absurd_values(expr, self.inference.signals, self.configs, {field: tuple(pictures.shape[1:])})
             output = self.inference(expr, {field: pictures.to(self.device)})
             if output.ndim != 4 or output.shape[1] not in (1, 3):
                 raise ValueError(f"it gives {list(output.shape)}, not pictures")
@@ -165,6 +169,7 @@ def load_model(path: str | Path, *, checkpoint: str | int | None = None, cpu: bo
         device=loaded.device,
         inference=Inference(loaded.modules, first.signals, registries.ops),
         checkpoint=chosen,
+        configs={name: network_config(weights[name]) for name in loaded.modules},
     )
 
 
@@ -226,6 +231,18 @@ def build_network(weights: Weights) -> torch.nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    config = network_config(weights)
+    refuse_other_shapes(config, weights)
+    try:
+        network = config.build()
+        network.load_state_dict(load_file(weights.path))
+    except (RuntimeError, SafetensorError, TypeError, OverflowError, MemoryError) as error:
+        raise does_not_fit(weights, str(error).strip().split("\n")[-1].strip()) from error
+    return network.eval()
+
+
+def network_config(weights: Weights) -> NetworkComponent:
+    """The config of a weights file's network; raises `RunError` where it describes none."""
     from toonforge.recipe import component_from_data
 
     if weights.kind not in NETWORKS:
@@ -237,11 +254,4 @@ def build_network(weights: Weights) -> torch.nn.Module:
             *(attrs.evolve(problem, message=f"{weights.path}: {problem.message}") for problem in error.problems)
         ) from None
     assert isinstance(config, NetworkComponent)
-    config = config.without_weights()
-    refuse_other_shapes(config, weights)
-    try:
-        network = config.build()
-        network.load_state_dict(load_file(weights.path))
-    except (RuntimeError, SafetensorError, TypeError, OverflowError, MemoryError) as error:
-        raise does_not_fit(weights, str(error).strip().split("\n")[-1].strip()) from error
-    return network.eval()
+    return config.without_weights()
