@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
+from toonforge.errors import Problem, RunError
 from toonforge.ops.pool import SIZE
 
 
@@ -26,6 +27,15 @@ class ImagePool:
             return pictures
         if self.pictures and self.pictures[0].device != pictures.device:  # just loaded from a checkpoint
             self.pictures = [stored.to(pictures.device) for stored in self.pictures]
+        if self.pictures and self.pictures[0].shape != pictures.shape[1:]:
+            raise RunError(
+                Problem(
+                    message="the pool holds pictures of another shape: a checkpoint of something else was loaded",
+                    found="x".join(map(str, self.pictures[0].shape)),
+                    expected="x".join(map(str, pictures.shape[1:])),
+                    hint="remove that checkpoint's folder, so that the resume takes the one before",
+                )
+            )
         return torch.stack([self._swap(picture, int(size)) for picture in pictures])
 
     def _swap(self, picture: torch.Tensor, size: int) -> torch.Tensor:
@@ -43,5 +53,7 @@ class ImagePool:
         return {"pictures": torch.stack(self.pictures)} if self.pictures else {}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take over what `state_dict` gave."""
+        """Take over what `state_dict` gave; `ValueError` where that holds no pictures."""
+        if "pictures" in state and state["pictures"].ndim != 4:
+            raise ValueError(f"pictures of shape {list(state['pictures'].shape)}")
         self.pictures = [picture.clone() for picture in state["pictures"]] if "pictures" in state else []

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toonforge.components import Optimizer
 from toonforge.recipe.model import Recipe
 from toonforge.train.phases import PlannedPhase
 from toonforge.train.seeds import derive
@@ -37,17 +38,36 @@ class Optimizers:
     def __init__(self, phases: list[PlannedPhase], networks: Mapping[str, nn.Module]) -> None:
         self.by_key: dict[tuple[str, str], torch.optim.Optimizer] = {}
         self._base: dict[tuple[str, str], list[float]] = {}
+        self._configs: dict[tuple[str, str], Optimizer] = {}
         for phase in phases:
             for name in phase.phase.updates:
-                key = (phase.owner, name)
-                if key not in self.by_key:
-                    optimizer = phase.optimizer.build(networks[name].parameters())
-                    self.by_key[key] = optimizer
-                    self._base[key] = [group["lr"] for group in optimizer.param_groups]
+                if (phase.owner, name) not in self.by_key:
+                    self.add((phase.owner, name), phase.optimizer, networks[name])
+
+    def add(self, key: tuple[str, str], config: Optimizer, network: nn.Module) -> None:
+        """Build the optimizer of (owner, network's name)."""
+        optimizer = self.by_key[key] = config.build(network.parameters())
+        self._base[key] = [group["lr"] for group in optimizer.param_groups]
+        self._configs[key] = config
 
     def of(self, phase: PlannedPhase) -> list[torch.optim.Optimizer]:
         """The optimizers that the phase steps, in the order of its `updates`."""
         return [self.by_key[phase.owner, name] for name in phase.phase.updates]
+
+    def after_a_step(self, key: tuple[str, str], network: nn.Module) -> dict[str, Any] | None:
+        """What the optimizer holds by "parameter/key" once it has stepped; None where that cannot be told beforehand.
+
+        Tried on parameters without numbers, which take no memory.
+        """
+        stand_ins = {name: nn.Parameter(torch.empty_like(p, device="meta")) for name, p in network.named_parameters()}
+        for stand_in in stand_ins.values():
+            stand_in.grad = torch.empty_like(stand_in)
+        try:
+            optimizer = self._configs[key].build(iter(stand_ins.values()))
+            optimizer.step()
+        except Exception:  # one of a plugin, which looks at numbers
+            return None
+        return {f"{name}/{key}": value for name, p in stand_ins.items() for key, value in optimizer.state[p].items()}
 
     def set_rate(self, phase: PlannedPhase, step: int) -> float:
         """Set the phase's learning rate for `step`; returns that of the first group."""
@@ -147,16 +167,55 @@ class Memory:
                 raise TypeError(f"{name}: state {key!r} is {type(value).__name__}; it must be a tensor")
             yield key, value
 
+    def differences(self, tensors: Mapping[str, Tensor]) -> Iterator[str]:
+        """Why `load` would fail or leave something out, in words; nothing where these are what `tensors` gives."""
+        for key in tensors:
+            if key.partition("::")[0] not in self.parts:
+                yield f"nothing here remembers {key}"
+        for name, part in self.parts.items():
+            state = _of_part(name, tensors)
+            if isinstance(part, nn.Module):
+                yield from (f"{name} has no {key} here" for key in state if not _has(part, key))
+            elif state and not _takes(part, state):
+                held = ", ".join(f"{key} {list(value.shape)}" for key, value in state.items())
+                yield f"{name} cannot take {held}"
+
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `tensors` gave."""
         for name, part in self.parts.items():
-            prefix = f"{name}::"
-            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            state = _of_part(name, tensors)
             if isinstance(part, nn.Module):
                 for key, value in state.items():
                     put_buffer(part, key, value)
             elif state:  # one that had nothing to remember yet stays as it was built
                 part.load_state_dict(state)
+
+
+def _of_part(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"{name}::"
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _has(module: nn.Module, key: str) -> bool:
+    path, _, leaf = key.rpartition(".")
+    try:
+        return hasattr(module.get_submodule(path), leaf)
+    except AttributeError:
+        return False
+
+
+def _takes(part: Any, state: Mapping[str, Tensor]) -> bool:
+    """Whether a part gives back a state that it was given; tried on a copy."""
+    try:
+        trial = copy.deepcopy(part)
+    except Exception:  # of a plugin, with a lock in it, say
+        return True
+    try:
+        trial.load_state_dict(state)
+        back = trial.state_dict()
+    except Exception:
+        return False
+    return back.keys() == state.keys() and all(same(value.cpu(), state[key].cpu()) for key, value in back.items())
 
 
 def buffers_of(module: nn.Module) -> dict[str, Tensor]:
