@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -376,8 +377,10 @@ def test_the_table_is_printed_before_what_cannot_be_written_is_told(
 ) -> None:
     taken = tmp_path / "taken"
     taken.write_text("")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     words = ["evaluate", str(run), "--cpu", "--metric", "again"]
-    for option, place in (("--json", taken / "numbers.json"), ("--pictures", taken / "drawn")):
+    for option, place in (("--json", taken / "numbers.json"), ("--json", pipe), ("--pictures", taken / "drawn")):
         assert main([*words, option, str(place)]) == 2
         shown = capsys.readouterr()
         assert "cannot write" in shown.err and not shown.out and not (run / "evaluations.jsonl").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from toonforge.files import append, copy_whole, remove_partial, replacing, save_picture, sync, write_atomic
+from toonforge.files import (
+    append,
+    copy_whole,
+    refuse_special,
+    remove_partial,
+    replacing,
+    save_picture,
+    sync,
+    write_atomic,
+)
 
 
 def test_a_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
@@ -41,6 +51,26 @@ def test_nothing_is_written_through_a_link_that_waits_in_the_folder(tmp_path: Pa
         write_atomic(out / name, "text")
     assert victim.read_text() == "mine"
     assert [entry.name for entry in out.iterdir()] == [name] and not (out / name).is_symlink()
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to("pipe.png")
+    (tmp_path / "null.png").symlink_to(os.devnull)
+    before = {entry.name: entry.lstat() for entry in tmp_path.iterdir()}
+    for name in before:
+        for write in (lambda path: write_atomic(path, "x"), lambda path: save_picture(Image.new("L", (2, 2)), path)):
+            with pytest.raises(OSError, match="it is a") as refusal:
+                write(tmp_path / name)
+            assert refusal.value.filename == str(tmp_path / name)
+    assert {entry.name: entry.lstat() for entry in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux where a stream leads")
+def test_a_stream_of_the_system_is_refused_even_where_it_leads_to_a_file(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("w") as file, pytest.raises(OSError, match="a device or a pipe"):
+        refuse_special(Path(f"/proc/self/fd/{file.fileno()}"))
 
 
 def test_the_ending_says_the_format(tmp_path: Path) -> None:

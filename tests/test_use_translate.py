@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,9 @@ def test_nothing_is_overwritten_and_no_two_pictures_share_a_target(tmp_path: Pat
         plan([first], tmp_path / "one", force=True)
     with pytest.raises(RunError, match="one file"):
         plan([first, second], tmp_path / "out.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(RunError, match="a device or a pipe"):
+        plan([first], tmp_path / "pipe.png", force=True)
     with pytest.raises(RunError, match="read but not written"):
         plan([first], tmp_path / "out.gif")
     (tmp_path / "empty").mkdir()

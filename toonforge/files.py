@@ -71,7 +71,11 @@ def beside(path: Path, flush: bool = False) -> Iterator[Path]:
 
     Args:
         flush: whether it must be there after the machine has lost its power, too.
+
+    Raises:
+        OSError: for one that cannot be written, such as a device, which would be replaced by a file.
     """
+    refuse_special(path)
     temporary = path.with_name(f".{path.name}.partial")
     remove(temporary)  # what a killed process left, or a link to elsewhere
     try:
@@ -86,6 +90,18 @@ def beside(path: Path, flush: bool = False) -> Iterator[Path]:
         raise
     if flush:
         sync(path.parent)
+
+
+def refuse_special(path: Path) -> None:
+    """Raise `OSError` where there is something that is no file: a folder, a device such as /dev/null, a pipe, a socket.
+
+    A link to a file is replaced, but those of the system are no place for a file: /dev/stdout.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    place = Path(os.path.realpath(path.parent))
+    if path.exists() and (not path.is_file() or place == Path("/dev") or Path("/proc") in place.parents):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
 
 
 def append(path: Path, text: str) -> None:

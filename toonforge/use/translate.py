@@ -11,7 +11,7 @@ import attrs
 
 from toonforge.data.reading.picture import SUFFIXES, list_pictures, read_picture
 from toonforge.errors import Problem, RunError, UnreadableImage
-from toonforge.files import save_picture
+from toonforge.files import refuse_special, save_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +92,14 @@ def _output_name(relative: Path) -> str:
     return relative.name if relative.suffix.lower() in KEPT else f"{relative.stem}.png"
 
 
+def _special(target: Path) -> Problem | None:
+    try:
+        refuse_special(target)
+    except OSError as error:
+        return Problem(message=f"cannot write {target}", found=error.strerror, hint="choose another -o")
+    return None
+
+
 def _conflicts(jobs: Sequence[Job], force: bool) -> Iterator[Problem]:
     inputs = {_identity(job.source) for job in jobs}
     owners: dict[str, Path] = {}
@@ -106,6 +114,8 @@ def _conflicts(jobs: Sequence[Job], force: bool) -> Iterator[Problem]:
             yield Problem(message=f"{job.target} is an input", hint="choose another folder with -o")
         elif job.target.exists() and not force:
             yield Problem(message=f"{job.target} is there already", hint="overwrite with --force, or choose another -o")
+        elif (problem := _special(job.target)) is not None:
+            yield problem
         owners[identity] = job.source
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from toonforge.data.reading.picture import shown
-from toonforge.files import append, save_picture, write_atomic
+from toonforge.files import append, refuse_special, save_picture, write_atomic
 from toonforge.runs.disk import writing
 from toonforge.runs.links import refuse_links
 from toonforge.runs.log import json_line
@@ -76,6 +76,8 @@ def check_writable(path: Path, folder: Path) -> None:
             raise NotADirectoryError(errno.ENOTDIR, f"{shown(there)} is a file")
         if not os.access(there, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if path != folder:
+            refuse_special(path)
 
 
 def save_drawings(evaluation: Evaluation, folder: Path, suffix: str = "") -> dict[str, Path]:
