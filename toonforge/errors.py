@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import attrs
@@ -16,6 +17,15 @@ def shortened(text: str) -> str:
     """The text, or its beginning and its end."""
     half = MOST_LETTERS // 2
     return text if len(text) <= MOST_LETTERS else f"{text[:half]} … {text[-half:]}"
+
+
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal takes for a command, or for the direction of writing."""
+
+
+def escaped(text: str) -> str:
+    """The text on one line, without what a terminal would obey: for names and reasons that come from files."""
+    return _OBEYED.sub(lambda odd: odd[0].encode("unicode_escape").decode("ascii"), text)
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ import click
 
 from toonforge.cli.text import hanging, width
 from toonforge.cli.worker import hand_over
-from toonforge.errors import Problem, ToonforgeError, shortened
+from toonforge.errors import Problem, ToonforgeError, escaped, shortened
 
 
 def show(error: ToonforgeError) -> None:
@@ -97,7 +97,7 @@ def _too_wide(line: str) -> bool:
 
 def _escaped(text: str) -> str:
     """Without what a terminal would take for a command, as a file's name may hold it; lines stay lines."""
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda odd: odd[0].encode("unicode_escape").decode(), text)
+    return "\n".join(map(escaped, text.split("\n")))
 
 
 def show_ours(error: Exception, traceback_wanted: bool) -> None:

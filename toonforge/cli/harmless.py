@@ -2,7 +2,8 @@
 
 Terminals take more for commands than colours: to name their window, to write the clipboard, to answer as if the user
 had typed. Names of files and texts of data, logs and recipes may hold such commands, so everything that is written
-passes here. Colours, and how progress is drawn in place, pass.
+passes here. Colours, and how progress is drawn in place, pass; in a name they do not, since whoever makes a message
+shows a name by `toonforge.errors.escaped`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 COMMAND = re.compile(
-    r"\x1b(?!\[[0-9;?]{0,40}[mKAGJhl])"  # begins anything but colours, erasing, a line up, a cursor that is hidden
+    # Begins anything but colours, erasing a line, a line up, a cursor that is hidden: what progress is drawn with.
+    r"\x1b(?!\[(?:(?![0;]*8[;m])[0-9;]{0,40}m|[012]?K|[0-9]{0,2}A|\?25[hl]))"
     r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
     r"|[\u202a-\u202e\u2066-\u2069]"  # turn the direction of writing: "gpj.exe" reads as "exe.jpg"
 )

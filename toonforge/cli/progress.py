@@ -28,6 +28,8 @@ from toonforge.cli.text import hanging, width
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
 from toonforge.runs.log import read_events
+from toonforge.cli.worker import note_end
+from toonforge.errors import escaped
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -81,7 +83,7 @@ class Progress:
         self.say(f"parameters: {sizes}")
         self.say(f"report: {run.folder / REPORT}, kept up to date from the first grid on")
         for note in run.notes:
-            self.say(hanging(note, "note: "))
+            self.say(hanging(escaped(note.replace("\n", " ")), "note: "))
         self._idle = run.idle
         if run.first_step == run.total_steps:
             length = "train.steps" if self.recipe.train.steps is not None else "train.epochs"

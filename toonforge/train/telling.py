@@ -13,6 +13,7 @@ import attrs
 import pluggy
 
 from toonforge import events, registries
+from toonforge.errors import escaped
 from toonforge.plugins import hookspecs
 from toonforge.runs.folder import RunFolder
 from toonforge.train.watch import Over
@@ -230,9 +231,9 @@ class _Observer:
 def say(text: str) -> None:
     """A line on stderr, which may be gone."""
     with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(escaped(text), file=sys.stderr, flush=True)
 
 
 def left_out(name: str, error: Exception) -> None:
     """Say that something failed which no training depends on."""
-    print(f"note: {name} failed and is left out from here on: {type(error).__name__}: {error}", file=sys.stderr)
+    say(f"note: {name} failed and is left out from here on: {type(error).__name__}: {error}")
