@@ -71,11 +71,16 @@ class Telling:
     def together(self) -> Iterator[None]:
         """What is written within it is written at its end in one go, and what is told is told after that.
 
-        So a crash leaves all of it in the log or nothing, and nothing of it is there if this is left by an exception.
+        So a crash leaves all of it in the log or nothing, and nothing of it is there if this is left by an exception:
+        what was remembered of pictures is forgotten with it, and said when they are read again.
         """
         self._together = held = _Together()
+        skipped, retried = {**self.skipped}, {**self.retried}
         try:
             yield
+        except BaseException:
+            self.skipped, self.retried = skipped, retried
+            raise
         finally:
             self._together = None
         if held.lines:
@@ -229,7 +234,7 @@ class _Observer:
 
 
 def say(text: str) -> None:
-    """A line on stderr, which may be gone."""
+    """A line on stderr, which may be gone; names and reasons in it that come from files are shown and not obeyed."""
     with suppress(OSError, ValueError):
         print(escaped(text), file=sys.stderr, flush=True)
 
