@@ -20,10 +20,12 @@ from tests.pictures import fill
 from toonforge import recipe as recipes
 from toonforge.cli.run_text import _reading
 from toonforge.data.batch import Batch
+from toonforge.data.reading.again import Retried
 from toonforge.events import Finished, RunInfo, Step
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.runs.folder import RunFolder
 from toonforge.runs.record import read_record
+from toonforge.train.stopping import Stopped
 from toonforge.train.telling import Telling
 from toonforge.train.trainer import train
 
@@ -202,7 +204,8 @@ def test_a_folder_that_is_emptied_ends_the_run_with_nothing_lost(
 
     with pytest.raises(DataError, match="no readable picture is left") as caught:
         hours("emptied", {}, 0, Empties())
-    assert "the file is missing" in str(caught.value) and "go on with --resume" in str(caught.value)
+    assert "the file is missing" in str(caught.value) and caught.value.problems[0].hint is not None
+    assert caught.value.problems[0].hint.endswith(f"go on with: toonforge run {tmp_path}/emptied/run --resume")
     (end,) = lines(tmp_path / "emptied/run", "end")
     assert end["reason"] == "failed" and "no readable picture" in end["message"]
     assert (tmp_path / "emptied/run/checkpoints/step-000008").is_dir(), "the steps until then are saved"
@@ -220,3 +223,22 @@ def test_another_process_than_the_main_one_names_what_it_skips_once(
         telling.arrived(step, Batch([], {"a.png": "cut short"}))
     assert capsys.readouterr().err == "note: process 1 skips a.png: cut short\n"
     assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_what_is_told_of_pictures_in_a_look_that_breaks_off_is_told_at_the_next(tmp_path: Path) -> None:
+    telling = Telling(RunFolder(tmp_path), main=True, listeners=())
+    telling.skip(1, "known.png", "cut short")
+
+    def look() -> None:
+        with telling.together():
+            telling.skip(2, "a.png", "cut short")
+            telling.retry(2, "b.png", Retried("Stale file handle", 2))
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        look()
+    assert (telling.skipped, telling.retried) == ({"known.png": "cut short"}, {})
+    with telling.together():
+        telling.skip(2, "a.png", "cut short")
+    assert [(line["step"], line["path"]) for line in lines(tmp_path, "skipped")] == [(1, "known.png"), (2, "a.png")]
+    assert telling.skipped == {"known.png": "cut short", "a.png": "cut short"} and not lines(tmp_path, "retried")

@@ -26,6 +26,7 @@ from toonforge.data.workers import died
 from toonforge.errors import DataError, RunError
 
 ROOT = Path(__file__).parent.parent
+RESUME = "toonforge run runs/a --resume"
 
 
 def source_in(root: Path) -> PictureSource:
@@ -208,11 +209,11 @@ def test_a_worker_that_is_killed_is_one_error_between_two_batches() -> None:
     good = next(number for number in range(8) if order.draws(number)["photo"].index == 5)
     loaded = []
     with pytest.raises(RunError) as caught:
-        loaded += iter(TrainLoader(Deadly("SIGKILL"), seed=0, batch_size=1, total_steps=8, workers=2))
+        loaded += iter(TrainLoader(Deadly("SIGKILL"), seed=0, batch_size=1, total_steps=8, workers=2, resume=RESUME))
     (problem,) = caught.value.problems
     assert problem.message == "a process that loads pictures was killed (signal 9, SIGKILL) while it read 5"
     assert problem.key == "train.workers" and problem.hint is not None
-    assert "memory runs short" in problem.hint and "train.workers=1" in problem.hint and "--resume" in problem.hint
+    assert "memory runs short" in problem.hint and problem.hint.endswith(f": {RESUME} --set train.workers=1")
     assert started() == before, "no worker is left"
     came = [float(batch.parts[0]["photo"]) for batch in loaded]
     assert came == [float(order.draws(number)["photo"].index) for number in range(good)][: len(came)]
@@ -221,16 +222,16 @@ def test_a_worker_that_is_killed_is_one_error_between_two_batches() -> None:
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (-signal.SIGKILL, ("was killed (signal 9, SIGKILL)", "memory runs short", "train.workers=2")),
-        (-signal.SIGBUS, ("was killed (signal 7, SIGBUS)", "/dev/shm", "train.workers=2")),
+        (-signal.SIGKILL, ("was killed (signal 9, SIGKILL)", "memory runs short", f": {RESUME} --set train.workers=2")),
+        (-signal.SIGBUS, ("was killed (signal 7, SIGBUS)", "/dev/shm", f": {RESUME} --set train.workers=2")),
         (-signal.SIGSEGV, ("was killed (signal 11, SIGSEGV)", "a library crashed")),
         (-63, ("was killed (signal 63", "a library crashed")),
         (3, ("ended with exit code 3", "a library crashed")),
     ],
 )
 def test_each_way_to_die_has_a_hint_of_its_own(code: int, words: tuple[str, ...]) -> None:
-    text = str(died(SimpleNamespace(exitcode=code, pid=7), 4, "a.png"))  # type: ignore[arg-type]
-    assert all(part in text for part in (*words, "while it read a.png", "process 7, one of 4", "--resume")), text
+    text = str(died(SimpleNamespace(exitcode=code, pid=7), 4, "a.png", RESUME))  # type: ignore[arg-type]
+    assert all(part in text for part in (*words, "while it read a.png", "process 7, one of 4", f": {RESUME}")), text
 
 
 def test_a_worker_that_hangs_does_not_keep_anyone(monkeypatch: pytest.MonkeyPatch) -> None:

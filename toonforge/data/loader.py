@@ -40,6 +40,7 @@ class TrainLoader:
         workers: processes that load pictures in the background, for as long as batches are asked for; 0 loads here,
             when asked for the next batch.
         pin_memory: hand out page-locked tensors; wants a GPU.
+        resume: the command that goes on with the run after an error, as far as it is known.
 
     Raises:
         DataError: where the batch cannot be cut evenly, a group is empty or, while iterating, wholly unreadable.
@@ -59,6 +60,7 @@ class TrainLoader:
         parts: int = 1,
         workers: int = 0,
         pin_memory: bool = False,
+        resume: str = "toonforge run … --resume",
     ) -> None:
         if batch_size % (parts * processes):
             raise DataError(
@@ -76,8 +78,8 @@ class TrainLoader:
         self.steps_per_epoch = steps_per_epoch(source.sizes, batch_size)
         order = Order(source.sizes, batch_size, seed)
         # Workers hand their batches over through shared memory, from where a thread of the loader copies them.
-        self._samples = _Steps(source, order, rank, processes, parts, pin_memory and not workers, workers)
-        self._workers, self._pin_memory = workers, pin_memory
+        self._samples = _Steps(source, order, rank, processes, parts, pin_memory and not workers, workers, resume)
+        self._workers, self._pin_memory, self._resume = workers, pin_memory, resume
         self._begun = 0
 
     def __len__(self) -> int:
@@ -111,7 +113,7 @@ class TrainLoader:
             # A generator of its own: otherwise starting the workers would advance torch's global random state.
             generator=torch.Generator(),
         )
-        workers = Workers(loader, self._samples.reading)
+        workers = Workers(loader, self._samples.reading, self._resume)
         try:
             yield from workers
         finally:
@@ -134,8 +136,9 @@ class _Steps(Dataset["Batch | DataError"]):
         parts: int,
         pin_memory: bool,
         workers: int,
+        resume: str,
     ) -> None:
-        self.source, self.order, self.pin_memory = source, order, pin_memory
+        self.source, self.order, self.pin_memory, self.resume = source, order, pin_memory, resume
         self.rank, self.parts = rank, parts
         self.share = order.batch_size // (parts * processes)
         self.stride = order.batch_size // parts
@@ -233,7 +236,7 @@ class _Steps(Dataset["Batch | DataError"]):
                 message=f"no readable picture is left among {group!r}",
                 found=f"{self.order.sizes[group]} that cannot be read; the first: {path}: {reason}",
                 expected="at least one",
-                hint="see whether their disk or network is there; then go on with --resume",
+                hint=f"see whether their disk or network is there; then go on with: {self.resume}",
             )
         )
 

@@ -28,19 +28,20 @@ class Workers:
     Args:
         loader: begun at once.
         reading: what the worker of a number is reading now, in words, or None.
+        resume: the command that goes on with the run.
 
     Raises:
         RunError: the system starts no further processes.
     """
 
-    def __init__(self, loader: DataLoader[Any], reading: Callable[[int], str | None]) -> None:
-        self._reading, self._owner = reading, os.getpid()
+    def __init__(self, loader: DataLoader[Any], reading: Callable[[int], str | None], resume: str) -> None:
+        self._reading, self._resume, self._owner = reading, resume, os.getpid()
         before = {*multiprocessing.active_children()}
         with _deaths_found_by_us():
             try:
                 self._batches = iter(loader)
             except OSError as error:
-                raise RunError(_not_started(error, loader.num_workers)) from error
+                raise RunError(_not_started(error, loader.num_workers, resume)) from error
         begun = [child for child in multiprocessing.active_children() if child not in before]
         self.processes = sorted(begun, key=lambda child: getattr(child, "_identity", ()))  # as they were begun
 
@@ -55,10 +56,10 @@ class Workers:
         except Exception as error:
             for number, process in enumerate(self.processes):
                 if process.exitcode:
-                    problem = died(process, len(self.processes), self._reading(number))
+                    problem = died(process, len(self.processes), self._reading(number), self._resume)
                     raise RunError(problem) from error
             if "Too many open files" in str(error):
-                raise RunError(_too_many_files(error)) from error
+                raise RunError(_too_many_files(error, self._resume)) from error
             raise
 
     def close(self) -> None:
@@ -105,29 +106,30 @@ def ignore_interrupts(worker: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def died(process: BaseProcess, workers: int, reading: str | None) -> Problem:
+def died(process: BaseProcess, workers: int, reading: str | None, resume: str) -> Problem:
     """That a worker is gone: how, and what usually helps.
 
     Args:
         process: has an exit code.
         workers: how many there were.
         reading: what it was reading.
+        resume: the command that goes on with the run.
     """
     code = process.exitcode or 0
     how = f"was killed ({_signal(-code)})" if code < 0 else f"ended with exit code {code}"
     at = f" while it read {reading}" if reading is not None else ""
-    fewer = f"--set train.workers={workers // 2}"
+    fewer = f"{resume} --set train.workers={workers // 2}"
     helps = {
-        "SIGKILL": f"the system does so where memory runs short: give it fewer workers with {fewer}, or more memory",
-        "SIGBUS": f"shared memory (/dev/shm) is full, or the file was cut short as it was read: {fewer}, or a larger "
-        "/dev/shm (docker run --shm-size)",
+        "SIGKILL": f"the system does so where memory runs short: give it more, or go on with fewer workers: {fewer}",
+        "SIGBUS": "shared memory (/dev/shm) is full, or the file was cut short as it was read: give it a larger "
+        f"/dev/shm (docker run --shm-size), or go on with fewer workers: {fewer}",
     }
-    helped = helps.get(_name(-code), "a library crashed, perhaps over this picture: look at it, or leave it out")
+    crashed = f"a library crashed, perhaps over this picture: look at it, or leave it out; then go on with: {resume}"
     return Problem(
         message=f"a process that loads pictures {how}{at}",
         key="train.workers",
         found=f"process {process.pid}, one of {workers}" if workers > 1 else f"process {process.pid}",
-        hint=f"{helped}; then go on with --resume",
+        hint=helps.get(_name(-code), crashed),
     )
 
 
@@ -142,20 +144,20 @@ def _signal(number: int) -> str:
     return ", ".join(filter(None, (f"signal {number}", _name(number))))
 
 
-def _not_started(error: OSError, workers: int) -> Problem:
+def _not_started(error: OSError, workers: int, resume: str) -> Problem:
     return Problem(
         message=f"the {workers} processes that load pictures cannot be started",
         key="train.workers",
         found=error.strerror or str(error),
-        hint=f"give it fewer with --set train.workers={workers // 2}",
+        hint=f"go on with fewer: {resume} --set train.workers={workers // 2}",
     )
 
 
-def _too_many_files(error: Exception) -> Problem:
+def _too_many_files(error: Exception, resume: str) -> Problem:
     return Problem(
         message="too many files are open to go on loading pictures in the background",
         key="train.workers",
         found=str(error).splitlines()[0],
-        hint="allow more with `ulimit -n 65536` before the command, or load here: --set train.workers=0; then go on "
-        "with --resume",
+        hint=f"allow more with `ulimit -n 65536` and go on with: {resume}; or load without further processes: {resume} "
+        "--set train.workers=0",
     )

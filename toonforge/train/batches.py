@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toonforge.components import ImageSource
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def loader_of(
-    train: Train, source: ImageSource, accelerator: Accelerator, *, start_step: int, total_steps: int
+    train: Train, source: ImageSource, accelerator: Accelerator, folder: Path, *, start_step: int, total_steps: int
 ) -> TrainLoader:
-    """The batches of this process, from `start_step` on."""
+    """The batches of this process for the run in a folder, from `start_step` on."""
     return TrainLoader(
         source,
         seed=train.seed,
@@ -30,6 +32,7 @@ def loader_of(
         parts=train.accumulate,
         workers=train.workers,
         pin_memory=accelerator.device.type == "cuda",
+        resume=f"toonforge run {shlex.quote(str(folder))} --resume",
     )
 
 

@@ -154,7 +154,9 @@ class Trainer:
             self._look()  # an earlier start may have been ended between a checkpoint and what was due with it
             if not self._ended():
                 self._steps()
-            finished = self.ending.tell(self._finish())
+            reason = self._finish()
+            self.stopping.over = True
+            finished = self.ending.tell(reason)
             self.accelerator.wait_for_everyone()
         return finished
 
@@ -199,7 +201,12 @@ class Trainer:
         what is due then: the resume begins with it.
         """
         loader = loader_of(
-            self.recipe.train, self.source, self.accelerator, start_step=self.done, total_steps=self.total
+            self.recipe.train,
+            self.source,
+            self.accelerator,
+            self.folder.path,
+            start_step=self.done,
+            total_steps=self.total,
         )
         batches = on_device(loader, self.accelerator.device)
 
