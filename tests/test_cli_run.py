@@ -432,7 +432,66 @@ def test_a_second_ctrl_c_says_how_to_go_on(recipe: Path, capsys: pytest.CaptureF
         assert main(["run", "small.toml", "--cpu", "--set", "train.checkpoint.every=2"]) == 130
     finally:
         progress.Progress = before  # type: ignore[misc]
-    assert "toonforge run runs/small --resume" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "left at once: goes on from step 2 with: toonforge run runs/small --resume"
+    assert sum("left at once" in line or "stopped" in line for line in said) == 1
+
+
+@pytest.mark.parametrize(("stops", "code"), [(False, 0), (True, 130)])
+def test_a_signal_after_the_summary_stops_nothing(
+    recipe: Path,
+    stops: bool,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Neither the first one after a run has finished, nor the second one of a run that was stopped."""
+    from toonforge.cli import progress
+
+    class Late(Progress):
+        @progress.hookimpl
+        def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
+            if stops and step.step == 2:
+                signal.raise_signal(signal.SIGINT)
+
+        @progress.hookimpl
+        def run_finished(self, run: events.RunInfo, finished: events.Finished) -> None:
+            Progress.run_finished(self, run, finished)
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(progress, "Progress", Late)
+    assert main(["run", "small.toml", "--cpu"]) == code
+    out, err = capsys.readouterr()
+    assert out.count("next:") == 1 and err.count("stopping after this step") == int(stops)
+    assert ("a checkpoint is saved" in out) == stops
+
+
+@pytest.mark.parametrize(("local", "said"), [("2", ""), ("1", ", on every machine")])
+def test_torchrun_goes_on_with_its_own_command(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, local: str, said: str
+) -> None:
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+    text = click.unstyle(summary(run, attrs.evolve(finished, reason="interrupted"), loaded, step, None))
+    assert text.endswith(f"next: the same command and --resume{said}")
+
+
+def test_a_run_of_a_sweep_leaves_what_to_type_to_the_sweep(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, step, finished = example(loaded)
+    stopped = attrs.evolve(finished, reason="interrupted")
+    assert "next:" not in summary(run, stopped, loaded, step, None, in_sweep=True)
+    assert "next:" in summary(run, stopped, loaded, step, None)
+
+
+def test_a_run_that_is_stopped_before_its_first_step_says_that_nothing_is_lost(recipe: Path) -> None:
+    loaded = load(recipe)
+    run, _, finished = example(loaded)
+    text = click.unstyle(summary(run, attrs.evolve(finished, reason="interrupted", step=0), loaded, None, None))
+    assert "stopped before the first step of" in text and "nothing is lost" in text
 
 
 def test_durations_read_as_on_a_clock() -> None:

@@ -165,7 +165,7 @@ def test_processes_of_their_own_are_stopped_continued_and_compared(tmp_path: Pat
     started.send_signal(signal.SIGINT)
     out, _ = started.communicate(timeout=120)
     assert started.returncode == 130
-    assert "next: toonforge sweep sweeps/real --resume" in out
+    assert "next: toonforge sweep sweeps/real --resume" in out and out.count("next:") == 1
     assert not (tmp_path / "sweeps/real/seed=1").exists()
     words = [*words[:4], "sweeps/real", "--resume", "--cpu"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)

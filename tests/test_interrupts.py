@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.test_cli_sweep import REAL
+from toonforge.cli.going_on import NOTHING_LOST
 from toonforge.cli.output import Lasting, lasting
 from toonforge.train import stopping
 from toonforge.train.stopping import MOMENT, Stopping
@@ -168,7 +169,7 @@ def assert_leaves_while_starting(tmp_path: Path, start: Start, number: signal.Si
     assert ours.wait(PATIENCE) == 130
     said = errors.read_text("utf-8")
     assert "Traceback" not in said and "Exception ignored" not in said and "internal error" not in said
-    assert said.rstrip().endswith("stopped") or saved(tmp_path / "run")
+    assert said.rstrip().endswith(NOTHING_LOST) or saved(tmp_path / "run")
 
 
 def test_a_signal_while_a_run_starts_is_no_error(tmp_path: Path, start: Start) -> None:
@@ -260,7 +261,8 @@ def test_a_signal_to_the_group_does_not_end_the_processes_that_load_pictures(
 def test_a_deliberate_second_ctrl_c_leaves_at_once(
     tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str]
 ) -> None:
-    ours = start([slow(100.0), *words[1:]])
+    with (tmp_path / "errors.txt").open("wb") as file:
+        ours = start([slow(100.0), *words[1:]], stderr=file)
     await_steps(tmp_path / ("sweep/seed=0" if words is SWEEP else "run"), ours)
     os.killpg(ours.pid, signal.SIGINT)
     await_text(tmp_path / "saving", "saving")  # the first one is heeded
@@ -268,6 +270,29 @@ def test_a_deliberate_second_ctrl_c_leaves_at_once(
     assert ours.poll() is None
     os.killpg(ours.pid, signal.SIGINT)
     assert ours.wait(PATIENCE) == 130
+    said = (tmp_path / "errors.txt").read_text("utf-8").split("leave at once)\n")[1]
+    how = "" if words is SWEEP else " with: toonforge run run --resume"
+    assert said == f"left at once: without a checkpoint yet, so it goes on from step 0{how}\n"
+
+
+@pytest.mark.parametrize("moment", ["at the exit", "after it"])
+def test_a_signal_once_all_is_said_changes_no_exit_code(moment: str) -> None:
+    """Where Python gives up its handlers, the signal itself would end it."""
+    code = """
+import atexit, os, signal
+from toonforge.cli import leaving
+def ask(kill=os.kill, process=os.getpid()):
+    for number in (2, 15):
+        kill(process, number)
+class Late:
+    def __del__(self, ask=ask):
+        ask()
+leaving.at_once()
+leaving.ends(7)
+"""
+    code += "atexit.register(ask)\n" if moment == "at the exit" else "import sys\nsys.late = Late()\n"
+    done = subprocess.run([sys.executable, "-c", code + "raise SystemExit(7)"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, b"", b"")
 
 
 def test_signals_within_a_moment_are_one_and_later_ones_another(monkeypatch: pytest.MonkeyPatch) -> None:

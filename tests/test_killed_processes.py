@@ -214,6 +214,35 @@ def test_a_second_request_ends_processes_that_hang(
     assert said.count("waiting for the processes") == 1 and said.count("left at once") == 1
 
 
+@pytest.mark.parametrize("second", [False, True])
+def test_how_processes_were_left_is_said_once_and_from_where_the_run_goes_on(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], second: bool
+) -> None:
+    """They leave by themselves: as they start, at the first request; while they train, at the second."""
+    monkeypatch.setenv("COUNTS", str(tmp_path / "count"))
+    monkeypatch.setattr(passing_on, "MOMENT", 0.2)
+    folder = tmp_path / "run"
+    for step in (20, 100):
+        (folder / f"checkpoints/step-{step:06d}").mkdir(parents=True)
+    (folder / "resolved.toml").touch()
+    leaves = "from toonforge.cli import leaving\nleaving.starts()\nleaving.leave()"
+    fake(f"while count <= {int(second)}: time.sleep(0.05)\n{leaves}", COUNTS)
+    signal_when_started(tmp_path, (0.3, signal.SIGTERM), *([(1.0, signal.SIGTERM)] if second else []))
+    assert launch(2, [], folder) == 130
+    left = f"left at once: goes on from step 100 with: toonforge run {folder} --resume\n"
+    assert capfd.readouterr().err == (left if second else "stopped before the first step: nothing is lost\n")
+
+
+@pytest.mark.parametrize("code", [0, 130])
+def test_a_training_that_told_of_its_end_has_the_last_word(
+    fake: Fake, tmp_path: Path, capfd: pytest.CaptureFixture[str], code: int
+) -> None:
+    """Whatever requests end its processes with then."""
+    fake(f"worker.note_end({code})\nos._exit(130)")
+    assert launch(2, [], tmp_path) == code
+    assert capfd.readouterr() == ("", "")
+
+
 def test_one_process_that_was_asked_alone_does_not_leave_the_others_behind(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,7 +320,7 @@ def assert_one_killed_ends_all(tmp_path: Path, rank: int) -> None:
     assert not is_there(other)
     said = (tmp_path / "errors.txt").read_text("utf-8")
     assert said.count("error") == 1 and f"error: process {rank + 1} of 2 was killed (signal 9)" in said
-    assert "go on with: toonforge run run --resume" in said
+    assert "with: toonforge run run --resume" in said
     assert "Traceback" not in said and "gloo" not in said
 
 

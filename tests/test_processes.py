@@ -20,7 +20,8 @@ import pytest
 import toonforge
 from tests.plain_recipes import EVERY
 from toonforge import recipe as recipes
-from toonforge.errors import RunError
+from toonforge.cli import worker
+from toonforge.errors import RecipeError, RunError
 from toonforge.recipe import load
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import dump
@@ -183,10 +184,45 @@ def test_a_batch_that_cannot_be_cut_is_refused_once_and_before_torch_is_imported
 def test_several_processes_are_refused_where_there_is_one(tiny: None, tmp_path: Path) -> None:
     """As from Python, where nobody starts the others: it would train as one, and say so nowhere."""
     recipe = recipes.loads(DISCRIMINATOR_FIRST.replace("[train]", "[train]\nprocesses = 2"))
-    with pytest.raises(RunError, match="train.processes") as caught:
+    with pytest.raises(RunError, match=r"train\.processes") as caught:
         toonforge.run(recipe, tmp_path / "run", cpu=True)
     assert "--processes 2" in str(caught.value) and "torchrun --nproc-per-node 2" in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_mistake_under_torchrun_is_said_once_a_machine(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    done = subprocess.run(
+        [*as_here(commands("torchrun"), **{"recipes/anime_unet.toml": "small.toml"}), "--set", "train.stepz=3"],
+        cwd=tmp_path,
+        env=ONE_THREAD,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 1 and done.stderr.count("unknown path") == 1, done.stderr
+
+
+@pytest.mark.parametrize(("rank", "local", "waits"), [("0", "0", 0), ("1", "1", 1), ("8", "0", 0)])
+def test_a_mistake_is_left_to_the_first_process_of_a_machine(
+    monkeypatch: pytest.MonkeyPatch, rank: str, local: str, waits: int
+) -> None:
+    """The others wait to be ended, and say it where nobody ends them; what is a process's own is said at once."""
+    waited: list[float] = []
+    monkeypatch.setattr(worker.time, "sleep", waited.append)
+    for name, value in {"WORLD_SIZE": "16", "RANK": rank, "LOCAL_RANK": local}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecipeError), worker.said_once(but=RunError):
+        raise RecipeError("unknown key")
+    assert len(waited) == waits
+    with pytest.raises(RunError), worker.said_once(but=RunError):
+        raise RunError("does not see the run")
+    assert len(waited) == waits
+    monkeypatch.delenv("WORLD_SIZE")
+    with pytest.raises(RecipeError), worker.said_once():
+        raise RecipeError("unknown key")
+    assert len(waited) == waits
 
 
 # -- what the page says of each recipe ----------------------------------------------------------------------------------

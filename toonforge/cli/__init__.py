@@ -40,7 +40,7 @@ def _begin(arguments: Sequence[str] | None) -> int:
     with lasting() if verb in LASTING else nullcontext(), obeying_nobody():
         code = _main(given)
     if trains:
-        leaving.at_once(code, say="")  # Python's own end, in which nothing can be caught, is still to come
+        leaving.ends(code)  # what runs at Python's exit is still to come
     return code
 
 

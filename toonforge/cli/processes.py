@@ -9,7 +9,6 @@ one error that tells the cause is raised here. Torch is not imported here.
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -22,10 +21,12 @@ from pathlib import Path
 import attrs
 import click
 
+from toonforge.cli import leaving
 from toonforge.cli.again import again
+from toonforge.cli.going_on import NOTHING_LOST, GoingOn
 from toonforge.cli.passing_on import known, passing_on, pipe
 from toonforge.cli.temporary import temporary
-from toonforge.cli.worker import OUTPUT, REPORT, Report, read_report
+from toonforge.cli.worker import OUTPUT, REPORT, Report, read_end, read_report
 from toonforge.errors import Problem, RunError
 from toonforge.train.meeting import STORE
 
@@ -93,13 +94,14 @@ class Worker:
                 os.killpg(self.process.pid, signal.SIGKILL) if os.name == "posix" else self.process.kill()
 
 
-def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> int:
+def launch(count: int, arguments: Sequence[str], folder: Path | None = None, in_sweep: bool = False) -> int:
     """Run `toonforge ARGUMENTS` in `count` processes.
 
     Only the first process writes to the terminal.
 
     Args:
-        folder: of the run, to name the command that goes on.
+        folder: of the run, to say how it goes on.
+        in_sweep: whether it is one run of a sweep.
 
     Returns:
         0, 130 where they were asked to stop, or 1 where one met a fault of ours, which is shown.
@@ -123,17 +125,22 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None) -> 
                     if requests:
                         workers[rank].send(signal.SIGTERM)
                 failed = _wait(workers, requests)
+                leaving.ends(None)  # to say why takes a moment
         finally:
             for worker in workers:
                 worker.kill()
                 worker.process.wait()
         if (workers[0].code or 0) < 0 and sys.stderr.isatty():
             click.echo(SHOW_CURSOR, err=True)
+        going_on = None if folder is None else GoingOn(folder, in_sweep)
         if failed:
-            return _tell(failed, count, folder)
-        if len(requests) > 1 and any(worker.code == -signal.SIGKILL for worker in workers):
-            click.echo(f"left at once; {_next(folder)}", err=True)
-        return 130 if any(worker.code for worker in workers) else 0
+            return _tell(failed, count, going_on)
+        code = read_end(workers[0].report)
+        if code is not None or not any(worker.code for worker in workers):
+            return code or 0
+        left = "left at once" if going_on is None else going_on.left()
+        click.echo(left if len(requests) > 1 else NOTHING_LOST, err=True)
+        return 130
 
 
 def _start(rank: int, count: int, port: int, arguments: Sequence[str], place: Path, ends: tuple[int, ...]) -> Worker:
@@ -184,13 +191,13 @@ def _wait(workers: Sequence[Worker], requests: Sequence[float]) -> list[Worker]:
 # -- what is said of it -----------------------------------------------------------------------------------------------
 
 
-def _tell(failed: Sequence[Worker], count: int, folder: Path | None) -> int:
+def _tell(failed: Sequence[Worker], count: int, going_on: GoingOn | None) -> int:
     """Say why the processes ended; see `launch`."""
     cause = min(failed, key=_rank_as_cause)
     name = f"process {cause.rank + 1} of {count}"
     report = cause.told()
     if report is None:
-        raise RunError(_ended(name, cause, _next(folder)))
+        raise RunError(_ended(name, cause, "start it again" if going_on is None else going_on.words()))
     if report.problems:
         raise RunError(*report.problems)
     click.echo(f"{name}:\n{report.fault}", err=True)
@@ -220,13 +227,6 @@ def _ended(name: str, worker: Worker, go_on: str) -> Problem:
 
 def _named(number: int) -> str:
     return signal.Signals(number).name if number in {int(one) for one in signal.Signals} else "unknown"
-
-
-def _next(folder: Path | None) -> str:
-    """What to type now."""
-    if folder is None or not (folder / "resolved.toml").is_file():
-        return "nothing was trained yet: start it again"
-    return f"go on with: toonforge run {shlex.quote(str(folder))} --resume"
 
 
 def free_port() -> int:

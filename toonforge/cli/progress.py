@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from toonforge import events
+from toonforge.cli import leaving
+from toonforge.cli.going_on import GoingOn
 from toonforge.cli.run_text import (
     REPORT,
     at,
@@ -17,6 +19,7 @@ from toonforge.cli.run_text import (
     count_text,
     duration,
     error_of,
+    exit_code,
     loss_lines,
     measured_lines,
     over_line,
@@ -25,11 +28,11 @@ from toonforge.cli.run_text import (
     warning_lines,
 )
 from toonforge.cli.text import hanging, width
+from toonforge.cli.worker import note_end
+from toonforge.errors import escaped
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
 from toonforge.runs.log import read_events
-from toonforge.cli.worker import note_end
-from toonforge.errors import escaped
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -48,10 +51,11 @@ class Progress:
     Args:
         recipe: what is trained; names the phases' losses and the translations.
         stream: where progress goes; stderr by default, so that stdout holds the summary alone.
+        in_sweep: whether it is one run of a sweep, which says how to go on.
     """
 
-    def __init__(self, recipe: Recipe, stream: TextIO | None = None) -> None:
-        self.recipe, self.stream = recipe, stream or sys.stderr
+    def __init__(self, recipe: Recipe, stream: TextIO | None = None, in_sweep: bool = False) -> None:
+        self.recipe, self.stream, self.in_sweep = recipe, stream or sys.stderr, in_sweep
         self.live: Live | None = None
         self.bar: Bar | None = None
         self.terminal = self.stream.isatty()
@@ -75,6 +79,7 @@ class Progress:
     @hookimpl
     def run_started(self, run: events.RunInfo) -> None:
         """Say what begins, and open the live display."""
+        leaving.trains(GoingOn(run.folder, self.in_sweep).left)
         sizes = ", ".join(f"{name} {count_text(count)}" for name, count in run.parameters.items())
         processes = f" in {run.processes} processes" if run.processes > 1 else ""
         self.say(
@@ -188,9 +193,13 @@ class Progress:
         """Close the live display and print the summary on stdout; of a failure the error tells that follows."""
         self.close(clear=finished.reason != "failed")
         if finished.reason == "failed":
+            leaving.ends(None)
             return
         error = None if finished.best is None else self._error(run.folder, finished.best)
-        click.echo(summary(run, finished, self.recipe, self._last, self._checkpoint, self._measured, error))
+        text = summary(run, finished, self.recipe, self._last, self._checkpoint, self._measured, error, self.in_sweep)
+        leaving.over(exit_code(finished))
+        click.echo(text)
+        note_end(exit_code(finished))
 
     def _error(self, folder: Path, best: events.Best) -> float | None:
         """The standard error of the best value; the log knows that of an earlier start's."""

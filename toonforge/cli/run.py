@@ -9,8 +9,9 @@ from pathlib import Path
 import attrs
 import click
 
+from toonforge.cli import leaving
 from toonforge.cli.processes import launch
-from toonforge.cli.worker import is_worker
+from toonforge.cli.worker import is_worker, said_once
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
 from toonforge.recipe import find, load, verify
@@ -18,6 +19,7 @@ from toonforge.recipe.check import name_problem
 from toonforge.recipe.model import Recipe
 from toonforge.registries import recipes
 from toonforge.runs.folder import RunFolder
+from toonforge.train.insisting import HOW
 
 
 @click.command()
@@ -54,13 +56,14 @@ def command(
       toonforge run runs/try --resume --set train.steps=1000
       toonforge run cyclegan/cyclegan --set data.fields.photo='"my/photos"'
     """
-    file, folder = locate(recipe, out, resume)
     count = int(os.environ["WORLD_SIZE"]) if is_worker() else processes
     if count is not None:  # part of the recipe, so that its check refuses a batch that cannot be cut among them
         overrides = (*overrides, f"train.processes={count}")
-    loaded = load(file, overrides)
-    if name is not None:
-        loaded = attrs.evolve(loaded, name=run_name(name))
+    with said_once():
+        file, folder = locate(recipe, out, resume)
+        loaded = load(file, overrides)
+        if name is not None:
+            loaded = attrs.evolve(loaded, name=run_name(name))
     folder = folder or Path("runs") / loaded.name
     if not is_worker():
         # What can be refused is refused before PyTorch is loaded.
@@ -139,29 +142,33 @@ def run_name(name: str) -> str:
     return name
 
 
-def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool) -> int:
+def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool, in_sweep: bool = False) -> int:
     """Train with progress shown; torch is imported only here."""
     from toonforge.cli.progress import Progress
+    from toonforge.cli.run_text import exit_code
 
-    progress = Progress(recipe)
+    leaving.starts()
+    progress = Progress(recipe, in_sweep=in_sweep)
     if os.environ.get("RANK", "0") == "0":
         progress.say("loading PyTorch and the networks …")
     try:
         from toonforge.train.trainer import train as start
 
-        finished = start(
-            recipe,
-            folder=folder,
-            source=None if (Path(file).parent / "checkpoints").is_dir() else find(file).path,
-            resume=resume,
-            listeners=(progress,),
-            cpu=cpu,
-        )
+        with said_once(but=RunError):
+            finished = start(
+                recipe,
+                folder=folder,
+                source=None if (Path(file).parent / "checkpoints").is_dir() else find(file).path,
+                resume=resume,
+                listeners=(progress,),
+                cpu=cpu,
+            )
     except KeyboardInterrupt:
         progress.close()
-        if (folder / "checkpoints" / "latest").is_file():
-            progress.say(f"continue from the newest checkpoint: toonforge run {shlex.quote(str(folder))} --resume")
-        raise
+        if words := HOW.words():
+            progress.say(words)
+        return 130
     finally:
+        leaving.ends(None)
         progress.close()
-    return 130 if finished.reason == "interrupted" else 0
+    return exit_code(finished)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from toonforge import events
+from toonforge.cli.going_on import GoingOn
 from toonforge.cli.metric_table import metric_lines, value_text
 from toonforge.cli.text import hanging, number, width, with_error
 from toonforge.recipe.expr import Expr
@@ -119,6 +120,7 @@ def summary(
     checkpoint: Path | None,
     measured: events.Measured | None = None,
     error: float | None = None,
+    in_sweep: bool = False,
 ) -> str:
     """How the run ended: losses, metrics, warnings, where things lie, what was skipped, what to type next.
 
@@ -128,6 +130,7 @@ def summary(
         checkpoint: its newest one.
         measured: the last measurement of this start, should there be none of the run's last step.
         error: standard error of the best value.
+        in_sweep: whether it is one run of a sweep, which says itself how to go on.
     """
     lines = ["", hanging(click.style(ending(run, finished, recipe, error), bold=True))]
     if last is not None:
@@ -142,7 +145,8 @@ def summary(
         lines += [hanging(warning.message, f"  step {warning.step}: ", "    ") for warning in finished.warnings]
     lines += ["", *_places(run, finished, checkpoint, error)]
     lines += _reading(finished)
-    lines += ["", f"next: {click.style(next_command(run, finished, recipe), fg='green', bold=True)}"]
+    if not (in_sweep and exit_code(finished)):
+        lines += ["", f"next: {click.style(next_command(run, finished, recipe), fg='green', bold=True)}"]
     return "\n".join(lines)
 
 
@@ -166,7 +170,10 @@ def _reading(finished: events.Finished) -> list[str]:
 def ending(run: events.RunInfo, finished: events.Finished, recipe: Recipe, error: float | None = None) -> str:
     """That a run ended, and why where that is not its last step. `error`: standard error of the best value."""
     ended = {"done": "finished", "no-improvement": "ended early"}.get(finished.reason, "stopped")
-    head = f"{ended} after step {finished.step} of {run.total_steps}, in {duration(finished.seconds)}"
+    if exit_code(finished) and not finished.step:
+        return f"stopped before the first step of {run.total_steps}: nothing is lost"
+    saved = "; a checkpoint is saved" if exit_code(finished) else ""
+    head = f"{ended} after step {finished.step} of {run.total_steps}, in {duration(finished.seconds)}{saved}"
     if finished.reason != "no-improvement":
         return head
     rule, best = recipe.train.metrics, finished.best
@@ -189,12 +196,17 @@ def _places(run: events.RunInfo, finished: events.Finished, checkpoint: Path | N
 def next_command(run: events.RunInfo, finished: events.Finished, recipe: Recipe) -> str:
     """What one would type now."""
     folder = shlex.quote(str(run.folder))
-    if finished.reason not in ("done", "no-improvement"):
+    if exit_code(finished):
         several = f" --processes {run.processes}" if run.processes not in (1, recipe.train.processes) else ""
-        return f"toonforge run {folder} --resume{several}"
+        return GoingOn(run.folder).command(several)
     if not recipe.translations:
         return f"toonforge show {shlex.quote(str(run.folder / 'resolved.toml'))}"
     return f"toonforge translate {folder} {input_of(recipe, next(iter(recipe.translations.values())))}.jpg"
+
+
+def exit_code(finished: events.Finished) -> int:
+    """Of the command that trained; of a run that failed, its error decides."""
+    return 0 if finished.reason in ("done", "no-improvement") else 130
 
 
 def input_of(recipe: Recipe, expr: Expr) -> str:

@@ -77,8 +77,8 @@ def command(
     try:
         done = work(plan, folder, trainer, resume=resume, processes=processes)
     except KeyboardInterrupt:
-        click.echo(f"continue with: toonforge sweep {shlex.quote(str(folder.path))} --resume", err=True)
-        raise
+        click.echo(f"stopped: goes on with: toonforge sweep {shlex.quote(str(folder.path))} --resume", err=True)
+        return 130
     show(done, folder.path)
     if done.stopped:
         return 130
@@ -131,8 +131,8 @@ def train_one(
     try:
         recipe = load(source, overrides)
         if recipe.train.processes > 1 and not is_worker():
-            return launch(recipe.train.processes, arguments, folder)
-        return train(recipe, source, folder, resume, cpu)
+            return launch(recipe.train.processes, arguments, folder, in_sweep=True)
+        return train(recipe, source, folder, resume, cpu, in_sweep=True)
     except Exception as error:
         text = one_line(error) if isinstance(error, ToonforgeError) else f"{type(error).__name__}: {error}"
         with suppress(OSError):  # no room for it: what is raised is shown here all the same

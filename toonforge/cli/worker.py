@@ -12,7 +12,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,6 +25,9 @@ from toonforge.errors import Location, LostProcess, Problem, ToonforgeError
 REPORT, OUTPUT, LAUNCHER = "TOONFORGE_REPORT", "TOONFORGE_OUTPUT", "TOONFORGE_LAUNCHER"
 """Variables of a started process: the file for its error, the file for what goes past Python, and a pipe's end that is
 closed with the launcher."""
+
+ALONE = 10.0
+"""Seconds after which a process's mistake is its own."""
 
 _report: Path | None = None
 
@@ -45,6 +50,54 @@ class Report:
 def is_worker() -> bool:
     """Whether this process was started as one of several."""
     return "WORLD_SIZE" in os.environ
+
+
+def by_torchrun() -> bool:
+    """Whether it is one of several that not this program has started: `torchrun`, or what stands on it."""
+    return is_worker() and _report is None
+
+
+def speaks() -> bool:
+    """Whether it says itself how it was left: of several the first, where there is no launcher to do so."""
+    return _report is None and os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def said_once(but: type[ToonforgeError] | tuple[type[ToonforgeError], ...] = ()) -> Iterator[None]:
+    """Within it, a mistake that all processes of torchrun make alike is left to the first one of each machine to say.
+
+    When that one leaves, torchrun ends the others, which wait for it here; whoever is not ended had it alone.
+
+    Args:
+        but: errors that are of one process, and said at once.
+    """
+    try:
+        yield
+    except but:
+        raise
+    except ToonforgeError:
+        if by_torchrun() and os.environ.get("LOCAL_RANK", "0") != "0":
+            time.sleep(ALONE)
+        raise
+
+
+def note_end(code: int) -> None:
+    """Let the launcher know that the training came to its end and has told of it, should the exit code not arrive."""
+    if _report is not None:
+        with suppress(OSError):
+            _end_of(_report).write_text(str(code), "utf-8")
+
+
+def read_end(report: Path) -> int | None:
+    """The exit code that a process noted, from where its report would be; None where it did not come to its end."""
+    try:
+        return int(_end_of(report).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _end_of(report: Path) -> Path:
+    return report.with_suffix(".end")
 
 
 def begin() -> None:

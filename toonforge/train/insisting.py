@@ -11,11 +11,43 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+
+import attrs
 
 LEAVES = 3.0
 """Seconds that the main thread has to leave at a second request before the process is ended."""
+
+
+@attrs.define
+class Leaving:
+    """How this process leaves where it is to do so at once. Who started the training knows, and changes it as it goes.
+
+    Attributes:
+        code: its exit code; None where it stays.
+        words: what it says on stderr, or nothing.
+    """
+
+    code: int | None = 130
+    words: Callable[[], str] = lambda: "left at once"
+
+
+HOW = Leaving()
+"""Of this process."""
+
+
+def leave() -> None:
+    """End this process, unless it is to stay."""
+    if (code := HOW.code) is None:
+        return
+    # This may have come in the middle of another write, or after the reader has gone.
+    with suppress(OSError, RuntimeError, ValueError):
+        if words := HOW.words():
+            print(words, file=sys.stderr, flush=True)
+    with suppress(OSError, RuntimeError, ValueError):
+        sys.stdout.flush()
+    os._exit(code)
 
 
 @contextmanager
@@ -55,8 +87,6 @@ def _watch(read: int, numbers: set[int], moment: float, over: threading.Event) -
             continue
         if began is not None and now - began >= moment:
             if not over.wait(LEAVES):
-                with suppress(OSError, RuntimeError, ValueError):
-                    print("left at once", file=sys.stderr, flush=True)
-                os._exit(130)
+                leave()
             return
         began = now if began is None else began

@@ -54,10 +54,12 @@ class Stopping:
 
     Attributes:
         asked: whether this process was asked.
+        over: whether there is nothing left to stop: set when the run is at its end, and only that is to be told. From
+            then on signals are not heeded.
     """
 
     def __init__(self, tell: Callable[[], None], patience: timedelta = timedelta(hours=12)) -> None:
-        self.asked, self._tell, self._staying = False, tell, False
+        self.asked, self.over, self._tell, self._staying = False, False, tell, False
         self._process, self._wake = os.getpid(), _nobody
         self._group: ProcessGroup | None = None
         if in_group() and torch.distributed.get_world_size() > 1:
@@ -84,7 +86,7 @@ class Stopping:
                 signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._staying or os.getpid() != self._process:  # a loader's process that was forked just now
+        if self._staying or self.over or os.getpid() != self._process:  # a loader's process that was forked just now
             return
         again, self.asked, self._staying = self.asked, True, True
         try:
