@@ -6,6 +6,7 @@ import copy
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ from toonforge.train.saving import Checkpoints
 from toonforge.train.short import next_parts, short_of_memory
 from toonforge.train.step import Training
 from toonforge.train.trainer import train
-from toonforge.validation.items import BATCH
+from toonforge.validation.items import BATCH, Items
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """
@@ -54,6 +55,7 @@ SAID = [
     RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes."),
     MemoryError(),
     OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+    type("error", (Exception,), {"__module__": "cv2"})("OpenCV(4.14.0) alloc.cpp:73: error: (-4:Insufficient memory)"),
 ]
 OTHERS = [
     RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
@@ -130,15 +132,10 @@ def test_each_place_says_what_was_being_done_and_the_run_goes_on_from_its_checkp
     (problem,) = caught.value.problems
     assert problem.message == f"out of memory while {what}"
     assert problem.found is not None and problem.hint is not None
-    sizes = (
-        "train.batch_size = 4",
-        "train.accumulate = 1",
-        'train.precision = "fp32"',
-        "train.processes = 1",
-        "on cpu",
-    )
-    assert all(size in problem.found for size in sizes)
-    assert f"toonforge run {folder} --resume" in problem.hint and "--set train." in problem.hint
+    assert problem.found.endswith(" on cpu, with train.batch_size 4, train.precision fp32")
+    setting = {"drawing": "samples.count=4", "measuring": "metrics.every=6"}.get(what.split(",")[0], "accumulate=2")
+    resume = f": toonforge run {shlex.quote(str(folder))} --resume --set train.{setting}; or begin anew"
+    assert resume in problem.hint and "…" not in problem.hint
     end = end_of(folder)
     assert (end["event"], end["step"], end["reason"]) == ("end", step, "failed")
     assert end["message"].startswith(problem.message)
@@ -184,7 +181,39 @@ def test_validation_batches_shrink_until_they_fit(
     assert finished.reason == "done" and finished.metrics["mean"]["pictures"] == 3
     assert finished.metrics["mean"][""] == pytest.approx(plain.metrics["mean"][""], abs=1e-6)
     assert max(sizes) == 3 and BATCH > 3
-    assert "validation pictures at a time from here on" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert [line for line in said.splitlines() if "out of memory" in line] == [
+        f"note: out of memory: {count} at a time from here on" for count in ("2 validation pictures",) * 2
+    ], "one for drawing, one for measuring"
+
+
+def test_one_note_says_how_many_pictures_fit_in_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    items = Items(
+        source=None,  # type: ignore[arg-type]
+        groups={},
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        skipped=lambda *_: None,
+    )
+
+    def make() -> int:
+        if items.largest[0] > 1:
+            raise MemoryError
+        return items.largest[0]
+
+    assert [items.in_smaller_batches(make, lambda: None) for _ in range(2)] == [1, 1]
+    assert capsys.readouterr().err == "note: out of memory: 1 validation picture at a time from here on\n"
+
+
+def test_what_torch_had_no_room_for_is_said_in_words(tiny: None) -> None:
+    said = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
+    for size, words in ((884736, "0.9 MB"), (4_200_000_000, "4,200.0 MB"), (64, "64 bytes")):
+        error = RuntimeError(f"{said}allocate {size} bytes. Error code 12 (Cannot allocate memory)")
+        told = short_of_memory(error, recipe(), Path("runs/x"), "cpu", 3)
+        assert told is not None
+        assert (
+            told.problems[0].found == f"no room for {words} more on cpu, with train.batch_size 4, train.precision fp32"
+        )
 
 
 def test_a_metric_that_runs_out_of_memory_is_no_number_that_is_missing(
@@ -250,6 +279,6 @@ def test_memory_that_really_runs_out_on_a_processor_is_told_and_nothing_is_lost(
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert "out of memory while training, after step 2" in done.stderr, done.stderr
-    assert "--set train.accumulate=2" in done.stderr and "train.batch_size = 20" in done.stderr
+    assert "--set train.accumulate=2" in done.stderr and "train.batch_size 20, " in done.stderr
     assert end_of(tmp_path / "run")["reason"] == "failed"
     assert (tmp_path / "run/checkpoints/step-000002/checkpoint.json").is_file()

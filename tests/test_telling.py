@@ -211,7 +211,7 @@ def fails(error: BaseException, at: int) -> Callable[..., None]:
             torch.cuda.OutOfMemoryError("tried 2 GiB\nmore"),
             RunError,
             "failed",
-            "out of memory while training, after step 3: tried 2 GiB; with train.batch_size = ",
+            "out of memory while training, after step 3: tried 2 GiB on cpu, with train.batch_size ",
         ),
         (KeyboardInterrupt(), KeyboardInterrupt, "interrupted", "left at once"),
     ],

@@ -20,6 +20,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether there was too little memory for what was asked. Needs no torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
+    if type(error).__module__ == "cv2" and "insufficient memory" in str(error).lower():
+        return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     text = str(error).lower() if isinstance(error, RuntimeError) else ""

@@ -134,17 +134,21 @@ class Items:
         Args:
             again: called before each further try.
         """
+        before = self.largest[0]
         while True:
             try:
-                return make()
+                made = make()
             except Exception as error:
                 if not is_out_of_memory(error) or self.largest[0] == 1:
                     raise
+            else:
+                if self.largest[0] < before:
+                    count = f"{self.largest[0]} validation picture{'s' if self.largest[0] > 1 else ''}"
+                    print(f"note: out of memory: {count} at a time from here on", file=sys.stderr)
+                return made
             self.largest[0] //= 2
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            said = f"at most {self.largest[0]}"
-            print(f"note: out of memory: {said} validation pictures at a time from here on", file=sys.stderr)
             again()
 
     def _together(self, items: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Batch:
