@@ -197,6 +197,7 @@ def hang_in_the_system(seconds: list[float]) -> None:
 
 @pytest.mark.parametrize(("seconds", "code"), [([0.2], 77), ([0.2, 0.8], 130)], ids=["one", "two"])
 def test_a_second_signal_ends_a_process_that_does_not_heed_it(seconds: list[float], code: int) -> None:
+    insisting.HOW.code = None  # as an earlier training of this process leaves it
     process = multiprocessing.get_context("fork").Process(target=hang_in_the_system, args=(seconds,))
     process.start()
     process.join(60)

@@ -35,6 +35,7 @@ class Leaving:
 
 HOW = Leaving()
 """Of this process."""
+_FIRST = attrs.evolve(HOW)
 
 
 def leave() -> None:
@@ -58,6 +59,8 @@ def insisting(numbers: Sequence[int], moment: float) -> Iterator[None]:
         numbers: the signals, which have handlers.
         moment: seconds within which signals are one request.
     """
+    if HOW.code is None:  # an earlier training of this process is over
+        HOW.code, HOW.words = _FIRST.code, _FIRST.words
     if os.name != "posix":
         yield
         return
