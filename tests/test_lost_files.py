@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.test_engine_equality import CYCLEGAN
 from toonforge import recipe as recipes
+from toonforge.cli import main
 from toonforge.errors import RunError
 from toonforge.events import RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
+from toonforge.runs.described import refuse_damaged, with_its_recipe
+from toonforge.runs.record import read_record
 from toonforge.train.meeting import find_run
 from toonforge.train.trainer import train
 
@@ -95,3 +99,100 @@ def test_others_see_a_run_by_what_each_start_of_it_has(tmp_path: Path, name: str
         find_run(tmp_path, 1, patience=0)
     (tmp_path / name).mkdir()
     find_run(tmp_path, 1, patience=0)
+
+
+# -- resolved.toml -----------------------------------------------------------------------------------------------------
+
+
+def cut_at_a_line(text: str) -> str:
+    """Also TOML, but without what comes last."""
+    return text[: text.index("[train]")]
+
+
+def cut_in_the_last_table(text: str) -> str:
+    """What is left is no recipe with a mistake in it: only the file knows that it ends too early."""
+    return text[: text.rstrip().rindex("\n") + 1]
+
+
+LOSSES: dict[str, Callable[[str], str | None]] = {
+    "missing": lambda text: None,
+    "half": lambda text: text[: len(text) // 2] + '"',
+    "line": cut_at_a_line,
+    "table": cut_in_the_last_table,
+    "letter": lambda text: text.removesuffix("\n"),
+    "empty": lambda text: "",
+}
+
+
+def lose(run: Path, how: str) -> None:
+    text = LOSSES[how]((run / "resolved.toml").read_text("utf-8"))
+    (run / "resolved.toml").unlink() if text is None else (run / "resolved.toml").write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize("how", LOSSES)
+def test_a_run_without_its_resolved_recipe_goes_on_with_the_recipe_given(run: Path, how: str) -> None:
+    whole = (run / "resolved.toml").read_text("utf-8")
+    lose(run, how)
+    step, (note,) = resumed(run)
+    assert step == 4
+    assert note.startswith("resolved.toml is missing: " if how == "missing" else "resolved.toml cannot be read (")
+    assert "whether the recipe is the one that the run was begun with is not known" in note
+    assert (run / "resolved.toml").read_text("utf-8") == whole
+    assert [event["change"] for event in events_of(run) if event["event"] == "changed"] == [note]
+    assert resumed(run)[1] == ()
+
+
+@pytest.mark.parametrize("change", [("name = ", "name = 'other' # "), ("seed = 3", "seed = 9")])
+def test_what_checkpoints_know_of_the_recipe_is_compared_all_the_same(run: Path, change: tuple[str, str]) -> None:
+    lose(run, "missing")
+    before = contents(run)
+    with pytest.raises(RunError, match=r"no checkpoint of .* can be resumed"):
+        resumed(run, recipe(6, TEXT.replace(*change)))
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize("how", ["missing", "half", "line", "empty"])
+def test_a_folder_alone_says_the_command_that_goes_on(run: Path, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lose(run, how)
+    command = ["run", str(run / "recipe.toml"), "--out", str(run), "--resume"]
+    assert main(["run", str(run), "--resume", "--cpu"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{run}/resolved.toml cannot be read" in told and f"toonforge {' '.join(command)}" in told
+    assert main([*command[:2], *command[2:4], "--cpu"]) == 2
+    assert "continue it with --resume" in " ".join(capsys.readouterr().err.split())
+    assert main([*command, "--cpu"]) == 0
+    capsys.readouterr()
+
+
+def test_the_reports_reader_says_the_same_of_a_damaged_one(run: Path) -> None:
+    lose(run, "half")
+    with pytest.raises(RunError) as resuming:
+        refuse_damaged(run)
+    with pytest.raises(RunError) as reading:
+        read_record(run)
+    assert str(resuming.value) == str(reading.value) and "--resume" in str(reading.value)
+
+
+def test_a_recipe_that_extends_another_is_told_with_its_base(run: Path) -> None:
+    lose(run, "missing")
+    (run / "recipe.toml").write_text('extends = "../mine.toml"\n', "utf-8")
+    assert "it extends ../mine.toml, which must lie where it says" in with_its_recipe(run)
+    (run / "base.toml").write_text(TEXT, "utf-8")
+    assert 'first replace extends = "../mine.toml" in it by "base.toml"' in with_its_recipe(run)
+    (run / "recipe.toml").write_text('extends = "base.toml"\n', "utf-8")
+    assert "replace" not in with_its_recipe(run)
+    (run / "recipe.toml").unlink()
+    assert f"continue with the recipe that the run was begun with: toonforge run RECIPE --out {run}" in str(
+        with_its_recipe(run)
+    )
+
+
+def test_neither_a_recipe_nor_a_checkpoint_is_no_run(run: Path) -> None:
+    lose(run, "missing")
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(RunError, match="no run to resume") as caught:
+        resumed(run)
+    (problem,) = caught.value.problems
+    assert problem.hint == "choose another folder with --out to begin one", "the folder is not empty"
+    with pytest.raises(RunError, match="there already, and it is no run"):
+        train(recipe(), folder=run, cpu=True)

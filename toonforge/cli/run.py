@@ -18,6 +18,7 @@ from toonforge.recipe import find, load, verify
 from toonforge.recipe.check import name_problem
 from toonforge.recipe.model import Recipe
 from toonforge.registries import recipes
+from toonforge.runs.described import has_checkpoints, refuse_damaged
 from toonforge.runs.folder import RunFolder
 from toonforge.train.insisting import HOW
 
@@ -104,7 +105,7 @@ def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | Non
         refuse_nothing(recipe, "run")
     if not given.is_dir():
         return recipe, out
-    if not (given / "resolved.toml").is_file():
+    if not (given / "resolved.toml").is_file() and not has_checkpoints(given):
         raise RunError(
             Problem(message=f"{recipe} is a folder, and no run", hint="give a recipe file or a run's folder")
         )
@@ -116,6 +117,7 @@ def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | Non
                 "--out FOLDER",
             )
         )
+    refuse_damaged(given)
     return str(given / "resolved.toml"), out or given
 
 

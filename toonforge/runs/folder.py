@@ -23,6 +23,7 @@ from toonforge.runs.alone import alone, refuse_held
 from toonforge.runs.base import write_base
 from toonforge.runs.begun import clear_begun, only_begun
 from toonforge.runs.data_list import write_data_list
+from toonforge.runs.described import has_checkpoints, lost, refuse_unknown, unknown
 from toonforge.runs.disk import writing
 from toonforge.runs.fingerprint import changed_pictures, same
 from toonforge.runs.leftovers import remove_after
@@ -68,7 +69,7 @@ class RunFolder:
         if resume:
             self._refuse_resuming()
         elif self.path.exists() and not only_begun(self.path) and (not self.path.is_dir() or any(self.path.iterdir())):
-            is_run = self.resolved.is_file()
+            is_run = self.resolved.is_file() or has_checkpoints(self.path)
             raise RunError(
                 Problem(
                     message=f"{self.path} is there already" + ("" if is_run else ", and it is no run"),
@@ -100,14 +101,7 @@ class RunFolder:
         )
 
     def _refuse_resuming(self) -> None:
-        if not self.resolved.is_file():
-            raise RunError(
-                Problem(
-                    message=f"{self.path} is no run to resume",
-                    found="no resolved.toml" if self.path.is_dir() else "no such folder",
-                    hint="leave out --resume to begin one",
-                )
-            )
+        refuse_unknown(self.path)
         refuse_links(self.path)
 
     @property
@@ -138,7 +132,8 @@ class RunFolder:
             RunError: the folder holds no run, or one of another recipe.
         """
         self.refuse(resume=True)
-        changes = differences(self._before(), tomli.loads(dump(recipe)))
+        without = lost(self.path, dump(recipe))
+        changes = [] if without else differences(self._before(), tomli.loads(dump(recipe)))
         refused = [change for change in changes if not _may_change(change.key)]
         if refused:
             raise RunError(
@@ -154,10 +149,12 @@ class RunFolder:
                 )
             )
         notes = [str(change) for change in changes]
+        if without is not None:
+            notes.append(unknown(without))
         if any(change.key in ("train.steps", "train.epochs") for change in changes):
             notes.append("learning rates follow their schedules over the new length from here on, not from the start")
-        if (lost := self._lock_lost()) is not None:
-            notes.append(f"{lost}: whether pictures have changed since then is not known; it is written anew")
+        if (gone := self._lock_lost()) is not None:
+            notes.append(f"{gone}: whether pictures have changed since then is not known; it is written anew")
         was = self._data()
         notes += [
             changed_pictures(key, then, data.get(key, "none"))
@@ -168,15 +165,11 @@ class RunFolder:
 
     def _before(self) -> Mapping[str, Any]:
         """The recipe as the run has it, keys that are newer than the run at their defaults."""
-        try:
-            text = self.resolved.read_text("utf-8")
-            written = tomli.loads(text)
-        except (OSError, ValueError) as error:
-            raise RunError(Problem(message=f"{self.resolved} cannot be read", found=str(error))) from None
+        text = self.resolved.read_text("utf-8")
         try:
             return tomli.loads(dump(loads(text)))
         except ToonforgeError:
-            return written
+            return tomli.loads(text)
 
     def describe(self, recipe: Recipe, source: Path | None, data: Mapping[str, str], anew: bool) -> bool:
         """Describe a resumed run in its folder, if `anew` or where a killed process left that out; says whether."""

@@ -15,10 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tomli
-
 from toonforge.errors import Problem, RunError
 from toonforge.events import About, Best, Warned
+from toonforge.runs.described import has_checkpoints, read_resolved, with_its_recipe
 from toonforge.runs.log import read_lines
 from toonforge.runs.reading import LARGEST, read_text, shallow
 from toonforge.runs.recorded import End, Logged, Measurement, PhaseSpan, Record, Sample, Start, Warning
@@ -39,14 +38,17 @@ OLDER_PARTS = {"baseline": "untranslated", "baseline_std": "untranslated_std"}
 """Parts of metrics as logs without `about` call them."""
 
 
-def read_record(folder: str | Path) -> Record:
+def read_record(folder: str | Path, recipe: Mapping[str, Any] | None = None) -> Record:
     """Read a run's folder.
+
+    Args:
+        recipe: of the run as plain data, where that is known better than by the folder.
 
     Raises:
         RunError: for a folder that holds no run.
     """
     folder = Path(folder)
-    recipe = _recipe(folder)
+    recipe = dict(recipe) if recipe is not None else _recipe(folder)
     log = _Log()
     unread = 0
     for event in read_lines(folder):
@@ -88,24 +90,20 @@ def _wanted(recipe: Mapping[str, Any]) -> Any:
 
 def _recipe(folder: Path) -> dict[str, Any]:
     try:
-        return dict(shallow(tomli.loads(read_text(folder, "resolved.toml"))))
+        return read_resolved(folder)
     except (FileNotFoundError, NotADirectoryError):
+        hint = with_its_recipe(folder) if has_checkpoints(folder) else None
+        if (folder / "sweep.json").is_file():
+            hint = f"this is a sweep; its runs side by side: toonforge compare {shlex.quote(str(folder))}"
+        found = "a file" if folder.exists() else "no such folder"
         raise RunError(
             Problem(
                 message=f"{folder} is no run",
-                found="no resolved.toml in it"
-                if folder.is_dir()
-                else "a file"
-                if folder.exists()
-                else "no such folder",
+                found="no resolved.toml in it" if folder.is_dir() else found,
                 expected="the folder of a run, such as runs/anime_unet",
-                hint=f"this is a sweep; its runs side by side: toonforge compare {shlex.quote(str(folder))}"
-                if (folder / "sweep.json").is_file()
-                else None,
+                hint=hint,
             )
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(Problem(message=f"{folder / 'resolved.toml'} cannot be read", found=str(error))) from None
 
 
 def _lock(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from toonforge import events, registries
 from toonforge.inference import Inference
 from toonforge.recipe.model import Recipe
+from toonforge.recipe.resolved import recipe_data
 from toonforge.runs.log import read_events
 from toonforge.runs.reading import file_inside
 from toonforge.runs.record import read_record
@@ -66,7 +67,8 @@ class Looking:
         if not self.telling.main:
             return
         folder = self.telling.folder.path
-        record, shown = read_record(folder), seen_at(read_events(folder), step, changes, step == self.total)
+        record = read_record(folder, recipe_data(self.recipe))  # the folder's may be lost, and is written anew later
+        shown = seen_at(read_events(folder), step, changes, step == self.total)
         self.telling.restore(record.skipped)
         if self._watch is not None:
             self._watch.restore(record)

@@ -18,6 +18,7 @@ from toonforge.recipe.check import check
 from toonforge.recipe.expr import Expr, Name
 from toonforge.recipe.loading import load
 from toonforge.recipe.model import Recipe
+from toonforge.runs.described import refuse_damaged
 from toonforge.use.evaluate import seen
 from toonforge.use.evaluate.metrics import Asked, Roles, check_features, choose, verify, with_features
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
@@ -28,10 +29,11 @@ def open_run(folder: Path, checkpoint: str | int | None = None) -> Trained:
     """A run and one of its checkpoints.
 
     Raises:
-        RunError: for a run without checkpoints, or without this one.
-        RecipeError: its recipe cannot be read.
+        RunError: for a run without checkpoints, or without this one; resolved.toml is missing or damaged.
+        RecipeError: its recipe cannot be used.
     """
     chosen, _ = find_weights(folder, checkpoint)
+    refuse_damaged(folder)
     return Trained(folder=folder, recipe=load(folder / "resolved.toml"), checkpoint=chosen)
 
 
