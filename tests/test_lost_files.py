@@ -196,3 +196,31 @@ def test_neither_a_recipe_nor_a_checkpoint_is_no_run(run: Path) -> None:
     assert problem.hint == "choose another folder with --out to begin one", "the folder is not empty"
     with pytest.raises(RunError, match="there already, and it is no run"):
         train(recipe(), folder=run, cpu=True)
+
+
+# -- checkpoints -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("all_of_it", [True, False])
+def test_checkpoints_of_which_the_log_tells_are_missed_and_nothing_is_trained_over(run: Path, all_of_it: bool) -> None:
+    for path in [run / "checkpoints"] if all_of_it else [*(run / "checkpoints").glob("step-*")]:
+        shutil.rmtree(path)
+    before = contents(run)
+    with pytest.raises(RunError, match=r"no checkpoint of .* can be resumed") as caught:
+        resumed(run)
+    (problem,) = caught.value.problems
+    assert problem.found == "checkpoints/ holds none, but metrics.jsonl tells of checkpoints at steps 2, 4"
+    assert "put back" in str(problem.hint) and contents(run) == before
+
+
+def test_a_note_on_damage_is_a_sentence_and_the_last_message_names_one_a_line(run: Path) -> None:
+    (run / "checkpoints/step-000004/G.safetensors").unlink()
+    (note,) = resumed(Path(shutil.copytree(run, run.with_name("copy"))))[1]
+    assert note.endswith("/step-000004 is damaged: G.safetensors is missing")
+    (run / "checkpoints/step-000002/checkpoint.json").unlink()
+    with pytest.raises(RunError) as caught:
+        resumed(run)
+    assert [line.strip() for line in str(caught.value).splitlines()[1:3]] == [
+        "found:    checkpoints/step-000004 is damaged: G.safetensors is missing",
+        "checkpoints/step-000002 is no whole checkpoint: checkpoint.json: it is missing",
+    ]

@@ -12,6 +12,9 @@ from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.events import Step, Warned
 from toonforge.recipe.model import Recipe
 
+SHOWN = 5
+"""Of checkpoints, the newest that are named."""
+
 
 def not_finite(step: Step, good: int, recipe: Recipe) -> Warned:
     """The warning that ends a run.
@@ -57,21 +60,38 @@ def ended_by(warning: Warned, newest: int | None) -> RunError:
 
 def none_whole(run: Path, problems: Sequence[Problem]) -> RunError:
     """The one message where no checkpoint of a run can be loaded; `problems`: what is wrong with each."""
-    each = "; ".join(f"{p.message}: {p.found}" if p.found else p.message for p in problems)
+    each = [sentence(problem).replace(f"{run}{os.sep}", "") for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        each.append(f"and {len(problems) - SHOWN} older ones")
+    return _nothing_to_resume(run, "\n".join(each))
+
+
+def none_there(run: Path, told: Sequence[int]) -> RunError:
+    """The one message where the checkpoints are gone of which a run's log tells; `told`: their steps."""
+    steps = ", ".join(map(str, told[-SHOWN:]))
+    which = f"checkpoints at steps {steps}" if len(told) > 1 else f"a checkpoint at step {steps}"
+    return _nothing_to_resume(run, f"checkpoints/ holds none, but metrics.jsonl tells of {which}")
+
+
+def _nothing_to_resume(run: Path, found: str) -> RunError:
     again = f"toonforge run {shlex.quote(str(run / 'recipe.toml'))} --out {shlex.quote(f'{run}-2')}"
     return RunError(
         Problem(
             message=f"no checkpoint of {run} can be resumed",
-            found=each.replace(f"{run}{os.sep}", ""),
+            found=found,
             expected="one checkpoint whose files are as they were written",
             hint=f"put back the folder of a checkpoint from a copy of the run, or train anew: {again}",
         )
     )
 
 
+def sentence(problem: Problem) -> str:
+    """What is wrong, as a note says it."""
+    return f"{problem.message}: {problem.found}" if problem.found else problem.message
+
+
 def in_a_line(error: Exception) -> str:
     """An error as the log's `end` has it."""
     if not isinstance(error, ToonforgeError):
         return f"{type(error).__name__}: {error}".split("\n")[0]
-    first = error.problems[0]
-    return ": ".join(filter(None, (first.message, first.found)))
+    return sentence(error.problems[0])

@@ -20,7 +20,7 @@ from toonforge.runs.log import read_events
 from toonforge.runs.metadata import FORMAT
 from toonforge.train.best import Made, Ranking, Seen, logged_measurements
 from toonforge.train.checkpoint import Checkpoints
-from toonforge.train.failures import none_whole
+from toonforge.train.failures import none_there, none_whole, sentence
 from toonforge.train.saved import Saved
 from toonforge.train.step import Training
 from toonforge.train.telling import Telling
@@ -88,6 +88,9 @@ class Saving:
             newest, problems = self.checkpoints.newest_whole(saved)
             if newest is None and problems:
                 raise none_whole(self.folder.path, problems)
+            told = [event["step"] for event in read_events(self.folder.path) if event["event"] == "checkpoint"]
+            if newest is None and told:
+                raise none_there(self.folder.path, sorted({*told}))
             if newest is not None:
                 found = read_inventory(newest).step
                 with writing(self.folder.path):
@@ -95,7 +98,7 @@ class Saving:
                     self.checkpoints.name_latest(found)
         # One process decides: a read that fails in one of them alone would part them.
         found = self._shared(found + 1) - 1
-        damaged = [str(problem) for problem in problems]
+        damaged = [sentence(problem) for problem in problems]
         if found < 0:
             return 0, damaged, ["there is no checkpoint yet: beginning at step 0"]
         with doing("loading a checkpoint"):
@@ -151,7 +154,10 @@ class Saving:
             training should end, since patience is at its end; and whether any process was stopped.
         """
         better = over = False
-        if measured is not None and self.ranking is not None:
+        if measured is not None and self.ranking is not None and not measured.complete:
+            left_out = "it is left out of the ranking for the best, since pictures could not be read just now"
+            print(f"note: {self.ranking.metric} at step {step}: {left_out}", file=sys.stderr)
+        elif measured is not None and self.ranking is not None:
             before = self.ranking.count
             made = Made.of(measured.about.get(self.ranking.name))
             better = self.ranking.add(step, Seen(flat(measured.metrics), made))
