@@ -86,6 +86,8 @@ class Trained:
 def trained(recipe: Recipe, source: ImageSource | None = None) -> Trained:
     """Train in this process, together with the others where it has joined some."""
     accelerator = make_accelerator(recipe.train.precision, cpu=True)
+    together = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    assert accelerator.num_processes == together, "each trains alone, and so the same"
     source = source or recipe.data.build("train")
     total = recipe.train.steps or 1
     training = Training(recipe, total, 4, accelerator)

@@ -27,6 +27,7 @@ from toonforge.data.order import steps_per_epoch
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.model import Recipe
 from toonforge.registries import losses
+from toonforge.train.step import make_accelerator
 
 METHODS = (
     "recipes/paper/anime_unet.toml",
@@ -134,6 +135,12 @@ def test_a_network_trained_in_part_is_refused_in_plain_words(
     together(1, lambda rank: trained(recipe))
     with pytest.raises(AssertionError, match=r"RunError: phases\.generator\.updates: (.|\n)*do not reach idle\n"):
         together(2, lambda rank: trained(recipe))
+
+
+def test_processes_that_join_where_one_trained_alone_before_train_together() -> None:
+    """Accelerate remembers for a process's life, and what is forked off it, that it was alone."""
+    make_accelerator("fp64", cpu=True)
+    assert together(2, lambda rank: make_accelerator("fp64", cpu=True).num_processes) == [2, 2]
 
 
 # -- a batch's loss is the mean of its pictures' ---------------------------------------------------------------------

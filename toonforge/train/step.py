@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -36,8 +36,10 @@ started them ends the others."""
 
 def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     """The Accelerator of a run: Accelerate's own gradient accumulation stays off, ours is in the step."""
-    # Accelerate remembers a process's first precision and device, and refuses a later run that wants others.
-    AcceleratorState._reset_state(reset_partial_state=not in_group())
+    # Accelerate remembers a process's first precision and device, and refuses a later run that wants others. It also
+    # remembers that a process was alone, and would let each of those that have joined since train for itself.
+    count = torch.distributed.get_world_size() if in_group() else None
+    AcceleratorState._reset_state(reset_partial_state=PartialState._shared_state.get("num_processes") != count)
     keywords = DistributedDataParallelKwargs(broadcast_buffers=False)
     # Accelerate knows only the old name of the buffers' keyword, and takes no subclass of its own handler.
     keywords.to_kwargs = data_parallel_keywords
