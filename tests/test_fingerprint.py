@@ -66,7 +66,12 @@ def test_older_fingerprints_still_compare(was: str, now: str, alike: bool) -> No
 @pytest.mark.parametrize(
     ("key", "was", "now", "words"),
     [
-        ("photo", "5 pictures, aa", "6 pictures, bb", ("the photo pictures have changed (", "order differs")),
+        (
+            "photo",
+            "5 pictures, aa",
+            "6 pictures, bb",
+            ("the training pictures of photo have changed (5 then, 6 now)", "order differs"),
+        ),
         ("photo", "5 p, a, sizes 1", "5 p, a, sizes 2", ("changed under their names", "sees others than until then")),
         (
             "validation: photo",
@@ -88,5 +93,5 @@ def test_a_resume_tells_of_a_picture_that_was_replaced_under_its_name(tiny: None
     save(photos / "picture02.png", 50, 40, seed=9)
     train(longer, folder=tmp_path / "run", resume=True, cpu=True)
     changes = [e["change"] for e in map(json.loads, (tmp_path / "run/metrics.jsonl").open()) if e["event"] == "changed"]
-    assert [change for change in changes if "the photo pictures have changed under their names" in change]
+    assert [change for change in changes if "the training pictures of photo have changed under their names" in change]
     assert not [change for change in changes if "validation" in change]

@@ -45,6 +45,7 @@ class FieldInfo:
     at_most: float | None = None
     tiny: Any = ...
     key: str | None = None
+    place: bool = False
 
     @property
     def limits(self) -> str | None:
@@ -76,6 +77,7 @@ def param(
     at_most: float | None = None,
     tiny: Any = ...,
     key: str | None = None,
+    place: bool = False,
 ) -> Any:
     """A documented config field.
 
@@ -87,6 +89,8 @@ def param(
         above, at_least, below, at_most: limits of a number, or of each number in a tuple.
         tiny: the value that `tiny()` uses, for tests.
         key: the key in a recipe where it cannot be the attribute's name (`from`).
+        place: of a data set: it says where pictures lie and nothing else, so a run goes on with another value where the
+            same pictures lie there.
 
     A mutable default is given as a function of no arguments.
     """
@@ -100,6 +104,7 @@ def param(
         at_most=at_most,
         tiny=tiny,
         key=key,
+        place=place,
     )
     if default is not attrs.NOTHING and isinstance(default, type | types.FunctionType):
         return attrs.field(factory=default, metadata={_METADATA: info}, validator=_within_limits)

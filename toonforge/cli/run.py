@@ -12,7 +12,7 @@ import click
 from toonforge.cli import leaving
 from toonforge.cli.processes import launch
 from toonforge.cli.worker import is_worker, said_once
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.names import did_you_mean
 from toonforge.recipe import find, load, verify
 from toonforge.recipe.check import name_problem
@@ -72,7 +72,12 @@ def command(
             refuse_several_as_one()
         RunFolder(folder).refuse_busy()
         RunFolder(folder).refuse(resume)
-        verify(loaded, file, overrides)
+        try:
+            verify(loaded, file, overrides)
+        except ToonforgeError as error:
+            if not resume:
+                raise
+            raise type(error)(*RunFolder(folder).ways_back(loaded, error.problems)) from None
     if loaded.train.processes > 1 and not is_worker():
         return launch(loaded.train.processes, arguments, folder)
     return train(loaded, file, folder, resume, cpu)

@@ -37,7 +37,9 @@ class CartoonizedFolder(HeldOut):
     name: `filtered = { sketch = "cartoonize(photo, sketch)" }`.
     """
 
-    folder: str = param(doc="folder of the photographs (folders below it included); relative to the current directory")
+    folder: str = param(
+        doc="folder of the photographs (folders below it included); relative to the current directory", place=True
+    )
     photo_field: str = param("photo", doc="batch field of the photographs")
     cartoon_field: str = param("cartoon", doc="batch field of their cartoons")
     styles: tuple[Literal["drawn", "classic", "soft", "muted", "bold", "poster", "sketch"], ...] = param(

@@ -23,10 +23,11 @@ class Folders(HeldOut):
     too_few_hint: ClassVar[str] = "add pictures, or name folders of validation pictures in validation_fields"
 
     fields: Mapping[str, str] = param(
-        doc="batch field -> folder of its pictures (folders below it included); relative to the current directory"
+        doc="batch field -> folder of its pictures (folders below it included); relative to the current directory",
+        place=True,
     )
     validation_fields: Mapping[str, str] | None = param(
-        None, doc="folders of validation pictures, one a field; none of `fields` are then held out for it"
+        None, doc="folders of validation pictures, one a field; none of `fields` are then held out for it", place=True
     )
 
     def __attrs_post_init__(self) -> None:

@@ -34,7 +34,8 @@ class ListedPictures(HeldOut):
     too_few_hint = "add rows, or say each row's part in a column of its own: part_column"
 
     file: str = param(
-        doc="the list; relative to the current directory. Paths in it are relative to the folder that it lies in"
+        doc="the list; relative to the current directory. Paths in it are relative to the folder that it lies in",
+        place=True,
     )
     fields: Mapping[str, str] = param(
         doc='batch field -> column of its pictures: { photo = "photo", cartoon = "drawing" }; '
@@ -44,7 +45,7 @@ class ListedPictures(HeldOut):
         True, doc="the pictures of a row belong together and are cut alike; if false, each field is drawn by itself"
     )
     folders: Mapping[str, str] = param(
-        dict, doc="batch field -> folder that its paths are relative to, where that is not the list's own"
+        dict, doc="batch field -> folder that its paths are relative to, where that is not the list's own", place=True
     )
     part_column: str | None = param(
         None,

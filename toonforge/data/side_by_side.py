@@ -30,7 +30,9 @@ class SideBySide(HeldOut):
     where most look like single pictures, a warning says so.
     """
 
-    folder: str = param(doc="folder of the files (folders below it included); relative to the current directory")
+    folder: str = param(
+        doc="folder of the files (folders below it included); relative to the current directory", place=True
+    )
     fields: tuple[str, ...] = param(
         ("photo", "cartoon"), doc="batch fields of the pictures in each file, from left to right, or from top to bottom"
     )

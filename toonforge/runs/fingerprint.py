@@ -6,11 +6,34 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 
+import attrs
+
 from toonforge.components import ImageSource, Locates
 
 LOOKED_AT = 10_000
 """Files of a group whose sizes are asked for, evenly spread: on a network disk that takes seconds, of all of them
 minutes."""
+
+
+@attrs.frozen(kw_only=True)
+class Compared:
+    """What two lists of a group's pictures say of each other.
+
+    Attributes:
+        of, now: how many there were and are.
+        gone, new: how many of those are in one list alone.
+    """
+
+    of: int
+    now: int
+    gone: int
+    new: int
+
+    def __str__(self) -> str:
+        if not self.gone and not self.new:
+            return f"the same {self.of}, in another order"
+        gone = f"{self.gone or 'none'} of {self.of} {'are' if self.gone > 1 else 'is'} gone"
+        return f"{gone}, {self.new or 'none'} {'are' if self.new > 1 else 'is'} new"
 
 
 def fingerprint(parts: Mapping[str, ImageSource]) -> dict[str, str]:
@@ -55,15 +78,40 @@ def same(was: str, now: str) -> bool:
     return was == now or now.startswith(f"{was}, sizes ") or was.startswith(f"{now}, sizes ")
 
 
-def changed_pictures(key: str, was: str, now: str) -> str:
-    """That pictures are others than `fingerprint` said, in words, and what follows from it."""
+def difference(key: str, was: str, now: str, listed: Compared | None = None) -> tuple[str, str]:
+    """Which pictures are others than `fingerprint` said, and how, in words.
+
+    Args:
+        key: of the fingerprint: a group, or "validation: group".
+        was, now: what it said then and says now; "none" where the group is gone.
+        listed: what a list of the pictures tells besides.
+    """
     part, held_out, group = key.partition(": ")
+    which = f"{part} pictures of {group}" if held_out else f"training pictures of {key}"
+    then, today = _count(was), _count(now)
+    if was.partition(", sizes ")[0] == now.partition(", sizes ")[0]:
+        return which, f"the names of all {then} are the same, the sizes of some files are not"
+    if today == 0:
+        return which, f"all {then} are gone"
+    if listed is not None and listed.of == then and listed.now == today:
+        return which, str(listed)
+    return which, f"{then} then and now, of other names" if then == today else f"{then} then, {today} now"
+
+
+def changed_pictures(key: str, was: str, now: str, listed: Compared | None = None) -> str:
+    """That pictures are others than `fingerprint` said, in words, and what follows from it; see `difference`."""
+    held_out = ": " in key
     replaced = was.partition(", sizes ")[0] == now.partition(", sizes ")[0]
     follows = "their order differs from that of an uninterrupted run"
     if replaced:
         follows = "the training sees others than until then"
     if held_out:
         follows = "what is drawn and measured does not compare with what was before"
-    which = f"{part} pictures of {group}" if held_out else f"{key} pictures"
-    how = "have changed under their names" if replaced else "have changed"
-    return f"the {which} {how} ({was} then, {now} now): from here on {follows}"
+    which, how = difference(key, was, now, listed)
+    changed = "have changed under their names" if replaced else "have changed"
+    return f"the {which} {changed} ({how}): from here on {follows}"
+
+
+def _count(text: str) -> int:
+    number = text.partition(" ")[0]
+    return int(number) if number.isdecimal() else 0

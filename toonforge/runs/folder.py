@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,31 +23,15 @@ from toonforge.recipe.resolved import differences, dump
 from toonforge.runs.alone import alone, refuse_held
 from toonforge.runs.base import write_base
 from toonforge.runs.begun import clear_begun, only_begun
-from toonforge.runs.data_list import write_data_list
+from toonforge.runs.data_list import compare_data_list, write_data_list
 from toonforge.runs.described import has_checkpoints, lost, refuse_unknown, unknown
 from toonforge.runs.disk import writing
-from toonforge.runs.fingerprint import changed_pictures, same
+from toonforge.runs.fingerprint import Compared, changed_pictures, difference, same
 from toonforge.runs.leftovers import remove_after
 from toonforge.runs.links import refuse_links
 from toonforge.runs.log import NAME, truncate, write_event, write_events
-
-MAY_CHANGE = (
-    "train.steps",
-    "train.epochs",
-    "train.accumulate",
-    "train.checkpoint",
-    "train.samples",
-    "train.metrics",
-    "train.log",
-    "train.trackers",
-    "train.processes",
-    "train.workers",
-    "data.cache",
-    "translations",
-    "metrics",
-)
-"""Keys that a resumed run may change: none of them alters a step that is already done. Whether another number of
-processes can go on is the checkpoint's to say."""
+from toonforge.runs.may_change import follows_length, may_change, refused
+from toonforge.runs.moved import other_pictures, same_pictures, says_where, ways_back
 
 
 class RunFolder:
@@ -125,43 +110,52 @@ class RunFolder:
             self.samples.mkdir()
             self._describe(recipe, source, data)
 
-    def changes(self, recipe: Recipe, data: Mapping[str, str]) -> list[str]:
+    def changes(self, recipe: Recipe, data: Mapping[str, str], sources: Mapping[str, ImageSource]) -> list[str]:
         """What a resume changes, in words; nothing is written.
 
+        Args:
+            recipe: as it is now.
+            data: what `fingerprint` says of the pictures now.
+            sources: part -> its items.
+
         Raises:
-            RunError: the folder holds no run, or one of another recipe.
+            RunError: the folder holds no run, or one of another recipe, or of other pictures than those that lie where
+                the recipe newly says.
         """
         self.refuse(resume=True)
         without = lost(self.path, dump(recipe))
         changes = [] if without else differences(self._before(), tomli.loads(dump(recipe)))
-        refused = [change for change in changes if not _may_change(change.key)]
-        if refused:
-            raise RunError(
-                *(
-                    Problem(
-                        message=f"{self.path} was made by another recipe",
-                        key=change.key,
-                        found=_shown(change.new),
-                        expected=f"{_shown(change.old)}, as the run has it",
-                        hint="put it back, or begin a new run with --out",
-                    )
-                    for change in refused
-                )
-            )
-        notes = [str(change) for change in changes]
+        moved = [change for change in changes if says_where(change.key, recipe.data)]
+        problems = [
+            refused(self.path, change) for change in changes if change not in moved and not may_change(change.key)
+        ]
+        was = self._data()
+        others = {
+            key: (was.get(key, "none"), data.get(key, "none"), self._compared(key, recipe, sources))
+            for key in ({**was, **data} if was else ())
+            if not same(was.get(key, "none"), data.get(key, "none"))
+        }
+        alike = same_pictures(was, data)
+        if moved and not alike:
+            problems += other_pictures(moved, [": ".join(difference(key, *how)) for key, how in others.items()])
+        if problems:
+            raise RunError(*problems)
+        notes = [f"{change} ({alike})" if change in moved else str(change) for change in changes]
         if without is not None:
             notes.append(unknown(without))
-        if any(change.key in ("train.steps", "train.epochs") for change in changes):
+        if any(change.key in ("train.steps", "train.epochs") for change in changes) and follows_length(recipe):
             notes.append("learning rates follow their schedules over the new length from here on, not from the start")
         if (gone := self._lock_lost()) is not None:
             notes.append(f"{gone}: whether pictures have changed since then is not known; it is written anew")
-        was = self._data()
-        notes += [
-            changed_pictures(key, then, data.get(key, "none"))
-            for key, then in was.items()
-            if not same(then, data.get(key, "none"))
-        ]
-        return notes
+        return [*notes, *(changed_pictures(key, *how) for key, how in others.items() if key in was)]
+
+    def _compared(self, key: str, recipe: Recipe, sources: Mapping[str, ImageSource]) -> Compared | None:
+        """What data.csv tells of the pictures of a fingerprint's key."""
+        part, group = key.split(": ", 1) if ": " in key else ("train", key)
+        fields = recipe.data.groups().get(group)
+        if part not in sources or fields is None:
+            return None
+        return compare_data_list(self.path / "data.csv", part, group, sources[part], list(fields))
 
     def _before(self) -> Mapping[str, Any]:
         """The recipe as the run has it, keys that are newer than the run at their defaults."""
@@ -178,6 +172,16 @@ class RunFolder:
         with writing(self.path):
             self._describe(recipe, source, data)
         return True
+
+    def ways_back(self, recipe: Recipe, problems: Sequence[Problem]) -> list[Problem]:
+        """The problems of a run that is to go on; those of pictures that are gone say how it can. Needs no torch."""
+        return ways_back(problems, recipe.data, self._started_in())
+
+    def _started_in(self) -> Path | None:
+        try:
+            return Path(json.loads((self.path / "lock.json").read_text("utf-8"))["folder"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
 
     def _lock_lost(self) -> str | None:
         """That lock.json says nothing, in words; None where it can be read."""
@@ -196,7 +200,7 @@ class RunFolder:
             found = json.loads((self.path / "lock.json").read_text("utf-8"))["data"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return {key: str(text) for key, text in found.items()} if isinstance(found, dict) else {}
 
     def _describe(self, recipe: Recipe, source: Path | None, data: Mapping[str, str]) -> None:
         if source is not None:
@@ -246,14 +250,6 @@ def remeasures(change: str, metric: str) -> bool:
     return key == f"metrics.{name}" or key.startswith((f"metrics.{name}.", "the validation pictures of "))
 
 
-def _may_change(key: str) -> bool:
-    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else json.dumps(value, default=str)
-
-
 def _environment(recipe: Recipe) -> Mapping[str, Any]:
     import torch
 
@@ -264,6 +260,7 @@ def _environment(recipe: Recipe) -> Mapping[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             packages[name] = "not installed as a package"
     return {
+        "folder": os.getcwd(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": packages,

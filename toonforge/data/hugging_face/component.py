@@ -36,7 +36,8 @@ class HuggingFace(HeldOut):
 
     path: str = param(
         doc="a folder of pictures, with or without a metadata.csv; a folder of Parquet files or a path such as "
-        '"data/*.parquet"; or a name on the Hugging Face hub such as "user/set"'
+        '"data/*.parquet"; or a name on the Hugging Face hub such as "user/set"',
+        place=True,
     )
     fields: Mapping[str, str] = param(
         doc='batch field -> column of its pictures: { photo = "image" }; "pair.photo" is inside a structure'

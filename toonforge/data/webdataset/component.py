@@ -32,7 +32,8 @@ class WebDataset(HeldOut):
 
     shards: Patterns | Mapping[str, Patterns] = param(
         doc='the tar files: a path or several, with braces and stars: "disk*/train-{0000..0099}.tar"; or a table: '
-        "batch field -> the tar files of its pictures, for fields that are not paired"
+        "batch field -> the tar files of its pictures, for fields that are not paired",
+        place=True,
     )
     fields: Mapping[str, str] = param(
         doc='batch field -> what its members are called after the name of their sample: { photo = "photo.jpg" }; '
@@ -42,7 +43,7 @@ class WebDataset(HeldOut):
         True, doc="the pictures of a sample belong together and are cut alike; if false, each field is drawn by itself"
     )
     validation_shards: Patterns | Mapping[str, Patterns] | None = param(
-        None, doc="tar files of validation pictures; none of `shards` are then held out for it", tiny=None
+        None, doc="tar files of validation pictures; none of `shards` are then held out for it", tiny=None, place=True
     )
 
     def __attrs_post_init__(self) -> None:
