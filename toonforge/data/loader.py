@@ -18,7 +18,7 @@ from toonforge.data.batch import Batch, put, room
 from toonforge.data.order import Draw, Order, steps_per_epoch
 from toonforge.data.reading.again import WAITS, read_again
 from toonforge.data.seeds import derive, seed_processor
-from toonforge.data.workers import Workers, ignore_interrupts
+from toonforge.data.workers import Workers, begin_worker
 from toonforge.errors import DataError, Problem, UnreadableImage
 
 __all__ = ["Batch", "TrainLoader"]
@@ -109,7 +109,7 @@ class TrainLoader:
             num_workers=self._workers,
             pin_memory=self._pin_memory,
             collate_fn=_as_is,
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=begin_worker,
             # A generator of its own: otherwise starting the workers would advance torch's global random state.
             generator=torch.Generator(),
         )

@@ -99,11 +99,23 @@ def _deaths_found_by_us() -> Iterator[None]:
             signal.signal(number, before or signal.SIG_DFL)
 
 
-def ignore_interrupts(worker: int) -> None:
-    """Signals to the whole group reach the workers too; only the training process decides when they end."""
+def begin_worker(worker: int) -> None:
+    """Leave with the training process, however that ends, and not before it decides so.
+
+    Signals to the whole group reach the workers too. Torch's own watch is not enough: it takes whichever process is the
+    parent once the worker gets there for the training, so that a worker whose training was killed earlier stays for
+    ever; and it looks only between two batches.
+    """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if (owner := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_leave_with, args=(owner,), name="toonforge-owner", daemon=True).start()
+
+
+def _leave_with(owner: Any) -> None:
+    owner.join()  # waits for the end of a pipe that the owner holds, and no other but later workers, which leave so too
+    os._exit(1)
 
 
 def died(process: BaseProcess, workers: int, reading: str | None, resume: str) -> Problem:
