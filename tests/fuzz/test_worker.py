@@ -23,6 +23,8 @@ def judged(what: str) -> str:
         os.kill(os.getpid(), signal.SIGSEGV)
     if what == "hang":
         time.sleep(600)
+    if what == "freeze":
+        os.kill(os.getpid(), signal.SIGSTOP)
     if what == "swell":
         assert len(bytearray(b"x") * 400_000_000)
     return what
@@ -30,10 +32,10 @@ def judged(what: str) -> str:
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("raise", "KeyError: 'raise'"), ("leave", "SystemExit: 3"), ("crash", "SIGSEGV"), ("hang", "in judged"), ("swell", "MB, of at most 256")],
+    [("raise", "KeyError: 'raise'"), ("leave", "SystemExit: 3"), ("crash", "SIGSEGV"), ("hang", "in judged"), ("freeze", "SIGKILL"), ("swell", "MB, of at most 256")],
 )  # fmt: skip
 def test_what_goes_wrong_is_found_and_the_next_example_is_judged(what: str, said: str) -> None:
-    with Worker(judged, seconds=2 if what == "hang" else 60) as worker:
+    with Worker(judged, seconds={"hang": 2, "freeze": 1}.get(what, 60)) as worker:
         assert worker("first") == "first"
         with pytest.raises(Found) as found:
             worker(what)
