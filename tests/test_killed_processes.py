@@ -63,9 +63,18 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
         (tmp_path / "python").write_text(head + code, "utf-8")
         (tmp_path / "python").chmod(0o755)
 
+    def too_late(number: int, frame: object) -> None:
+        raise AssertionError("the launcher does not end")  # on its way it ends what it has started
+
     monkeypatch.setattr(processes.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(processes, "GRACE", 1.0)
-    yield make
+    before = signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(HANGS // 10)
+    try:
+        yield make
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
     for file in place.iterdir():
         assert not is_there(int(file.read_text()))  # nothing stays, however it went
 
@@ -243,12 +252,27 @@ def test_a_training_that_told_of_its_end_has_the_last_word(
     assert capfd.readouterr() == ("", "")
 
 
-def test_one_process_that_was_asked_alone_does_not_leave_the_others_behind(
-    fake: Fake, monkeypatch: pytest.MonkeyPatch
+DIES = "signal.signal(signal.SIGTERM, signal.SIG_DFL)\nos.kill(os.getpid(), signal.SIGTERM)"
+
+
+@pytest.mark.parametrize(
+    ("ends", "other", "message"),
+    [
+        ("os._exit(130)", "others_end()", "process 2 of 2 alone was asked to stop, so the others were ended"),
+        (DIES, "others_end()", "process 2 of 2 was ended by signal 15 (SIGTERM), so the others were ended"),
+        (DIES, "lost()", "process 2 of 2 was ended by signal 15 (SIGTERM), so the others were ended"),
+    ],
+    ids=["saved", "as it started", "noticed"],
+)
+def test_one_process_that_was_asked_alone_is_named_and_leaves_no_other_behind(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, ends: str, other: str, message: str
 ) -> None:
     monkeypatch.setattr(processes, "ALONE", 0.2)
-    fake("os._exit(130) if rank else others_end()")
-    assert launch(2, []) == 130
+    fake("if rank:\n" + "".join(f"    {line}\n" for line in ends.splitlines()) + other)
+    with pytest.raises(RunError) as caught:
+        launch(2, [])
+    (problem,) = caught.value.problems
+    assert (problem.message, problem.hint) == (message, "start it again")
 
 
 def test_a_launcher_that_is_killed_asks_its_processes_to_stop(

@@ -130,6 +130,7 @@ def launch(count: int, arguments: Sequence[str], folder: Path | None = None, in_
             for worker in workers:
                 worker.kill()
                 worker.process.wait()
+        failed = failed if requests else _asked_alone(workers, failed) or failed
         if (workers[0].code or 0) < 0 and sys.stderr.isatty():
             click.echo(SHOW_CURSOR, err=True)
         going_on = None if folder is None else GoingOn(folder, in_sweep)
@@ -188,6 +189,14 @@ def _wait(workers: Sequence[Worker], requests: Sequence[float]) -> list[Worker]:
     return failed
 
 
+def _asked_alone(workers: Sequence[Worker], failed: Sequence[Worker]) -> list[Worker]:
+    """Those that stopped where the others could not follow, since they were not training yet, or hung: the others were
+    ended, or have lost them."""
+    asked = [worker for worker in workers if worker.code in STOPPED]
+    others = [worker for worker in workers if worker.code not in (0, *STOPPED)]
+    return asked if others and all(_rank_as_cause(worker) > 1 for worker in failed) else []
+
+
 # -- what is said of it -----------------------------------------------------------------------------------------------
 
 
@@ -221,7 +230,10 @@ def _ended(name: str, worker: Worker, go_on: str) -> Problem:
             message=f"{name} was killed (signal 9), so the others were ended",
             hint=f"often for want of memory: see the system's log; {go_on}",
         )
-    how = f"was ended by signal {-code} ({_named(-code)})" if code < 0 else f"ended with code {code}"
+    if code < 0:
+        how = f"was ended by signal {-code} ({_named(-code)})"
+    else:
+        how = "alone was asked to stop" if code in STOPPED else f"ended with code {code}"
     return Problem(message=f"{name} {how}, so the others were ended", found=last, hint=go_on)
 
 
