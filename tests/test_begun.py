@@ -19,7 +19,7 @@ def begun(folder: Path) -> Path:
     """As a run leaves it just before `resolved.toml`."""
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "samples").mkdir()
-    for name in (".lock", "recipe.toml", "base.toml", "lock.json", ".resolved.toml.partial"):
+    for name in (".lock", "recipe.toml", "base.toml", "lock.json", ".resolved.toml.7-0.partial"):
         (folder / name).write_text("of a start that was killed")
     return folder
 

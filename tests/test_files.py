@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
+import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from toonforge import files
 from toonforge.files import (
     append,
+    beside,
     copy_whole,
     refuse_special,
     remove_partial,
@@ -39,12 +44,15 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.png"])
-def test_nothing_is_written_through_a_link_that_waits_in_the_folder(tmp_path: Path, name: str) -> None:
+def test_nothing_is_written_through_a_link_that_waits_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     victim = tmp_path / "victim"
     victim.write_text("mine")
     out = tmp_path / "out"
     out.mkdir()
-    (out / f".{name}.partial").symlink_to(victim)
+    monkeypatch.setattr(files, "_COUNT", itertools.repeat(3))
+    (out / f".{name}.{os.getpid()}-3.partial").symlink_to(victim)
     if name.endswith(".png"):
         save_picture(Image.new("RGB", (2, 2)), out / name)
     else:
@@ -134,16 +142,33 @@ def test_a_file_can_be_copied_onto_itself(tmp_path: Path) -> None:
 def test_only_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/kept").write_text("")
-    (tmp_path / ".strips.partial").mkdir()
-    (tmp_path / ".strips.partial/a").write_text("")
-    (tmp_path / ".a.old").write_text("")
-    (tmp_path / ".link.partial").symlink_to(tmp_path / "mine")
-    for kept in ("a.partial", ".hidden", "b.old"):
+    (tmp_path / ".strips.7-0.partial").mkdir()
+    (tmp_path / ".strips.7-0.partial/a").write_text("")
+    (tmp_path / ".link.7-1.partial").symlink_to(tmp_path / "mine")
+    for name in ("a.txt", "x" * 250, "日本" * 40):
+        with beside(tmp_path / name) as left:
+            left.write_text("")
+            shutil.copy(left, left.with_name(left.name.replace(f".{os.getpid()}-", ".7-")))
+    others = ["a.partial", ".hidden", "b.old", ".note.old", ".wandb-run.old", ".their.partial", ".x.7.partial"]
+    for kept in others:
         (tmp_path / kept).write_text("")
     remove_partial(tmp_path)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".hidden", "a.partial", "b.old", "mine"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(
+        [*others, "mine", "a.txt", "x" * 250, "日本" * 40]
+    )
     assert (tmp_path / "mine/kept").is_file()
     remove_partial(tmp_path / "nothing")
+
+
+def test_many_writers_of_one_file_are_not_in_each_others_way(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        for _ in range(60):
+            write_atomic(tmp_path / "page.html", f"{number}" * 1000)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
+    assert len(set((tmp_path / "page.html").read_text())) == 1
 
 
 def test_folders_that_cannot_be_flushed_are_no_error_and_files_are(

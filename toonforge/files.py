@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
+import itertools
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 
 _NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EISDIR)
 """What the system says where folders cannot be flushed: network file systems, Windows."""
+_COUNT = itertools.count()
+_TEMPORARY = re.compile(r"\.(.+)\.\d+-\d+\.partial\Z", re.DOTALL)
+_LONGEST = 255
+"""Bytes of a file's name."""
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -76,8 +83,8 @@ def beside(path: Path, flush: bool = False) -> Iterator[Path]:
         OSError: for one that cannot be written, such as a device, which would be replaced by a file.
     """
     refuse_special(path)
-    temporary = path.with_name(f".{path.name}.partial")
-    remove(temporary)  # what a killed process left, or a link to elsewhere
+    temporary = path.with_name(_temporary(path.name))
+    remove(temporary)  # what a killed process of this number left, or a link to elsewhere
     try:
         yield temporary
         if flush:
@@ -90,6 +97,20 @@ def beside(path: Path, flush: bool = False) -> Iterator[Path]:
         raise
     if flush:
         sync(path.parent)
+
+
+def _temporary(name: str) -> str:
+    """The name of a hidden file that no other writer uses, of this process or another."""
+    own = f"{os.getpid()}-{next(_COUNT)}.partial"
+    if len(os.fsencode(f".{name}.{own}")) > _LONGEST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{name}.{own}"
+
+
+def written_for(name: str) -> str | None:
+    """The name of the file that one of this name is written for, until it is whole; None for any other file."""
+    match = _TEMPORARY.match(name)
+    return match[1] if match else None
 
 
 def refuse_special(path: Path) -> None:
@@ -142,9 +163,12 @@ def remove(path: Path) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed processes left of files that they were writing, as far as that can be removed."""
+    """Remove what killed processes left of files that they were writing, as far as that can be removed.
+
+    Links are removed as such, and whatever has another name stays: the user's, or a tracker's.
+    """
     with suppress(OSError):
-        for path in [*folder.glob(".*.partial"), *folder.glob(".*.old")]:
+        for path in [path for path in folder.iterdir() if written_for(path.name) is not None]:
             remove(path)
 
 

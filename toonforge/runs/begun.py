@@ -5,12 +5,12 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from toonforge.files import remove
+from toonforge.files import remove, written_for
 from toonforge.runs.alone import LOCK
 
 _WRITTEN = ("recipe.toml", "base.toml", "lock.json", "resolved.toml")
-FILES = {*_WRITTEN[:-1], *(f".{name}.partial" for name in _WRITTEN)}
-"""In a run's folder before `resolved.toml`, which is written last, besides the lock."""
+FILES = {*_WRITTEN[:-1]}
+"""In a run's folder before `resolved.toml`, which is written last, besides the lock and what is half written."""
 FOLDERS = {"checkpoints", "samples"}
 """The same; they are empty."""
 
@@ -32,7 +32,7 @@ def _of_a_beginning(item: Path) -> bool:
     mode = item.lstat().st_mode
     if item.name in FOLDERS:
         return stat.S_ISDIR(mode) and not any(item.iterdir())
-    return stat.S_ISREG(mode) and item.name in {LOCK, *FILES}
+    return stat.S_ISREG(mode) and (item.name in {LOCK, *FILES} or written_for(item.name) in _WRITTEN)
 
 
 def clear_begun(folder: Path, source: Path | None) -> None:
@@ -41,6 +41,7 @@ def clear_begun(folder: Path, source: Path | None) -> None:
     Args:
         source: the recipe to begin with, which may be the one in the folder.
     """
-    for name in FILES | FOLDERS:
+    half = {item.name for item in folder.iterdir() if written_for(item.name) in _WRITTEN}
+    for name in FILES | FOLDERS | half:
         if source is None or (folder / name).resolve() != source.resolve():
             remove(folder / name)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 GRIDS = re.compile(r"step-(\d{6,})(?:\.jpg)?\Z")
 DRAWN = re.compile(r".*-step-(\d{6,})\.png\Z", re.DOTALL)
-HALF = re.compile(r"\..*step-\d{6,}(?:\.\w+)?\.(?:partial|old)\Z", re.DOTALL)
+HALF = re.compile(r"\..*step-\d{6,}(?:\.\w+)?(?:\.\d+-\d+)?\.(?:partial|old)\Z", re.DOTALL)
 """What was being written when a process was killed; nothing else writes while a run resumes."""
 
 

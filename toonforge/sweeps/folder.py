@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from toonforge.errors import Problem, RunError
-from toonforge.files import write_atomic
+from toonforge.files import remove_partial, write_atomic, written_for
 from toonforge.recipe.resolved import differences, recipe_data
 from toonforge.report.compared import Compared
 from toonforge.runs.alone import LOCK, alone
@@ -23,7 +23,6 @@ from toonforge.sweeps.results import Row, read_row, read_run
 FORMAT = 1
 SHOWN = 6
 """Differences that are named; the rest are counted."""
-_OF_A_BEGINNING = {LOCK, ".sweep.json.partial"}
 
 
 @attrs.frozen
@@ -80,7 +79,8 @@ class SweepFolder:
 
     def _holds_something(self) -> bool:
         """Besides what a sweep leaves that was killed before it had described itself."""
-        return not {item.name for item in self.path.iterdir()} <= _OF_A_BEGINNING
+        names = {item.name for item in self.path.iterdir()}
+        return any(name != LOCK and written_for(name) != self.file.name for name in names)
 
     def begin(self, plan: Plan, processes: int | None = None) -> None:
         """Make the folder and describe the sweep in it."""
@@ -170,6 +170,7 @@ class SweepFolder:
         with ExitStack() as stack:
             with writing(self.path):
                 descriptor = stack.enter_context(alone(self.path, self._at_work))
+            remove_partial(self.path)
             yield descriptor
 
     def _at_work(self, holder: str) -> Problem:

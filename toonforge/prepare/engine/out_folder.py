@@ -12,15 +12,15 @@ from typing import Any
 
 from toonforge.data.reading.picture import shown
 from toonforge.errors import DataError, Problem, ToonforgeError
-from toonforge.files import write_atomic
+from toonforge.files import write_atomic, written_for
 from toonforge.prepare.engine import placing
 from toonforge.prepare.engine.copying import is_partial
 from toonforge.prepare.engine.manifest import CSV, JSON, is_below, one_line
 from toonforge.prepare.engine.task import Source
 
 FORMAT = 1
-_NOTHING = (".DS_Store", f".{JSON}.partial")
-"""What an empty folder may hold: what macOS leaves where one has looked, and what we left when we were killed."""
+_NOTHING = ".DS_Store"
+"""What an empty folder may hold: what macOS leaves where one has looked."""
 
 _ANEW = "--force begins anew (it removes what this verb wrote there); or give another folder with -o"
 
@@ -103,7 +103,8 @@ def begun(out: Path, verb: str) -> Mapping[str, Any] | None:
             if os.path.islink(os.path.join(folder, name)):
                 link = os.path.join(folder, name)
                 raise _not_ours(out, f"{one_line(link)} is a link to a folder elsewhere")
-    strangers = sorted(entry.name for entry in out.iterdir() if entry.name not in _NOTHING)
+    names = (entry.name for entry in out.iterdir())
+    strangers = sorted(name for name in names if name != _NOTHING and written_for(name) != JSON)
     if not strangers:
         return None
     if JSON not in strangers:
