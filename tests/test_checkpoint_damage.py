@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -320,10 +321,10 @@ def test_what_a_killed_process_left_is_put_in_order(tiny: None, tmp_path: Path) 
         (checkpoints / half / "G.safetensors").write_bytes(b"cut")
     (run / "trackers").mkdir()
     for file in (
-        ".report.html.partial",
-        ".metrics.jsonl.partial",
-        "trackers/.ids.json.partial",
-        "checkpoints/.latest.partial",
+        ".report.html.7-0.partial",
+        ".metrics.jsonl.7-12.partial",
+        "trackers/.ids.json.7-0.partial",
+        "checkpoints/.latest.7-0.partial",
     ):
         (run / file).write_text("cut")
     assert resumed(run) == (6, ())
@@ -380,7 +381,54 @@ def test_a_kill_between_any_two_operations_of_saving_leaves_a_whole_newest_check
         after.clean()
         found, problems = after.newest_whole(process.saved())
         assert found is not None and not problems, state
+        named = after.path(0).with_name((state / "latest").read_text("utf-8").strip())
+        assert named in map(after.path, after.steps()), f"what is translated with is there in {state}"
         assert int(found.name.removeprefix("step-")) >= int(state.name.rpartition("-")[2]), state
         assert all(map(after.whole, after.steps())), "what goes loses its name first"
         best = after.best()
         assert best is not None and after.whole(best), state
+
+
+def test_what_a_power_cut_keeps_is_flushed_before_what_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints, process, done = Checkpoints(tmp_path / "c", 1), Process(1), list[tuple[str, str]]()
+    checkpoints.save(2, process.saved())
+
+    def noted(what: str, change: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(path: Path, *args: object) -> object:
+            done.append((what, path.name))
+            return change(path, *args)
+
+        return wrapped
+
+    monkeypatch.setattr(checkpoint_module, "sync", noted("sync", checkpoint_module.sync))
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(Path, name, noted(name, getattr(Path, name)))
+    path = checkpoints.save(4, process.saved())
+    named = done.index(("rename", ".partial-step-000004"))
+    before = [name for what, name in done[:named] if what == "sync"]
+    assert before[-1] == ".partial-step-000004" and sorted(before[:-1]) == sorted(file.name for file in path.iterdir())
+    assert done[named + 1] == ("sync", "c")
+    assert [what for what, _ in done[named + 2 :]] == ["replace", "rename"], "latest, and only then the old one goes"
+
+
+def test_a_disk_that_fills_up_while_a_checkpoint_is_written_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path, about: Inventory) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    checkpoints = Checkpoints(tmp_path / "c", 1)
+    monkeypatch.setattr(checkpoint_module, "write_inventory", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(2, Process(1).saved())
+    assert list((tmp_path / "c").iterdir()) == []
+
+
+def test_a_newer_checkpoint_that_is_damaged_counts_for_none_that_is_kept(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "c", 1)
+    (tmp_path / "c/step-000009").mkdir(parents=True)
+    for step in (2, 4):
+        checkpoints.save(step, Process(1).saved())
+    assert checkpoints.steps() == [4, 9] and checkpoints.whole(4)

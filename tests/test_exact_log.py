@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,16 @@ from tests.exact import (
     start,
 )
 from tests.tiny import TinySource
-from toonforge.errors import UnreadableImage
+from toonforge.errors import DataError, RunError, UnreadableImage
 from toonforge.events import Measured, Step, Warned
 from toonforge.runs import folder as run_folder
+from toonforge.runs.folder import RunFolder
 from toonforge.runs.leftovers import remove_after
 from toonforge.train import looking
+from toonforge.train.batches import safely
 from toonforge.train.checkpoint import Checkpoints
-from toonforge.train.trainer import train
+from toonforge.train.telling import Telling
+from toonforge.train.trainer import Trainer, train
 from toonforge.train.watch import Over, Watch
 from toonforge.train.watch.finding import Finding
 from toonforge.validation.grid import Drawn
@@ -131,11 +135,18 @@ def test_pictures_of_later_steps_go_with_their_lines_and_nothing_else_does(tiny:
         start(tmp_path / "run", Way("kill", 6, "grid"))
     samples, drawn = tmp_path / "run/samples", tmp_path / "run/metrics"
     (samples / "step-000007").mkdir()
-    (samples / ".step-000006.partial").mkdir()
-    of_the_crash = ["step-000007/x.jpg", "step-000007.jpg", ".step-000006.partial/x.jpg", ".step-000008.jpg.partial"]
+    (samples / ".step-000007.partial").mkdir()
+    of_the_crash = [
+        "step-000005.jpg",
+        "step-000007/x.jpg",
+        "step-000007.jpg",
+        ".step-000007.partial/x.jpg",
+        ".step-000008.jpg.7-0.partial",
+    ]
     for name in of_the_crash:
         (samples / name).write_bytes(b"of a crash")
-    (drawn / "shade-step-000007.png").write_bytes(b"of a crash")
+    for name in ("shade-step-000005.png", "shade-step-000007.png", ".shade-step-000007.png.7-3.partial"):
+        (drawn / name).write_bytes(b"of a crash")
     mine = ["samples/notes.txt", "samples/my-step-000009.jpg", "metrics/step-000009.png", "metrics/shade-step-9.png"]
     for name in mine:
         (tmp_path / "run" / name).write_bytes(b"mine")
@@ -156,3 +167,42 @@ def test_no_link_is_followed_and_none_removed(tmp_path: Path) -> None:
     assert sorted(os.listdir(run / "samples")) == ["step-000009", "step-000009.jpg"]
     files = sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file())
     assert files == ["a.jpg", "psnr-step-000009.png", "step-000009.jpg", "step-000009/a.jpg"]
+
+
+def test_a_step_is_saved_once_and_a_stop_leaves_out_what_is_due_then(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "_should_stop", lambda self: self.done == 4)
+    train(recipe(), folder=tmp_path / "run", cpu=True)
+    at_the_stop = [event for event, step in seen(tmp_path / "run") if step == 4]
+    assert at_the_stop == ["step", "checkpoint"], "no grid, though one is due"
+    monkeypatch.undo()
+    train(recipe(), folder=tmp_path / "run", resume=True, cpu=True)
+    saved = [step for event, step in seen(tmp_path / "run") if event == "checkpoint"]
+    assert len(saved) == len(set(saved)) and saved[-1] == 8
+
+
+def test_what_is_told_together_is_written_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(RunFolder, "write_events", lambda self, lines: written.append(len(lines)))
+    monkeypatch.setattr(RunFolder, "write_event", lambda self, *line, **more: written.append(1))
+    telling = Telling(RunFolder(tmp_path), main=True, listeners=[])
+    with telling.together():
+        for step in range(3):
+            telling.write("grid", step)
+        assert written == []
+    assert written == [3]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RunError("no"), DataError("no")], ids=lambda error: type(error).__name__
+)
+def test_what_was_trained_is_saved_before_it_is_told_that_no_batch_comes(error: Exception) -> None:
+    def batches() -> Iterator[Any]:
+        yield "a batch"
+        raise error
+
+    done: list[str] = []
+    with pytest.raises(type(error)):
+        done.extend(safely(batches(), lambda: done.append("saved")))
+    assert done == ["a batch", "saved"]

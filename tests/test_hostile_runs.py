@@ -103,7 +103,7 @@ ENTRIES = (
     *("metrics.jsonl", "data.csv", "lock.json", "recipe.toml", "report.html", "checkpoints", "samples", "metrics"),
     *("checkpoints/latest", "checkpoints/best", "checkpoints/step-000002", "samples/step-000002.jpg"),
     *("checkpoints/step-000002/checkpoint.json", "checkpoints/.partial-step-000003", "samples/step-000009.jpg"),
-    *("evaluations.jsonl", LOCK, ".metrics.jsonl.partial"),
+    *("evaluations.jsonl", LOCK, ".metrics.jsonl.7-0.partial"),
 )
 
 
@@ -194,13 +194,24 @@ def test_links_are_refused_before_torch_is_loaded(run: Path) -> None:
     assert done.stdout.split() == ["RunError", "False"]
 
 
+def test_a_folder_whose_name_begins_alike_is_elsewhere(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    beside = run.with_name(f"{run.name}-x")
+    beside.mkdir()
+    (beside / "letter.txt").write_text("mine")
+    remove(run / "report.html")
+    (run / "report.html").symlink_to(beside / "letter.txt")
+    assert resume(run) == 2
+    assert "is a link that leads out of the run's folder" in capsys.readouterr().err
+    assert (beside / "letter.txt").read_text() == "mine"
+
+
 # -- what only reads ---------------------------------------------------------------------------------------------------
 
 
 def evil_links(run: Path) -> None:
     """Everything that is written beside a run leads elsewhere."""
     mine = run.parent / "mine"
-    for name in ("evaluations.jsonl", "report.html", ".report.html.partial"):
+    for name in ("evaluations.jsonl", "report.html", ".report.html.7-0.partial"):
         remove(run / name)
         (run / name).symlink_to(mine / "letter.txt")
     remove(run / "metrics")
