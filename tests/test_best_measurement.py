@@ -62,6 +62,12 @@ def test_only_numbers_made_as_the_newest_one_are_ranked(run: Sequence[tuple[int,
     assert (None if found is None else found.step) == best
 
 
+def test_a_number_that_is_not_complete_is_not_ranked_and_breaks_no_ranking() -> None:
+    run = [measured(1, 3.0), attrs.evolve(measured(2, 1.0, pictures=8), complete=False), measured(3, 4.0)]
+    best = best_of(run, "kid")
+    assert best is run[0] and as_the_newest(run, "kid") == [run[0], run[2]] and best_of(run[1:2], "kid") is None
+
+
 def test_of_numbers_of_which_nothing_is_said_all_are_alike_and_none_is_the_best() -> None:
     run = [Measurement(step=step, time=0.0, values={"kid": {"": 1.0}}, about={}, pictures={}) for step in (1, 2)]
     assert as_the_newest(run, "kid") == run and best_of(run, "kid") is None

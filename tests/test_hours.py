@@ -24,7 +24,10 @@ from toonforge.data.reading.again import Retried
 from toonforge.events import Finished, RunInfo, Step
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.runs.folder import RunFolder
+from toonforge.runs.log import read_events
 from toonforge.runs.record import read_record
+from toonforge.runs.verdict import best_of
+from toonforge.train.best import logged_measurements
 from toonforge.train.stopping import Stopped
 from toonforge.train.telling import Telling
 from toonforge.train.trainer import train
@@ -93,10 +96,13 @@ def hours(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
     monkeypatch.setattr("toonforge.validation.items.WAITS", (0.0, 0.0, 0.0))
     monkeypatch.setattr("toonforge.train.reader.LONG", 0.1)
 
-    def run(name: str, troubles: dict[str, Callable[[int], object]], workers: int, *listeners: object) -> Any:
+    def run(
+        name: str, troubles: dict[str, Callable[[int], object]], workers: int, *listeners: object, more: str = ""
+    ) -> Any:
         photos = fill(tmp_path / name / "photos", 12)
         held_out = fill(tmp_path / name / "held-out", 3, prefix="validation")
         text = RECIPE.format(photo=json.dumps(str(photos)), held_out=json.dumps(str(held_out)), workers=workers)
+        text = text.replace("[train]", more or "[train]")
         with monkeypatch.context() as patch:
             patch.setattr("toonforge.data.reading.picture.open", FileSystem(troubles).open, raising=False)
             folder = tmp_path / name / "run"
@@ -242,3 +248,23 @@ def test_what_is_told_of_pictures_in_a_look_that_breaks_off_is_told_at_the_next(
         telling.skip(2, "a.png", "cut short")
     assert [(line["step"], line["path"]) for line in lines(tmp_path, "skipped")] == [(1, "known.png"), (2, "a.png")]
     assert telling.skipped == {"known.png": "cut short", "a.png": "cut short"} and not lines(tmp_path, "retried")
+
+
+def test_a_measurement_without_a_picture_that_is_away_just_now_is_left_out_of_the_ranking(
+    hours: Callable[..., tuple[Finished, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is drawn and measured twice; then it fails at all tries of drawing, of measuring and of measuring anew."""
+    away = {"validation01": at(lambda: system("EIO"), *range(5, 17))}
+    ranked = '[train]\nmetrics.best = "mean"\nmetrics.patience = 99'
+    finished, folder = hours("away", away, 0, more=ranked)
+    measured = {line["step"]: line for line in lines(folder, "metrics")}
+    missing = {step for step, line in measured.items() if line.get("complete") is False}
+    assert missing == {18} and measured[18]["about"]["mean"]["pictures"] == {"input": 2}
+    assert "validation01" in measured[18]["about"]["mean"]["cautions"][-1]
+    assert all(line["about"]["mean"]["pictures"] == {"input": 3} for step, line in measured.items() if step != 18)
+    said = [line for line in capsys.readouterr().err.splitlines() if "left out of the ranking" in line]
+    assert len(said) == 1 and said[0].startswith("note: mean at step 18: ")
+    assert not lines(folder, "changed"), "the ranking goes on"
+    assert sorted(logged_measurements(read_events(folder), "mean")) == sorted({*measured} - {18})
+    best = best_of(read_record(folder).measurements, "mean")
+    assert best is not None and finished.best is not None and finished.best.step == best.step != 18

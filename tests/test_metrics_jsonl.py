@@ -33,6 +33,7 @@ TYPES = {
     "text": lambda value: isinstance(value, str),
     "path": lambda value: isinstance(value, str) and not value.startswith("/") and "\\" not in value,
     "true": lambda value: value is True,
+    "false": lambda value: value is False,
     "list of text": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
 }
 RECIPE = """
@@ -136,6 +137,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     from tests import tiny
     from toonforge.data import loader
     from toonforge.train import looking, reader
+    from toonforge.validation import items
 
     tiny.register()
     folder = tmp_path_factory.mktemp("runs") / "run"
@@ -155,6 +157,9 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     def fail() -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
+    def away(self: TinySource, group: str, index: int, rng: Any) -> Any:
+        return fail() if index == 1 and rng is None else item(self, group, index, rng)
+
     stumbles = iter([True])
     troubles = {5: stumble, 2: fail, 3: lambda: time.sleep(0.3)}
 
@@ -170,7 +175,10 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     with (folder / "checkpoints" / newest / "G.safetensors").open("ab") as file:
         file.write(b"!")
     longer = attrs.evolve(recipe(), train=attrs.evolve(recipe().train, steps=8))
-    train(longer, folder=folder, resume=True, cpu=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TinySource, "item", away)
+        patch.setattr(items, "WAITS", ())
+        train(longer, folder=folder, resume=True, cpu=True)
     found += lines(folder)
     endless = recipes.loads(RECIPE.replace('target = "anime" } }', 'target = "anime", weight = 1e39 } }'))
     with pytest.raises(RunError, match="infinite"):

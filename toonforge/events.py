@@ -101,12 +101,14 @@ class Measured:
             "std", "untranslated_std" and "filter_std" are their standard errors.
         about: metric name -> how its numbers were made.
         pictures: metric name -> the picture it drew, for those that draw one.
+        complete: False where pictures are missing with which nothing is known to be wrong: a disk or network failed.
     """
 
     step: int
     metrics: Mapping[str, Mapping[str, float]]
     about: Mapping[str, About]
     pictures: Mapping[str, Path] = attrs.field(factory=dict)
+    complete: bool = True
 
 
 @attrs.frozen(kw_only=True)

@@ -34,8 +34,18 @@ def metrics_table(record: Record) -> Mapping[str, Any] | None:
         rows.append(row(name, shown, about))
         if about is not None:
             alike = as_the_newest(measured, name)
-            other = f"measured in another way before step {count(alike[0].step)}: those numbers are not ranked"
-            cautions = (*about.cautions, *([other] if len(alike) < len(measured) else []))
+            complete = [m for m in measured if m.complete]
+            others = [
+                f"measured in another way before step {count(first.step)}: those numbers are not ranked"
+                for first in alike[:1]
+                if len(alike) < len(complete)
+            ]
+            others += [
+                f"not ranked, since pictures could not be read just then: step {count(m.step)}"
+                for m in measured
+                if not m.complete
+            ]
+            cautions = (*about.cautions, *others)
             abouts[name] = attrs.evolve(about, cautions=cautions)
     return table(["last", "best"], rows, abouts) if rows else None
 

@@ -244,6 +244,7 @@ def _measurement(event: Mapping[str, Any]) -> Measurement:
         values=values,
         about={name: _about(about) for name, about in event.get("about", {}).items()},
         pictures={name: _text(path) for name, path in event.get("pictures", {}).items()},
+        complete=event.get("complete") is not False,
     )
 
 

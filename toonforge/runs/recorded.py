@@ -72,6 +72,7 @@ class Measurement:
         values: metric -> part ("" is the headline) -> value; nan where it could not be had.
         about: metric -> how it was made.
         pictures: metric -> the picture it drew, relative to the run's folder.
+        complete: False where pictures are missing that may be read the next time: no number to be the best.
     """
 
     step: int
@@ -79,6 +80,7 @@ class Measurement:
     values: Mapping[str, Mapping[str, float]]
     about: Mapping[str, About]
     pictures: Mapping[str, str]
+    complete: bool = True
 
 
 @attrs.frozen(kw_only=True)

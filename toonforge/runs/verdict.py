@@ -74,9 +74,10 @@ def first_best(values: Mapping[Key, float], better: str) -> Key | None:
 def as_the_newest(measured: Sequence[Measurement], metric: str) -> Sequence[Measurement]:
     """The measurements of a metric, in order, that were made as the newest one, without a break before it.
 
-    Others, from before a resume that changed how the metric is measured, say nothing of it.
+    Others, from before a resume that changed how the metric is measured, say nothing of it; nor do those that are not
+    complete.
     """
-    named = [m for m in measured if metric in m.values]
+    named = [m for m in measured if metric in m.values and m.complete]
     made = [_made(m, metric) for m in named]
     first = next((place + 1 for place in range(len(made) - 1, -1, -1) if made[place] != made[-1]), 0)
     return named[first:]

@@ -116,6 +116,11 @@ class Ranking:
         self._values, self._gone = {}, set()
 
     @property
+    def made(self) -> Made | None:
+        """How those that count were made."""
+        return self._made
+
+    @property
     def count(self) -> int:
         """How many measurements count."""
         return len(self._values)
@@ -171,7 +176,7 @@ class Ranking:
 
 
 def logged_measurements(events: Iterable[Mapping[str, Any]], metric: str) -> dict[int, Seen]:
-    """The measurements in a log, by step, since the last resume that changed how the metric is measured.
+    """The complete measurements in a log, by step, since the last resume that changed how the metric is measured.
 
     Args:
         events: in order.
@@ -182,7 +187,7 @@ def logged_measurements(events: Iterable[Mapping[str, Any]], metric: str) -> dic
     for event in events:
         if event["event"] == "changed" and remeasures(str(event.get("change")), metric):
             found = {}
-        elif event["event"] == "metrics":
+        elif event["event"] == "metrics" and event.get("complete") is not False:
             # The log's null is a number that JSON does not know.
             values = {key: math.nan if value is None else float(value) for key, value in event["metrics"].items()}
             found[event["step"]] = Seen(values, Made.of(event.get("about", {}).get(name)))

@@ -82,6 +82,7 @@ class Looking:
                 metrics=last.values,
                 about=last.about,
                 pictures={name: path for name, path in pictures.items() if path is not None},
+                complete=last.complete,
             )
 
     def read(self, step: int) -> events.Step:

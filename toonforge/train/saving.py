@@ -13,6 +13,7 @@ from toonforge.errors import Problem
 from toonforge.memory import doing
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
+from toonforge.runs import log
 from toonforge.runs.disk import writing
 from toonforge.runs.folder import RunFolder, remeasures
 from toonforge.runs.inventory import read_inventory
@@ -21,6 +22,7 @@ from toonforge.runs.metadata import FORMAT
 from toonforge.train.best import Made, Ranking, Seen, logged_measurements
 from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.failures import none_there, none_whole, sentence
+from toonforge.train.remembered import forget, recalled, remember
 from toonforge.train.saved import Saved
 from toonforge.train.step import Training
 from toonforge.train.telling import Telling
@@ -98,12 +100,23 @@ class Saving:
                     self.checkpoints.name_latest(found)
         # One process decides: a read that fails in one of them alone would part them.
         found = self._shared(found + 1) - 1
-        damaged = [sentence(problem) for problem in problems]
+        damaged = [*(sentence(problem) for problem in problems), *self._lost_of_the_log(found)]
         if found < 0:
             return 0, damaged, ["there is no checkpoint yet: beginning at step 0"]
         with doing("loading a checkpoint"):
             self.saved, notes = self.checkpoints.load(self.checkpoints.path(found), saved)
         return self.saved, damaged, notes
+
+    def _lost_of_the_log(self, step: int) -> list[str]:
+        """What cannot be read of the log, which is kept as it is before that is dropped; in words."""
+        path = self.folder.path
+        lost = log.damage(path) if self.accelerator.is_main_process else None
+        if lost is None or (step <= 0 and not (path / log.NAME).exists()):
+            return []
+        with writing(path):
+            aside = log.set_aside(path)
+        kept = f"; the file as it was is kept as {aside.name}" if aside is not None else ""
+        return [f"{lost}: curves and measurements begin anew where they are lost{kept}"]
 
     def _shared(self, number: int) -> int:
         """The main process's number, on every process."""
@@ -180,6 +193,7 @@ class Saving:
             return
         self.best = best = self.ranking.best
         with writing(self.folder.path):
+            remember(self.checkpoints.folder, best, self.ranking.made)
             self.checkpoints.name_best(best.step, step)
         if not known:
             checkpoint = self._relative(best.step)
@@ -215,6 +229,14 @@ class Saving:
             return [f"{stays} is kept: no other can take its place; checkpoints/best names it"] if stays else []
         ranking, notes = self.ranking, list[str]()
         measured = logged_measurements(logged, ranking.metric)
+        folder, named = self.checkpoints.folder, self.checkpoints.best()
+        remembered = recalled(folder, ranking.metric, named, step, logged)
+        notes += [
+            f"step {at}, the best by {ranking.metric} ({seen.values[ranking.metric]:.4g}), is kept until a better one "
+            "is measured: checkpoints/best.json knows it, which the log does not"
+            for at, seen in remembered.items()
+        ]
+        measured = {**measured, **remembered}
         before = sum(ranking.metric in seen.values for seen in measured.values())
         changed = any(remeasures(change, ranking.metric) for change in changes)
         ranking.restore({} if changed else measured, self.checkpoints.whole)
@@ -229,18 +251,20 @@ class Saving:
             stays = self._keep_former(step, said)
             notes += [f"{stays} is kept until a measurement of {ranking.metric} takes its place"] if stays else []
             return notes
-        self.best, former = best, self.checkpoints.best()
+        self.best, former = best, named
         known = [(b.metric, b.step) for b in said[-1:]] == [(best.metric, best.step)]
         if former != best.step or not known:
             if former is not None and former != best.step and said and said[-1].metric != best.metric:
                 now = f"step {best.step}, the best by {best.metric} ({best.value:.4g})"
                 notes.append(f"{_named(former, said)} gives its place to {now}")
             self.name_best(step, known)
+        remember(folder, best, ranking.made)
         return notes
 
     def _keep_former(self, step: int, said: Sequence[events.Best]) -> str | None:
         """The checkpoint that `best` names, though nothing that counts says so, in words; None where it is useless."""
         former = self.checkpoints.best()
+        forget(self.checkpoints.folder)  # what it was measured at is no measure for those to come
         if former is not None and self.checkpoints.whole(former):
             return _named(former, said)
         self.checkpoints.name_best(None, step)

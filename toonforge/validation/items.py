@@ -61,6 +61,8 @@ class Items:
         check: asked before each picture, and may raise; what was made of those before is then of no use.
         retried: told (path, how it went) of each picture that was read at a later try.
         largest: how many pictures a batch may hold, alone in the list.
+        missed: pictures that were skipped though nothing is known to be wrong with them: path -> reason. Cleared by
+            whom it concerns.
     """
 
     source: ImageSource
@@ -71,6 +73,7 @@ class Items:
     check: Callable[[], None] = go_on
     retried: Callable[[str, Retried], None] = nobody
     largest: list[int] = attrs.field(factory=lambda: [BATCH])
+    missed: dict[str, str] = attrs.field(factory=dict)
     _away: set[str] = attrs.field(factory=set)
 
     def group_of(self, field: str) -> str:
@@ -123,6 +126,7 @@ class Items:
         except UnreadableImage as error:
             if error.passing:
                 self._away.add(error.path)
+                self.missed[error.path] = error.reason
             self.skipped(error.path, error.reason)
             return None
         self._away.clear()

@@ -4,7 +4,8 @@ One pass over the pictures of a group serves all metrics and their variants: a p
 evaluated once, the filter applied once. What no training changes is measured once and remembered: variants without
 trained networks whole, and of the other measurements what metrics keep (`toonforge.components.Keeps`), references most
 of all. A later measurement yields, bit by bit, what measuring everything anew would: where a picture is no longer
-there, everything is measured anew. So random streams are seeded by what is measured, whenever that is. A metric that
+there, everything is measured anew, and where one could not be read just now, the next one measures everything anew.
+So random streams are seeded by what is measured, whenever that is. A metric that
 fails is nan, with a caution that names the error.
 """
 
@@ -34,6 +35,7 @@ from toonforge.validation.progress import Steps
 from toonforge.validation.protocol import Setting, protocol
 from toonforge.validation.subjects import (
     HEADLINE,
+    LONGEST,
     Key,
     Outcome,
     State,
@@ -54,12 +56,14 @@ class Results:
         about: metric -> how its numbers were made.
         drawings: metric -> the picture it drew, for those that draw one.
         seconds: how long it took.
+        missed: pictures left out with which nothing is known to be wrong: path -> reason.
     """
 
     values: Mapping[str, Mapping[str, float]]
     about: Mapping[str, About]
     drawings: Mapping[str, Image.Image]
     seconds: float
+    missed: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Measuring:
@@ -139,6 +143,8 @@ class Measuring:
 
         with doing("measuring"):
             found = self._items.in_smaller_batches(outcomes, self._forget)
+        if self._items.missed:
+            self._forget()  # and with it that these pictures are not there
         return self._results(found, time.perf_counter() - began)
 
     def _forget(self) -> None:
@@ -149,6 +155,7 @@ class Measuring:
 
     def _outcomes(self, inference: Inference, progress: Callable[[int, int], None] | None) -> dict[Key, Outcome]:
         """Raises `_OtherPictures` where not all the pictures of the measurements before can be read."""
+        self._items.missed.clear()
         due = {subject.key: subject.begin(self._items.device) for subject in self._subjects if not subject.outcome}
         passes = self._passes(due)
         steps = Steps(progress, [self._count(groups, wanted) for groups, wanted in passes.items()])
@@ -257,7 +264,11 @@ class Measuring:
                 caution = f"{part} is nan: the metric failed there with {outcome.failed}"
                 about[name] = attrs.evolve(about[name], cautions=(*about[name].cautions, caution))
         drawings = {name: o.drawing for (name, part), o in outcomes.items() if o.drawing is not None and not part}
-        return Results(values=values, about=about, drawings=drawings, seconds=seconds)
+        missed = {**self._items.missed}
+        if missed:
+            caution = f"left out, since they could not be read just now: {', '.join(missed)}"[:LONGEST]
+            about = {name: attrs.evolve(each, cautions=(*each.cautions, caution)) for name, each in about.items()}
+        return Results(values=values, about=about, drawings=drawings, seconds=seconds, missed=missed)
 
     def _about(
         self, config: Metric, outcome: Outcome, subjects: Mapping[str, Subject], values: Mapping[str, float]

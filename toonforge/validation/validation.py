@@ -129,8 +129,11 @@ class Validation:
                 about={name: attrs.asdict(about) for name, about in results.about.items()},
                 pictures={name: self._within(path) for name, path in pictures.items()},
                 seconds=round(results.seconds, 3),
+                **({"complete": False} if results.missed else {}),
             )
-        return events.Measured(step=step, metrics=results.values, about=results.about, pictures=pictures)
+        return events.Measured(
+            step=step, metrics=results.values, about=results.about, pictures=pictures, complete=not results.missed
+        )
 
     def _within(self, path: Path) -> str:
         """A path as the log has it: relative to the run's folder."""
