@@ -404,6 +404,35 @@ def test_no_whole_checkpoint_of_any_measurement_means_no_best_yet(
     assert finished.best == Best(metric="mean", value=4, step=4)
 
 
+@pytest.mark.parametrize(("later", "step"), [((4, 3), 2), ((4, 0.5), 5)])
+def test_a_lost_log_gives_the_place_of_the_best_to_none_that_is_worse(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: tuple[float, ...], step: int
+) -> None:
+    scripted(monkeypatch, 5, 1, 6, *later)
+    train(recipe(3), folder=tmp_path / "run", cpu=True)
+    assert best_of(tmp_path / "run") == "step-000002"
+    (tmp_path / "run/metrics.jsonl").unlink()
+    heard = Listener()
+    finished = train(recipe(5), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert any(note.startswith("step 2, the best by mean (1), is kept until a better one") for note in heard.notes)
+    assert finished.best == Best(metric="mean", value=1 if step == 2 else 0.5, step=step)
+    assert best_of(tmp_path / "run") == f"step-{step:06d}" and read_record(tmp_path / "run").best == finished.best
+
+
+@pytest.mark.parametrize("held", [None, b"", b"[]", b'{"step": 2, "metric": "mean", "value": "1", "made": null}'])
+def test_a_lost_log_and_nothing_that_remembers_the_best_is_told(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bytes | None
+) -> None:
+    scripted(monkeypatch, 5, 1, 6, 4)
+    train(recipe(3), folder=tmp_path / "run", cpu=True)
+    (tmp_path / "run/metrics.jsonl").unlink()
+    known = tmp_path / "run/checkpoints/best.json"
+    known.unlink() if held is None else known.write_bytes(held)
+    heard = Listener()
+    train(recipe(4), folder=tmp_path / "run", resume=True, cpu=True, listeners=[heard])
+    assert any("the best until now, is kept until a measurement of mean" in note for note in heard.notes)
+
+
 def test_best_names_no_damaged_checkpoint(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scripted(monkeypatch, 1, math.nan, math.nan, math.nan)
     train(recipe(3), folder=tmp_path / "run", cpu=True)

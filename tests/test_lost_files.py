@@ -224,3 +224,46 @@ def test_a_note_on_damage_is_a_sentence_and_the_last_message_names_one_a_line(ru
         "found:    checkpoints/step-000004 is damaged: G.safetensors is missing",
         "checkpoints/step-000002 is no whole checkpoint: checkpoint.json: it is missing",
     ]
+
+
+# -- metrics.jsonl -----------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_log_is_told(run: Path) -> None:
+    (run / "metrics.jsonl").unlink()
+    step, notes = resumed(run)
+    assert step == 4
+    assert notes == ("metrics.jsonl is missing: curves and measurements begin anew where they are lost",)
+    assert not (run / "metrics.jsonl.damaged").exists() and resumed(run)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("garbage", "words"),
+    [
+        (b"\0\xff\n" * 3, "no line of it can be read"),
+        (b"\0" * 99, "no line of it can be read"),
+        (b"", "no line of it can be read"),
+        (None, "1 of its lines cannot be read"),
+    ],
+)
+def test_a_damaged_log_is_told_and_kept_as_it_is(run: Path, garbage: bytes | None, words: str) -> None:
+    log = run / "metrics.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    held = b"".join([*lines[:3], b"{garbage}\n", *lines[3:]]) if garbage is None else garbage
+    log.write_bytes(held)
+    for name in ("metrics.jsonl.damaged", "metrics.jsonl.damaged-2")[: 2 if held else 1]:
+        log.write_bytes(held + b" " * len(name))  # other contents each time
+        (note,) = resumed(run)[1]
+        assert note.startswith(f"metrics.jsonl is damaged: {words}: ")
+        assert note.endswith(f"kept as {name}") and (run / name).read_bytes() == held + b" " * len(name)
+    assert resumed(run)[1] == ()
+    if garbage is None:
+        assert [event for event in events_of(run) if event["event"] == "step"] == [
+            event for event in map(json.loads, lines) if event["event"] == "step"
+        ]
+
+
+def test_a_last_line_cut_short_is_no_damage(run: Path) -> None:
+    with (run / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"event": "st')
+    assert resumed(run)[1] == () and not (run / "metrics.jsonl.damaged").exists()

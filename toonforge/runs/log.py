@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from toonforge.files import append, write_atomic
+from toonforge.files import append, copy_whole, write_atomic
 from toonforge.runs.reading import LARGEST, file_inside
 
 FORMAT = 1
@@ -75,6 +77,34 @@ def truncate(folder: Path, step: int) -> None:
                 except RecursionError:
                     continue
         write_atomic(path, "".join(kept))
+
+
+def damage(folder: Path) -> str | None:
+    """What of a log cannot be read, in words; None where all of it can, but for a last line that a crash cut short."""
+    path = folder / NAME
+    if not path.exists():
+        return f"{NAME} is missing"
+    events = list(read_lines(folder))
+    lost = events.count(None)
+    if lost == len(events):
+        return f"{NAME} is damaged: no line of it can be read"
+    return f"{NAME} is damaged: {lost} of its lines cannot be read" if lost else None
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Copy a log as it is, before what is damaged of it is dropped; returns the copy. None where there is nothing."""
+    path = folder / NAME
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    text = path.read_bytes()
+    for number in count(1):
+        copy = folder / (f"{NAME}.damaged" + (f"-{number}" if number > 1 else ""))
+        if copy.is_file() and copy.read_bytes() == text:
+            return copy  # by a start that was killed before it had cut the log
+        if not os.path.lexists(copy):
+            copy_whole(path, copy)
+            return copy
+    return None
 
 
 def changes_not_begun(folder: Path) -> set[str]:
