@@ -22,6 +22,7 @@ import pytest
 from tests.test_cli_sweep import REAL
 from toonforge.cli import main, passing_on, processes
 from toonforge.cli.processes import launch
+from toonforge.cli.run import refuse_several_as_one
 from toonforge.errors import RunError
 from toonforge.train.lost import lost
 
@@ -384,20 +385,51 @@ def test_a_training_whose_launcher_is_killed_saves_and_ends(tmp_path: Path) -> N
     assert (tmp_path / "run/checkpoints/latest").read_text().strip() == f"step-{last['step']:06d}"
 
 
+MEET = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+"""What `accelerate launch` sets for several processes, and a job's script may have set for other programs."""
+
+
 @pytest.mark.parametrize(
     "told",
-    [{"ACCELERATE_USE_CPU": "True", "MASTER_PORT": "29500"}, {"OMPI_COMM_WORLD_SIZE": "2"}, {"PMI_SIZE": "4"}],
-    ids=["accelerate", "mpirun", "hydra"],
+    [
+        {"ACCELERATE_USE_CPU": "True", **MEET},
+        {"ACCELERATE_USE_CPU": "False", **MEET},
+        {"OMPI_COMM_WORLD_SIZE": "2"},
+        {"PMI_SIZE": "4"},
+    ],
+    ids=["accelerate --cpu", "accelerate", "mpirun", "hydra"],
 )
 def test_several_that_would_train_alone_are_refused(
     told: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As `accelerate launch --cpu --num_processes 2` and `mpirun -n 2` set them."""
-    for name in ("WORLD_SIZE", "MASTER_PORT"):
+    """As `accelerate launch --num_processes 2` without a GPU and `mpirun -n 2` set them."""
+    for name in ("WORLD_SIZE", *MEET):
         monkeypatch.delenv(name, raising=False)
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "real.toml").write_text(REAL, "utf-8")
-    assert main(["run", str(tmp_path / "real.toml"), "--out", str(tmp_path / "run")]) == 2
+    assert main(["run", str(tmp_path / "real.toml"), "--cpu", "--out", str(tmp_path / "run")]) == 2
     assert "each would train alone" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "on_cpu"),
+    [
+        ({"ACCELERATE_USE_CPU": "False", **MEET}, False),
+        ({"ACCELERATE_USE_CPU": "True"}, True),
+        ({"ACCELERATE_USE_CPU": "True", "MASTER_PORT": "29500"}, True),
+        (MEET, True),
+        ({"OMPI_COMM_WORLD_SIZE": "1"}, True),
+    ],
+    ids=["on a GPU", "on a CPU", "half an address", "without accelerate", "mpirun -n 1"],
+)
+def test_one_process_is_not_taken_for_several(
+    told: dict[str, str], on_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where an address to meet at was there before."""
+    for name in MEET:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    refuse_several_as_one(on_cpu)

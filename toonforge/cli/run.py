@@ -83,15 +83,21 @@ def command(
     return train(loaded, file, folder, resume, cpu)
 
 
-def refuse_several_as_one() -> None:
+def refuse_several_as_one(on_cpu: bool = False) -> None:
     """Raise `RunError` where `accelerate launch` or `mpirun` was asked for several processes that train alone each.
 
-    On a CPU Accelerate starts a single process whatever `--num_processes` says: it only names the port at which several
-    would meet. What `mpirun` starts is as many trainings that know nothing of each other.
+    Without a GPU Accelerate starts a single process whatever `--num_processes` says: it only names where several would
+    meet, as a job's script may have done already. What `mpirun` starts is as many trainings that know nothing of each
+    other.
+
+    Args:
+        on_cpu: whether the training is known to run on the CPU; otherwise Accelerate's word counts.
     """
     names = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
     found = next((f"{name}={os.environ[name]}" for name in names if os.environ.get(name, "1") != "1"), None)
-    if "ACCELERATE_USE_CPU" in os.environ and "MASTER_PORT" in os.environ:
+    told = os.environ.get("ACCELERATE_USE_CPU")
+    on_cpu = told is not None and (on_cpu or told.lower() in ("1", "true", "yes"))
+    if on_cpu and "MASTER_ADDR" in os.environ and "MASTER_PORT" in os.environ:
         found = found or "accelerate launch, which starts one process on a CPU"
     if found is not None:
         raise RunError(
@@ -159,8 +165,11 @@ def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool, in_s
     if os.environ.get("RANK", "0") == "0":
         progress.say("loading PyTorch and the networks …")
     try:
+        from toonforge.train.step import has_accelerator
         from toonforge.train.trainer import train as start
 
+        if recipe.train.processes == 1 and not is_worker():
+            refuse_several_as_one(on_cpu=cpu or not has_accelerator())
         with said_once(but=RunError):
             finished = start(
                 recipe,
