@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.pictures import fill
+from tests.ranks import together
 from toonforge import recipe as recipes
 from toonforge.cli.run_text import _reading
 from toonforge.data.batch import Batch
@@ -28,8 +29,8 @@ from toonforge.runs.log import read_events
 from toonforge.runs.record import read_record
 from toonforge.runs.verdict import best_of
 from toonforge.train.best import logged_measurements
-from toonforge.train.stopping import Stopped
-from toonforge.train.telling import Telling
+from toonforge.train.stopping import Stopped, Stopping
+from toonforge.train.telling import News, Telling
 from toonforge.train.trainer import train
 
 RECIPE = """
@@ -220,15 +221,39 @@ def test_a_folder_that_is_emptied_ends_the_run_with_nothing_lost(
     assert train(recipes.loads(text), folder=tmp_path / "emptied/run", resume=True, cpu=True).step == 36
 
 
-def test_another_process_than_the_main_one_names_what_it_skips_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def _hears(rank: int, folder: Path) -> list[dict[str, str]]:
+    """Four steps of a run whose second process skips and retries pictures; what it told by then."""
+    telling, heard = Telling(RunFolder(folder), main=rank == 0, listeners=()), []
+    own = [
+        Batch([]),
+        Batch([], {"a.png": "cut short", "b.png": "away"}, {"b.png"}, {"c.png": Retried("Stale file handle", 3)}),
+        Batch([], {"a.png": "cut short"}),
+        Batch([], {"b.png": "away"}, {"b.png"}),
+    ]
+    batches = own if rank else [Batch([], {"a.png": "cut short"}), *[Batch([])] * 3]
+    trained: list[Batch] = []
+
+    def hear(news: Sequence[News]) -> None:
+        heard.append(news)
+        telling.hear(len(trained), news)
+
+    for batch in Stopping(lambda: None).waiting(batches, None, telling.news, hear):
+        telling.arrived(len(trained), batch)
+        trained.append(batch)
+    assert rank or telling.retried == {"c.png": 1}
+    return [telling.skipped, {str(number): str(news) for number, news in enumerate(heard)}]
+
+
+def test_the_main_process_writes_down_what_others_skip_and_retry(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("RANK", "1")
-    telling = Telling(RunFolder(tmp_path), main=False, listeners=())
-    for step in (3, 9):
-        telling.arrived(step, Batch([], {"a.png": "cut short"}))
-    assert capsys.readouterr().err == "note: process 1 skips a.png: cut short\n"
-    assert not (tmp_path / "metrics.jsonl").exists()
+    (skipped, heard), _ = together(2, lambda rank: _hears(rank, tmp_path))
+    assert skipped == {"a.png": "cut short", "b.png": "away"}
+    assert len(heard) == 4, "two processes' at the two steps with news: a.png is none the second time"
+    told = [(line["step"], line["path"], line.get("passing", False)) for line in lines(tmp_path, "skipped")]
+    assert told == [(0, "a.png", False), (1, "b.png", True), (3, "b.png", True)]
+    assert [(line["step"], line["path"], line["tries"]) for line in lines(tmp_path, "retried")] == [(1, "c.png", 3)]
+    assert "png" not in capfd.readouterr().err
 
 
 def test_what_is_told_of_pictures_in_a_look_that_breaks_off_is_told_at_the_next(tmp_path: Path) -> None:

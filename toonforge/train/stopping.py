@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from types import FrameType
@@ -22,6 +22,7 @@ from torch.distributed import ProcessGroup, Work
 from toonforge.train.insisting import insisting
 from toonforge.train.process import in_group
 from toonforge.train.reader import Reader
+from toonforge.train.telling import News
 
 MOMENT = 0.5
 """Seconds within which signals are one request: nobody answers the message of the first one faster."""
@@ -46,7 +47,8 @@ class Stopping:
     arrive at once (after it, a long computation might hold them up) and count as the same request.
 
     With several processes each asks all others before every step, in a small message between processors that no
-    device is waited for. So all leave after the same step, also where one of them has nothing to train on yet.
+    device is waited for. So all leave after the same step, also where one of them has nothing to train on yet. What
+    they have to tell each other of a batch goes the same way, at steps where there is something to tell.
 
     Args:
         tell: says that the run will stop. Where that cannot be written, the run stops all the same.
@@ -112,13 +114,21 @@ class Stopping:
         """Whether all processes stop after this step. Of several, `waiting` tells it, before the next step."""
         return self.asked and self._group is None
 
-    def waiting(self, batches: Iterable[T], slow: Callable[[float], None] | None = None) -> Generator[T, None, None]:
+    def waiting(
+        self,
+        batches: Iterable[T],
+        slow: Callable[[float], None] | None = None,
+        news: Callable[[T], Sequence[News]] | None = None,
+        hear: Callable[[Sequence[News]], None] | None = None,
+    ) -> Generator[T, None, None]:
         """The batches as they come; every process must ask for as many as the others.
 
         Args:
             batches: read in a thread of their own, each when it is asked for and not before. What they start to read
                 with (processes of a loader) ends with this iteration, however that ends.
             slow: told the seconds that a batch has been waited for, now and then where that takes long.
+            news: what this process has to tell the others of a batch: plain values, mostly none.
+            hear: told the news of each process, its own too, before the batch that they are of.
 
         Raises:
             Stopped: on every process at once, before the next batch, once one of them was asked to stop; where
@@ -129,7 +139,8 @@ class Stopping:
             try:
                 while True:
                     batch = reader.next(lambda: self.asked, slow)
-                    if self._anyone():  # also before the end: all ask equally often
+                    told = news(batch) if news is not None and batch is not reader.END else ()  # type: ignore[arg-type]
+                    if self._anyone(told, hear):  # also before the end: all ask equally often
                         raise Stopped
                     if batch is reader.END:
                         return
@@ -138,18 +149,24 @@ class Stopping:
             finally:
                 self._wake = _nobody
 
-    def _anyone(self) -> bool:
-        """Whether any process was asked; each of them asks this before each step."""
+    def _anyone(self, news: Sequence[News], hear: Callable[[Sequence[News]], None] | None) -> bool:
+        """Whether any process was asked; each of them asks this before each step. If none was, news are heard."""
         if self._group is None:
             return self.asked
-        flag = torch.tensor([float(self.asked)])
-        work = torch.distributed.all_reduce(flag, group=self._group, async_op=True)
+        flags = torch.tensor([float(self.asked), float(len(news))])
+        work = torch.distributed.all_reduce(flags, group=self._group, async_op=True)
         assert isinstance(work, Work)
         # Not `wait`: no signal would be heeded until the slowest process answers.
         while not work.is_completed():
             time.sleep(LOOKS)
         work.wait()  # raises what went wrong
-        return bool(flag > 0)
+        asked, told = (bool(flag > 0) for flag in flags)
+        if told and not asked and hear is not None:
+            all_news: list[Sequence[News]] = [()] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(all_news, news, group=self._group)
+            for each in all_news:
+                hear(each)
+        return asked
 
 
 def _nobody() -> None:

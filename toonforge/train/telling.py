@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ import attrs
 import pluggy
 
 from toonforge import events, registries
+from toonforge.data.reading.again import Retried
 from toonforge.errors import escaped
 from toonforge.plugins import hookspecs
 from toonforge.runs.folder import RunFolder
@@ -20,7 +20,11 @@ from toonforge.train.watch import Over
 
 if TYPE_CHECKING:
     from toonforge.data.batch import Batch
-    from toonforge.data.reading.again import Retried
+
+
+News = tuple[str, str, bool, int]
+"""What another process than the main one tells of a picture: its path, the reason, whether that may pass, and how many
+tries it took, 0 where it was skipped."""
 
 
 class Telling:
@@ -155,13 +159,27 @@ class Telling:
         for path, retried in batch.retried.items():
             self.retry(step, path, retried)
 
-    def skip(self, step: int, path: str, reason: str, passing: bool = False) -> None:
-        """A picture cannot be read: said once; where it may be read the next time, each time.
+    def news(self, batch: Batch) -> list[News]:
+        """What the main process is to be told of a batch before it `arrived` here; nothing on that itself."""
+        if self.main:
+            return []
+        known = self.skipped.keys() - batch.passing
+        return [
+            *((path, reason, path in batch.passing, 0) for path, reason in batch.skipped.items() if path not in known),
+            *((path, retried.reason, True, retried.tries) for path, retried in batch.retried.items()),
+        ]
 
-        On other processes than the main one, which cannot write it down, it is named on stderr once.
-        """
-        if not self.main and path not in self.skipped:
-            say(f"note: process {os.environ.get('RANK', '?')} skips {path}: {reason}")
+    def hear(self, step: int, news: Sequence[News]) -> None:
+        """Write down what another process told of its part of a step's batch."""
+        if self.main:
+            for path, reason, passing, tries in news:
+                if tries:
+                    self.retry(step, path, Retried(reason, tries))
+                else:
+                    self.skip(step, path, reason, passing)
+
+    def skip(self, step: int, path: str, reason: str, passing: bool = False) -> None:
+        """A picture cannot be read: said once; where it may be read the next time, each time."""
         if passing:
             self.skipped[path] = reason
             self.write("skipped", step, path=path, reason=reason, passing=True)

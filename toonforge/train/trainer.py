@@ -35,7 +35,7 @@ from toonforge.train.short import short_of_memory
 from toonforge.train.state import DTYPES
 from toonforge.train.step import PATIENCE, Training, has_accelerator, make_accelerator
 from toonforge.train.stopping import Stopped, Stopping
-from toonforge.train.telling import Telling
+from toonforge.train.telling import News, Telling
 from toonforge.validation.validation import Validation
 
 
@@ -213,7 +213,11 @@ class Trainer:
         def slow(seconds: float) -> None:
             self.telling.late(self.done, seconds, loader.reading)
 
-        with closing(self.stopping.waiting(batches, slow)) as batches, self._stoppable():
+        def hear(news: Sequence[News]) -> None:
+            self.telling.hear(self.done, news)
+
+        waiting = self.stopping.waiting(batches, slow, self.telling.news, hear)
+        with closing(waiting) as batches, self._stoppable():
             for batch in safely(batches, self._save_alone):
                 self._step(batch)
                 last = self.done == self.total
