@@ -35,14 +35,17 @@ anime = "G(photo)"
 
 
 class Command:
-    """`toonforge run` in a folder that holds `real.toml`."""
+    """`toonforge run` in a place that holds `real.toml`, into a folder of that name there.
 
-    def __init__(self, place: Path, *words: str) -> None:
-        self.folder = place / "run"
+    Runs that are compared are started in one place: a run writes down where it was started.
+    """
+
+    def __init__(self, place: Path, name: str, *words: str) -> None:
+        self.folder, self.output = place / name, place / f"{name}.txt"
         resume = ["--resume"] if (self.folder / "resolved.toml").is_file() else []
-        self._output = (place / "output.txt").open("ab")
+        self._output = self.output.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "toonforge", "run", "real.toml", "--cpu", "--out", "run", *words, *resume],
+            [sys.executable, "-m", "toonforge", "run", "real.toml", "--cpu", "--out", name, *words, *resume],
             cwd=place,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,

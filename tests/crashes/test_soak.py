@@ -117,14 +117,14 @@ def test_a_sweep_killed_at_random_instants(folder: Path) -> None:
 @pytest.mark.parametrize("words", [(), ("--processes", "2")], ids=["one process", "two processes"])
 def test_the_command_killed_at_random_instants(tmp_path: Path, words: tuple[str, ...]) -> None:
     rng = stream(SEED, f"command {len(words)}")
-    for place in (whole := tmp_path / "whole", killed := tmp_path / "killed"):
-        place.mkdir()
-        (place / "real.toml").write_text(RECIPE, "utf-8")
-    assert Command(whole, *words).wait() == 0
+    (tmp_path / "real.toml").write_text(RECIPE, "utf-8")
+    whole = Command(tmp_path, "whole", *words)
+    assert whole.wait() == 0
     died = 0
     for lines in (1, 6, 11):
-        died += Command(killed, *words).kill_after(rng.uniform(0, 0.2), lines)
-    code = Command(killed, *words).wait()
-    assert code == 0, (killed / "output.txt").read_text()[-3000:]
+        died += Command(tmp_path, "killed", *words).kill_after(rng.uniform(0, 0.2), lines)
+    last = Command(tmp_path, "killed", *words)
+    code = last.wait()
+    assert code == 0, last.output.read_text()[-3000:]
     assert died
-    assert not Ended.of(whole / "run").differences(Ended.of(killed / "run"))
+    assert not Ended.of(whole.folder).differences(Ended.of(last.folder))
