@@ -30,7 +30,6 @@ from toonforge.registries import losses
 from toonforge.train.step import make_accelerator
 
 METHODS = (
-    "recipes/paper/anime_unet.toml",
     "pix2pix/pix2pix",
     "recipes/anime_cartoongan.toml",
     "recipes/anime_unet.toml",

@@ -182,10 +182,10 @@ def test_a_process_that_was_forked_off_is_not_asked(ours: Stopping) -> None:
 # -- a second one, where Python cannot heed it ------------------------------------------------------------------------
 
 
-def hang_in_the_system(seconds: list[float]) -> None:
+def hang_in_the_system(seconds: list[float], moment: float) -> None:
     """Signals come, and the main thread is in a call that it does not come back from."""
     insisting.LEAVES = 0.2
-    stopping.MOMENT = 0.05
+    stopping.MOMENT = moment
     hangs = Stopping(lambda: None)
     hangs._ask = lambda number, frame: None  # type: ignore[method-assign]
     with hangs.caught():
@@ -195,10 +195,14 @@ def hang_in_the_system(seconds: list[float]) -> None:
     os._exit(77)
 
 
-@pytest.mark.parametrize(("seconds", "code"), [([0.2], 77), ([0.2, 0.8], 130)], ids=["one", "two"])
-def test_a_second_signal_ends_a_process_that_does_not_heed_it(seconds: list[float], code: int) -> None:
-    insisting.HOW.code = None  # as an earlier training of this process leaves it
-    process = multiprocessing.get_context("fork").Process(target=hang_in_the_system, args=(seconds,))
+@pytest.mark.parametrize(
+    ("seconds", "moment", "code"),
+    [([0.2], 0.05, 77), ([0.2, 0.8], 0.05, 130), ([0.2, 0.5, 0.8], 60.0, 77)],
+    ids=["one", "two", "within a moment"],
+)
+def test_a_second_request_ends_a_process_that_does_not_heed_it(seconds: list[float], moment: float, code: int) -> None:
+    """The copies of one request do not: a save may take longer than they leave it."""
+    process = multiprocessing.get_context("fork").Process(target=hang_in_the_system, args=(seconds, moment))
     process.start()
     process.join(60)
     assert process.exitcode == code
