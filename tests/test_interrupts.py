@@ -22,7 +22,8 @@ from tests.test_cli_sweep import REAL
 from toonforge.cli.going_on import NOTHING_LOST
 from toonforge.cli.output import Lasting, lasting
 from toonforge.train import stopping
-from toonforge.train.stopping import MOMENT, Stopping
+from toonforge.train.insisting import MOMENT
+from toonforge.train.stopping import Stopping
 
 TOONFORGE = [sys.executable, "-m", "toonforge"]
 RUN = [*TOONFORGE, "run", "real.toml", "--cpu", "--out", "run"]
@@ -273,6 +274,19 @@ def test_a_deliberate_second_ctrl_c_leaves_at_once(
     said = (tmp_path / "errors.txt").read_text("utf-8").split("leave at once)\n")[1]
     how = "" if words is SWEEP else " with: toonforge run run --resume"
     assert said == f"left at once: without a checkpoint yet, so it goes on from step 0{how}\n"
+
+
+def test_a_signal_after_an_error_leaves_with_its_code_and_without_a_further_word(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from toonforge.cli import main
+sys.argv[1:] = ["run", "nothing.toml"]
+main()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "stopped" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("moment", ["at the exit", "after it"])
