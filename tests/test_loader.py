@@ -204,7 +204,9 @@ def started() -> set[BaseProcess]:
     return {*multiprocessing.active_children()}
 
 
-def test_a_worker_that_is_killed_is_one_error_between_two_batches() -> None:
+def test_a_worker_that_is_killed_is_one_error_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Torch looks for dead workers every five seconds.
+    monkeypatch.setattr("torch.utils.data.dataloader._MultiProcessingDataLoaderIter._try_get_data.__defaults__", (0.1,))
     before, order = started(), Order({"photo": 8}, 1, 0)
     good = next(number for number in range(8) if order.draws(number)["photo"].index == 5)
     loaded = []
@@ -260,6 +262,7 @@ def test_workers_leave_when_the_training_process_is_killed() -> None:
     code = (
         "import torch.utils.data._utils.worker as w; w.ManagerWatchdog.is_alive = lambda self: True\n"
         "import torch, time, multiprocessing as m; from tests.test_loader import Fixed, TrainLoader\n"
+        "torch.utils.data._utils.worker.MP_STATUS_CHECK_INTERVAL = 0.2\n"
         "batches = iter(TrainLoader(Fixed(torch.zeros(())), seed=0, batch_size=1, total_steps=9, workers=2))\n"
         "next(batches); print(*(p.pid for p in m.active_children()), flush=True); time.sleep(600)"
     )
