@@ -46,7 +46,7 @@ def recalled(
         folder: of the checkpoints.
         metric: that is ranked.
         named: the step of the checkpoint that `best` names.
-        step: steps done; what was measured later does not count.
+        step: steps done; what was measured later does not count, and what the log lacks of this one is measured again.
         logged: the log's events.
     """
     try:
@@ -56,6 +56,6 @@ def recalled(
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     known = any(event["event"] == "metrics" and event["step"] == at for event in logged)
-    if known or found.get("metric") != metric or named is None or at != named or at > step:
+    if known or found.get("metric") != metric or named is None or at != named or at >= step:
         return {}
     return {at: Seen({metric: float(value)}, made)} if isinstance(value, int | float) and math.isfinite(value) else {}
