@@ -15,9 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from toonforge.cli.worker import LAUNCHER
-
-MOMENT = 0.5
-"""Seconds within which signals are one request, as in a run (`toonforge.train.stopping`)."""
+from toonforge.train.insisting import MOMENT, heeded
 
 
 @contextmanager
@@ -46,12 +44,10 @@ def passing_on(send: Callable[[int], None]) -> Iterator[list[float]]:
         os.kill(os.getpid(), signal.SIGSTOP)
         send(signal.SIGCONT)
 
-    heeded = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    handlers = dict.fromkeys(heeded(), stop)
     if os.name == "posix":
-        heeded[signal.SIGTSTP] = pause
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is for what `nohup` starts
-            heeded[signal.SIGHUP] = stop
-    before = {number: signal.signal(number, handler) for number, handler in heeded.items()}
+        handlers[signal.SIGTSTP] = pause
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield requests
     finally:

@@ -16,6 +16,11 @@ from contextlib import contextmanager, suppress
 
 import attrs
 
+MOMENT = 0.5
+"""Seconds within which signals are one request: nobody answers the message of the first one faster."""
+_HANGUP = getattr(signal, "SIGHUP", None)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if _HANGUP is None else [_HANGUP]))
+"""What asks a run to stop: Ctrl-C, the system or a scheduler, and a terminal that is closed."""
 LEAVES = 3.0
 """Seconds that the main thread has to leave at a second request before the process is ended."""
 
@@ -36,6 +41,11 @@ class Leaving:
 HOW = Leaving()
 """Of this process."""
 _FIRST = attrs.evolve(HOW)
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals that ask a run to stop here: what `nohup` starts outlives its terminal."""
+    return [number for number in SIGNALS if not (number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN)]
 
 
 def leave() -> None:

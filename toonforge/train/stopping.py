@@ -19,16 +19,11 @@ from typing import TypeVar
 import torch
 from torch.distributed import ProcessGroup, Work
 
-from toonforge.train.insisting import insisting
+from toonforge.train.insisting import MOMENT, heeded, insisting
 from toonforge.train.process import in_group
 from toonforge.train.reader import Reader
 from toonforge.train.telling import News
 
-MOMENT = 0.5
-"""Seconds within which signals are one request: nobody answers the message of the first one faster."""
-HANGUP = getattr(signal, "SIGHUP", None)
-SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if HANGUP is None else [HANGUP]))
-"""What asks a run to stop: Ctrl-C, the system or a scheduler, and a terminal that is closed."""
 LOOKS = 1e-4
 """Seconds between two looks at a message that other processes have not answered yet."""
 
@@ -71,17 +66,14 @@ class Stopping:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Catch the signals; outside the main thread, where that is impossible, leave them alone.
-
-        What `nohup` starts outlives its terminal.
-        """
+        """Catch the signals; outside the main thread, where that is impossible, leave them alone."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        heeded = [number for number in SIGNALS if not (number == HANGUP and signal.getsignal(number) is signal.SIG_IGN)]
-        before = {number: signal.signal(number, self._ask) for number in heeded}
+        numbers = heeded()
+        before = {number: signal.signal(number, self._ask) for number in numbers}
         try:
-            with insisting(heeded, MOMENT):
+            with insisting(numbers, MOMENT):
                 yield
         finally:
             for number, handler in before.items():
