@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,9 @@ from toonforge.events import RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
 from toonforge.runs.described import refuse_damaged, with_its_recipe
+from toonforge.runs.disk import unwritable
+from toonforge.runs.folder import RunFolder
+from toonforge.runs.kinds import FILES, FOLDERS
 from toonforge.runs.record import read_record
 from toonforge.train.meeting import find_run
 from toonforge.train.trainer import train
@@ -267,3 +272,34 @@ def test_a_last_line_cut_short_is_no_damage(run: Path) -> None:
     with (run / "metrics.jsonl").open("ab") as file:
         file.write(b'{"event": "st')
     assert resumed(run)[1] == () and not (run / "metrics.jsonl.damaged").exists()
+
+
+# -- one kind in place of another --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*FOLDERS, *FILES])
+def test_a_file_in_a_folders_place_and_the_other_way_round_is_told_at_the_start(
+    run: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    was = "file" if name in FOLDERS else "folder"
+    if (run / name).is_dir():
+        shutil.rmtree(run / name)
+    else:
+        (run / name).unlink(missing_ok=True)
+    (run / name).write_text("mine") if was == "file" else (run / name).mkdir()
+    with pytest.raises(RunError) as caught:
+        RunFolder(run).refuse(resume=True)
+    (problem,) = caught.value.problems
+    assert problem.message == f"{run / name} is a {was}" and problem.hint == "move it away"
+    assert problem.expected == ("a folder" if was == "file" else "a file")
+    if name in ("samples", ".lock", "resolved.toml"):
+        assert main(["run", str(run), "--resume", "--cpu"]) == 2
+        assert f"{run / name} is a {was}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_run_that_may_not_be_written_is_not_sent_elsewhere(run: Path, number: int) -> None:
+    (problem,) = unwritable(run, OSError(number, os.strerror(number), str(run / "metrics.jsonl"))).problems
+    assert "make it writable, or copy the run" in str(problem.hint) and "--out" not in str(problem.hint)
+    (problem,) = unwritable(run / "new", OSError(number, os.strerror(number), str(run / "new"))).problems
+    assert "--out" in str(problem.hint)

@@ -128,6 +128,8 @@ def locate(recipe: str, out: Path | None, resume: bool) -> tuple[str, Path | Non
                 "--out FOLDER",
             )
         )
+    if resume:
+        RunFolder(given).refuse(resume)
     refuse_damaged(given)
     return str(given / "resolved.toml"), out or given
 

@@ -14,6 +14,8 @@ from toonforge.errors import Problem, RunError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "choose a folder you may write to with --out"
+_HERE = "make it writable, or copy the run's whole folder to a place you may write to, and resume that"
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HINTS = {
     errno.EACCES: _ELSEWHERE,
     errno.EPERM: _ELSEWHERE,
@@ -56,6 +58,8 @@ def unwritable(path: Path, error: OSError) -> RunError:
     full = error.errno in FULL
     again = f"continue: toonforge run {shlex.quote(str(path))} --resume" if _is_run(path) else "run the command again"
     hint = _HINTS.get(error.errno or 0, "see whether the folder can be written")
+    if error.errno in _REFUSED and _is_run(path):
+        hint = _HERE
     if full:
         hint = f"free some space, of which checkpoints of old runs take most, then {again}"
     elif error.errno == errno.EIO:

@@ -27,6 +27,7 @@ from toonforge.runs.data_list import compare_data_list, write_data_list
 from toonforge.runs.described import has_checkpoints, lost, refuse_unknown, unknown
 from toonforge.runs.disk import writing
 from toonforge.runs.fingerprint import Compared, changed_pictures, difference, same
+from toonforge.runs.kinds import refuse_kinds
 from toonforge.runs.leftovers import remove_after
 from toonforge.runs.links import refuse_links
 from toonforge.runs.log import NAME, truncate, write_event, write_events
@@ -86,8 +87,9 @@ class RunFolder:
         )
 
     def _refuse_resuming(self) -> None:
-        refuse_unknown(self.path)
         refuse_links(self.path)
+        refuse_kinds(self.path)
+        refuse_unknown(self.path)
 
     @property
     def lists_data(self) -> bool:
