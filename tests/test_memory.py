@@ -65,8 +65,8 @@ def check(lines: list[dict[str, Any]], first: int) -> None:
 
 
 def test_memory_files_threads_and_processes_stay_flat(tmp_path: Path) -> None:
-    lines = measured(tmp_path, steps=240, every=40, workers=0, processes=1, some=20)
-    check(lines, first=80)
+    lines = measured(tmp_path, steps=140, every=20, workers=0, processes=1, some=20)
+    check(lines, first=60)
 
 
 @pytest.mark.soak
