@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import toonforge
 from tests import tiny
 from tests.fuzz.fuzzed import VALID, fuzzed, outcome
-from tests.fuzz.jsons import changed
+from tests.fuzz.jsons import changed, nested
 from tests.fuzz.mutations import binaries, texts
 from toonforge.errors import RunError
 
@@ -86,7 +86,7 @@ def test_a_header_of_any_content_is_loaded_or_refused(raw: bytes) -> str:
     corpus=[described(DEEP), described(LONG), described(b"[]"), described({**ABOUT, "signals": {"s": "t", "t": "s"}, "translations": {"anime": "G(s)"}}),
             described({**ABOUT, "signals": {f"s{n}": f"G(s{n + 1})" for n in range(2000)}, "translations": {"anime": "G(s0)"}}),
             described({**ABOUT, "signals": {**{f"s{n}": f"cat(s{n + 1}, s{n + 1})" for n in range(90)}, "s90": "photo"}, "translations": {"anime": "G(s0)"}}),
-            described({**ABOUT, "component": {"type": "cyclegan/resnet", "width": 10**9}}), described({**ABOUT, "component": {**ABOUT["component"], "width": 10**9}}),
+            described({**ABOUT, "component": {**ABOUT["component"], "type": nested(700)}}), described({**ABOUT, "component": {"type": "cyclegan/resnet", "width": 10**9}}), described({**ABOUT, "component": {**ABOUT["component"], "width": 10**9}}),
             described({**ABOUT, "component": {"type": "cyclegan/resnet", "blocks": 10**9}}), described({**ABOUT, "component": {"type": "cyclegan/unet", "levels": 10**6}})],
 )  # fmt: skip
 def test_a_description_of_any_content_is_loaded_or_refused(raw: bytes) -> str:

@@ -253,5 +253,7 @@ def network_config(weights: Weights) -> NetworkComponent:
         raise RunError(
             *(attrs.evolve(problem, message=f"{weights.path}: {problem.message}") for problem in error.problems)
         ) from None
+    except RecursionError:
+        raise RunError(Problem(message=f"{weights.path}: what it says of its network is nested too deeply")) from None
     assert isinstance(config, NetworkComponent)
     return config.without_weights()
