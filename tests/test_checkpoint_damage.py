@@ -21,7 +21,7 @@ from tests.test_resume import Notes
 from toonforge import recipe as recipes
 from toonforge.cli import main
 from toonforge.errors import Problem
-from toonforge.files import remove
+from toonforge.files import remove, sync
 from toonforge.runs import inventory
 from toonforge.runs.inventory import Inventory, damage, read_inventory, write_inventory
 from toonforge.runs.metadata import NewerFormatError
@@ -402,7 +402,7 @@ def test_what_a_power_cut_keeps_is_flushed_before_what_names_it(
 
         return wrapped
 
-    monkeypatch.setattr(checkpoint_module, "sync", noted("sync", checkpoint_module.sync))
+    monkeypatch.setattr(checkpoint_module, "sync", noted("sync", sync))
     for name in ("rename", "replace"):
         monkeypatch.setattr(Path, name, noted(name, getattr(Path, name)))
     path = checkpoints.save(4, process.saved())

@@ -202,7 +202,7 @@ def test_what_was_trained_is_saved_before_it_is_told_that_no_batch_comes(error: 
         yield "a batch"
         raise error
 
-    done: list[str] = []
+    done: list[Any] = []
     with pytest.raises(type(error)):
         done.extend(safely(batches(), lambda: done.append("saved")))
     assert done == ["a batch", "saved"]
