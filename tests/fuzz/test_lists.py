@@ -32,7 +32,10 @@ MANIFEST = "".join(
 @fuzzed(
     texts([MANIFEST]),
     short=100,
-    corpus=[b"", b"\n", b"source\n" + b'"' * 10**5, b"a," * 10**5, MANIFEST.encode().replace(b"1234", b"1" * 5000)],
+    corpus=[
+        *(b"", b"\n", b"source\n" + b'"' * 10**5, b"a," * 10**5, MANIFEST.encode().replace(b"1234", b"1" * 5000)),
+        *(MANIFEST.replace(name, f"{out}{name}").encode() for name in ("a.png", "sub/e.png") for out in ("../", "/")),
+    ],
 )
 def test_any_manifest_is_read_or_refused(raw: bytes) -> str:
     with tempfile.TemporaryDirectory() as place:
