@@ -229,7 +229,7 @@ def train(rank: int, folder: Path, hangs: bool, asked: int, count: int) -> None:
 
     try:
         with each.caught():
-            for _ in each.waiting(batches()):
+            for _ in each.waiting(batches(), news=range):
                 done += 1
                 torch.distributed.all_reduce(torch.ones(1))  # as a step does: it waits for the others
         end = "done"

@@ -131,7 +131,9 @@ class Stopping:
             try:
                 while True:
                     batch = reader.next(lambda: self.asked, slow)
-                    told = news(batch) if news is not None and batch is not reader.END else ()  # type: ignore[arg-type]
+                    # Who was asked to stop may have no batch in hand, and has none of what others hear.
+                    here = batch is not reader.END and not self.asked
+                    told = news(batch) if news is not None and here else ()  # type: ignore[arg-type]
                     if self._anyone(told, hear):  # also before the end: all ask equally often
                         raise Stopped
                     if batch is reader.END:
