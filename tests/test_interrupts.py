@@ -225,7 +225,7 @@ PROCESSES = [*RUN, "--processes", "2", "--set", "train.batch_size=2"]
 @pytest.mark.parametrize(
     ("words", "number"),
     [
-        pytest.param(RUN, signal.SIGINT, id="run"),
+        pytest.param(RUN, signal.SIGINT, id="run", marks=pytest.mark.soak),
         pytest.param(PROCESSES, signal.SIGTERM, id="processes"),
         pytest.param(SWEEP, signal.SIGINT, id="sweep"),
         pytest.param(RUN, signal.SIGTERM, id="run-term", marks=pytest.mark.soak),
