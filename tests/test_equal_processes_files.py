@@ -153,7 +153,7 @@ def test_what_belongs_to_processes_is_not_given_to_another_number_of_them(
     assert contents(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize(("was", "now"), [(1, 2), (2, 3)])
+@pytest.mark.parametrize(("was", "now"), [(1, 2), pytest.param(2, 3, marks=pytest.mark.soak)])
 def test_where_nothing_belongs_to_processes_another_number_goes_on(
     tiny: None, tmp_path: Path, was: int, now: int
 ) -> None:
@@ -206,7 +206,7 @@ def watched(rank: int) -> None:
     sys.addaudithook(hook)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_only_the_first_process_writes_shared_files(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
