@@ -125,7 +125,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (driver / "driver.py").write_text(DRIVER, "utf-8")
     before = contents(work)
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV", "TOONFORGE"))},
+        # torch, where it was imported, leaves its own folder for temporary files there.
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTEST", "COV", "TOONFORGE", "TORCH"))
+        },
         "AUDIT_LOG": str(home / "log"),
         "AUDIT_MARKER": MARKER,
         "AUDIT_HOME": str(work),

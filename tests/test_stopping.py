@@ -66,6 +66,7 @@ def test_what_reading_raises_is_raised_where_it_is_waited_for(ours: Stopping) ->
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_first_signal_ends_waiting_for_a_read_that_hangs(ours: Stopping, number: signal.Signals) -> None:
     over = threading.Event()
+    before = signal.signal(number, signal.SIG_DFL)  # the tests may run under nohup, where SIGHUP is ignored
 
     def batches() -> Iterator[int]:
         yield 1
@@ -79,6 +80,7 @@ def test_a_first_signal_ends_waiting_for_a_read_that_hangs(ours: Stopping, numbe
         signal_soon(number)
         with pytest.raises(Stopped):
             next(waiting)
+    signal.signal(number, before)
     assert ours.asked and not over.is_set()
     in_the_end.cancel()
     over.set()

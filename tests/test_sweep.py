@@ -66,14 +66,14 @@ def weights(folder: Path) -> bytes:
 
 
 class Stop:
-    """Asks to stop, as Ctrl-C does, at a step of the first run."""
+    """Asks to stop, as Ctrl-C does, at a step: of any run, or of one."""
 
-    def __init__(self, at: int) -> None:
-        self.at = at
+    def __init__(self, at: int, of: str = "") -> None:
+        self.at, self.of = at, of
 
     @hookimpl
     def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
-        if step.step == self.at:
+        if step.step == self.at and run.folder.name.endswith(self.of):
             signal.raise_signal(signal.SIGINT)
 
 
@@ -264,8 +264,10 @@ def test_a_stopped_sweep_goes_on_to_the_numbers_of_one_in_one_go(recipe: str) ->
     whole = sweep(recipe, grid, "whole", cpu=True)
     rows = sweep(recipe, grid, "cut", cpu=True, listeners=[Stop(at=2)])
     assert [(row.state, row.step) for row in rows] == [("started", 2), ("waiting", 0), ("waiting", 0)]
-    finished_first = sweep(recipe, grid, "cut", resume=True, cpu=True, listeners=[Stop(at=4)])
-    assert finished_first[0].state == "finished"
+    trained_first = sweep(recipe, grid, "cut", resume=True, cpu=True, listeners=[Stop(at=4)])
+    assert (trained_first[0].state, trained_first[0].step) == ("started", 4), "a stop leaves the last grid for later"
+    finished_first = sweep(recipe, grid, "cut", resume=True, cpu=True, listeners=[Stop(at=2, of="seed=1")])
+    assert [(row.state, row.step) for row in finished_first] == [("finished", 4), ("started", 2), ("waiting", 0)]
     before = (Path("cut") / "seed=0" / "metrics.jsonl").stat().st_mtime_ns
     again = sweep(recipe, grid, "cut", resume=True, cpu=True)
     assert (Path("cut") / "seed=0" / "metrics.jsonl").stat().st_mtime_ns == before

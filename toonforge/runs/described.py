@@ -96,7 +96,7 @@ def with_its_recipe(folder: Path) -> str:
     given, before = "RECIPE", "continue with the recipe that the run was begun with"
     if copy.is_file():
         given, before = shlex.quote(str(copy)), "continue with its recipe, and with what was given with --set"
-        extends = _extends(copy)
+        extends = _extends(folder)
         if extends is not None and extends.endswith(".toml") and not (folder / extends).is_file():
             base = "base.toml"
             instead = f'first replace extends = "{extends}" in it by "{base}"' if (folder / base).is_file() else ""
@@ -104,9 +104,9 @@ def with_its_recipe(folder: Path) -> str:
     return f"put it back from a copy, or {before}: toonforge run {given} --out {place} --resume"
 
 
-def _extends(recipe: Path) -> str | None:
+def _extends(folder: Path) -> str | None:
     try:
-        found = tomli.loads(recipe.read_text("utf-8")).get("extends")
-    except (OSError, ValueError):
+        found = tomli.loads(read_text(folder, "recipe.toml")).get("extends")
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, str) else None
