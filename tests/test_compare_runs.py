@@ -23,6 +23,7 @@ from PIL import Image
 from tests.compared_runs import about, edit, make, metrics, without
 from toonforge.cli import main
 from toonforge.errors import RunError
+from toonforge.report import html
 from toonforge.report.compare_curves import charts, curves_of
 from toonforge.report.compare_figure import apart, broken_lines, smoothed
 from toonforge.report.compare_grid import short_labels
@@ -614,7 +615,10 @@ def held(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_second_comparison_replaces_the_first_and_nothing_else(two: list[Path], tmp_path: Path) -> None:
+def test_a_second_comparison_replaces_the_first_and_nothing_else(
+    two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "moment", lambda seconds: "now")  # of which minute a page is
     out = tmp_path / "out"
     first = compare([*two, make(tmp_path / "more")], out)
     assert set(held(out)) == {path.name for path in first.files} | {"comparison.json"}

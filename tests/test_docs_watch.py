@@ -69,7 +69,11 @@ def test_the_page_on_a_runs_folder_names_all_that_lies_in_it(folder: Path) -> No
     (tree,) = re.findall(r"^```text\n(.*?)```", page, re.M | re.S)
     named = set(re.findall(r"^  ([\w.]+)/?(?:  |$)", tree, re.M))
     assert {path.name for path in Path("runs/quick").iterdir()} <= named
-    assert named - {path.name for path in Path("runs/quick").iterdir()} == {"metrics", "evaluations.jsonl", "metrics.jsonl.damaged"}
+    assert named - {path.name for path in Path("runs/quick").iterdir()} == {
+        "metrics",
+        "evaluations.jsonl",
+        "metrics.jsonl.damaged",
+    }
     assert {"best", "latest"} <= {path.name for path in Path("runs/quick/checkpoints").iterdir()}
     strips = json.loads(next(Path("runs/quick/samples").glob("*/strips.json")).read_text("utf-8"))
     keys = {*strips, *strips["translations"][0], *strips["translations"][0]["columns"][0]}
