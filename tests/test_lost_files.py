@@ -18,6 +18,7 @@ from toonforge.errors import RunError
 from toonforge.events import RunInfo
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.recipe.model import Recipe
+from toonforge.runs import log
 from toonforge.runs.described import refuse_damaged, with_its_recipe
 from toonforge.runs.disk import unwritable
 from toonforge.runs.folder import RunFolder
@@ -303,3 +304,11 @@ def test_a_run_that_may_not_be_written_is_not_sent_elsewhere(run: Path, number: 
     assert "make it writable, or copy the run" in str(problem.hint) and "--out" not in str(problem.hint)
     (problem,) = unwritable(run / "new", OSError(number, os.strerror(number), str(run / "new"))).problems
     assert "--out" in str(problem.hint)
+
+
+@pytest.mark.parametrize("left", ["", '{"event": "sta'])
+def test_a_run_that_was_killed_in_its_first_line_has_lost_no_log(tmp_path: Path, left: str) -> None:
+    (tmp_path / log.NAME).write_text(left, "utf-8")
+    assert not log.begun(tmp_path)
+    (tmp_path / log.NAME).write_text("garbage\n" + left, "utf-8")
+    assert log.begun(tmp_path)

@@ -91,6 +91,12 @@ def damage(folder: Path) -> str | None:
     return f"{NAME} is damaged: {lost} of its lines cannot be read" if lost else None
 
 
+def begun(folder: Path) -> bool:
+    """Whether a line was ever written whole: a run that was killed in its first one has lost nothing."""
+    path = folder / NAME
+    return path.is_file() and b"\n" in path.read_bytes()
+
+
 def set_aside(folder: Path) -> Path | None:
     """Copy a log as it is, before what is damaged of it is dropped; returns the copy. None where there is nothing."""
     path = folder / NAME

@@ -111,7 +111,7 @@ class Saving:
         """What cannot be read of the log, which is kept as it is before that is dropped; in words."""
         path = self.folder.path
         lost = log.damage(path) if self.accelerator.is_main_process else None
-        if lost is None or (step <= 0 and not (path / log.NAME).exists()):
+        if lost is None or (step <= 0 and not log.begun(path)):
             return []
         with writing(path):
             aside = log.set_aside(path)
