@@ -24,9 +24,10 @@ from tests.test_checkpoint_formats import a_run
 from toonforge import recipe as recipes
 from toonforge.components import Optimizer, component, param
 from toonforge.errors import RunError
+from toonforge.files import checksum
 from toonforge.ops.image_pool import ImagePool
 from toonforge.runs.folder import RunFolder
-from toonforge.runs.inventory import checksum, damage, read_inventory, write_inventory
+from toonforge.runs.inventory import damage, read_inventory, write_inventory
 from toonforge.runs.metadata import read_metadata
 from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.fitting import misfit

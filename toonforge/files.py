@@ -162,6 +162,15 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def checksum(path: Path) -> str:
+    """SHA-256 of a file's contents, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def remove_partial(folder: Path) -> None:
     """Remove what killed processes left of files that they were writing, as far as that can be removed.
 

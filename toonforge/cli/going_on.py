@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 from pathlib import Path
 
 import attrs
 
 from toonforge.cli.worker import by_torchrun
+from toonforge.runs.described import is_run, resume_command
+from toonforge.runs.inventory import FOLDER
 
 NOTHING_LOST = "stopped before the first step: nothing is lost"
 
@@ -29,18 +29,18 @@ class GoingOn:
     def command(self, more: str = "") -> str:
         """What to type, or to do. `more`: further words of the command."""
         if not by_torchrun():
-            return f"toonforge run {shlex.quote(str(self.folder))} --resume{more}"
+            return resume_command(self.folder) + more
         several = os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]
         return "the same command and --resume" + (", on every machine" if several else "")
 
     def step(self) -> int:
         """Of the newest checkpoint; 0 where there is none."""
-        found = (re.fullmatch(r"step-(\d+)", path.name) for path in (self.folder / "checkpoints").glob("step-*"))
+        found = (FOLDER.match(path.name) for path in (self.folder / "checkpoints").glob("step-*"))
         return max((int(match[1]) for match in found if match is not None), default=0)
 
     def words(self) -> str:
         """From where it goes on and how, as the files tell it now."""
-        if not (self.folder / "resolved.toml").is_file():
+        if not is_run(self.folder):
             return "nothing was trained yet, start it again"
         step = self.step()
         head = f"goes on from step {step}" if step else "without a checkpoint yet, so it goes on from step 0"

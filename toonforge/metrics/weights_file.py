@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -10,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from toonforge.errors import Problem, ToonforgeError
+from toonforge.files import checksum
 
-CHUNK = 1 << 20
 DIGITS = 12
 
 
@@ -28,11 +27,7 @@ def changed_at(path: Path) -> tuple[Path, int, int]:
 
 @lru_cache(maxsize=64)
 def _fingerprint(path: Path, size: int, changed: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()[:DIGITS]
+    return checksum(path)[:DIGITS]
 
 
 def named_file(text: str, key: str, expected: str) -> Path:

@@ -12,6 +12,7 @@ import attrs
 
 from toonforge.errors import Problem, RunError
 from toonforge.report.clock import Clock
+from toonforge.runs.described import is_run
 from toonforge.runs.record import Measurement, Record, read_record
 
 SWEEP = "sweep.json"
@@ -93,7 +94,7 @@ def find_runs(paths: Sequence[str | Path]) -> list[Compared]:
             name=name,
             folder=one.folder,
             # A sweep says what it has planned; every other run is there.
-            record=read_record(one.folder) if one.sweep is None or _is_run(one.folder) else None,
+            record=read_record(one.folder) if one.sweep is None or is_run(one.folder) else None,
             values=one.values if one_sweep else {},
             problem=one.problem,
         )
@@ -147,14 +148,10 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / "resolved.toml").is_file()
-
-
 def _refuse_no_run(path: Path) -> None:
-    if _is_run(path):
+    if is_run(path):
         return
-    inside = sorted(item for item in path.iterdir() if _is_run(item)) if path.is_dir() else []
+    inside = sorted(item for item in path.iterdir() if is_run(item)) if path.is_dir() else []
     hint = None
     if inside:
         hint = f"there are runs in it: toonforge compare {shlex.join(str(item) for item in inside[:3])}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toonforge.report.clock import Clock
 from toonforge.report.html import count, duration, moment, number
+from toonforge.runs.described import resume_command
 from toonforge.runs.record import Record, Warning
 
 SILENT = 600.0
@@ -30,7 +30,7 @@ def state(record: Record, now: float | None = None) -> Mapping[str, Any]:
     now = time.time() if now is None else now
     total = record.starts[-1].total_steps if record.starts else 0
     steps = f"{count(record.step)} of {count(total)} steps" if total else f"{count(record.step)} steps"
-    again = f"Go on with: toonforge run {shlex.quote(str(record.folder))} --resume"
+    again = f"Go on with: {resume_command(record.folder)}"
     if record.end is not None:
         tone, word = ENDS.get(record.end.reason, ("look", record.end.reason))
         told = {

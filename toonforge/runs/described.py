@@ -18,6 +18,16 @@ _ALWAYS = {"name", "data", "train"}
 """In every resolved.toml; the last of them comes late in it."""
 
 
+def is_run(path: Path) -> bool:
+    """Whether a path is the folder of a run."""
+    return (path / NAME).is_file()
+
+
+def resume_command(folder: Path) -> str:
+    """What to type so that a run goes on."""
+    return f"toonforge run {shlex.quote(str(folder))} --resume"
+
+
 def read_resolved(folder: Path) -> dict[str, Any]:
     """A run's recipe as plain data, as far as it goes.
 
@@ -78,7 +88,7 @@ def has_checkpoints(folder: Path) -> bool:
 
 def refuse_unknown(folder: Path) -> None:
     """Raise `RunError` for a folder without a resolved.toml, unless it has checkpoints with which it can go on."""
-    if (folder / NAME).is_file() or has_checkpoints(folder):
+    if is_run(folder) or has_checkpoints(folder):
         return
     begins = not folder.exists() or only_begun(folder) or (folder.is_dir() and not any(folder.iterdir()))
     raise RunError(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from toonforge.errors import Problem, RunError
+from toonforge.runs.described import is_run, resume_command
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _ELSEWHERE = "choose a folder you may write to with --out"
@@ -56,9 +56,9 @@ def room_for(path: Path) -> Iterator[None]:
 def unwritable(path: Path, error: OSError) -> RunError:
     """What the system refused, where, how much room there is, and what to do."""
     full = error.errno in FULL
-    again = f"continue: toonforge run {shlex.quote(str(path))} --resume" if _is_run(path) else "run the command again"
+    again = f"continue: {resume_command(path)}" if is_run(path) else "run the command again"
     hint = _HINTS.get(error.errno or 0, "see whether the folder can be written")
-    if error.errno in _REFUSED and _is_run(path):
+    if error.errno in _REFUSED and is_run(path):
         hint = _HERE
     if full:
         hint = f"free some space, of which checkpoints of old runs take most, then {again}"
@@ -72,10 +72,6 @@ def unwritable(path: Path, error: OSError) -> RunError:
             hint=hint,
         )
     )
-
-
-def _is_run(path: Path) -> bool:
-    return (path / "resolved.toml").is_file()
 
 
 def _file(path: Path, error: OSError) -> str:

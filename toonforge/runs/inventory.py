@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 
 from toonforge.errors import Problem, RunError
+from toonforge.files import checksum
 from toonforge.runs.metadata import NEEDS, refuse_newer
 from toonforge.runs.reading import LARGEST, shallow
 
@@ -169,12 +170,3 @@ def _no_file(path: Path) -> str | None:
     if stat.S_ISREG(mode):
         return None
     return "is a link" if stat.S_ISLNK(mode) else "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file's contents, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from toonforge.report.compared import Compared
+from toonforge.runs.described import is_run
 from toonforge.runs.record import read_record
 from toonforge.sweeps.plan import PlannedRun
 
@@ -43,13 +44,13 @@ class Row:
 
 def read_run(run: PlannedRun, folder: Path, problem: str | None = None) -> Compared:
     """A run as a comparison takes it. `problem`: why its last start failed, if it did."""
-    record = read_record(folder) if (folder / "resolved.toml").is_file() else None
+    record = read_record(folder) if is_run(folder) else None
     return Compared(name=run.name, folder=folder, record=record, values=run.values, problem=problem)
 
 
 def state_of(folder: Path) -> str:
     """ "finished", "started" or "waiting", by what lies in the run's folder."""
-    if not (folder / "resolved.toml").is_file():
+    if not is_run(folder):
         return "waiting"
     return "finished" if read_record(folder).state == "finished" else "started"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from toonforge.components import ImageSource
 from toonforge.data.loader import Batch, TrainLoader
 from toonforge.errors import DataError, RunError
 from toonforge.recipe.model import Train
+from toonforge.runs.described import resume_command
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -32,7 +32,7 @@ def loader_of(
         parts=train.accumulate,
         workers=train.workers,
         pin_memory=accelerator.device.type == "cuda",
-        resume=f"toonforge run {shlex.quote(str(folder))} --resume",
+        resume=resume_command(folder),
     )
 
 

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from toonforge.errors import Problem, RunError
-from toonforge.files import remove, remove_partial, sync, write_atomic
-from toonforge.runs.inventory import FOLDER, Inventory, checksum, damage, read_inventory, write_inventory
+from toonforge.files import checksum, remove, remove_partial, sync, write_atomic
+from toonforge.runs.inventory import FOLDER, Inventory, damage, read_inventory, write_inventory
 from toonforge.runs.metadata import NEEDS, read_metadata
 from toonforge.train.fitting import misfit
 from toonforge.train.own import buffers_file, differing_buffers, memory_file, owners, put_buffers

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 from toonforge.errors import Problem, RunError
 from toonforge.memory import done_at, is_out_of_memory
 from toonforge.recipe.model import Recipe
+from toonforge.runs.described import resume_command
 
 LONGEST = 200
 """Characters of the error that are said."""
@@ -70,7 +70,7 @@ def _sizes(recipe: Recipe) -> str:
 
 def _hint(what: str, recipe: Recipe, folder: Path, device: str, step: int | None) -> str:
     train = recipe.train
-    go_on = f"toonforge run {shlex.quote(str(folder))} --resume" if step else ""
+    go_on = resume_command(folder) if step else ""
     settings, anew, words = list[str](), list[str](), "go on"
     parts = next_parts(train.batch_size, train.accumulate, train.processes)
     if what in ("measuring", "drawing"):

@@ -15,6 +15,7 @@ from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.report import Report
 from toonforge.recipe.scope import signal_order
+from toonforge.runs.described import is_run
 from toonforge.runs.inventory import FOLDER, NAME, damage
 from toonforge.runs.metadata import no_weights_file, read_metadata
 
@@ -89,7 +90,7 @@ def choose_checkpoint(path: Path, checkpoint: str | int | None = None) -> Chosen
         raise RunError(Problem(message=f"{path} is not there", expected=PLACES, hint=did_you_mean(path.name, near)))
     home = next((folder for folder in (path / "checkpoints", path) if _is_home(folder)), None)
     if home is None:
-        if checkpoint is not None and not (path / "resolved.toml").is_file():
+        if checkpoint is not None and not is_run(path):
             raise _no_choice(path, checkpoint)
         return Chosen(folder=path, step=_step(path))
     if checkpoint is None:
@@ -185,7 +186,7 @@ def find_weights(path: Path, checkpoint: str | int | None = None) -> tuple[Chose
             Problem(
                 message=f"{path} holds no weights",
                 expected=PLACES,
-                hint="the run may have no checkpoint yet" if (path / "resolved.toml").is_file() else None,
+                hint="the run may have no checkpoint yet" if is_run(path) else None,
             )
         )
     return chosen, [preferred(chosen.folder, name) for name in sorted(names)]

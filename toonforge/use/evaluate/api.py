@@ -10,6 +10,7 @@ from typing import Any
 from toonforge.data.reading.picture import shown
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
+from toonforge.runs.described import is_run
 from toonforge.use.evaluate.beside import plan_beside
 from toonforge.use.evaluate.folders import plan_folders
 from toonforge.use.evaluate.metrics import Asked
@@ -111,11 +112,6 @@ def plan(
     return plan_beside(
         trained, reference, input, asked, part=part, domain=to, pairs=pairs, features=features, size=size
     )
-
-
-def is_run(path: Path) -> bool:
-    """Whether a path is the folder of a run."""
-    return (path / "resolved.toml").is_file()
 
 
 def _refuse_runs(generated: Path, reference: Path | None, input: Path | None) -> None:
