@@ -23,13 +23,12 @@ import numpy as np
 import torch
 
 import toonforge
+from toonforge import recipe as recipes
 from toonforge.components import ImageSource, changed
 from toonforge.data.filters.cartoonize import cartoonize
 from toonforge.data.transforms import normalised, to_pictures, to_tensor
 from toonforge.metrics.extractor import lite0
-from toonforge.recipe import load
 from toonforge.train.trainer import train
-from toonforge.use.model import load_model
 
 Features = np.ndarray[Any, Any]
 
@@ -62,7 +61,7 @@ def features(pictures: list[torch.Tensor]) -> Features:
 def one_fold(recipe_path: str, fold: int, folds: int, seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     """Train without the fold (unless done already) and give the features of its held-out pictures."""
     done = folder / f"fold{fold}-seed{seed}.json"
-    recipe = load(recipe_path, [f"data.folds={folds}", f"data.fold={fold}", f"train.seed={seed}", *overrides])
+    recipe = recipes.load(recipe_path, [f"data.folds={folds}", f"data.fold={fold}", f"train.seed={seed}", *overrides])
     recipe = changed(recipe, metrics={})
     run = folder / f"fold{fold}-seed{seed}"
     if not done.is_file():
@@ -72,7 +71,7 @@ def one_fold(recipe_path: str, fold: int, folds: int, seed: int, folder: Path, o
             raise SystemExit(130)
         done.write_text(json.dumps({"seconds": time.perf_counter() - began}))
         print(f"fold {fold}, seed {seed}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    model = load_model(run)
+    model = toonforge.load(run)
     pictures = recipe.data.build("validation")
     photos = all_of(pictures, "photo")
     cutouts = all_of(

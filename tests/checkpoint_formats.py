@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tests import tiny
 from toonforge import recipe as recipes
 from toonforge.train.trainer import Trainer, train
-from toonforge.use.model import load_model
+from toonforge.use.model import load
 
 HOME = Path(__file__).parent / "data/checkpoints"
 RECIPE = HOME / "run.toml"
@@ -57,7 +57,7 @@ def sums(checkpoint: Path) -> dict[str, float]:
 def translated(run: Path) -> float:
     """The mean of what the latest checkpoint makes of a slope of grey."""
     slope = torch.linspace(-1, 1, 64).view(1, 1, 8, 8).expand(1, 3, 8, 8)
-    return round(float(load_model(run, checkpoint="latest", cpu=True)(slope).mean()), 6)
+    return round(float(load(run, checkpoint="latest", cpu=True)(slope).mean()), 6)
 
 
 if __name__ == "__main__":

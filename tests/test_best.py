@@ -30,7 +30,7 @@ from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.saving import Saving
 from toonforge.train.telling import Telling
 from toonforge.train.trainer import train
-from toonforge.use.model import load_model
+from toonforge.use.model import load
 
 RECIPE = """
 name = "small"
@@ -243,7 +243,7 @@ def test_the_best_weights_are_those_that_were_measured(tiny: None, tmp_path: Pat
     """The checkpoint of the best step gives, used, the number that made it the best: the average's, not the network's."""
     finished = train(recipe(6), folder=tmp_path / "run", cpu=True)
     assert finished.best is not None
-    model = load_model(tmp_path / "run", checkpoint="best", cpu=True)
+    model = load(tmp_path / "run", checkpoint="best", cpu=True)
     source = TinySource({"photo": ("photo",)}, 3, 16)
     pictures = torch.stack([normalised(source.item("photo", index, None)["photo"]) for index in range(3)])
     assert model.step == finished.best.step

@@ -31,9 +31,10 @@ from toonforge.runs.inventory import damage, read_inventory, write_inventory
 from toonforge.runs.metadata import read_metadata
 from toonforge.train.checkpoint import Checkpoints
 from toonforge.train.fitting import misfit
-from toonforge.train.saved import Saved, write_tensors
+from toonforge.train.saved import Saved
 from toonforge.train.state import Memory, Optimizers
 from toonforge.train.trainer import Trainer
+from toonforge.weights.tensors import write_tensors
 
 NEWEST = HOME / "format-2/checkpoints/step-000004"
 ADAM = "optimizer.train.G.safetensors"

@@ -14,7 +14,7 @@ from toonforge.errors import ToonforgeError
 from toonforge.report.state import state
 from toonforge.runs.record import read_record
 from toonforge.use.evaluate.api import evaluate
-from toonforge.use.weights import find_weights
+from toonforge.weights.chosen import find_weights
 
 
 def words_after(text: str, verb: str) -> list[str]:

@@ -24,7 +24,7 @@ from toonforge.errors import RunError, ToonforgeError
 from toonforge.nn.weights import read_state
 from toonforge.recipe import component_from_data
 from toonforge.recipe.expr import Expr
-from toonforge.use.model import load_model, load_networks
+from toonforge.use.model import load, load_networks
 from toonforge.use.sizes import refuse_absurd_values
 
 tiny.register()
@@ -95,7 +95,7 @@ def test_packaged_weights_are_not_loaded_only_to_be_replaced(tmp_path: Path, mon
 def test_only_registered_networks_are_built(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     save(tmp_path, "G", {**about("G", {"anime": "G(photo)"}), **change})
     with pytest.raises(ToonforgeError, match=message):
-        load_model(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_expressions_of_a_file_are_calls_of_ops_and_networks(tmp_path: Path, exp
     for metadata in (about("G", {"anime": expression}), about("G", {"anime": "G(s)"}, {"s": expression})):
         save(tmp_path, "G", metadata)
         with pytest.raises(RunError):
-            load_model(tmp_path)
+            load(tmp_path)
 
 
 def test_a_file_says_which_network_it_is_and_never_which_file(tmp_path: Path) -> None:
     """A name with a path in it is a name: nothing is looked for or written there."""
     save(tmp_path / "model", "G", {**about("../../evil", {"anime": "G(photo)"})})
     with pytest.raises(RunError, match="offers no translation"):
-        load_model(tmp_path / "model")
+        load(tmp_path / "model")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["G.safetensors", "model"]
 
 
@@ -155,7 +155,7 @@ def test_a_translation_of_absurd_size_is_refused_before_it_is_computed(
 ) -> None:
     signals = {f"s{n + 1}": f"cat(s{n}, s{n})" for n in range(40)}
     save(tmp_path, "G", about("G", {"anime": expression}, {"s0": "G(photo)", **signals}))
-    model = load_model(tmp_path)
+    model = load(tmp_path)
     monkeypatch.setattr(torch, "cat", lambda *_, **__: pytest.fail("it was computed"))
     with pytest.raises(RunError, match="cannot be computed of a picture of 32x32 pixels") as refusal:
         model(torch.zeros(1, 3, 32, 32))
@@ -207,11 +207,11 @@ def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path: Path) -> N
         text = json.dumps({**header, "__metadata__": {"toonforge": json.dumps(about("G", {"a": "G(x)"}))}}).encode()
         (tmp_path / "G.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
         with pytest.raises(RunError, match="no weights file"):
-            load_model(tmp_path)
+            load(tmp_path)
     for size in (2**63, 2**40, 0):
         (tmp_path / "G.safetensors").write_bytes(size.to_bytes(8, "little") + b"{}")
         with pytest.raises(RunError, match="no weights file"):
-            load_model(tmp_path)
+            load(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
@@ -219,7 +219,7 @@ def test_a_pipe_in_the_place_of_weights_is_not_waited_for(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "G.safetensors")
     for path in (tmp_path, tmp_path / "G.safetensors"):
         with pytest.raises(RunError):
-            load_model(path)
+            load(path)
 
 
 # -- pickles --------------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from tests import test_use_translate
 from toonforge.cli import main
 from toonforge.errors import RunError
-from toonforge.use.model import load_model, load_networks
-from toonforge.use.weights import choose_checkpoint
+from toonforge.use.model import load, load_networks
+from toonforge.weights.chosen import choose_checkpoint
 
 STEPS = {100: 0.1, 300: 0.3, 1000000: 0.9}
 """Step -> the one weight of its network, by which the tests tell whose it is."""
@@ -49,18 +49,18 @@ def keep_best(run: Path, step: int = 300) -> None:
 
 def scale(path: Path, **options: Any) -> float:
     x = torch.full((1, 3, 2, 2), 0.5)
-    return round(float(-load_model(path, **options)(x).mean()) / 0.5, 4)
+    return round(float(-load(path, **options)(x).mean()) / 0.5, 4)
 
 
 def test_without_a_best_checkpoint_the_latest_is_used(run: Path) -> None:
     assert scale(run) == 0.9
-    assert (load_model(run).step, load_model(run).checkpoint.name) == (1000000, "latest")
+    assert (load(run).step, load(run).checkpoint.name) == (1000000, "latest")
 
 
 def test_the_best_checkpoint_is_used_where_the_run_keeps_one(run: Path) -> None:
     keep_best(run)
     assert scale(run) == scale(run / "checkpoints") == 0.3
-    assert (load_model(run).step, load_model(run).checkpoint.name) == (300, "best")
+    assert (load(run).step, load(run).checkpoint.name) == (300, "best")
 
 
 @pytest.mark.parametrize(("checkpoint", "expected"), [("latest", 0.9), ("best", 0.3), (100, 0.1), ("000300", 0.3)])
@@ -88,37 +88,37 @@ def test_a_long_list_of_checkpoints_is_shortened(run: Path) -> None:
 
 def test_no_best_checkpoint_is_told_so_and_how_to_keep_one(run: Path) -> None:
     with pytest.raises(RunError, match=r"has no best checkpoint[\s\S]*train\.metrics\.best"):
-        load_model(run, checkpoint="best")
+        load(run, checkpoint="best")
 
 
 @pytest.mark.parametrize("text", ["step-000200", "../../elsewhere", "", "step-000100/G.safetensors", "."])
 def test_a_name_file_that_names_no_checkpoint_is_a_clear_error(run: Path, text: str) -> None:
     (run / "checkpoints/best").write_text(text, "utf-8")
     with pytest.raises(RunError, match=r"best names no checkpoint"):
-        load_model(run)
+        load(run)
     assert scale(run, checkpoint="latest") == 0.9
 
 
 def test_where_there_is_one_checkpoint_only_none_can_be_chosen(run: Path) -> None:
     one = run / "checkpoints/step-000100"
     assert scale(one) == scale(one / "G.safetensors") == 0.1
-    assert load_model(one).step == load_model(one / "G.safetensors").step == 100
+    assert load(one).step == load(one / "G.safetensors").step == 100
     for path in (one, one / "G.safetensors"):
         with pytest.raises(RunError, match="no checkpoint to choose"):
-            load_model(path, checkpoint="best")
+            load(path, checkpoint="best")
 
 
 def test_weights_copied_elsewhere_have_no_step(run: Path, tmp_path: Path) -> None:
     save(tmp_path / "copied", "G", 0.7)
     assert scale(tmp_path / "copied") == 0.7
-    assert load_model(tmp_path / "copied").step is None
+    assert load(tmp_path / "copied").step is None
 
 
 def test_a_run_without_checkpoints_is_told_so_whatever_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "resolved.toml").write_text("", "utf-8")
     for checkpoint in (None, "best", 3):
         with pytest.raises(RunError, match="no checkpoint yet"):
-            load_model(tmp_path, checkpoint=checkpoint)
+            load(tmp_path, checkpoint=checkpoint)
 
 
 def weight(module: Any) -> float:

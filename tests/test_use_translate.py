@@ -19,7 +19,7 @@ from toonforge.cli import main
 from toonforge.components import Generator, Shape, component
 from toonforge.errors import RunError
 from toonforge.registry import Provenance
-from toonforge.use.model import load_model
+from toonforge.use.model import load
 from toonforge.use.translate import Job, plan, translate_file
 
 
@@ -94,7 +94,7 @@ def pixels(path: Path) -> np.ndarray[Any, Any]:
 
 def test_every_pixel_of_a_picture_is_translated(run: Path, tmp_path: Path) -> None:
     source = picture(tmp_path / "in.png")
-    translate_file(load_model(run), Job(source, tmp_path / "out.png"))
+    translate_file(load(run), Job(source, tmp_path / "out.png"))
     assert np.array_equal(pixels(tmp_path / "out.png"), 255 - pixels(source))
 
 
@@ -107,7 +107,7 @@ def test_a_run_a_checkpoint_and_a_weights_file_are_models(run: Path, where: str)
         "checkpoint": checkpoint,
         "file": checkpoint / "G.safetensors",
     }
-    model = load_model(path[where])
+    model = load(path[where])
     x = torch.rand(1, 3, 8, 8)
     assert torch.equal(model(x, "anime"), -x)
     assert list(model.translations) == (["anime"] if where == "file" else ["anime", "photo"])
@@ -115,20 +115,20 @@ def test_a_run_a_checkpoint_and_a_weights_file_are_models(run: Path, where: str)
 
 def test_a_translation_may_take_several_networks_and_drops_what_training_alone_wants(run: Path) -> None:
     x = torch.rand(1, 3, 8, 8)
-    assert torch.equal(load_model(run)(x, "photo"), x)
+    assert torch.equal(load(run)(x, "photo"), x)
 
 
 def test_signals_are_followed(tmp_path: Path) -> None:
     save(tmp_path, "G", about("G", {"anime": "fake"}, {"fake": "G(photo)"}))
     x = torch.rand(1, 3, 8, 8)
-    assert torch.equal(load_model(tmp_path)(x), -x)
+    assert torch.equal(load(tmp_path)(x), -x)
 
 
 def test_moving_averages_are_preferred(run: Path) -> None:
     checkpoint = run / "checkpoints" / "step-000500"
     save(checkpoint, "G.ema", about("G", {"anime": "G(photo)"}), scale=0.5)
     x = torch.rand(1, 3, 8, 8)
-    assert torch.equal(load_model(run)(x, "anime"), -x * 0.5)
+    assert torch.equal(load(run)(x, "anime"), -x * 0.5)
 
 
 def test_what_is_no_model_is_told_so(run: Path, tmp_path: Path) -> None:
@@ -151,16 +151,16 @@ def test_what_is_no_model_is_told_so(run: Path, tmp_path: Path) -> None:
         "misfit": "does not fit",
     }.items():
         with pytest.raises(RunError, match=said):
-            load_model(tmp_path / name)
+            load(tmp_path / name)
     with pytest.raises(RunError, match="does not translate"):
-        load_model(run)(torch.zeros(1, 3, 8, 8), "foto")
+        load(run)(torch.zeros(1, 3, 8, 8), "foto")
 
 
 def test_orientation_is_applied_once(run: Path, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     source = picture(tmp_path / "in.jpg", (48, 16), exif=exif, quality=95)
-    translate_file(load_model(run), Job(source, tmp_path / "out.jpg"))
+    translate_file(load(run), Job(source, tmp_path / "out.jpg"))
     with Image.open(tmp_path / "out.jpg") as image:
         assert image.size == (16, 48)
         assert 0x0112 not in image.getexif()
@@ -168,16 +168,16 @@ def test_orientation_is_applied_once(run: Path, tmp_path: Path) -> None:
 
 def test_transparency_is_kept(run: Path, tmp_path: Path) -> None:
     source = picture(tmp_path / "in.png", mode="RGBA")
-    translate_file(load_model(run), Job(source, tmp_path / "out.png"))
+    translate_file(load(run), Job(source, tmp_path / "out.png"))
     assert np.array_equal(pixels(tmp_path / "out.png")[..., 3], pixels(source)[..., 3])
-    translate_file(load_model(run), Job(source, tmp_path / "out.jpg"))
+    translate_file(load(run), Job(source, tmp_path / "out.jpg"))
     assert pixels(tmp_path / "out.jpg").shape[-1] == 3
 
 
 def test_the_colour_profile_is_kept(run: Path, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     source = picture(tmp_path / "in.png", icc_profile=profile)
-    translate_file(load_model(run), Job(source, tmp_path / "out.jpg"))
+    translate_file(load(run), Job(source, tmp_path / "out.jpg"))
     with Image.open(tmp_path / "out.jpg") as image:
         assert image.info["icc_profile"] == profile
 
@@ -186,7 +186,7 @@ def test_the_colour_profile_is_kept(run: Path, tmp_path: Path) -> None:
 def test_pictures_of_every_mode_keep_their_size(run: Path, tmp_path: Path, mode: str) -> None:
     source = tmp_path / ("in.tif" if mode == "CMYK" else "in.png")
     Image.new(mode, (33, 21)).save(source)
-    translate_file(load_model(run), Job(source, tmp_path / "out.png"))
+    translate_file(load(run), Job(source, tmp_path / "out.png"))
     with Image.open(tmp_path / "out.png") as image:
         assert image.size == (33, 21)
 
@@ -194,7 +194,7 @@ def test_pictures_of_every_mode_keep_their_size(run: Path, tmp_path: Path, mode:
 @pytest.mark.parametrize("size", [(1, 1), (7, 1000), (1000, 7)])
 def test_pictures_of_any_size_keep_it(run: Path, tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("RGB", size).save(tmp_path / "in.png")
-    translate_file(load_model(run), Job(tmp_path / "in.png", tmp_path / "out.png"))
+    translate_file(load(run), Job(tmp_path / "in.png", tmp_path / "out.png"))
     with Image.open(tmp_path / "out.png") as image:
         assert image.size == size
 
@@ -262,9 +262,9 @@ def test_hostile_descriptions_are_clean_errors(tmp_path: Path, description: str)
     from safetensors.numpy import save_file
 
     from toonforge.errors import RunError
-    from toonforge.use.model import load_model
+    from toonforge.use.model import load
 
     path = tmp_path / "G.safetensors"
     save_file({"weight": np.zeros(2, np.float32)}, path, {"toonforge": description})
     with pytest.raises(RunError):
-        load_model(path)
+        load(path)

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         generators,
         losses,
         metrics,
+        models,
         networks,
         ops,
         optimizers,
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
     from toonforge.report.page import write_report
     from toonforge.sweeps.api import sweep
     from toonforge.use.evaluate import evaluate
-    from toonforge.use.model import load_model
+    from toonforge.use.model import load
 
 __version__ = "0.1.0"
 
@@ -83,6 +84,7 @@ _REGISTRIES = (
     "optimizers",
     "schedules",
     "recipes",
+    "models",
 )
 _COMPONENTS = (
     "Component",
@@ -124,7 +126,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "load_recipe": ("toonforge.recipe", "load"),
     "run": ("toonforge.api", "run"),
     "sweep": ("toonforge.sweeps.api", "sweep"),
-    "load_model": ("toonforge.use.model", "load_model"),
+    "load": ("toonforge.use.model", "load"),
     "evaluate": ("toonforge.use.evaluate", "evaluate"),
     "write_report": ("toonforge.report.page", "write_report"),
     "compare": ("toonforge.report.comparison", "compare"),
@@ -140,10 +142,11 @@ __all__ = [
     "optimizers",
     "schedules",
     "recipes",
+    "models",
     "load_recipe",
     "run",
     "sweep",
-    "load_model",
+    "load",
     "evaluate",
     "write_report",
     "compare",

@@ -30,6 +30,7 @@ ops: Registry[Op] = plugins.registries["ops"]
 optimizers: Registry[Optimizer] = plugins.registries["optimizers"]
 schedules: Registry[Schedule] = plugins.registries["schedules"]
 recipes: Registry[Any] = plugins.recipes
+models: Registry[Any] = plugins.models
 
 
 def block(names: Iterable[str]) -> None:

@@ -48,7 +48,7 @@ def loaded(raw: bytes) -> str:
         path.write_bytes(raw)
 
         def load() -> None:
-            model = toonforge.load_model(path, cpu=True)
+            model = toonforge.load(path, cpu=True)
             output = model(torch.zeros(1, 3, 8, 8))
             assert output.shape == (1, 3, 8, 8)
 
@@ -128,7 +128,7 @@ def test_a_checkpoint_of_any_files_is_loaded_or_refused(files: dict[str, bytes])
     with tempfile.TemporaryDirectory() as place:
         for name, raw in files.items():
             (Path(place) / name).write_bytes(raw)
-        return outcome(lambda: toonforge.load_model(place, cpu=True)(torch.zeros(1, 3, 8, 8)), RunError)
+        return outcome(lambda: toonforge.load(place, cpu=True)(torch.zeros(1, 3, 8, 8)), RunError)
 
 
 def test_the_file_that_is_changed_is_valid() -> None:

@@ -12,7 +12,7 @@ VERBS: Mapping[str, str] = {
     "run": "Train a recipe.",
     "sweep": "Train a grid of overrides, and compare the runs.",
     "check": "Check recipes without training.",
-    "list": "List components and recipes.",
+    "list": "List components, recipes and models.",
     "show": "Explain a component or a recipe.",
     "data": "Make a data set of films and folders of pictures.",
     "translate": "Translate pictures with a trained run.",

@@ -15,18 +15,18 @@ from toonforge.registry import Registry, singular
 
 
 def kinds() -> dict[str, Registry[Any]]:
-    """Every registry by its name, recipes last."""
-    return {**registries.plugins.registries, "recipes": registries.recipes}
+    """Every registry by its name, recipes and models last."""
+    return {**registries.plugins.registries, **registries.plugins.files}
 
 
 @click.command()
 @click.argument("kind", required=False)
 @click.argument("pattern", required=False)
 def command(kind: str | None, pattern: str | None) -> None:
-    """List components and recipes with one line each, below the package that supplies them.
+    """List components, recipes and models with one line each, below the package that supplies them.
 
-    KIND is one of generators, discriminators, networks, losses, datasets, metrics, ops, optimizers, schedules, recipes;
-    all are listed when it is left out. PATTERN narrows by name and may hold * and ?.
+    KIND is one of generators, discriminators, networks, losses, datasets, metrics, ops, optimizers, schedules, recipes,
+    models; all are listed when it is left out. PATTERN narrows by name and may hold * and ?.
 
     \b
     Examples:
@@ -64,8 +64,19 @@ def command(kind: str | None, pattern: str | None) -> None:
 
 
 def line_about(item: Any) -> str:
-    """What a component's docstring or a recipe's opening comment says, in one line."""
+    """What a component's docstring, a recipe's opening comment or a model's card says, in one line."""
+    if isinstance(item, str | Path) and Path(item).suffix != ".toml":
+        return _title(Path(item))
     if isinstance(item, str | Path):
         first = Path(item).read_text("utf-8").split("\n", 1)[0]
         return first.lstrip("#").strip() if first.startswith("#") else ""
     return summary(item)
+
+
+def _title(model: Path) -> str:
+    from toonforge.weights.described import read_weights
+
+    try:
+        return read_weights(model)[0].card.get("title", "")
+    except ToonforgeError as error:
+        return error.problems[0].message

@@ -60,14 +60,15 @@ def command(
         raise RunError(*(Problem(message=f"{path} is not there", expected="a picture or a folder") for path in absent))
     jobs = plan(inputs, out, force)
 
-    from toonforge.use.weights import find_weights
+    from toonforge.weights.chosen import find_weights
+    from toonforge.weights.named import find_model
 
     # Asked before torch is imported, which takes seconds.
-    find_weights(model, checkpoint)
+    find_weights(find_model(model), checkpoint)
 
-    from toonforge.use.model import load_model
+    from toonforge.use.model import load
 
-    loaded = load_model(model, checkpoint=checkpoint, cpu=cpu)
+    loaded = load(model, checkpoint=checkpoint, cpu=cpu)
     failed = 0
     for number, outcome in enumerate(translate(loaded, jobs, target), 1):
         if outcome.problem is None:

@@ -92,6 +92,15 @@ def toonforge_recipes() -> Mapping[str, Path]:
 
 
 @hookspec
+def toonforge_models() -> Mapping[str, Path]:
+    """Trained models by name, each one model file; `toonforge translate namespace/name` takes them.
+
+    Where no other installed model is called so, the name alone is enough.
+    """
+    return {}
+
+
+@hookspec
 def toonforge_commands() -> Mapping[str, Any]:
     """Extra verbs of the command line: click commands by name."""
     return {}

@@ -19,6 +19,8 @@ from toonforge.names import did_you_mean, is_component_name
 from toonforge.plugins import hookspecs
 from toonforge.registry import Provenance, Registry, singular
 
+FILES = ("recipes", "models")
+"""What plugins supply as files, by name."""
 GROUP = "toonforge"
 CORE = "toonforge"
 KNOWN_PLUGINS: Mapping[str, str] = {
@@ -123,7 +125,10 @@ class Plugins:
         self.registries: dict[str, Registry[Any]] = {
             kind: Registry(kind, load=self.load, explain=partial(self.explain, kind=kind)) for kind in KINDS
         }
-        self.recipes: Registry[Any] = Registry("recipes", load=self.load, explain=partial(self.explain, kind="recipes"))
+        self.files: dict[str, Registry[Any]] = {
+            kind: Registry(kind, load=self.load, explain=partial(self.explain, kind=kind)) for kind in FILES
+        }
+        self.recipes, self.models = (self.files[kind] for kind in FILES)
         self.commands: dict[str, tuple[Any, Provenance]] = {}
         self._loaded = False
 
@@ -206,7 +211,7 @@ class Plugins:
 
     def _hooks_are_marked(self, plugin: Any) -> None:
         """A function that is named as a hook and not marked as one would be passed over in silence."""
-        for kind in (*KINDS, "recipes", "commands"):
+        for kind in (*KINDS, *FILES, "commands"):
             hook = f"toonforge_{kind}"
             if callable(getattr(plugin, hook, None)) and self.manager.parse_hookimpl_opts(plugin, hook) is None:
                 raise PluginError(f"{hook} is not marked with @hookimpl")
@@ -215,7 +220,7 @@ class Plugins:
         """Ask one plugin for what it supplies, check all of it, then register all of it."""
         others = [p for p in self.manager.get_plugins() if p is not self.manager.get_plugin(record.name)]
         supplies: dict[str, dict[str, Any]] = {}
-        for kind in (*KINDS, "recipes", "commands"):
+        for kind in (*KINDS, *FILES, "commands"):
             hook = self.manager.subset_hook_caller(f"toonforge_{kind}", others)
             items: dict[str, Any] = {}
             for mapping in hook():
@@ -230,8 +235,8 @@ class Plugins:
             for name, value in items.items():
                 if kind == "commands":
                     self.commands[name.removeprefix(namespace)] = (value, record.provenance)
-                elif kind == "recipes":
-                    self.recipes.add(name, value, record.provenance)
+                elif kind in FILES:
+                    self.files[kind].add(name, value, record.provenance)
                 else:
                     self.registries[kind].add(name, value, record.provenance)
         return supplies
@@ -246,9 +251,9 @@ class Plugins:
         return part
 
     def _fits(self, kind: str, name: str, value: object) -> None:
-        if kind == "recipes":
+        if kind in FILES:
             if not isinstance(value, Path | str):
-                raise PluginError(f"recipe {name!r} is {type(value).__name__}, expected a path")
+                raise PluginError(f"{singular(kind)} {name!r} is {type(value).__name__}, expected a path")
         elif kind == "commands":
             if name.rsplit("/")[-1] in self.commands:
                 other = self.commands[name.rsplit("/")[-1]][1]
@@ -281,7 +286,7 @@ class Plugins:
             return (
                 f"install {supplier}, which supplies it: in a checkout of toonforge, pip install ./plugins/{namespace}"
             )
-        registries = {**self.registries, "recipes": self.recipes}
+        registries = {**self.registries, **self.files}
         names = [known for each, registry in registries.items() if kind in (None, each) for known in registry]
         return f"no plugin {namespace!r} is installed; {did_you_mean(name, names) or 'see: toonforge plugins'}"
 

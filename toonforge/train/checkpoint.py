@@ -22,8 +22,9 @@ from toonforge.runs.inventory import FOLDER, Inventory, damage, read_inventory, 
 from toonforge.runs.metadata import NEEDS, read_metadata
 from toonforge.train.fitting import misfit
 from toonforge.train.own import buffers_file, differing_buffers, memory_file, owners, put_buffers
-from toonforge.train.saved import Saved, write_tensors
+from toonforge.train.saved import Saved
 from toonforge.train.state import load_optimizer, optimizer_tensors
+from toonforge.weights.tensors import write_tensors
 
 _PARTIAL, _OLD, _GONE = ".partial-", ".old-", ".removed-"
 """Before a folder's name: while it is written; while its successor takes its place; while it is removed."""

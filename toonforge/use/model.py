@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from toonforge import registries
 from toonforge.components import NetworkComponent
-from toonforge.errors import Problem, RecipeError, RunError, ToonforgeError
+from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
-from toonforge.use.fitting import does_not_fit, refuse_other_shapes
+from toonforge.use.look import AS_IT_IS, Look
 from toonforge.use.sizes import refuse_absurd_values
-from toonforge.use.weights import Chosen, Weights, find_weights, preferred, read_weights, refuse_damaged
+from toonforge.use.values import as_batch, like
+from toonforge.weights.chosen import Chosen, find_weights, preferred, refuse_damaged
+from toonforge.weights.described import Weights, read_weights
+from toonforge.weights.named import find_model
+from toonforge.weights.network import build_network, network_config
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.inference import Inference
 
-NETWORKS = ("generators", "discriminators", "networks")
-"""Registries of components that weights belong to."""
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -39,6 +42,7 @@ class Model:
         device: where the networks are.
         checkpoint: which of the run's checkpoints they are of.
         configs: of the networks.
+        card: what its makers say of it, where it is one file: title, description, license, …
     """
 
     recipe: str
@@ -48,28 +52,62 @@ class Model:
     inference: Inference
     checkpoint: Chosen
     configs: Mapping[str, NetworkComponent]
+    card: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def step(self) -> int | None:
         """How many steps the networks were trained; None where their files lie outside a run."""
         return self.checkpoint.step
 
-    def choose(self, target: str | None) -> Expr:
+    def choose(self, to: str | None) -> Expr:
         """The translation to a domain, the first one by default; `RunError` for a domain that is not offered."""
-        if target is None:
+        if to is None:
             return next(iter(self.translations.values()))
-        if target in self.translations:
-            return self.translations[target]
+        if to in self.translations:
+            return self.translations[to]
         offered = ", ".join(self.translations)
-        hint = did_you_mean(target, self.translations)
-        raise RunError(Problem(message=f"{self.recipe} does not translate to {target!r}", expected=offered, hint=hint))
+        hint = did_you_mean(to, self.translations)
+        raise RunError(Problem(message=f"{self.recipe} does not translate to {to!r}", expected=offered, hint=hint))
 
-    def __call__(self, pictures: torch.Tensor, target: str | None = None) -> torch.Tensor:
-        """Translate a batch.
+    def __call__(
+        self, picture: T, to: str | None = None, *, strength: float = 1.0, keep_color: bool = False, smooth: float = 0.0
+    ) -> T:
+        """Translate a picture, or a batch of pictures of one size.
+
+        Args:
+            picture: a Pillow image; an array of H,W,3 or N,H,W,3 of uint8, or of floats in [0, 1]; a tensor of 3,H,W or
+                N,3,H,W in [-1, 1].
+            to: the domain to translate to; the recipe's first when left out.
+            strength, keep_color, smooth: see `Look`.
+
+        Returns:
+            The same kind of thing, of the same size.
+
+        Raises:
+            RunError: for a domain that is not offered, or pictures of which it cannot be computed.
+        """
+        look = Look(strength=strength, keep_color=keep_color, smooth=smooth)
+        return like(picture, self.translate(as_batch(picture), to, look=look))
+
+    def translate(self, pictures: torch.Tensor, to: str | None = None, *, look: Look = AS_IT_IS) -> torch.Tensor:
+        """Translate a batch of any size, and finish it as `look` says.
 
         Args:
             pictures: N,3,H,W in [-1, 1].
-            target: the domain to translate to; the recipe's first when left out.
+            to: the domain to translate to; the recipe's first when left out.
+            look: what is done after the networks.
+
+        Returns:
+            N,3,H,W in [-1, 1], on the same device as `pictures`.
+        """
+        return look.apply(pictures, self.compute(pictures, to))
+
+    def compute(self, pictures: torch.Tensor, to: str | None = None) -> torch.Tensor:
+        """What the networks make of a batch, computed whole.
+
+        Args:
+            pictures: N,3,H,W in [-1, 1].
+            to: the domain to translate to; the recipe's first when left out.
 
         Returns:
             N,3,H,W in [-1, 1], on the same device as `pictures`.
@@ -77,7 +115,7 @@ class Model:
         Raises:
             RunError: for a domain that is not offered, or pictures of which it cannot be computed.
         """
-        expr = self.choose(target)
+        expr = self.choose(to)
         (field,) = Graph(self.inference.networks, self.inference.signals).fields_of(expr)
         try:
             refuse_absurd_values(expr, self.inference.signals, self.configs, {field: tuple(pictures.shape[1:])})
@@ -120,11 +158,12 @@ class Networks:
     checkpoint: Chosen
 
 
-def load_model(path: str | Path, *, checkpoint: str | int | None = None, cpu: bool = False) -> Model:
-    """Load the translator of a run.
+def load(model: str | Path, *, checkpoint: str | int | None = None, cpu: bool = False) -> Model:
+    """Load a trained model.
 
     Args:
-        path: a run's folder, a checkpoint's folder, or one network's .safetensors file.
+        model: a run's folder, a checkpoint's folder, a .safetensors file of one network or of a whole model, or the
+            name of an installed model ("photo-to-cartoon").
         checkpoint: "best", "latest" or a step; by default the best where the run keeps one (`train.metrics.best`),
             else the latest.
         cpu: stay on the CPU even where there is a GPU.
@@ -136,9 +175,8 @@ def load_model(path: str | Path, *, checkpoint: str | int | None = None, cpu: bo
         RunError: for a path that holds no weights, damaged ones, or ones that offer no translation; for a checkpoint
             that is not there.
     """
-    chosen, files = find_weights(Path(path), checkpoint)
-    refuse_damaged(chosen, files, all_of_run=Path(path).is_dir())
-    weights = {item.network: item for item in map(read_weights, files)}
+    path = find_model(model)
+    chosen, weights = _held(path, checkpoint)
     first = next(iter(weights.values()))
     # Which names are networks is known only by what is no op: files of some may be missing.
     graph = Graph((), first.signals)
@@ -170,7 +208,18 @@ def load_model(path: str | Path, *, checkpoint: str | int | None = None, cpu: bo
         inference=Inference(loaded.modules, first.signals, registries.ops),
         checkpoint=chosen,
         configs={name: network_config(weights[name]) for name in loaded.modules},
+        card=first.card,
     )
+
+
+def _held(path: Path, checkpoint: str | int | None) -> tuple[Chosen, dict[str, Weights]]:
+    """Where the weights lie that a user means, and each network's, by name."""
+    chosen, files = find_weights(path, checkpoint)
+    refuse_damaged(chosen, files, all_of_run=path.is_dir())
+    held = {item.network: item for file in files for item in read_weights(file)}
+    if chosen.step is None:
+        chosen = attrs.evolve(chosen, step=next(iter(held.values())).step)
+    return chosen, held
 
 
 def load_networks(
@@ -185,7 +234,7 @@ def load_networks(
 
     Args:
         path: a run's folder or a checkpoint's folder.
-        checkpoint: see `load_model`.
+        checkpoint: see `load`.
         names: which; all that the checkpoint holds when left out.
         averaged: prefer moving averages to the weights that were trained.
         cpu: stay on the CPU even where there is a GPU.
@@ -193,9 +242,7 @@ def load_networks(
     Raises:
         RunError: for a path without weights, a checkpoint or a network that is not there, or weights that do not fit.
     """
-    chosen, files = find_weights(Path(path), checkpoint)
-    refuse_damaged(chosen, files, all_of_run=Path(path).is_dir())
-    held = {item.network: item for item in map(read_weights, files)}
+    chosen, held = _held(Path(path), checkpoint)
     wanted = list(held if names is None else dict.fromkeys(names))
     missing = [name for name in wanted if name not in held]
     if missing:
@@ -206,7 +253,7 @@ def load_networks(
             )
         )
     if not averaged:
-        held = {name: read_weights(_as_trained(item)) for name, item in held.items() if name in wanted}
+        held = {name: read_weights(_as_trained(item))[0] for name, item in held.items() if name in wanted}
     return _build(chosen, {name: held[name] for name in wanted}, cpu)
 
 
@@ -224,36 +271,3 @@ def _build(chosen: Chosen, weights: Mapping[str, Weights], cpu: bool) -> Network
         device=device,
         checkpoint=chosen,
     )
-
-
-def build_network(weights: Weights) -> torch.nn.Module:
-    """The network of a weights file, in evaluation mode."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    config = network_config(weights)
-    refuse_other_shapes(config, weights)
-    try:
-        network = config.build()
-        network.load_state_dict(load_file(weights.path))
-    except (RuntimeError, SafetensorError, TypeError, OverflowError, MemoryError) as error:
-        raise does_not_fit(weights, str(error).strip().split("\n")[-1].strip()) from error
-    return network.eval()
-
-
-def network_config(weights: Weights) -> NetworkComponent:
-    """The config of a weights file's network; raises `RunError` where it describes none."""
-    from toonforge.recipe import component_from_data
-
-    if weights.kind not in NETWORKS:
-        raise RunError(Problem(message=f"{weights.path} holds no network", found=weights.kind))
-    try:
-        config = component_from_data(weights.kind, weights.component)
-    except RecipeError as error:
-        raise RunError(
-            *(attrs.evolve(problem, message=f"{weights.path}: {problem.message}") for problem in error.problems)
-        ) from None
-    except RecursionError:
-        raise RunError(Problem(message=f"{weights.path}: what it says of its network is nested too deeply")) from None
-    assert isinstance(config, NetworkComponent)
-    return config.without_weights()

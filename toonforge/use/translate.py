@@ -127,7 +127,7 @@ def translate(model: Model, jobs: Sequence[Job], target: str | None = None) -> I
     """Translate one picture after another; a picture that cannot be read or written does not stop the rest.
 
     Args:
-        model: from `load_model`.
+        model: from `load`.
         jobs: from `plan`.
         target: the domain to translate to; the recipe's first when left out.
     """

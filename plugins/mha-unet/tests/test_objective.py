@@ -20,7 +20,7 @@ from toonforge.recipe.model import Recipe
 from toonforge.testing.recipes import shrink
 from toonforge.train.step import Training
 from toonforge.train.trainer import train
-from toonforge.use.model import load_model
+from toonforge.use.model import load
 
 
 def small(name: str, precision: str = "fp32") -> Recipe:
@@ -97,7 +97,7 @@ def test_the_ablation_differs_in_attention_and_smoothing_only() -> None:
 
 def test_a_finished_run_smooths_what_it_translates(tmp_path: Path) -> None:
     train(small("without-attention"), folder=tmp_path / "run", cpu=True)
-    model = load_model(tmp_path / "run")
+    model = load(tmp_path / "run")
     x = torch.rand(1, 3, 23, 31) * 2 - 1
     with torch.inference_mode():
         raw = model.inference.networks["G"].eval()(x)

@@ -14,7 +14,7 @@ from toonforge.recipe.expr import Expr
 from toonforge.use.evaluate.pictures import MADE, TRANSLATION
 from toonforge.use.evaluate.plan import Plan, Trained, networks_of
 from toonforge.use.model import load_networks
-from toonforge.use.weights import preferred
+from toonforge.weights.chosen import preferred
 
 
 def inference_of(plan: Plan, device: torch.device) -> Inference:

@@ -13,7 +13,7 @@ from toonforge.errors import DataError, Problem
 from toonforge.events import About
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
-from toonforge.use.weights import Chosen
+from toonforge.weights.chosen import Chosen
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -22,7 +22,7 @@ from toonforge.runs.described import refuse_damaged
 from toonforge.use.evaluate import seen
 from toonforge.use.evaluate.metrics import Asked, Roles, check_features, choose, verify, with_features
 from toonforge.use.evaluate.plan import Plan, Subject, Trained
-from toonforge.use.weights import find_weights
+from toonforge.weights.chosen import find_weights
 
 
 def open_run(folder: Path, checkpoint: str | int | None = None) -> Trained:

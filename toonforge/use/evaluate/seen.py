@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from toonforge.data.files import Files
-from toonforge.use.weights import Chosen
+from toonforge.weights.chosen import Chosen
 
 PART = "these pictures were trained on: the numbers say nothing of pictures that the networks have not seen"
 

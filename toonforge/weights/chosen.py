@@ -1,57 +1,24 @@
-"""Which checkpoint of a run is meant, and what its weights files say of themselves. No tensor is read."""
+"""Which checkpoint of a run is meant, and which of its files hold the weights. No tensor is read."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import attrs
 
-from toonforge.errors import Problem, RecipeError, RunError
+from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
-from toonforge.recipe.expr import Expr
-from toonforge.recipe.report import Report
-from toonforge.recipe.scope import signal_order
 from toonforge.runs.described import is_run
 from toonforge.runs.inventory import FOLDER, NAME, damage
-from toonforge.runs.metadata import no_weights_file, read_metadata
+from toonforge.weights.described import AVERAGED, SUFFIX
+from toonforge.weights.named import PLACES
 
-T = TypeVar("T")
-
-SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
-PLACES = "a run's folder, a checkpoint's folder or a .safetensors file"
 POINTERS: tuple[Literal["best", "latest"], ...] = ("best", "latest")
 """Files in a run's `checkpoints` that hold the name of a checkpoint's folder."""
-
-
-@attrs.frozen(kw_only=True)
-class Weights:
-    """One network's weights file, and what it says of itself.
-
-    Attributes:
-        network: its name in the recipe's expressions.
-        kind: the registry of its component.
-        component: `type` and every other field of its config.
-        translations: domain -> expression, as the recipe offers them.
-        signals: the recipe's signals, which expressions may use.
-    """
-
-    path: Path
-    network: str
-    kind: str
-    component: Mapping[str, Any]
-    translations: Mapping[str, Expr]
-    signals: Mapping[str, Expr]
-    recipe: str
-    image_size: int | None
-
-    @property
-    def averaged(self) -> bool:
-        """Whether it is a moving average of the weights that were trained."""
-        return self.path.name.endswith(AVERAGED)
 
 
 @attrs.frozen(kw_only=True)
@@ -166,7 +133,12 @@ def _no_choice(path: Path, checkpoint: str | int) -> RunError:
 
 
 def find_weights(path: Path, checkpoint: str | int | None = None) -> tuple[Chosen, list[Path]]:
-    """The checkpoint that a user means, and its networks' files, moving averages in the place of trained weights."""
+    """The checkpoint that a user means, and its networks' files, moving averages in the place of trained weights.
+
+    Args:
+        path: see `choose_checkpoint`; or one file of weights.
+        checkpoint: see `choose_checkpoint`.
+    """
     if path.is_file() and path.suffix == ".toml":
         raise RunError(
             Problem(
@@ -228,36 +200,3 @@ def preferred(folder: Path, network: str, averaged: bool = True) -> Path:
     """A network's weights file in a checkpoint's folder: its moving average where there is one."""
     average = folder / f"{network}{AVERAGED}"
     return average if averaged and average.is_file() else folder / f"{network}{SUFFIX}"
-
-
-def read_weights(path: Path) -> Weights:
-    """What a weights file says of itself; no tensor is read."""
-    about = read_metadata(path)
-    try:
-        signals = _expressions(about.get("signals", {}))
-        signal_order(signals, circles := Report(None))
-        if circles.problems:
-            raise ValueError(f"{circles.problems[0].key}: {circles.problems[0].message}")
-        return Weights(
-            path=path,
-            network=_of(str, about["network"], "network"),
-            kind=_of(str, about["kind"], "kind"),
-            component=_of(dict, about["component"], "component"),
-            translations=_expressions(about["translations"]),
-            signals=signals,
-            recipe=_of(str, about["recipe"], "recipe"),
-            image_size=None if about.get("image_size") is None else _of(int, about["image_size"], "image_size"),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
-        raise no_weights_file(path, error) from None
-
-
-def _of(kind: type[T], value: object, name: str) -> T:
-    """The value, of this type; `TypeError` for another."""
-    if type(value) is not kind:
-        raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}")
-    return value
-
-
-def _expressions(texts: Mapping[str, str]) -> dict[str, Expr]:
-    return {name: Expr.parse(_of(str, text, name)) for name, text in texts.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError
-from toonforge.use.weights import Weights
+from toonforge.weights.described import Weights
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,8 @@ def refuse_other_shapes(config: NetworkComponent, weights: Weights) -> None:
     from torch.overrides import TorchFunctionMode
 
     with safe_open(weights.path, framework="pt") as file:
-        held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 -- no mapping
+        names = [name for name in file.keys() if name.startswith(weights.prefix)]  # noqa: SIM118 -- no mapping
+        held = {name.removeprefix(weights.prefix): tuple(file.get_slice(name).get_shape()) for name in names}
     # Some build more than they keep, such as all of a network whose first layers are wanted.
     numbers, parts = 2 * sum(map(math.prod, held.values())) + SPARE_NUMBERS, 2 * len(held) + SPARE_PARTS
 

@@ -1,0 +1,1 @@
+"""What weights files say of themselves, which of them is meant, and the networks in them."""
