@@ -12,7 +12,8 @@ from toonforge.components import Component, Count, component, fields_of, param
 from toonforge.errors import RecipeError
 from toonforge.recipe import loads
 from toonforge.recipe.compose import compose
-from toonforge.recipe.convert import Mistakes, flat, structure_class
+from toonforge.recipe.convert import structure_class
+from toonforge.recipe.mistakes import Mistakes, flat
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.scalars import Mistake
 from toonforge.recipe.structure import structure

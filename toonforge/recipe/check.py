@@ -12,6 +12,7 @@ from toonforge.errors import Problem, RecipeError, ShapeError
 from toonforge.events import FILTER, UNTRANSLATED
 from toonforge.names import did_you_mean
 from toonforge.recipe.graph import Graph
+from toonforge.recipe.initial import is_reserved
 from toonforge.recipe.limits import MAX_BATCH, refuse_absurd
 from toonforge.recipe.model import Phase, Recipe
 from toonforge.recipe.report import Report, written
@@ -36,6 +37,7 @@ def check(recipe: Recipe, root: Node | None = None) -> Recipe:
     fields = data_fields(recipe, report)
     check_names(recipe, fields or {}, report)
     _check_train(recipe, report)
+    _check_initial(recipe, report)
     wrong = check_expressions(recipe, fields, report)
     order = signal_order(recipe.signals, report)
     acyclic = {name: recipe.signals[name] for name in order}
@@ -102,6 +104,17 @@ def _check_train(recipe: Recipe, report: Report) -> None:
             if getattr(train.metrics, key) is None:
                 why = "which metric is to improve" if key == "best" else "when the metrics are measured on the way"
                 report.add(("train", "metrics", "patience"), f"needs `{key}`: {why}", hint=f"add train.metrics.{key}")
+
+
+def _check_initial(recipe: Recipe, report: Report) -> None:
+    """First weights are of networks that there are; a recipe made in Python may say otherwise."""
+    for name in recipe.initial:
+        if name not in recipe.modules:
+            hint = did_you_mean(name, recipe.modules)
+            report.add(("initial", name), f"weights of an unknown network {name!r}", hint=hint)
+        elif not is_reserved(type(recipe.modules[name])):
+            message = f"{name!r} reads weights of its own"
+            report.add(("initial", name), message, hint="its component has a field `weights`: set that")
 
 
 def _check_batch(recipe: Recipe, fields: Mapping[str, Shape], report: Report) -> None:

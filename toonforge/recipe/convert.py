@@ -18,7 +18,10 @@ from toonforge.components import KINDS, Component, Count, Loss, fields_of
 from toonforge.errors import MOST_PROBLEMS, UnknownNameError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr, Network
-from toonforge.recipe.layout import class_of, component_kind, default_class, item_kind
+from toonforge.recipe.first_weights import recipe_hook, source_hook
+from toonforge.recipe.initial import KEY, InitialWeights
+from toonforge.recipe.layout import begins_with, class_of, component_kind, default_class, item_kind
+from toonforge.recipe.mistakes import Mistakes, collect
 from toonforge.recipe.model import RULES, Recipe, Term
 from toonforge.recipe.scalars import (
     Mistake,
@@ -40,54 +43,6 @@ from toonforge.registry import singular
 Hook = Callable[[Any, Any], Any]
 
 
-class Mistakes(Exception):
-    """Mistakes below one value, each with the path that leads to it."""
-
-    def __init__(self, items: list[tuple[tuple[str | int, ...], Exception]]) -> None:
-        super().__init__(items)
-        self.items = items
-
-
-def collect(
-    parts: Iterable[tuple[str | int, Callable[[], Any]]], extra: Iterable[tuple[str, Mistake]] = ()
-) -> list[Any]:
-    """Run each part; all results, or `Mistakes` with what went wrong in them, until that is enough to mend."""
-    results = []
-    mistakes: list[tuple[tuple[str | int, ...], Exception]] = [((key,), mistake) for key, mistake in extra]
-    for key, part in parts:
-        if len(mistakes) >= MOST_PROBLEMS:
-            break
-        try:
-            results.append(part())
-        except Exception as error:  # whatever a component's own code raises is a mistake in its values
-            mistakes += [((key, *path), inner) for path, inner in flat(error)]
-    if mistakes:
-        raise Mistakes(mistakes)
-    return results
-
-
-def flat(error: BaseException) -> list[tuple[tuple[str | int, ...], Exception]]:
-    """The mistakes in an error, with the path of each; cattrs' own error groups included."""
-    if isinstance(error, Mistakes):
-        return error.items
-    if isinstance(error, cattrs.BaseValidationError):
-        found: list[tuple[tuple[str | int, ...], Exception]] = []
-        for inner in error.exceptions:
-            for note in getattr(inner, "__notes__", ()):
-                if isinstance(note, cattrs.AttributeValidationNote):
-                    key = _key_of(error.cl, note.name)
-                    found += [((key, *path), cause) for path, cause in flat(inner)]
-                    break
-            else:
-                found += flat(inner)
-        return found
-    return [((), error)] if isinstance(error, Exception) else []
-
-
-def _key_of(cls: type, attribute: str) -> str:
-    return next((key for key, (_, a, _) in fields_of(cls).items() if a.name == attribute), attribute)
-
-
 def _table(cls: type, converter: cattrs.Converter) -> Hook:
     """Tables of one config class: unknown and missing keys named, every field structured."""
     fields = fields_of(cls)
@@ -95,6 +50,7 @@ def _table(cls: type, converter: cattrs.Converter) -> Hook:
     overrides = {fields[key][1].name: override(rename=key, struct_hook=hook) for key, hook in hooks.items()}
     inner: Hook = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=True, **overrides)  # type: ignore[arg-type]
     known = [*fields, "weight"] if issubclass(cls, Loss) else list(fields)
+    known += [KEY] if begins_with(cls) else []
     required = [key for key, (_, attribute, _) in fields.items() if attribute.default is attrs.NOTHING]
 
     def structure(value: Any, _: Any) -> Any:
@@ -252,9 +208,10 @@ def converter() -> cattrs.Converter:
     plain |= {Expr: to_expr, Network: to_network, Count: to_count}
 
     def table(kind: Any) -> bool:
-        return kind is Recipe or (isinstance(kind, type) and issubclass(kind, Component) and attrs.has(kind))
+        return isinstance(kind, type) and issubclass(kind, Component) and attrs.has(kind)
 
     factories: list[tuple[Callable[[Any], bool], Callable[..., Hook]]] = [
+        (lambda kind: kind is Recipe, lambda kind, made: recipe_hook(_table(kind, made), made)),
         (table, _table),
         (lambda kind: kind in (Term, *KINDS.values()), _component),
         (lambda kind: item_kind(kind) is not None, _mapping),
@@ -264,6 +221,7 @@ def converter() -> cattrs.Converter:
     ]
     for predicate, factory in factories:
         made.register_structure_hook_factory(predicate, factory)
+    plain[InitialWeights] = source_hook(_table(InitialWeights, made))
     for kind, hook in plain.items():
         made.register_structure_hook(kind, hook)
     return made

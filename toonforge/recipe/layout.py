@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from toonforge.components import KINDS, Component, Count, Loss, fields_of
+from toonforge.components import KINDS, Component, Count, Loss, NetworkComponent, fields_of
+from toonforge.recipe.initial import KEY, InitialWeights, is_reserved
 from toonforge.recipe.model import Recipe, Term
 from toonforge.recipe.scanner import Path
 from toonforge.recipe.tree import Node
@@ -64,8 +65,13 @@ def keys_of(kind: Any, cls: type | None) -> list[str]:
         return ["steps", "epochs"]
     keys = list(fields_of(cls)) if cls is not None else []
     if component_kind(kind) is not None:
-        return ["type", *keys]
+        return ["type", *keys, *([KEY] if begins_with(cls) else [])]
     return ["type", "weight", *keys] if kind is Term else keys
+
+
+def begins_with(cls: type | None) -> bool:
+    """Whether `weights` in the table of a component of this class are a network's first ones."""
+    return cls is not None and issubclass(cls, NetworkComponent) and is_reserved(cls)
 
 
 def allowed(root: Node, path: Path) -> tuple[bool, list[str]]:
@@ -89,6 +95,8 @@ def allowed(root: Node, path: Path) -> tuple[bool, list[str]]:
         elif key in fields:
             kind, attribute, _ = fields[str(key)]
             kind, default = without_none(kind), default_class(attribute)
+        elif key == KEY and begins_with(cls):
+            kind = InitialWeights
         else:
             kind = None
     return True, []

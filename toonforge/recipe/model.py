@@ -9,6 +9,7 @@ from typing import Any, Literal
 import attrs
 
 from toonforge.components import (
+    APART,
     Component,
     Count,
     Dataset,
@@ -25,6 +26,7 @@ from toonforge.components import (
 )
 from toonforge.optimizers import Adam
 from toonforge.recipe.expr import Expr
+from toonforge.recipe.initial import InitialWeights
 from toonforge.schedules import Constant
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -140,6 +142,7 @@ class Recipe:
         train: lengths, batches, optimizer.
         translations: what a trained run offers: domain -> expression of one data field.
         metrics: measured over the validation pictures.
+        initial: network -> where its first weights come from; of others they are drawn from the seed.
     """
 
     name: str
@@ -152,6 +155,7 @@ class Recipe:
     train: Train
     translations: Mapping[str, Expr] = EMPTY
     metrics: Mapping[str, Metric] = EMPTY
+    initial: Mapping[str, InitialWeights] = attrs.field(default=EMPTY, metadata={APART: True})
 
     @property
     def modules(self) -> dict[str, NetworkComponent]:

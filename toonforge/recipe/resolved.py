@@ -11,11 +11,14 @@ import tomli_w
 
 from toonforge.components import KINDS, Component, Count, fields_of
 from toonforge.errors import RecipeError
-from toonforge.recipe.convert import flat, structure_class
+from toonforge.recipe.convert import structure_class
 from toonforge.recipe.expr import Expr
+from toonforge.recipe.initial import KEY
+from toonforge.recipe.mistakes import flat
 from toonforge.recipe.model import Recipe, Term
 from toonforge.recipe.positions import Document
 from toonforge.recipe.scanner import Path
+from toonforge.recipe.scope import NETWORK_TABLES
 from toonforge.recipe.structure import problem_of
 from toonforge.recipe.tree import dotted, tree
 from toonforge.registries import plugins
@@ -66,8 +69,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Component | Recipe):
         pairs = ((key, getattr(value, a.name)) for key, (_, a, _) in fields_of(cast(type, type(value))).items())
         table = {key: _plain(item) for key, item in pairs if item is not None}
-        if isinstance(value, Recipe) or value.kind == "":
-            return {key: item for key, item in table.items() if item != {}} if isinstance(value, Recipe) else table
+        if isinstance(value, Recipe):
+            for networks in (table[name] for name in NETWORK_TABLES):
+                for name in networks.keys() & value.initial.keys():
+                    networks[name][KEY] = value.initial[name].data
+            return {key: item for key, item in table.items() if item != {}}
+        if value.kind == "":
+            return table
         return {"type": plugins.registries[value.kind].name_of(type(value)), **table}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 
 from toonforge.errors import MOST_PROBLEMS, FieldError, Location, Problem, RecipeError
-from toonforge.recipe.convert import flat, structure_class
+from toonforge.recipe.convert import structure_class
+from toonforge.recipe.mistakes import flat
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.scalars import Mistake
 from toonforge.recipe.scanner import Path
