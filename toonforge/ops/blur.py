@@ -78,9 +78,8 @@ def mirrored(size: int, radius: int, device: torch.device) -> torch.Tensor:
     """Which of `size` pixels to read at -radius ... size + radius - 1: mirrored about the outermost pixels."""
     import torch
 
-    positions = torch.arange(-radius, size + radius, device=device)
-    if size == 1:
-        return torch.zeros_like(positions)
-    period = 2 * (size - 1)
-    positions = positions % period
+    from toonforge.nn.tracing import at_least
+
+    period = at_least(2 * (size - 1), 1)  # a single pixel has none
+    positions = (torch.arange(size + 2 * radius, device=device) - radius) % period
     return torch.where(positions < size, positions, period - positions)

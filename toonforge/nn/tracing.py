@@ -1,0 +1,34 @@
+"""Arithmetic on the sides of pictures that stays right while a network is written down for pictures of any size.
+
+Sides are plain numbers while a network runs. While it is traced they are symbols (`torch.export`) or tensors of one
+number (the TorchScript exporter of ONNX), and whatever Python decides by them holds for one size alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def known(side: Any) -> bool:
+    """Whether it is a plain number, by which Python may decide."""
+    return isinstance(side, int)
+
+
+def at_least(side: Any, minimum: int) -> Any:
+    """`max(side, minimum)`."""
+    import torch
+
+    if known(side):
+        return max(side, minimum)
+    return side.clamp(min=minimum) if isinstance(side, torch.Tensor) else torch.sym_max(side, minimum)
+
+
+def clamped_range(first: Any, count: Any, size: Any, device: torch.device) -> torch.Tensor:
+    """first, first + 1, … (`count` of them), what lies outside of 0 … size - 1 replaced by the nearer end."""
+    import torch
+
+    last = torch.ones((), dtype=torch.int64, device=device) * (size - 1)
+    return torch.minimum((torch.arange(count, device=device) + first).clamp(min=0), last)
