@@ -33,12 +33,12 @@ def square(name: str) -> Picture:
 
 
 def rows() -> list[list[tuple[str, Picture]]]:
-    """Each photograph in two rows, itself and its seven styles; then a cartoon, its copy, and parts of both."""
+    """Each photograph in two rows, itself and its styles; then a cartoon, its copy, and parts of both."""
     shown = []
     for name in PHOTOS:
         photo = square(name)
         cells = [("photograph", photo), *((style, draw(photo)) for style, draw in STYLES.items())]
-        shown += [cells[:4], cells[4:]]
+        shown += [cells[:5], cells[5:]]
     cartoon = square(CARTOON)
     smooth = smooth_edges(cartoon)
     pair = [("cartoon", cartoon), ("smooth_edges", smooth)]

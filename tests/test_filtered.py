@@ -161,7 +161,7 @@ def test_of_a_pair_either_side_can_be_filtered(tmp_path: Path) -> None:
         ("smooth_edges(cartoonize(photo))", "give the inner one a field of its own"),
         ("cartoonize(photo, clasic)", "did you mean 'classic'"),
         ("cartoonize(photo, soft, muted, soft)", "each style once, not soft 2 times"),
-        ("cartoonize(photo, watercolour)", "styles among drawn, classic, soft, muted, bold, poster, sketch"),
+        ("cartoonize(photo, watercolour)", "styles among drawn, inked, classic, soft, muted, bold, poster, sketch"),
         ("smooth_edges(photo, soft)", "smooth_edges(photo), which has no styles"),
         ("cartoonize(phto)", "did you mean 'photo'"),
         ("cartoonize(anime)", "the pictures of one of photo"),

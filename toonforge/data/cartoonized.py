@@ -26,6 +26,7 @@ class CartoonizedFolder(HeldOut):
 
     Styles of the cartoons:
         drawn: livelier colours in flat regions and six tones, soft dark lines
+        inked: regions quite flat, livelier colours, pen strokes along the edges and few specks
         classic: colours smoothed, black lines: the filter of OpenCV tutorials
         soft: classic with smoother, blurred colours
         muted: classic with two thirds of the colour taken out
@@ -42,7 +43,7 @@ class CartoonizedFolder(HeldOut):
     )
     photo_field: str = param("photo", doc="batch field of the photographs")
     cartoon_field: str = param("cartoon", doc="batch field of their cartoons")
-    styles: tuple[Literal["drawn", "classic", "soft", "muted", "bold", "poster", "sketch"], ...] = param(
+    styles: tuple[Literal["drawn", "inked", "classic", "soft", "muted", "bold", "poster", "sketch"], ...] = param(
         ("classic",),
         doc="of the cartoons: one is drawn for each training picture, and they take turns in validation",
         source="cGANs for Cartoon to Real-life Images, 2.1.1; four styles, 2.1.3",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from toonforge.data.filters.classic import Classic
 from toonforge.data.filters.drawn import Drawn
+from toonforge.data.filters.inked import Inked
 from toonforge.data.filters.poster_and_sketch import Poster, Sketch
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 STYLES: Mapping[str, Callable[[Picture], Picture]] = {
     "drawn": Drawn(),
+    "inked": Inked(),
     "classic": Classic(),
     "soft": Classic(halvings=2, passes=10, colours=30, median=7, offset=4),
     "muted": Classic(gray=0.65),
@@ -33,6 +35,7 @@ lines) and `sketch` (pencil on white) look like none of them: they are there to 
 
 ABOUT_STYLES: Mapping[str, str] = {
     "drawn": "livelier colours in flat regions and six tones, soft dark lines",
+    "inked": "regions quite flat, livelier colours, pen strokes along the edges and few specks",
     "classic": "colours smoothed, black lines: the filter of OpenCV tutorials",
     "soft": "classic with smoother, blurred colours",
     "muted": "classic with two thirds of the colour taken out",
