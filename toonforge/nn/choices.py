@@ -24,4 +24,5 @@ Padding = Literal["reflect", "replicate", "zero"]
 NORM_DOC = "normalisation after convolutions"
 STATISTICS_DOC = 'batch norm in evaluation: statistics of each "picture" itself, or the "running" ones of training'
 UPSAMPLE_DOC = '"resize" and "pixel-shuffle" avoid the checkerboard artifacts of "transposed"'
+BIAS_DOC = "of the convolutions that a norm follows; when left out, where that norm has none of its own"
 INTERPOLATION_DOC = 'of `upsample = "resize"`'

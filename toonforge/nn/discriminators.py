@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from toonforge.components import Discriminator, Shape, component, param
 from toonforge.errors import ShapeError
-from toonforge.nn.choices import NORM_DOC, Norm
+from toonforge.nn.choices import BIAS_DOC, NORM_DOC, Norm
 from toonforge.nn.shapes import conv_size, one_picture, with_channels
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class PatchGANConfig(PictureDiscriminator):
     norm: Norm = param("batch", doc=NORM_DOC + ", none after the first and the last", source=PAPER)
     kernel: int = param(4, doc="side of every convolution", unit="pixels", at_least=3, at_most=7, source=PAPER)
     spectral_norm: bool = param(False, doc="spectral normalisation of every convolution")
+    bias: bool | None = param(None, doc=BIAS_DOC)
 
     def shape(self, *inputs: Shape) -> Shape:
         """(1, rows, columns) of patches; refuses pictures on which not one fits."""
@@ -98,4 +99,37 @@ class PatchGANConfig(PictureDiscriminator):
             norm=self.norm,
             kernel=self.kernel,
             spectral=self.spectral_norm,
+            bias=self.bias,
+        )
+
+
+@component
+class PixelGANConfig(PictureDiscriminator):
+    """One logit for each pixel on its own: 1x1 convolutions, which judge colours and nothing else."""
+
+    width: int = param(
+        64,
+        doc="channels of the first convolution; twice as many in the second",
+        unit="channels",
+        at_least=1,
+        source=PAPER,
+        tiny=4,
+    )
+    norm: Norm = param("batch", doc=NORM_DOC + ", one: after the second", source=PAPER)
+    spectral_norm: bool = param(False, doc="spectral normalisation of every convolution")
+    bias: bool | None = param(None, doc="of the second and third convolution; as the norm asks for when left out")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        """(1, H, W); refuses a single pixel, over which there is nothing to normalise."""
+        _, height, width = one_picture(self.name, inputs, self.in_channels)
+        if height * width < 2:
+            raise ShapeError(f"{self.name} needs pictures of at least two pixels, found {height}x{width}")
+        return (1, height, width)
+
+    def build(self) -> nn.Module:
+        """`toonforge.nn.patchgan.PixelGAN`."""
+        from toonforge.nn.patchgan import PixelGAN
+
+        return PixelGAN(
+            self.in_channels or 3, width=self.width, norm=self.norm, spectral=self.spectral_norm, bias=self.bias
         )

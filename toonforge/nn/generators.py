@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from toonforge.components import Generator, Shape, component, param
 from toonforge.errors import FieldError
 from toonforge.nn.choices import (
+    BIAS_DOC,
     INTERPOLATION_DOC,
     NORM_DOC,
     STATISTICS_DOC,
@@ -99,6 +100,9 @@ class ResnetConfig(ResidualGenerator):
         0.0, doc="probability inside the blocks (the original's option is 0.5)", at_least=0, below=1, source=CODE
     )
     padding: Padding = param("reflect", doc="what unstrided convolutions see beyond the border", source=CODE)
+    block_padding: Padding | None = param(None, doc="that of the residual blocks alone; as `padding` when left out")
+    bias: bool | None = param(None, doc=BIAS_DOC, source=CODE)
+    statistics: Statistics = param("running", doc=STATISTICS_DOC, source="pix2pix, section 3.3")
 
     def build(self) -> nn.Module:
         """`toonforge.nn.resnet.ResnetGenerator`."""
@@ -114,6 +118,9 @@ class ResnetConfig(ResidualGenerator):
             interpolation=self.interpolation,
             dropout=self.dropout,
             padding=self.padding,
+            block_padding=self.block_padding,
+            bias=self.bias,
+            statistics=self.statistics,
             residual=self.residual,
         )
 
@@ -145,6 +152,7 @@ class UnetConfig(ResidualGenerator):
         source=CODE,
     )
     padding: Padding = param("zero", doc="what convolutions see beyond the border", source=CODE)
+    bias: bool | None = param(None, doc=BIAS_DOC, source=CODE)
 
     def build(self) -> nn.Module:
         """`toonforge.nn.unet.UnetGenerator`."""
@@ -161,5 +169,6 @@ class UnetConfig(ResidualGenerator):
             interpolation=self.interpolation,
             dropout=self.dropout,
             padding=self.padding,
+            bias=self.bias,
             residual=self.residual,
         )

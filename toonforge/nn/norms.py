@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from toonforge.nn.choices import Norm, Statistics
 
 MAX_GROUPS = 8
+EPSILON = 1e-5  # torch's own
 
 
 class PictureBatchNorm2d(nn.BatchNorm2d):
@@ -27,22 +28,22 @@ class PictureBatchNorm2d(nn.BatchNorm2d):
         return functional.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
 
 
-def norm_layer(norm: Norm, channels: int, statistics: Statistics = "running") -> nn.Module:
+def norm_layer(norm: Norm, channels: int, statistics: Statistics = "running", epsilon: float = EPSILON) -> nn.Module:
     """A layer that normalises (N,channels,H,W).
 
     `instance` has neither weights nor running statistics, as in the CycleGAN code; `batch` tracks statistics, and uses
-    them in evaluation unless `statistics` says otherwise.
+    them in evaluation unless `statistics` says otherwise. `epsilon` is added to every variance.
     """
     if norm == "instance":
-        return nn.InstanceNorm2d(channels)
+        return nn.InstanceNorm2d(channels, epsilon)
     if norm == "instance-affine":
-        return nn.InstanceNorm2d(channels, affine=True)
+        return nn.InstanceNorm2d(channels, epsilon, affine=True)
     if norm == "batch":
-        return PictureBatchNorm2d(channels) if statistics == "picture" else nn.BatchNorm2d(channels)
+        return (PictureBatchNorm2d if statistics == "picture" else nn.BatchNorm2d)(channels, epsilon)
     if norm == "group":
-        return nn.GroupNorm(groups_of(channels), channels)
+        return nn.GroupNorm(groups_of(channels), channels, epsilon)
     if norm == "layer":
-        return nn.GroupNorm(1, channels)
+        return nn.GroupNorm(1, channels, epsilon)
     return nn.Identity()
 
 

@@ -23,6 +23,7 @@ class PatchGAN(nn.Module):
         last_stride: of the last convolution before the one that yields the logits.
         head_kernel: side of the one that yields the logits; `kernel` when left out.
         spectral: spectral normalisation (Miyato et al., 2018) of all convolutions.
+        bias: of all convolutions but the first and the last, which have one; what the norm asks for when left out.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class PatchGAN(nn.Module):
         last_stride: int = 1,
         head_kernel: int | None = None,
         spectral: bool = False,
+        bias: bool | None = None,
     ) -> None:
         super().__init__()
         padding = (kernel - 1) // 2
-        bias = bias_before(norm)
+        bias = bias_before(norm) if bias is None else bias
         stages: list[nn.Module] = [nn.Conv2d(in_channels, width, kernel, 2, padding), nn.LeakyReLU(0.2, inplace=True)]
         for layer in range(1, layers + 1):
             inputs, outputs = min(2 ** (layer - 1), 8) * width, min(2**layer, 8) * width
@@ -52,6 +54,44 @@ class PatchGAN(nn.Module):
         head = head_kernel or kernel
         stages.append(nn.Conv2d(outputs, 1, head, 1, (head - 1) // 2))
         self.layers = nn.Sequential(*stages)
+        init_normal(self)
+        if spectral:
+            normalise_spectrally(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits, never probabilities."""
+        logits: torch.Tensor = self.layers(x)
+        return logits
+
+
+class PixelGAN(nn.Module):
+    """Pictures (N,in_channels,H,W) to logits (N,1,H,W), each of one pixel: pix2pix' patches of 1x1.
+
+    Args:
+        width: channels of the first convolution; twice as many in the second.
+        spectral: spectral normalisation of all convolutions.
+        bias: of the second and the third convolution; what the norm asks for when left out.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        *,
+        width: int = 64,
+        norm: Norm = "instance",
+        spectral: bool = False,
+        bias: bool | None = None,
+    ) -> None:
+        super().__init__()
+        bias = bias_before(norm) if bias is None else bias
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, width, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(width, 2 * width, 1, bias=bias),
+            norm_layer(norm, 2 * width),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(2 * width, 1, 1, bias=bias),  # without a bias where the norm has one, as in the original
+        )
         init_normal(self)
         if spectral:
             normalise_spectrally(self)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from toonforge.nn.choices import Interpolation, Norm, Padding, Upsample
+from toonforge.nn.choices import Interpolation, Norm, Padding, Statistics, Upsample
 from toonforge.nn.init import init_normal
-from toonforge.nn.norms import bias_before, norm_layer
+from toonforge.nn.norms import EPSILON, bias_before, norm_layer
 from toonforge.nn.padding import PadToMultiple, zero
 from toonforge.nn.upsampling import conv, upsample_layer
 
@@ -21,20 +21,28 @@ class ResidualBlock(nn.Module):
 
     Args:
         bias: of the convolutions; what the norm asks for when left out.
+        statistics, epsilon: see `norm_layer`.
     """
 
     def __init__(
-        self, width: int, norm: Norm, padding: Padding, dropout: float = 0.0, bias: bool | None = None
+        self,
+        width: int,
+        norm: Norm,
+        padding: Padding,
+        dropout: float = 0.0,
+        bias: bool | None = None,
+        statistics: Statistics = "running",
+        epsilon: float = EPSILON,
     ) -> None:
         super().__init__()
         bias = bias_before(norm) if bias is None else bias
         self.layers = nn.Sequential(
             conv(width, width, 3, padding, bias=bias),
-            norm_layer(norm, width),
+            norm_layer(norm, width, statistics, epsilon),
             nn.ReLU(inplace=True),
             *([nn.Dropout(dropout)] if dropout else []),
             conv(width, width, 3, padding, bias=bias),
-            norm_layer(norm, width),
+            norm_layer(norm, width, statistics, epsilon),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,6 +59,9 @@ class ResnetGenerator(PadToMultiple):
         blocks: residual blocks; 9 for 256 pixels, 6 for 128 in the original.
         dropout: probability inside the blocks, 0 for none.
         padding: of every convolution but the two strided ones, which see zeros as in the original.
+        block_padding: that of the blocks, where it differs.
+        bias: of every convolution but the last, which has one; what the norm asks for when left out.
+        statistics: what batch norm takes in evaluation, each picture's own or the tracked ones; other norms have none.
         residual: see `PadToMultiple`.
     """
 
@@ -66,28 +77,33 @@ class ResnetGenerator(PadToMultiple):
         interpolation: Interpolation = "nearest",
         dropout: float = 0.0,
         padding: Padding = "reflect",
+        block_padding: Padding | None = None,
+        bias: bool | None = None,
+        statistics: Statistics = "running",
         residual: bool = False,
     ) -> None:
         # Reflecting one pixel needs two: at least 2x2 at a quarter of the size.
         super().__init__(multiple=4, minimum=8, residual=residual)
-        bias = bias_before(norm)
+        bias = bias_before(norm) if bias is None else bias
+
+        def stage(layer: nn.Module, outputs: int) -> nn.Sequential:
+            return nn.Sequential(layer, norm_layer(norm, outputs, statistics), nn.ReLU(inplace=True))
 
         def down(inputs: int, outputs: int) -> nn.Sequential:
-            return nn.Sequential(
-                conv(inputs, outputs, 3, "zero", stride=2, bias=bias), norm_layer(norm, outputs), nn.ReLU(inplace=True)
-            )
+            return stage(conv(inputs, outputs, 3, "zero", stride=2, bias=bias), outputs)
 
         def up(inputs: int, outputs: int) -> nn.Sequential:
             grow = upsample_layer(
                 upsample, inputs, outputs, kernel=3, bias=bias, padding=padding, interpolation=interpolation
             )
-            return nn.Sequential(grow, norm_layer(norm, outputs), nn.ReLU(inplace=True))
+            return stage(grow, outputs)
 
-        self.stem = nn.Sequential(
-            conv(in_channels, width, 7, padding, bias=bias), norm_layer(norm, width), nn.ReLU(inplace=True)
-        )
+        def block() -> nn.Module:
+            return ResidualBlock(4 * width, norm, block_padding or padding, dropout, bias, statistics)
+
+        self.stem = stage(conv(in_channels, width, 7, padding, bias=bias), width)
         self.down = nn.Sequential(down(width, 2 * width), down(2 * width, 4 * width))
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding, dropout) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(block() for _ in range(blocks)))
         self.up = nn.Sequential(up(4 * width, 2 * width), up(2 * width, width))
         self.head = conv(width, out_channels, 7, padding)
         init_normal(self)

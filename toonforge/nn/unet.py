@@ -25,6 +25,7 @@ class UnetGenerator(PadToMultiple):
         statistics: what batch norm takes in evaluation, each picture's own or the tracked ones; other norms have none.
         dropout: probability in the decoder stages between two of the widest ones (three of them with 8 levels).
         padding: of every convolution but transposed ones, which know only zeros.
+        bias: of every convolution but the last, which has one; what the norm asks for when left out.
         residual: see `PadToMultiple`.
     """
 
@@ -41,10 +42,11 @@ class UnetGenerator(PadToMultiple):
         interpolation: Interpolation = "nearest",
         dropout: float = 0.0,
         padding: Padding = "zero",
+        bias: bool | None = None,
         residual: bool = False,
     ) -> None:
         super().__init__(multiple=2**levels, residual=residual)
-        bias = bias_before(norm)
+        bias = bias_before(norm) if bias is None else bias
         mode = "zeros" if padding == "zero" else padding
         widths = [min(2**level, 8) * width for level in range(levels)]
         self.encoder = nn.ModuleList()

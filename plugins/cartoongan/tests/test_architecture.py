@@ -227,3 +227,8 @@ def test_channels_are_inferred_and_then_held_to() -> None:
 def test_values_out_of_range_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(FieldError):
         Resnet(**values)
+
+
+def test_every_norm_takes_the_epsilon() -> None:
+    norms = [m for m in Resnet(epsilon=1e-9).tiny().build().modules() if isinstance(m, nn.InstanceNorm2d)]
+    assert len(norms) == 7 and {m.eps for m in norms} == {1e-9}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toonforge_cyclegan import DoubleUnet, PatchGAN, Plain, Resnet, Unet
+from toonforge_cyclegan import DoubleUnet, PatchGAN, PixelGAN, Plain, Resnet, Unet
 
 from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
 
@@ -45,6 +45,14 @@ class TestShufflingDoubleUnet(GeneratorSuite):
 
 class TestTransposedDoubleUnet(GeneratorSuite):
     component = DoubleUnet(upsample="transposed", residual=False)
+
+
+class TestPixelGAN(DiscriminatorSuite):
+    component = PixelGAN()
+
+
+class TestSpectralPixelGAN(DiscriminatorSuite):
+    component = PixelGAN(norm="none", spectral_norm=True)
 
 
 class TestPlain(DiscriminatorSuite):

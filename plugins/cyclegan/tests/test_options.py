@@ -7,9 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toonforge_cyclegan import PatchGAN, Resnet, Unet
+from toonforge_cyclegan import PatchGAN, PixelGAN, Resnet, Unet
 
 from toonforge.errors import FieldError, ShapeError
+from toonforge.nn import Norm
 
 NORMS = ("instance", "instance-affine", "batch", "group", "layer", "none")
 UPSAMPLES = ("transposed", "resize", "pixel-shuffle")
@@ -125,3 +126,52 @@ def test_pixel_shuffling_starts_without_a_checkerboard() -> None:
     grown = network.up[0][0](torch.rand(1, 16, 6, 6))
     corners = [grown[..., i::2, j::2] for i in (0, 1) for j in (0, 1)]
     assert all(torch.equal(corners[0], corner) for corner in corners)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("config", "with_one_of_its_own"),
+    [
+        (Resnet(width=2, blocks=1), ["head"]),
+        (Unet(width=2, levels=3), ["decoder.2.1"]),
+        (PatchGAN(width=2, layers=2), ["layers.0", "layers.8"]),
+        (PixelGAN(width=2), ["layers.0"]),
+    ],
+)
+@pytest.mark.parametrize("norm", NORMS)
+def test_bias_is_that_of_every_convolution_before_a_norm_whatever_the_norm(
+    config: Resnet | Unet | PatchGAN | PixelGAN, with_one_of_its_own: list[str], norm: Norm, bias: bool
+) -> None:
+    network = attrs.evolve(config, norm=norm, bias=bias).build()
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            assert (module.bias is not None) == (bias or name in with_one_of_its_own), name
+
+
+def test_blocks_may_have_a_padding_of_their_own() -> None:
+    network = Resnet(width=2, blocks=1, block_padding="replicate").build()
+    modes = {name: m.padding_mode for name, m in network.named_modules() if isinstance(m, torch.nn.Conv2d)}
+    assert modes == {
+        "stem.0": "reflect", "down.0.0": "zeros", "down.1.0": "zeros",
+        "blocks.0.layers.0": "replicate", "blocks.0.layers.3": "replicate", "head": "reflect",
+    }  # fmt: skip
+
+
+def test_a_resnet_with_batch_norm_may_take_each_pictures_own_statistics() -> None:
+    torch.manual_seed(0)
+    own, tracked = (Resnet(width=2, blocks=1, norm="batch", statistics=s).build() for s in ("picture", "running"))
+    tracked.load_state_dict(own.state_dict())
+    x = torch.rand(1, 3, 16, 16)
+    expected = tracked.train()(x)  # of one picture the batch's are its own
+    assert torch.allclose(own.eval()(x), expected, atol=1e-6)
+    assert not torch.allclose(tracked.eval()(x), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("norm", "parameters"), [("instance", 8_705), ("batch", 8_832)])
+def test_a_pixelgan_judges_each_pixel_alone(norm: Norm, parameters: int) -> None:
+    network = PixelGAN(norm=norm).build()
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    x = torch.rand(1, 3, 8, 8)
+    there = torch.randperm(64)
+    moved = x.flatten(2)[..., there].unflatten(2, (8, 8))  # the norm does not see where a pixel is
+    assert torch.allclose(network(moved).flatten(2), network(x).flatten(2)[..., there], atol=1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toonforge_pix2pix import PatchGAN, Unet
+from toonforge_pix2pix import PatchGAN, PixelGAN, Unet
 
 from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
 
@@ -25,6 +25,10 @@ class TestPatchGAN(DiscriminatorSuite):
 
 class TestSpectralPatchGAN(DiscriminatorSuite):
     component = PatchGAN(norm="none", spectral_norm=True)
+
+
+class TestPixelGAN(DiscriminatorSuite):
+    component = PixelGAN()
 
 
 class TestPackagedRecipe(RecipeSuite):

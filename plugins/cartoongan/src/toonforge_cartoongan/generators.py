@@ -38,6 +38,12 @@ class Resnet(ResidualGenerator):
     upsample: Upsample = param("transposed", doc=UPSAMPLE_DOC, source=CODE)
     interpolation: Interpolation = param("nearest", doc=INTERPOLATION_DOC)
     padding: Padding = param("reflect", doc="what the stem, the blocks and the head see beyond the border", source=CODE)
+    epsilon: float = param(
+        1e-5,
+        doc="added to the variances that norms divide by; flat regions show it: weights must be used with the one that "
+        "they were trained with",
+        above=0,
+    )
 
     def build(self) -> nn.Module:
         """`toonforge_cartoongan.networks.CartoonGenerator`."""
@@ -52,5 +58,6 @@ class Resnet(ResidualGenerator):
             upsample=self.upsample,
             interpolation=self.interpolation,
             padding=self.padding,
+            epsilon=self.epsilon,
             residual=self.residual,
         )

@@ -11,7 +11,7 @@ from torch import nn
 
 from toonforge.nn import Interpolation, Norm, Padding, Upsample
 from toonforge.nn.init import init_normal
-from toonforge.nn.norms import norm_layer, normalise_spectrally
+from toonforge.nn.norms import EPSILON, norm_layer, normalise_spectrally
 from toonforge.nn.padding import PadToMultiple, zero
 from toonforge.nn.resnet import ResidualBlock
 from toonforge.nn.upsampling import conv, upsample_layer
@@ -24,6 +24,7 @@ class CartoonGenerator(PadToMultiple):
         width: channels after the first convolution; 4 times as many in the blocks.
         blocks: residual blocks.
         padding: of the first and last convolution and of the blocks; the stages that resize see zeros.
+        epsilon: added to the norms' variances.
         residual: see `PadToMultiple`.
     """
 
@@ -38,15 +39,20 @@ class CartoonGenerator(PadToMultiple):
         upsample: Upsample = "transposed",
         interpolation: Interpolation = "nearest",
         padding: Padding = "reflect",
+        epsilon: float = EPSILON,
         residual: bool = False,
     ) -> None:
         # Reflecting one pixel needs two: at least 2x2 at a quarter of the size.
         super().__init__(multiple=4, minimum=8, residual=residual)
 
+        def normed(outputs: int) -> nn.Module:
+            return norm_layer(norm, outputs, epsilon=epsilon)
+
         def stage(resize: nn.Module, outputs: int) -> nn.Sequential:
-            return nn.Sequential(
-                resize, conv(outputs, outputs, 3, "zero"), norm_layer(norm, outputs), nn.ReLU(inplace=True)
-            )
+            return nn.Sequential(resize, conv(outputs, outputs, 3, "zero"), normed(outputs), nn.ReLU(inplace=True))
+
+        def block() -> nn.Module:
+            return ResidualBlock(4 * width, norm, padding, bias=True, epsilon=epsilon)
 
         def down(inputs: int, outputs: int) -> nn.Sequential:
             return stage(conv(inputs, outputs, 3, "zero", stride=2), outputs)
@@ -55,9 +61,9 @@ class CartoonGenerator(PadToMultiple):
             grow = upsample_layer(upsample, inputs, outputs, kernel=3, bias=True, interpolation=interpolation)
             return stage(grow, outputs)
 
-        self.stem = nn.Sequential(conv(in_channels, width, 7, padding), norm_layer(norm, width), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(conv(in_channels, width, 7, padding), normed(width), nn.ReLU(inplace=True))
         self.down = nn.Sequential(down(width, 2 * width), down(2 * width, 4 * width))
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding, bias=True) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(block() for _ in range(blocks)))
         self.up = nn.Sequential(up(4 * width, 2 * width), up(2 * width, width))
         self.head = conv(width, out_channels, 7, padding)
         init_normal(self)

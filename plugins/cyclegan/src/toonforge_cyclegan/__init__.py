@@ -1,6 +1,6 @@
 """CycleGAN (Zhu et al., 2017) for toonforge."""
 
-from toonforge_cyclegan.discriminators import PatchGAN, Plain
+from toonforge_cyclegan.discriminators import PatchGAN, PixelGAN, Plain
 from toonforge_cyclegan.generators import DoubleUnet, Resnet, Unet
 
-__all__ = ["DoubleUnet", "PatchGAN", "Plain", "Resnet", "Unet"]
+__all__ = ["DoubleUnet", "PatchGAN", "PixelGAN", "Plain", "Resnet", "Unet"]

@@ -8,7 +8,7 @@ from toonforge.components import Shape, component, param
 from toonforge.errors import ShapeError
 from toonforge.nn import Norm, one_picture
 from toonforge.nn.choices import NORM_DOC
-from toonforge.nn.discriminators import PatchGANConfig, PictureDiscriminator
+from toonforge.nn.discriminators import PatchGANConfig, PictureDiscriminator, PixelGANConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +23,15 @@ class PatchGAN(PatchGANConfig):
     norm: Norm = param(
         "instance", doc=NORM_DOC + ", none after the first and the last", source="CycleGAN, appendix 7.2"
     )
+
+
+@component
+class PixelGAN(PixelGANConfig):
+    """One logit for each pixel on its own: 1x1 convolutions, which judge colours and nothing else."""
+
+    name = "cyclegan/pixelgan"
+
+    norm: Norm = param("instance", doc=NORM_DOC + ", one: after the second", source="CycleGAN code, networks.py")
 
 
 @component

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toonforge.components import Discriminator, Generator
 from toonforge.plugins.hookspecs import hookimpl
-from toonforge_cyclegan.discriminators import PatchGAN, Plain
+from toonforge_cyclegan.discriminators import PatchGAN, PixelGAN, Plain
 from toonforge_cyclegan.generators import DoubleUnet, Resnet, Unet
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -21,8 +21,8 @@ def toonforge_generators() -> Mapping[str, type[Generator]]:
 
 @hookimpl
 def toonforge_discriminators() -> Mapping[str, type[Discriminator]]:
-    """The patch discriminator, and the plain one of the photo-anime paper."""
-    return {"patchgan": PatchGAN, "plain": Plain}
+    """The patch discriminator, the one of single pixels, and the plain one of the photo-anime paper."""
+    return {"patchgan": PatchGAN, "pixelgan": PixelGAN, "plain": Plain}
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toonforge.components import Discriminator, Generator
 from toonforge.plugins.hookspecs import hookimpl
-from toonforge_pix2pix.discriminators import PatchGAN
+from toonforge_pix2pix.discriminators import PatchGAN, PixelGAN
 from toonforge_pix2pix.generators import Unet
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -21,8 +21,8 @@ def toonforge_generators() -> Mapping[str, type[Generator]]:
 
 @hookimpl
 def toonforge_discriminators() -> Mapping[str, type[Discriminator]]:
-    """The paper's discriminator."""
-    return {"patchgan": PatchGAN}
+    """The paper's discriminator, and the one of single pixels that it compares with."""
+    return {"patchgan": PatchGAN, "pixelgan": PixelGAN}
 
 
 @hookimpl

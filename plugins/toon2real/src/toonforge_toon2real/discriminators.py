@@ -72,4 +72,5 @@ class PatchGAN(PatchGANConfig):
             last_stride=2,
             head_kernel=1,
             spectral=self.spectral_norm,
+            bias=self.bias,
         )

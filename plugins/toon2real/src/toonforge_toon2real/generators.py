@@ -54,4 +54,7 @@ class Resnet(ResnetConfig):
             interpolation=self.interpolation,
             dropout=self.dropout,
             padding=self.padding,
+            block_padding=self.block_padding,
+            bias=self.bias,
+            statistics=self.statistics,
         )
