@@ -15,6 +15,7 @@ from toonforge.nn.choices import Interpolation, Norm, Upsample
 from toonforge.nn.init import init_normal
 from toonforge.nn.norms import bias_before, norm_layer
 from toonforge.nn.padding import PadToMultiple
+from toonforge.nn.tracing import known
 from toonforge.nn.upsampling import upsample_layer
 
 DROPPED = 3
@@ -36,8 +37,25 @@ class TokenAttention(nn.Module):
         """Every pixel sees every other; where they lie is not told."""
         count, channels, height, width = x.shape
         tokens = x.flatten(2).permute(2, 0, 1)  # H*W,N,C
-        attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
+        if known(height) and known(width):
+            attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
+        else:
+            attended = self._of_any_count(tokens)
         return attended.permute(1, 2, 0).reshape(count, channels, height, width)  # type: ignore[no-any-return]
+
+    def _of_any_count(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The same while the network is traced: torch's own code writes the number of tokens down as a constant."""
+        attention = self.attention
+        channels, heads = attention.embed_dim, attention.num_heads
+        assert attention.in_proj_bias is not None
+        packed = nn.functional.linear(tokens, attention.in_proj_weight, attention.in_proj_bias)  # H*W,N,3C
+        query, key, value = (
+            # N,heads,H*W,C/heads
+            part.unflatten(-1, (heads, channels // heads)).permute(1, 2, 0, 3)
+            for part in packed.split(channels, -1)
+        )
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value)
+        return attention.out_proj(mixed.permute(2, 0, 1, 3).flatten(2))  # type: ignore[no-any-return]
 
 
 class AttentionUnet(PadToMultiple):
