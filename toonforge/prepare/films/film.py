@@ -43,6 +43,9 @@ HDR = {16: "PQ", 18: "HLG"}
 PROGRESSIVE = 1
 """The last of ffmpeg's field orders whose frames were not taken in two halves."""
 
+MOST_PIXELS = 2**26
+"""Of a frame; films with larger ones are refused before any is decoded (those of 8K have half as many)."""
+
 LEADS = (0.0, 2.0, 12.0)
 """Seconds before the wanted frame at which decoding begins; the next is tried where a seek came out too late."""
 
@@ -101,7 +104,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise UnreadableImage(shown(path), why_not_opened(error)) from None
     with file:
         try:
-            options = {"format_whitelist": FORMATS}
+            options = {"format_whitelist": FORMATS, "max_pixels": str(MOST_PIXELS)}
             container = av.open(file, "r", options=options, buffer_size=2**18, **_lenient(av.__version__))
         except (av.FFmpegError, OSError, ValueError):
             raise UnreadableImage(shown(path), _why_no_film(path)) from None
@@ -111,6 +114,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 raise UnreadableImage(shown(path), "it holds no moving pictures, only sound or a cover")
             if moving[0].codec_context is None:
                 raise UnreadableImage(shown(path), "its moving pictures are of a kind that cannot be decoded")
+            width, height = moving[0].codec_context.width, moving[0].codec_context.height
+            if width * height > MOST_PIXELS:
+                raise UnreadableImage(shown(path), f"its frames of {width}x{height} are more than {MOST_PIXELS:,} pixels")
             moving[0].thread_count = 1  # the cores are busy with other parts of the film, or with other films
             yield container, moving[0]
 
@@ -139,19 +145,19 @@ def survey(path: Path) -> Survey:
                     keys.append(packet.pts)
         if not stamps:
             raise UnreadableImage(shown(path), "it ends before its first picture")
-        remarks = {**_early_end(container, ends), **_remarks(stream)}
-        pixel = _fraction(stream.sample_aspect_ratio)
+        remarks = {**early_end(container, ends), **_remarks(stream)}
+        pixel = fraction(stream.sample_aspect_ratio)
         timed = _ascending(keys) and None not in stamps and len({*stamps}) == len(stamps)
         if not timed or container.format.name in UNTIMED:
             positions = np.arange(len(stamps), dtype=np.int64)
-            base = 1 / (_fraction(stream.average_rate) or _fraction(stream.guessed_rate) or Fraction(25))
+            base = 1 / (fraction(stream.average_rate) or fraction(stream.guessed_rate) or Fraction(25))
             return Survey(
                 positions=positions, keys=positions[:1], base=base, counted=True, pixel=pixel, remarks=remarks
             )
         return Survey(
             positions=np.unique(np.array(stamps, np.int64)),
             keys=np.array(keys, np.int64),
-            base=_fraction(stream.time_base) or Fraction(1),
+            base=fraction(stream.time_base) or Fraction(1),
             counted=False,
             pixel=pixel,
             remarks=remarks,
@@ -204,7 +210,7 @@ def _packets(container: InputContainer, stream: VideoStream | None) -> Iterator[
         return
 
 
-def _fraction(rational: Any) -> Fraction | None:
+def fraction(rational: Any) -> Fraction | None:
     """A rational of PyAV's, whose type differs between its versions; None where it is not known."""
     return Fraction(rational.numerator, rational.denominator) if rational else None
 
@@ -215,7 +221,8 @@ def _ascending(keys: list[int | None]) -> bool:
     return bool(times) and len(times) == len(keys) and all(a < b for a, b in pairwise(times))
 
 
-def _early_end(container: InputContainer, ends: float) -> Mapping[str, str]:
+def early_end(container: InputContainer, ends: float) -> Mapping[str, str]:
+    """A remark where a film holds less than it promises; `ends` is when its last packet ends, in seconds."""
     import av
 
     begins = (container.start_time or 0) / av.time_base

@@ -1,0 +1,122 @@
+"""Where each pixel of a frame was in the frame before, and how far that can be trusted. Needs OpenCV.
+
+Dense inverse search (Kroeger et al. 2016, OpenCV's DIS) finds the movement both ways on a reduced frame. A pixel is
+trusted where the two agree (Sundaram et al. 2010) and where what was there looks as it does now: an edge that moves
+uncovers what was behind it, and that is in no earlier frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from toonforge.data.transforms import Picture
+
+SHORT = 288
+"""Short side at which movement is looked for, in pixels: finer costs more and finds no more."""
+
+AGREE = (0.01, 0.5)
+"""Movements there and back agree where their sum squared is less than this share of their squares, plus this many
+pixels squared of the reduced frame."""
+
+LIKE = 10.0
+"""Difference, in levels of 255, to what a pixel was like before at which it is trusted by 1/e."""
+
+AROUND = 5
+"""Side of the square over which that difference is averaged with its sign, so that noise is no difference."""
+
+CUT, STRANGE = 10.0, 0.5
+"""A frame begins a new scene where it differs from the one before by so many levels on average at 32x18 (as
+`toonforge.prepare.films.scenes.LEAST_CHANGE`), and where so large a share of its pixels cannot be trusted."""
+
+
+@attrs.frozen(eq=False)
+class Movement:
+    """From a frame to the one before it.
+
+    Attributes:
+        where: H,W,2; x and y in the frame before, in pixels.
+        trust: H,W, 0 to 1.
+        cut: a new scene begins here.
+    """
+
+    where: npt.NDArray[np.float32]
+    trust: npt.NDArray[np.float32]
+    cut: bool
+
+
+class Flow:
+    """Follows a film frame by frame."""
+
+    def __init__(self) -> None:
+        cv2 = _opencv()
+        self._search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._before: tuple[Picture, Any, Any] | None = None
+
+    def next(self, picture: Picture) -> Movement | None:
+        """The movement to the frame before; None for the first."""
+        import numpy as np
+
+        cv2 = _opencv()
+        height, width = picture.shape[:2]
+        scale = min(1.0, SHORT / min(height, width))
+        small = (max(16, round(width * scale)), max(16, round(height * scale)))
+        gray = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), small, interpolation=cv2.INTER_AREA)
+        tiny = cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+        before, self._before = self._before, (picture, gray, tiny)
+        if before is None or before[0].shape != picture.shape:
+            return None
+        back = self._search.calc(gray, before[1], None)
+        forth = self._search.calc(before[1], gray, None)
+        agreed = _agreed(back, forth)
+        factor = np.array([width / small[0], height / small[1]], np.float32)
+        where = _grid(height, width) + cv2.resize(back, (width, height)) * factor
+        was = _moved(before[0], where, cv2.INTER_LINEAR)
+        change = cv2.blur(picture.astype(np.float32) - was.astype(np.float32), (AROUND, AROUND))
+        change = np.abs(change).max(axis=2)
+        inside = (where >= 0).all(axis=2) & (where <= (width - 1, height - 1)).all(axis=2)
+        trust = np.exp(-np.square(change / LIKE)) * cv2.resize(agreed, (width, height)) * inside
+        trust = trust.astype(np.float32)
+        apart = float(np.abs(tiny - before[2]).mean())
+        return Movement(where, trust, apart >= CUT and float(trust.mean()) < STRANGE)
+
+
+def warped(picture: npt.NDArray[Any], movement: Movement) -> npt.NDArray[Any]:
+    """The frame before, moved to where its parts are now."""
+    moved: npt.NDArray[Any] = _moved(picture, movement.where, _opencv().INTER_CUBIC)
+    return moved
+
+
+def _opencv() -> Any:
+    """Its own types are too narrow for what it takes."""
+    import cv2
+
+    return cv2
+
+
+def _moved(picture: Any, where: Any, method: int) -> Any:
+    cv2 = _opencv()
+    return cv2.remap(picture, where, None, method, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _grid(height: int, width: int) -> npt.NDArray[np.float32]:
+    import numpy as np
+
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.stack([columns, rows], axis=2).astype(np.float32)
+
+
+def _agreed(back: npt.NDArray[np.float32], forth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """H,W, 0 or 1: whether one comes back to where one started."""
+    import numpy as np
+
+    there = _moved(forth, _grid(*back.shape[:2]) + back, _opencv().INTER_LINEAR)
+    off = np.square(back + there).sum(axis=2)
+    allowed = AGREE[0] * (np.square(back).sum(axis=2) + np.square(there).sum(axis=2)) + AGREE[1]
+    agreed: npt.NDArray[np.float32] = (off < allowed).astype(np.float32)
+    return agreed

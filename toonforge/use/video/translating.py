@@ -1,0 +1,70 @@
+"""Sends the frames of pieces through a model, as many at once as memory takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from toonforge.memory import is_out_of_memory
+from toonforge.use.look import Look
+from toonforge.use.video.pieces import Piece, Shot
+
+if TYPE_CHECKING:
+    import torch
+
+    from toonforge.data.transforms import Picture
+
+PIXELS = {"cpu": 2**18, "cuda": 2**22}
+"""Of the frames that are translated at once, by the kind of device; on a CPU larger batches are not quicker."""
+
+MOST = 16
+"""Frames at once."""
+
+
+class Translator(Protocol):
+    """What is asked of a model: `toonforge.use.model.Model`, or whatever else translates batches."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    def translate(self, pictures: torch.Tensor, to: str | None = None, *, look: Look = ...) -> torch.Tensor:
+        """N,3,H,W in [-1, 1] -> the same."""
+
+
+def batch_for(device: str, height: int, width: int) -> int:
+    """How many frames of a size are translated at once where nothing else is asked for."""
+    return max(1, min(MOST, PIXELS.get(device, PIXELS["cuda"]) // (height * width)))
+
+
+def translated(model: Translator, pieces: Iterator[Piece], to: str | None, look: Look) -> Iterator[Piece]:
+    """The pieces with translated frames, and those given beside them."""
+    at_once = MOST**2
+    try:
+        for piece in pieces:
+            outputs: list[Picture] = []
+            while len(outputs) < len(piece.shots):
+                given = [shot.pixels for shot in piece.shots[len(outputs) : len(outputs) + at_once]]
+                try:
+                    outputs += _translate(model, given, to, look)
+                except (RuntimeError, MemoryError) as error:
+                    if len(given) == 1 or not is_out_of_memory(error):
+                        raise
+                    at_once = len(given) // 2
+            piece.given = piece.shots
+            piece.shots = [Shot(pixels, shot.time, shot.length) for pixels, shot in zip(outputs, piece.shots)]
+            yield piece
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+
+
+def _translate(model: Translator, pictures: Sequence[Picture], to: str | None, look: Look) -> list[Picture]:
+    import numpy as np
+    import torch
+
+    batch = torch.from_numpy(np.stack(pictures)).to(model.device)  # N,H,W,3
+    made = model.translate(batch.permute(0, 3, 1, 2).float() / 127.5 - 1, to, look=look)
+    rows = ((made.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).contiguous().cpu().numpy()
+    return list(rows)
