@@ -73,7 +73,7 @@ def command(
         RunFolder(folder).refuse_busy()
         RunFolder(folder).refuse(resume)
         try:
-            verify(loaded, file, overrides)
+            verify(loaded, file, overrides, begins=not (resume and has_checkpoints(folder)))
         except ToonforgeError as error:
             if not resume:
                 raise

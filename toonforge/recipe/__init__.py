@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toonforge.recipe.loading import Source, find, load, loads, verify
+    from toonforge.recipe.loading import Source, find, load, loads
     from toonforge.recipe.model import Recipe
+    from toonforge.recipe.readiness import verify
     from toonforge.recipe.resolved import component_data, component_from_data, differences, dump
 
 _HOMES = {
@@ -19,7 +20,7 @@ _HOMES = {
     "find": "loading",
     "load": "loading",
     "loads": "loading",
-    "verify": "loading",
+    "verify": "readiness",
 }
 
 __all__ = [

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
-from toonforge.errors import Problem, RecipeError, ToonforgeError, UnknownNameError
+from toonforge.errors import Problem, RecipeError, UnknownNameError
 from toonforge.names import did_you_mean
-from toonforge.recipe import readiness
 from toonforge.recipe.check import check
 from toonforge.recipe.compose import compose, read_file
 from toonforge.recipe.model import Recipe
@@ -70,25 +68,6 @@ def load(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Recip
     """
     found = find(source)
     return _checked(read_file(found.path), found.name, found.path.parent, found.path, overrides)
-
-
-def verify(recipe: Recipe, source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> None:
-    """As `readiness.verify`, with the line of the recipe's file that each problem belongs to."""
-    try:
-        readiness.verify(recipe)
-    except ToonforgeError as error:
-        found = find(source)
-        root = compose(read_file(found.path), found.name, found.path.parent, found.path, overrides)
-        located = [
-            attrs.evolve(problem, where=problem.where or root.nearest(_path(problem.key)).where)
-            for problem in error.problems
-        ]
-        raise type(error)(*located) from None
-
-
-def _path(key: str | None) -> tuple[str, ...]:
-    """The parts of a key such as "train.trackers[0]"."""
-    return tuple(re.split(r"[.\[]", (key or "").replace("]", "")))
 
 
 def loads(text: str | bytes, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:

@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 
 import attrs
 
 from toonforge.components import Component, Count
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.used import only_used
-from toonforge.errors import DataError, Problem, RecipeError, ToonforgeError
+from toonforge.errors import DataError, Problem, RecipeError, RunError, ToonforgeError
+from toonforge.recipe.compose import compose, read_file
 from toonforge.recipe.graph import Graph
+from toonforge.recipe.loading import find
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.trackers import trackers_missing
+from toonforge.weights.origin import find_origins
 
 
-def verify(recipe: Recipe) -> None:
+def verify(
+    recipe: Recipe,
+    source: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    begins: bool = True,
+) -> None:
     """Raise `ToonforgeError` with all that this machine lacks for the recipe, and with phases that would never run.
 
     Pictures, packages and weights are looked for, none is loaded; torch is not imported. A problem's `key` is the whole
     key in the recipe.
+
+    Args:
+        recipe: checked.
+        source: its file or packaged recipe, for the line that each problem belongs to.
+        overrides: as given to `--set`.
+        begins: whether the training begins; one that goes on needs nothing of where first weights came from.
     """
+    try:
+        _verify(recipe, begins)
+    except ToonforgeError as error:
+        if source is None:
+            raise
+        found = find(source)
+        root = compose(read_file(found.path), found.name, found.path.parent, found.path, overrides)
+        located = [
+            attrs.evolve(problem, where=problem.where or root.nearest(_path(problem.key)).where)
+            for problem in error.problems
+        ]
+        raise type(error)(*located) from None
+
+
+def _path(key: str | None) -> tuple[str, ...]:
+    """The parts of a key such as "train.trackers[0]"."""
+    return tuple(re.split(r"[.\[]", (key or "").replace("]", "")))
+
+
+def _verify(recipe: Recipe, begins: bool) -> None:
     lacking = list(_lacking(recipe))
+    if begins:
+        lacking += _sources_lacking(recipe)
     if lacking:
         of_data = all(problem.key == "data" or (problem.key or "").startswith("data.") for problem in lacking)
         raise (DataError if of_data else ToonforgeError)(*lacking)
@@ -43,6 +82,14 @@ def _lacking(recipe: Recipe) -> Iterator[Problem]:
                 key = problem.key if known else ".".join(filter(None, (path, problem.key)))
                 yield attrs.evolve(problem, key=key)
     yield from trackers_missing(recipe.train.trackers)
+
+
+def _sources_lacking(recipe: Recipe) -> Sequence[Problem]:
+    try:
+        find_origins(recipe)
+    except RunError as error:
+        return error.problems
+    return ()
 
 
 def _components(recipe: Recipe) -> Iterator[tuple[str, Component]]:

@@ -82,8 +82,8 @@ def unknown(lost: str) -> str:
 
 
 def has_checkpoints(folder: Path) -> bool:
-    """Whether a folder holds checkpoints of a run, whole or not."""
-    return any(path.is_dir() for path in (folder / "checkpoints").glob("step-*"))
+    """Whether a folder holds checkpoints of a run, whole or not, one included whose successor did not come."""
+    return any(path.is_dir() for name in ("step-*", ".old-step-*") for path in (folder / "checkpoints").glob(name))
 
 
 def refuse_unknown(folder: Path) -> None:

@@ -27,6 +27,7 @@ from toonforge.runs.data_list import compare_data_list, write_data_list
 from toonforge.runs.described import has_checkpoints, lost, refuse_unknown, unknown
 from toonforge.runs.disk import writing
 from toonforge.runs.fingerprint import Compared, changed_pictures, difference, same
+from toonforge.runs.first_weights import KEY, recorded
 from toonforge.runs.kinds import refuse_kinds
 from toonforge.runs.leftovers import remove_after
 from toonforge.runs.links import refuse_links
@@ -208,7 +209,10 @@ class RunFolder:
         if source is not None:
             copy_whole(source, self.path / "recipe.toml")
             write_base(self.path, source)
-        write_atomic(self.path / "lock.json", json.dumps({**_environment(recipe), "data": dict(data)}, indent=1) + "\n")
+        lock = {**_environment(recipe), "data": dict(data)}
+        if started_from := recorded(self.path):
+            lock[KEY] = started_from
+        write_atomic(self.path / "lock.json", json.dumps(lock, indent=1) + "\n")
         write_atomic(self.resolved, dump(recipe))
 
     def truncate_log(self, step: int) -> None:

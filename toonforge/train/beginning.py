@@ -12,15 +12,20 @@ import attrs
 from toonforge.components import ImageSource
 from toonforge.errors import DataError
 from toonforge.events import RunInfo
+from toonforge.memory import doing
 from toonforge.recipe.model import Recipe
 from toonforge.report.writer import ReportWriter
 from toonforge.runs.fingerprint import fingerprint
+from toonforge.runs.first_weights import record
 from toonforge.runs.folder import RunFolder
 from toonforge.runs.log import FORMAT, changes_not_begun
+from toonforge.train.first_weights import read_first
 from toonforge.train.phases import PlannedPhase
 from toonforge.train.process import device_name
 from toonforge.train.step import Training
+from toonforge.train.telling import Telling
 from toonforge.train.trackers import Trackers
+from toonforge.weights.origin import find_origins
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -71,6 +76,21 @@ def describe_run(
             folder.list_data(recipe, sources)
 
     return Described(changes=changes, known=changes_not_begun(folder.path), write=write)
+
+
+def start_from_others(recipe: Recipe, folder: RunFolder, training: Training, telling: Telling) -> tuple[str, ...]:
+    """Give the networks that start from weights of elsewhere theirs; every process calls this.
+
+    Returns:
+        Which they are, in words, on the main process.
+    """
+    origins = find_origins(recipe) if telling.main else {}
+    with doing("loading first weights"):
+        training.start_from(read_first(origins, training.networks))
+    if origins:
+        for change in record(folder.path, {name: origin.data for name, origin in origins.items()}):
+            telling.write("changed", 0, change=change)
+    return tuple(f"{name} starts from {origin}" for name, origin in origins.items())
 
 
 def run_info(recipe: Recipe, folder: RunFolder, training: Training, **more: Any) -> RunInfo:

@@ -21,6 +21,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
+from toonforge.train.first_weights import State, start_from
 from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
 from toonforge.train.meeting import join
 from toonforge.train.phases import PlannedPhase, plan
@@ -136,6 +137,17 @@ class Training:
     def _loss(self, config: Any) -> Any:
         loss = config.build()
         return loss.to(self.device, DTYPES[self.recipe.train.precision]) if isinstance(loss, nn.Module) else loss
+
+    def start_from(self, states: Mapping[str, State]) -> None:
+        """Give networks their first weights, before the first step; every process calls this.
+
+        Args:
+            states: network -> its state, on the main process; the others take what that has.
+        """
+        averages = self.average.networks if self.average is not None else {}
+        for name in self.recipe.initial:
+            state = states[name] if self.accelerator.is_main_process else None
+            start_from(self.networks[name], averages.get(name), state, self.accelerator.num_processes)
 
     def _seed_call(self, part: int, text: str) -> None:
         seed_call(self.recipe.train.seed, self.now, part, self.rank, text)

@@ -23,8 +23,16 @@ from toonforge.recipe.readiness import verify
 from toonforge.runs.disk import room_for
 from toonforge.runs.folder import RunFolder
 from toonforge.train.batches import loader_of, safely
-from toonforge.train.beginning import Described, describe_run, observers, run_info, start_event
+from toonforge.train.beginning import (
+    Described,
+    describe_run,
+    observers,
+    run_info,
+    start_event,
+    start_from_others,
+)
 from toonforge.train.ending import Ending
+from toonforge.train.first_weights import read_first
 from toonforge.train.looking import Looking
 from toonforge.train.meeting import find_run
 from toonforge.train.pace import Pace
@@ -37,6 +45,7 @@ from toonforge.train.step import PATIENCE, Training, has_accelerator, make_accel
 from toonforge.train.stopping import Stopped, Stopping
 from toonforge.train.telling import News, Telling
 from toonforge.validation.validation import Validation
+from toonforge.weights.origin import find_origins
 
 
 def train(
@@ -69,7 +78,7 @@ def train(
     joined_before = in_group()
     try:
         with room_for(folder):
-            trainer = Trainer(recipe, RunFolder(folder), listeners, cpu)
+            trainer = Trainer(recipe, RunFolder(folder), listeners, cpu, resume)
             with trainer.folder.alone(resume) if trainer.main else nullcontext():
                 return trainer.run(source, resume)
     except Exception as error:  # of training, the ending has told already
@@ -86,9 +95,11 @@ def train(
 class Trainer:
     """One start of a run. See `train`."""
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, listeners: Sequence[object], cpu: bool) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: RunFolder, listeners: Sequence[object], cpu: bool, resume: bool = False
+    ) -> None:
         self.recipe, self.folder = recipe, folder
-        verify(recipe)
+        verify(recipe, begins=False)
         self.accelerator = make_accelerator(recipe.train.precision, cpu)
         self.main: bool = self.accelerator.is_main_process
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
@@ -97,6 +108,8 @@ class Trainer:
         self.total = total_steps(recipe.train, self.epoch)
         with doing("building the networks"):
             self.training = Training(recipe, self.total, self.epoch, self.accelerator)
+        if self.main and not resume:  # refused before a folder is made
+            read_first(find_origins(recipe), self.training.networks)
         self.telling = Telling(folder, self.main, listeners)
         self.stopping = Stopping(self.telling.stopping, PATIENCE)
         self.saving = Saving(recipe, folder, self.training, self.accelerator, self.telling)
@@ -133,6 +146,8 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         find_run(self.folder.path, self.accelerator.process_index)
         notes = self._restore(described) if resume else ()
+        if self.done == 0:
+            notes = (*notes, *start_from_others(self.recipe, self.folder, self.training, self.telling))
         run = run_info(
             self.recipe,
             self.folder,
