@@ -42,6 +42,7 @@ class Model:
         device: where the networks are.
         checkpoint: which of the run's checkpoints they are of.
         configs: of the networks.
+        averaged: the networks whose weights are a moving average.
         card: what its makers say of it, where it is one file: title, description, license, …
     """
 
@@ -52,6 +53,7 @@ class Model:
     inference: Inference
     checkpoint: Chosen
     configs: Mapping[str, NetworkComponent]
+    averaged: frozenset[str] = frozenset()
     card: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
@@ -208,6 +210,7 @@ def load(model: str | Path, *, checkpoint: str | int | None = None, cpu: bool = 
         inference=Inference(loaded.modules, first.signals, registries.ops),
         checkpoint=chosen,
         configs={name: network_config(weights[name]) for name in loaded.modules},
+        averaged=loaded.averaged,
         card=first.card,
     )
 
