@@ -39,6 +39,10 @@ class Inference:
         with torch.inference_mode(), evaluation_mode(self.networks.values()):
             return [self._value(expr.root, fields, memo) for expr in exprs]
 
+    def value(self, expr: Expr, fields: Mapping[str, Tensor]) -> Any:
+        """An expression's value with the networks as they are: neither their mode nor gradients are switched."""
+        return self._value(expr.root, fields, {})
+
     def _value(self, node: Node, fields: Mapping[str, Tensor], memo: dict[str, Any]) -> Any:
         if isinstance(node, Number):
             return node.value
