@@ -12,7 +12,7 @@ from toonforge.recipe.model import Recipe
 
 
 def network_shapes(recipe: Recipe) -> dict[str, str]:
-    """Network -> "cyclegan/unet 3x128x128 -> 3x128x128", for its first call in the recipe."""
+    """Network -> "cyclegan/unet 3x128x128 -> 3x128x128", for its first call in the recipe; and what it starts from."""
     walker = _Shapes(recipe)
     for expr in expressions_of(recipe):
         walker.of(expr.root)
@@ -21,6 +21,8 @@ def network_shapes(recipe: Recipe) -> dict[str, str]:
         kind = registries.plugins.registries[type(config).kind].name_of(type(config))
         seen = walker.calls.get(name)
         texts[name] = f"{kind} {seen[0]} -> {seen[1]}" if seen else kind
+        if name in recipe.initial:
+            texts[name] += f", starts from {recipe.initial[name]}"
     return texts
 
 

@@ -66,7 +66,7 @@ def command(
     if name is not None:
         out = out or Path("sweeps") / folder_name(name)
     recipes, grid, overrides, processes, out = asked(recipes, grid, overrides, processes, out, resume)
-    plan = make_plan(recipes, grid, overrides, processes)
+    plan = make_plan(recipes, grid, overrides, processes, begins=not resume)
     folder = SweepFolder(out or Path("sweeps") / plan.name)
     if not resume:
         folder.refuse()

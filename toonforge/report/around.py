@@ -11,6 +11,7 @@ from typing import Any
 from toonforge.report.clock import Clock
 from toonforge.report.html import count, duration, memory, number, parameters
 from toonforge.report.state import device
+from toonforge.runs.first_weights import KEY as FIRST_WEIGHTS
 from toonforge.runs.reading import file_inside
 from toonforge.runs.record import Record
 
@@ -35,6 +36,18 @@ def networks(record: Record) -> list[tuple[str, str, str, str]]:
                     ", ".join(trained) or "never",
                 )
             )
+    return found
+
+
+def first_weights(record: Record) -> list[tuple[str, str, str, str]]:
+    """(network, what it started from, how many steps that was trained, checksum), of those that did."""
+    found = []
+    for name, about in _items(record.lock.get(FIRST_WEIGHTS)):
+        whose = f", network {about['network']}" if about.get("network") not in (name, None) else ""
+        averaged = ", moving average" if about.get("averaged") is True else ""
+        step = about.get("step")
+        steps = count(step) if type(step) is int else "not known"
+        found.append((name, f"{about.get('from')}{whose}{averaged}", steps, f"sha256 {str(about.get('sha256'))[:12]}…"))
     return found
 
 

@@ -108,6 +108,8 @@ def _brief(value: Any) -> str:
     if isinstance(value, Mapping) and isinstance(value.get("type"), str):
         weight = value.get("weight")
         return str(value["type"]) + (f" × {inline(weight)}" if isinstance(weight, int | float) else "")
+    if isinstance(value, Mapping) and isinstance(value.get("from"), str):
+        return str(value["from"]) + (f", {value['checkpoint']}" if "checkpoint" in value else "")
     if isinstance(value, Mapping) and set(value) == {"epochs"}:
         return f"{value['epochs']} epochs"
     return _written(value)

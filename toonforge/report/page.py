@@ -113,6 +113,7 @@ def _around(record: Record, clock: Clock) -> Mapping[str, Any]:
     skipped = [f"{path}: {reason}" for path, reason in record.skipped.items()]
     return {
         "networks": around.networks(record),
+        "first_weights": around.first_weights(record),
         "data_facts": around.data_facts(record),
         "data_columns": data_columns,
         "data_rows": data_rows,

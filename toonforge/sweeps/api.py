@@ -48,7 +48,7 @@ def sweep(
         ToonforgeError: for a recipe, a grid, data or a folder that cannot be used, before the first run begins.
     """
     sources = [recipes] if isinstance(recipes, str | Path) else list(recipes)
-    plan = make_plan([str(source) for source in sources], from_data(grid or {}), overrides)
+    plan = make_plan([str(source) for source in sources], from_data(grid or {}), overrides, begins=not resume)
     place = SweepFolder(Path(folder) if folder is not None else Path("sweeps") / plan.name)
     return list(work(plan, place, Here(listeners, cpu), resume=resume).rows)
 

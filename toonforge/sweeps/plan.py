@@ -63,7 +63,12 @@ class Plan:
 
 
 def make_plan(
-    recipes: Sequence[str], grid: Sequence[str], overrides: Sequence[str] = (), processes: int | None = None
+    recipes: Sequence[str],
+    grid: Sequence[str],
+    overrides: Sequence[str] = (),
+    processes: int | None = None,
+    *,
+    begins: bool = True,
 ) -> Plan:
     """The product of the grid for every recipe, all checked: keys, values, recipes, data, batches.
 
@@ -72,6 +77,7 @@ def make_plan(
         grid: `KEY=VALUE,VALUE` texts; the last one varies fastest.
         overrides: `KEY=VALUE` texts for all runs.
         processes: in place of `train.processes`.
+        begins: whether the sweep begins; runs that go on need nothing of where first weights came from.
 
     Raises:
         ToonforgeError: with every problem of every run, each once.
@@ -99,7 +105,7 @@ def make_plan(
         own = tuple(f"{key}={value.text}" for key, value in zip(keys, rest))
         chosen = dict(zip((axis.label for axis in varied), rest if varied is axes else [first, *rest]))
         try:
-            runs.append(_checked(first.text, (*overrides, *extra, *own), chosen, keys))
+            runs.append(_checked(first.text, (*overrides, *extra, *own), chosen, keys, begins))
         except ToonforgeError as error:
             note(error)
     if problems:
@@ -140,12 +146,14 @@ def recipe_axis(recipes: Sequence[str], overrides: Sequence[str]) -> Axis:
     return Axis(RECIPE, RECIPE, tuple(map(Value, recipes, names, labels([(name, name) for name in names]))))
 
 
-def _checked(source: str, overrides: tuple[str, ...], chosen: Mapping[str, Value], keys: Sequence[str]) -> PlannedRun:
+def _checked(
+    source: str, overrides: tuple[str, ...], chosen: Mapping[str, Value], keys: Sequence[str], begins: bool
+) -> PlannedRun:
     """One run; its problems name the grid where the grid is to blame."""
     name = run_name([(key, value.label) for key, value in chosen.items()])
     try:
         recipe = load(source, overrides)
-        verify(recipe, source, overrides)
+        verify(recipe, source, overrides, begins=begins)
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
         sizes = only_used(recipe.data.build("train"), recipe.data.groups(), used).sizes
         if recipe.translations or recipe.metrics:
