@@ -14,6 +14,7 @@ EXTRAS = {
     "gradio": ("Gradio", "demo"),
     "lpips": ("the package lpips", "metrics"),
     "matplotlib": ("matplotlib", "plots"),
+    "onnx": ("the package onnx", "export"),
     "onnxruntime": ("onnxruntime", "classifier"),
     "torch_fidelity": ("torch-fidelity", "metrics"),
     "torchmetrics": ("torchmetrics", "metrics"),

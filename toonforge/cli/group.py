@@ -17,6 +17,7 @@ VERBS: Mapping[str, str] = {
     "data": "Make a data set of films and folders of pictures.",
     "translate": "Translate pictures with a trained run.",
     "demo": "Open a page to try models on.",
+    "export": "Write a trained model as a file that stands alone.",
     "evaluate": "Measure a trained run, or a folder of pictures.",
     "report": "Open the page of a run, or draw it anew.",
     "compare": "Set several runs side by side, in a page and a table.",
