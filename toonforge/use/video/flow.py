@@ -7,6 +7,7 @@ uncovers what was behind it, and that is in no earlier frame.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -22,13 +23,20 @@ SHORT = 288
 
 AGREE = (0.01, 0.5)
 """Movements there and back agree where their sum squared is less than this share of their squares, plus this many
-pixels squared of the reduced frame."""
+pixels squared of the reduced frame; they disagree wholly at twice that."""
+
+FLAT = 8.0
+"""Slope, in levels of 255 a pixel, below which more disagreement is allowed, by the square of the ratio: where there is
+nothing to follow, such as a clear sky, movement is found badly and matters little."""
+
+STILL = 0.05
+"""Pixels; what moves by less stands still, and is not blurred by being moved again and again."""
 
 LIKE = 10.0
 """Difference, in levels of 255, to what a pixel was like before at which it is trusted by 1/e."""
 
 AROUND = 5
-"""Side of the square over which that difference is averaged with its sign, so that noise is no difference."""
+"""Side of the square over which colours are averaged before they are compared, so that noise is no difference."""
 
 CUT, STRANGE = 10.0, 0.5
 """A frame begins a new scene where it differs from the one before by so many levels on average at 32x18 (as
@@ -67,23 +75,22 @@ class Flow:
         scale = min(1.0, SHORT / min(height, width))
         small = (max(16, round(width * scale)), max(16, round(height * scale)))
         gray = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), small, interpolation=cv2.INTER_AREA)
+        gray = cv2.GaussianBlur(gray, (3, 3), 0)
         tiny = cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
         before, self._before = self._before, (picture, gray, tiny)
         if before is None or before[0].shape != picture.shape:
             return None
         back = self._search.calc(gray, before[1], None)
         forth = self._search.calc(before[1], gray, None)
-        agreed = _agreed(back, forth)
-        factor = np.array([width / small[0], height / small[1]], np.float32)
-        where = _grid(height, width) + cv2.resize(back, (width, height)) * factor
-        was = _moved(before[0], where, cv2.INTER_LINEAR)
-        change = cv2.blur(picture.astype(np.float32) - was.astype(np.float32), (AROUND, AROUND))
-        change = np.abs(change).max(axis=2)
-        inside = (where >= 0).all(axis=2) & (where <= (width - 1, height - 1)).all(axis=2)
-        trust = np.exp(-np.square(change / LIKE)) * cv2.resize(agreed, (width, height)) * inside
-        trust = trust.astype(np.float32)
+        agreed = cv2.resize(_agreed(back, forth, gray), (width, height))
+        moved = cv2.resize(back, (width, height)) * np.array([width / small[0], height / small[1]], np.float32)
+        x, y = moved[:, :, 0], moved[:, :, 1]
+        moved[(np.abs(x) < STILL) & (np.abs(y) < STILL)] = 0
+        moved += _grid(height, width)
+        trust = _alike(picture, _moved(before[0], moved, cv2.INTER_LINEAR)) * agreed
+        trust[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0
         apart = float(np.abs(tiny - before[2]).mean())
-        return Movement(where, trust, apart >= CUT and float(trust.mean()) < STRANGE)
+        return Movement(moved, trust, apart >= CUT and float(trust.mean()) < STRANGE)
 
 
 def warped(picture: npt.NDArray[Any], movement: Movement) -> npt.NDArray[Any]:
@@ -104,19 +111,37 @@ def _moved(picture: Any, where: Any, method: int) -> Any:
     return cv2.remap(picture, where, None, method, borderMode=cv2.BORDER_REPLICATE)
 
 
+@lru_cache(maxsize=4)
 def _grid(height: int, width: int) -> npt.NDArray[np.float32]:
+    """H,W,2: each pixel's own x and y."""
     import numpy as np
 
     rows, columns = np.mgrid[0:height, 0:width]
     return np.stack([columns, rows], axis=2).astype(np.float32)
 
 
-def _agreed(back: npt.NDArray[np.float32], forth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """H,W, 0 or 1: whether one comes back to where one started."""
+def _alike(now: Picture, was: Picture) -> npt.NDArray[np.float32]:
+    """H,W, 0 to 1: whether two pictures are of like colours, noise aside."""
     import numpy as np
 
-    there = _moved(forth, _grid(*back.shape[:2]) + back, _opencv().INTER_LINEAR)
+    cv2 = _opencv()
+    change = cv2.absdiff(cv2.blur(now, (AROUND, AROUND)), cv2.blur(was, (AROUND, AROUND)))
+    most = np.maximum(np.maximum(change[:, :, 0], change[:, :, 1]), change[:, :, 2])
+    levels = np.exp(-np.square(np.arange(256) / LIKE)).astype(np.float32)
+    alike: npt.NDArray[np.float32] = levels[most]
+    return alike
+
+
+def _agreed(back: Any, forth: Any, gray: Any) -> npt.NDArray[np.float32]:
+    """H,W, 0 to 1: whether one comes back to where one started."""
+    import numpy as np
+
+    cv2 = _opencv()
+    there = _moved(forth, _grid(*gray.shape) + back, cv2.INTER_LINEAR)
     off = np.square(back + there).sum(axis=2)
     allowed = AGREE[0] * (np.square(back).sum(axis=2) + np.square(there).sum(axis=2)) + AGREE[1]
-    agreed: npt.NDArray[np.float32] = (off < allowed).astype(np.float32)
-    return agreed
+    slope = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(gray, cv2.CV_32F, 0, 1, scale=1 / 8))
+    flat = FLAT / np.maximum(cv2.blur(slope, (9, 9)), 1.0)
+    agreed = np.clip(2 - off / (allowed * np.maximum(flat, 1.0) ** 2), 0, 1).astype(np.float32)
+    smooth: npt.NDArray[np.float32] = cv2.blur(agreed, (AROUND, AROUND))
+    return smooth
