@@ -156,7 +156,7 @@ def test_a_traceback_of_ours_obeys_nobody_either(
     def fail(*arguments: object) -> None:
         raise ValueError(f"an odd name: {EVIL}")
 
-    monkeypatch.setattr("toonforge.use.translate.plan", fail)
+    monkeypatch.setattr("toonforge.use.offered.offered", fail)
     assert main(["translate", "model", "photo"]) == 1
     told = capfd.readouterr().err
     assert "internal error" in told and not obeyed(told)

@@ -139,7 +139,7 @@ def test_any_small_file_is_translated_or_named_as_unreadable(raw: bytes) -> str:
         if (picture_size(folder / "a.png") or (1, 1))[0] * (picture_size(folder / "a.png") or (1, 1))[1] > 10**5:
             return REFUSED  # a network of three channels would be given gigabytes: see the tests of memory
         model = toonforge.load(folder / "G.safetensors", cpu=True)
-        (outcome,) = translate(model, plan([folder / "a.png"], folder / "out"))
+        (outcome,) = translate(model, plan([folder / "a.png"], folder / "out").jobs)
         assert (outcome.problem is None) == (folder / "out/a.png").is_file()
         assert outcome.problem is None or (outcome.problem.strip() and len(outcome.problem) < 1000)
         return REFUSED if outcome.problem else VALID

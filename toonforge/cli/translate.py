@@ -1,104 +1,197 @@
-"""`toonforge translate`: pictures through a trained run."""
+"""`toonforge translate`: pictures and videos through a trained model."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import attrs
 import click
 
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RunError, ToonforgeError, escaped
+
+if TYPE_CHECKING:
+    from toonforge.use.look import Look
+    from toonforge.use.model import Model
+    from toonforge.use.pictures.plan import Job, Plan
+
+SHARE = click.FloatRange(0, 1)
+MOST_BYTES = 2**29
+"""Standard input is read to its end; one that has none must not fill the memory."""
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("model")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
-    default=Path("translated"),
-    show_default=True,
-    help="Folder for the translated pictures; a file for a single picture.",
+    metavar="OUT",
+    help="Folder for the results; for a single input also a file, or - for standard output. [default: translated]",
 )
+@click.option("--to", metavar="DOMAIN", help="What to translate to; the model's first translation if left out.")
+@click.option("--strength", type=SHARE, default=1.0, metavar="0..1", help="0 gives the input, 1 the output.")
+@click.option("--keep-color", is_flag=True, help="Take the luminance of the output and the colour of the input.")
+@click.option("--smooth", type=SHARE, default=0.0, metavar="0..1", help="Smooth the output between its edges.")
+@click.option("--steady", type=SHARE, default=0.0, metavar="0..1", help="Of videos: how much flicker to take out.")
 @click.option(
-    "--to", "target", metavar="DOMAIN", help="What to translate to; the recipe's first translation if left out."
+    "--format",
+    "ending",
+    type=click.Choice(["png", "jpg", "webp"]),
+    help="Kind of all pictures that are written; if left out, each its own, or png where that is not written.",
 )
+@click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output is there: goes on where it stopped.")
+@click.option("--force", is_flag=True, help="Overwrite outputs that are there; never an input.")
 @click.option(
     "--checkpoint",
     metavar="best|latest|STEP",
-    help="Which of the run's checkpoints; the best where the run keeps one (train.metrics.best), else the latest.",
+    help="Which of a run's checkpoints; the best where the run keeps one (train.metrics.best), else the latest.",
 )
-@click.option("--force", is_flag=True, help="Overwrite pictures that are there already.")
-@click.option("--cpu", is_flag=True, help="Stay on the CPU even where there is a GPU.")
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Pictures of one size that are computed at once; if left out, as suits their size and the device.",
+)
+@click.option("--cpu", is_flag=True, help="Stay on the CPU even where there are GPUs.")
 def command(
-    model: Path,
-    inputs: tuple[Path, ...],
-    out: Path,
-    target: str | None,
-    checkpoint: str | None,
+    model: str,
+    inputs: tuple[str, ...],
+    out: str | None,
+    to: str | None,
+    strength: float,
+    keep_color: bool,
+    smooth: float,
+    steady: float,
+    ending: str | None,
+    skip_existing: bool,
     force: bool,
+    checkpoint: str | None,
+    batch: int | None,
     cpu: bool,
 ) -> int:
-    """Translate pictures, and all pictures in folders, with MODEL: a run's folder or a .safetensors file.
+    """Translate pictures and videos with MODEL: a run's folder, a .safetensors file or an installed model's name.
 
-    A picture keeps its size, orientation, transparency and colour profile. Inputs that cannot be read are named and
-    counted, and the rest is translated (the exit code is then 2).
+    INPUT is a picture, a folder with all below it, a pattern, a video, or - for standard input. A picture keeps its
+    name, size, transparency, colour profile and EXIF data, and is written upright. Nothing is overwritten without
+    --force. Inputs that cannot be read are named, and the rest is translated (the exit code is then 2).
 
     \b
     Examples:
       toonforge translate runs/anime_unet photo.jpg
-      toonforge translate runs/anime_unet holidays/ -o holidays-anime
+      toonforge translate runs/anime_unet holidays/ -o holidays-anime --skip-existing
+      toonforge translate runs/anime_unet "holidays/**/*.jpg" --strength 0.7 --keep-color
       toonforge translate runs/anime_unet photo.jpg -o portrait.png --force
-      toonforge translate runs/anime_unet drawing.png --to photo
-      toonforge translate runs/anime_unet photo.jpg --checkpoint 500
+      toonforge translate runs/anime_unet drawing.png --to photo --checkpoint 500
+      toonforge translate runs/anime_unet clip.mp4 -o anime.mp4 --steady 0.5
+      toonforge translate runs/anime_unet - < photo.jpg > anime.jpg
     """
-    from toonforge.use.translate import plan, translate
+    from toonforge.use.look import Look
+    from toonforge.use.offered import choose, offered
+    from toonforge.use.pictures.plan import plan
 
-    absent = [path for path in inputs if not path.exists()]
-    if len(absent) == len(inputs):
-        raise RunError(*(Problem(message=f"{path} is not there", expected="a picture or a folder") for path in absent))
-    jobs = plan(inputs, out, force)
-
-    from toonforge.weights.chosen import find_weights
-    from toonforge.weights.named import find_model
-
+    if force and skip_existing:
+        raise RunError(Problem(message="exclude each other", key="--force, --skip-existing"))
+    look = Look(strength=strength, keep_color=keep_color, smooth=smooth)
     # Asked before torch is imported, which takes seconds.
-    find_weights(find_model(model), checkpoint)
+    found = offered(model, checkpoint)
+    domain = choose(found.recipe, found.translations, to)
+    data = _standard_input() if "-" in inputs else None
+    planned = plan(inputs, out, force=force, skip_existing=skip_existing, ending=ending, data=data)
+    if any(job.target is None for job in planned.jobs) and sys.stdout.isatty():
+        raise RunError(Problem(message="no picture is written to a terminal", hint="give a file with -o"))
+    if planned.done:
+        click.echo(f"{len(planned.done):,} left out: the output is there", err=True)
+    if not planned.jobs:
+        click.echo("nothing left to do")
+        return 0
 
     from toonforge.use.model import load
 
     loaded = load(model, checkpoint=checkpoint, cpu=cpu)
-    failed = 0
-    for number, outcome in enumerate(translate(loaded, jobs, target), 1):
-        if outcome.problem is None:
-            _progress(f"{number}/{len(jobs)}  {outcome.job.source} -> {outcome.job.target}")
-            continue
-        failed += 1
-        _clear()
-        click.echo(f"{click.style('skipped', fg='yellow')} {outcome.job.source}: {outcome.problem}", err=True)
-    _clear()
-    done = len(jobs) - failed
-    where = jobs[0].target if len(jobs) == 1 else out
-    if done:
-        to = target or next(iter(loaded.translations))
-        by = f" ({loaded.checkpoint})" if loaded.step is not None else ""
-        click.echo(f"{done} picture{'s' * (done != 1)} translated to {to}: {where}{by}")
-    if failed:
-        click.echo(f"{failed} of {len(jobs)} could not be translated", err=True)
-    return 2 if failed else 0
+    pictures = attrs.evolve(planned, jobs=tuple(job for job in planned.jobs if job.kind == "picture"))
+    code = _pictures(loaded, pictures, out, domain, look, batch) if pictures.jobs else 0
+    for job in planned.jobs:
+        if job.kind == "video" and code != 130:
+            code = max(code, _video(loaded, job, domain, look, steady, batch, force))
+    return code
 
 
-def _progress(text: str) -> None:
-    """The newest line in place on a terminal, a line each otherwise."""
-    if sys.stderr.isatty():
-        from toonforge.cli.text import width
-
-        click.echo("\r\x1b[K" + text[: width() - 1], nl=False, err=True)
-    else:
-        click.echo(text, err=True)
+def _standard_input() -> bytes:
+    data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if not data or len(data) > MOST_BYTES:
+        found = "nothing" if not data else f"more than {MOST_BYTES:,} bytes"
+        raise RunError(Problem(message="standard input holds no picture", found=found))
+    return data
 
 
-def _clear() -> None:
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", nl=False, err=True)
+def _pictures(model: Model, planned: Plan, out: str | None, to: str, look: Look, batch: int | None) -> int:
+    """Translate pictures and say what came of them; returns the exit code."""
+    from toonforge.cli.translating import Telling, named
+    from toonforge.use.pictures.devices import in_words, on_every_device
+    from toonforge.use.pictures.pipeline import Pipeline
+
+    jobs = planned.jobs
+    models = on_every_device(model, len(jobs))
+    pipeline = Pipeline(models, jobs, to, look=look, batch=batch)
+    data = None
+    try:
+        with Telling("picture", len(jobs)) as telling:
+            for outcome in pipeline:
+                telling.picture(outcome.job, outcome.problem)
+                data = outcome.data or data
+    except KeyboardInterrupt:
+        click.echo(f"stopped: {pipeline.written:,} of {len(jobs):,} are translated, none in part", err=True)
+        if any(job.target is not None for job in jobs):
+            click.echo("the same command with --skip-existing does the rest", err=True)
+        return 130
+    if data is not None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    if telling.done:
+        single = len(jobs) == 1 and not planned.done
+        where = named(str(jobs[0].target)) if single else named(out or "translated")
+        place = "standard output" if jobs[0].target is None else where
+        by = f"{escaped(model.recipe)}, " + (f"{model.checkpoint}, " if model.step is not None else "")
+        count = f"{telling.done:,} picture{'s' * (telling.done != 1)}"
+        said = f"{count} translated to {to}: {place} ({by}on {in_words(models)}, {telling.rate})"
+        click.echo(said, err=jobs[0].target is None)
+    if telling.failed:
+        click.echo(f"{telling.failed:,} of {len(jobs):,} could not be translated", err=True)
+    return 2 if telling.failed else 0
+
+
+def _video(model: Model, job: Job, to: str, look: Look, steady: float, batch: int | None, force: bool) -> int:
+    """Translate a video and say what came of it; returns the exit code."""
+    from toonforge.cli.translating import Telling, named
+    from toonforge.use.video import translate_video
+
+    assert job.source is not None and job.target is not None
+    name = named(str(job.source))
+    try:
+        with Telling("frame", None, name) as telling:
+            outcome = translate_video(
+                model,
+                job.source,
+                job.target,
+                to,
+                look=look,
+                steady=steady,
+                batch=batch,
+                force=force,
+                progress=telling.reach,
+                note=lambda text: telling.say(f"{name}: {escaped(text)}"),
+            )
+    except KeyboardInterrupt:
+        click.echo(f"stopped: nothing is written of {name}", err=True)
+        return 130
+    except ToonforgeError as error:
+        from toonforge.cli.faults import show
+
+        show(error)
+        return 2
+    seconds = f"{outcome.seconds:.1f} s, {outcome.frames:,} frames"
+    click.echo(f"{name} translated to {to}: {named(str(outcome.target))} ({seconds}, {telling.rate})")
+    for damage in outcome.damage:
+        click.echo(f"{click.style('damaged', fg='yellow')} {name}: {escaped(damage)}", err=True)
+    return 2 if outcome.damage else 0

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
 from toonforge import registries
 from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError, ToonforgeError
-from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.use.look import AS_IT_IS, Look
+from toonforge.use.offered import choose, held, offered
 from toonforge.use.sizes import refuse_absurd_values
-from toonforge.use.values import as_batch, like
-from toonforge.weights.chosen import Chosen, find_weights, preferred, refuse_damaged
+from toonforge.use.values import as_array, as_tensor, batch_of_array, batch_of_tensor, no_picture
+from toonforge.weights.chosen import Chosen, preferred
 from toonforge.weights.described import Weights, read_weights
-from toonforge.weights.named import find_model
 from toonforge.weights.network import build_network, network_config
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Model:
     """What a trained run offers.
 
@@ -63,13 +63,7 @@ class Model:
 
     def choose(self, to: str | None) -> Expr:
         """The translation to a domain, the first one by default; `RunError` for a domain that is not offered."""
-        if to is None:
-            return next(iter(self.translations.values()))
-        if to in self.translations:
-            return self.translations[to]
-        offered = ", ".join(self.translations)
-        hint = did_you_mean(to, self.translations)
-        raise RunError(Problem(message=f"{self.recipe} does not translate to {to!r}", expected=offered, hint=hint))
+        return self.translations[choose(self.recipe, self.translations, to)]
 
     def __call__(
         self, picture: T, to: str | None = None, *, strength: float = 1.0, keep_color: bool = False, smooth: float = 0.0
@@ -77,19 +71,51 @@ class Model:
         """Translate a picture, or a batch of pictures of one size.
 
         Args:
-            picture: a Pillow image; an array of H,W,3 or N,H,W,3 of uint8, or of floats in [0, 1]; a tensor of 3,H,W or
-                N,3,H,W in [-1, 1].
+            picture: a Pillow image of any mode; an array of H,W,3, N,H,W,3 or H,W, of uint8 or of floats in [0, 1]; a
+                tensor of 3,H,W or N,3,H,W, of floats in [-1, 1], on any device.
             to: the domain to translate to; the recipe's first when left out.
             strength, keep_color, smooth: see `Look`.
 
         Returns:
-            The same kind of thing, of the same size.
+            The same kind of thing, of the same size, dtype and device. A Pillow image is upright (its EXIF orientation
+            is applied), of mode RGB, or RGBA where it has transparency, and in its own colours where it has an RGB
+            profile; an array of H,W becomes H,W,3.
 
         Raises:
-            RunError: for a domain that is not offered, or pictures of which it cannot be computed.
+            RunError: for a domain that is not offered, what is no picture, values outside their range, or pictures of
+                which it cannot be computed.
         """
+        import numpy as np
+        import torch
+        from PIL import Image
+
         look = Look(strength=strength, keep_color=keep_color, smooth=smooth)
-        return like(picture, self.translate(as_batch(picture), to, look=look))
+        made: Any
+        if isinstance(picture, Image.Image):
+            from toonforge.use.pictures.image import translate_image
+
+            made = translate_image(self, picture, to, look)
+        elif isinstance(picture, np.ndarray):
+            made = as_array(self.translate(batch_of_array(picture), to, look=look), picture)
+        elif isinstance(picture, torch.Tensor):
+            made = as_tensor(self.translate(batch_of_tensor(picture), to, look=look), picture)
+        else:
+            raise no_picture(picture)
+        return cast(T, made)
+
+    def __repr__(self) -> str:
+        translations = ", ".join(f"{to}: {expr}" for to, expr in self.translations.items())
+        trained = "" if self.image_size is None else f", trained on {self.image_size}x{self.image_size}"
+        step = "" if self.step is None else f" ({self.checkpoint})"
+        return f"<Model {self.recipe}{step}: {translations}{trained}, on {self.device}>"
+
+    def on(self, device: torch.device | str) -> Model:
+        """The same model with networks of its own on a device."""
+        import torch
+
+        networks = {name: deepcopy(network).to(device) for name, network in self.inference.networks.items()}
+        inference = type(self.inference)(networks, self.inference.signals, self.inference.registry)
+        return attrs.evolve(self, device=torch.device(device), inference=inference)
 
     def translate(self, pictures: torch.Tensor, to: str | None = None, *, look: Look = AS_IT_IS) -> torch.Tensor:
         """Translate a batch of any size, and finish it as `look` says.
@@ -101,8 +127,12 @@ class Model:
 
         Returns:
             N,3,H,W in [-1, 1], on the same device as `pictures`.
+
+        Raises:
+            RunError: as of `compute`.
         """
-        return look.apply(pictures, self.compute(pictures, to))
+        self.choose(to)
+        return pictures if look.strength == 0 else look.apply(pictures, self.compute(pictures, to))
 
     def compute(self, pictures: torch.Tensor, to: str | None = None) -> torch.Tensor:
         """What the networks make of a batch, computed whole.
@@ -177,52 +207,22 @@ def load(model: str | Path, *, checkpoint: str | int | None = None, cpu: bool = 
         RunError: for a path that holds no weights, damaged ones, or ones that offer no translation; for a checkpoint
             that is not there.
     """
-    path = find_model(model)
-    chosen, weights = _held(path, checkpoint)
-    first = next(iter(weights.values()))
-    # Which names are networks is known only by what is no op: files of some may be missing.
-    graph = Graph((), first.signals)
-    needed = {target: graph.calls_of(expr) - set(registries.ops) for target, expr in first.translations.items()}
-    usable = {
-        target: first.translations[target]
-        for target, calls in needed.items()
-        if calls <= set(weights) and len(graph.fields_of(first.translations[target])) == 1
-    }
-    if not usable:
-        missing = sorted({call for calls in needed.values() for call in calls} - set(weights))
-        raise RunError(
-            Problem(
-                message=f"{path} offers no translation",
-                found=f"weights of {', '.join(weights)}"
-                + (f"; those of {', '.join(missing)} are not there" if missing else ""),
-                expected="networks that the recipe's [translations] name",
-                hint="give the run's folder" if missing else "write [translations] into the recipe",
-            )
-        )
+    found = offered(model, checkpoint)
+    first = next(iter(found.weights.values()))
     from toonforge.inference import Inference
 
-    loaded = _build(chosen, {name: weights[name] for target in usable for name in sorted(needed[target])}, cpu)
+    loaded = _build(found.checkpoint, found.weights, cpu)
     return Model(
-        recipe=first.recipe,
-        translations=usable,
+        recipe=found.recipe,
+        translations=found.translations,
         image_size=first.image_size,
         device=loaded.device,
         inference=Inference(loaded.modules, first.signals, registries.ops),
-        checkpoint=chosen,
-        configs={name: network_config(weights[name]) for name in loaded.modules},
+        checkpoint=found.checkpoint,
+        configs={name: network_config(found.weights[name]) for name in loaded.modules},
         averaged=loaded.averaged,
         card=first.card,
     )
-
-
-def _held(path: Path, checkpoint: str | int | None) -> tuple[Chosen, dict[str, Weights]]:
-    """Where the weights lie that a user means, and each network's, by name."""
-    chosen, files = find_weights(path, checkpoint)
-    refuse_damaged(chosen, files, all_of_run=path.is_dir())
-    held = {item.network: item for file in files for item in read_weights(file)}
-    if chosen.step is None:
-        chosen = attrs.evolve(chosen, step=next(iter(held.values())).step)
-    return chosen, held
 
 
 def load_networks(
@@ -245,19 +245,19 @@ def load_networks(
     Raises:
         RunError: for a path without weights, a checkpoint or a network that is not there, or weights that do not fit.
     """
-    chosen, held = _held(Path(path), checkpoint)
-    wanted = list(held if names is None else dict.fromkeys(names))
-    missing = [name for name in wanted if name not in held]
+    chosen, weights = held(Path(path), checkpoint)
+    wanted = list(weights if names is None else dict.fromkeys(names))
+    missing = [name for name in wanted if name not in weights]
     if missing:
         raise RunError(
             Problem(
                 message=f"{chosen.folder} has no weights of {', '.join(missing)}",
-                expected=f"one of {', '.join(held)}",
+                expected=f"one of {', '.join(weights)}",
             )
         )
     if not averaged:
-        held = {name: read_weights(_as_trained(item))[0] for name, item in held.items() if name in wanted}
-    return _build(chosen, {name: held[name] for name in wanted}, cpu)
+        weights = {name: read_weights(_as_trained(item))[0] for name, item in weights.items() if name in wanted}
+    return _build(chosen, {name: weights[name] for name in wanted}, cpu)
 
 
 def _as_trained(weights: Weights) -> Path:

@@ -57,7 +57,7 @@ def read_any(file: IO[bytes], short: int | None, check: Callable[[int, int], Non
         if short is not None:
             image.draft(None, (short, short))
         image.load()
-        return turned(np.array(_to_rgb(image), dtype=np.uint8), orientation_of(image))
+        return turned(np.array(to_rgb(image), dtype=np.uint8), orientation_of(image))
 
 
 @contextmanager
@@ -115,7 +115,8 @@ def _check_tiles(image: Image.Image) -> None:
         raise ValueError(f"tiles of {width}x{height} are more than {_MAX_TILE:,} pixels")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The picture as RGB of 8 bits, on white. Raises `ValueError` for values of no known range."""
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":

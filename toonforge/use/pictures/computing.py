@@ -1,0 +1,72 @@
+"""A batch of pictures through the networks: bytes in, bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from toonforge.errors import ToonforgeError
+from toonforge.memory import is_out_of_memory
+from toonforge.use.look import AS_IT_IS, Look
+from toonforge.use.pictures.original import Original
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from toonforge.use.model import Model
+
+    Picture = npt.NDArray[np.uint8]
+
+
+def compute(model: Model, originals: Sequence[Original], to: str | None, look: Look) -> list[Picture | ToonforgeError]:
+    """Translate pictures of one size, and of one way to convert their colours.
+
+    What fails together is tried by halves, down to single pictures: for want of memory, or where one cannot be done.
+
+    Returns:
+        Of each picture (height, width, 3) in the numbers of its profile, or why there is none.
+    """
+    try:
+        return [*_compute(model, originals, to, look)]
+    except (ToonforgeError, RuntimeError, MemoryError) as error:
+        if not isinstance(error, ToonforgeError) and not is_out_of_memory(error):
+            raise
+        if len(originals) == 1:
+            return [error if isinstance(error, ToonforgeError) else ToonforgeError("not enough memory")]
+    half = len(originals) // 2
+    return compute(model, originals[:half], to, look) + compute(model, originals[half:], to, look)
+
+
+def _compute(model: Model, originals: Sequence[Original], to: str | None, look: Look) -> list[Picture]:
+    """The look is given in the pictures' own numbers: so strength 0 is the picture itself, whatever its profile."""
+    if look.strength == 0:
+        return [original.pixels for original in originals]
+    own = as_tensor([original.pixels for original in originals], model.device)
+    plain = all(original.conversion is None and original.alpha is None for original in originals)
+    seen = own if plain else as_tensor([original.seen() for original in originals], model.device)
+    made = model.translate(seen, to, look=look if plain else AS_IT_IS)
+    if not plain:
+        pixels = [original.own(picture) for original, picture in zip(originals, as_pixels(made))]
+        if any(original.conversion is not None for original in originals):
+            made = as_tensor(pixels, model.device)
+        made = look.apply(own, made)
+    return [original.finished(picture) for original, picture in zip(originals, as_pixels(made))]
+
+
+def as_tensor(pictures: Sequence[Picture], device: torch.device) -> torch.Tensor:
+    """(height, width, 3) of uint8 each -> N,3,H,W in [-1, 1]."""
+    import numpy as np
+    import torch
+
+    values = torch.from_numpy(np.stack(pictures)).to(device)  # bytes travel, floats are made there
+    return values.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def as_pixels(pictures: torch.Tensor) -> list[Picture]:
+    """N,3,H,W in [-1, 1] -> (height, width, 3) of uint8 each, to the nearest."""
+    import torch
+
+    values = ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    return list(values.contiguous().cpu().numpy())

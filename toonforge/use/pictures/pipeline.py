@@ -1,0 +1,222 @@
+"""Pictures read, computed and written at the same time: in threads, on every device, in constant memory.
+
+One thread, the caller's, decides: what is read next, what is computed together, what comes out. The others read
+pictures, compute batches (one thread a device) and write files, and tell it by one queue. Results come in the order of
+the jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from toonforge.errors import ToonforgeError, UnreadableImage
+from toonforge.use.look import AS_IT_IS, Look
+from toonforge.use.pictures.computing import compute
+from toonforge.use.pictures.grouping import MOST, Grouping
+from toonforge.use.pictures.original import Original, read_original
+from toonforge.use.pictures.plan import KEPT, Job
+from toonforge.use.pictures.written import encoded, write
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from toonforge.use.model import Model
+
+    Picture = npt.NDArray[np.uint8]
+
+PIXELS = 2**26
+"""Of all pictures that are read and not written yet; one that is larger alone is taken alone."""
+
+
+@attrs.frozen
+class Outcome:
+    """What became of one picture: `problem` is None when it was translated.
+
+    Attributes:
+        data: the file, where it goes to standard output.
+    """
+
+    job: Job
+    problem: str | None = None
+    data: bytes | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class _Item:
+    """A picture on its way."""
+
+    index: int
+    original: Original
+
+
+class Pipeline:
+    """Translates pictures; iterate over it once. A picture that cannot be read or written does not stop the rest.
+
+    Args:
+        models: the same model on each device that is to compute.
+        jobs: pictures, from `toonforge.use.pictures.plan`.
+        to: the domain to translate to; the recipe's first when left out.
+        look: what is done after the networks.
+        batch: pictures at once; None for as many as suit their size and the device.
+        threads: that read, and as many that write; as many as there are processors, at most four, when left out.
+
+    Attributes:
+        written: how many translations are there; also after the iteration was broken off, when nothing is half there.
+
+    Raises:
+        RunError: for a domain that is not offered.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        jobs: Sequence[Job],
+        to: str | None = None,
+        *,
+        look: Look = AS_IT_IS,
+        batch: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        models[0].choose(to)
+        self.models, self.jobs, self.to, self.look = models, jobs, to, look
+        self.threads = threads or min(4, os.cpu_count() or 1)
+        self.written = 0
+        most = batch or (1 if models[0].device.type == "cpu" else MOST)
+        # Enough for each device to have a batch in work and one waiting, while others come together and are written.
+        self._most = 4 * most * len(models) + 2 * self.threads
+        self._grouping: Grouping[_Item] = Grouping(models[0].device.type, batch, held=2 * most, pixels=PIXELS // 2)
+        self._events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._batches: SimpleQueue[list[_Item] | None] = SimpleQueue()
+        self._busy = 0  # pictures that are handed over for computing and not written yet
+        self._over = threading.Event()
+
+    def __iter__(self) -> Iterator[Outcome]:
+        reading = ThreadPoolExecutor(self.threads, "toonforge-read")
+        writing = ThreadPoolExecutor(self.threads, "toonforge-write")
+        devices = [threading.Thread(target=self._serve, args=(model,), daemon=True) for model in self.models]
+        try:
+            for device in devices:
+                device.start()
+            yield from self._schedule(reading, writing)
+        finally:
+            # Broken off: what was begun comes to its end, what was not is not begun. Files are whole or not there.
+            self._over.set()
+            reading.shutdown(cancel_futures=True)
+            for _ in devices:
+                self._batches.put(None)
+            for device in devices:
+                device.join()
+            writing.shutdown(cancel_futures=True)
+            while not self._events.empty():
+                kind, value = self._events.get()
+                self.written += kind == "written" and value[1].problem is None
+
+    def _schedule(self, reading: ThreadPoolExecutor, writing: ThreadPoolExecutor) -> Iterator[Outcome]:
+        """Hand out work and take what comes of it, until each job has its outcome."""
+        begun = grouped = given = at_reading = 0  # jobs: taken up, handed on for computing, yielded; being read
+        read: dict[int, Original | Outcome] = {}
+        done: dict[int, Outcome] = {}
+        sizes: dict[int, int] = {}
+        largest = 0
+        while given < len(self.jobs):
+            while (
+                begun < len(self.jobs)
+                and begun - given < self._most
+                and at_reading < 2 * self.threads
+                and (at_reading + self._busy == 0 or sum(sizes.values()) + (at_reading + 1) * largest <= PIXELS)
+            ):
+                reading.submit(self._told, "read", self._read, begun)
+                begun, at_reading = begun + 1, at_reading + 1
+            kind, value = self._events.get()
+            if kind == "failed":
+                raise value
+            if kind == "read":
+                index, found = value
+                at_reading, read[index] = at_reading - 1, found
+                if isinstance(found, Original):
+                    sizes[index] = found.pixels.shape[0] * found.pixels.shape[1]
+                    largest = max(largest, sizes[index])
+                while grouped in read:  # in the jobs' order, whichever was read first
+                    self._group(grouped, read.pop(grouped), done)
+                    grouped += 1
+                if grouped == len(self.jobs):
+                    self._hand_over(self._grouping.rest())
+            elif kind == "computed":
+                for item, made in zip(*value):
+                    writing.submit(self._told, "written", self._write, item, made)
+            else:
+                index, outcome = value
+                done[index] = outcome
+                self.written += outcome.problem is None
+                self._busy -= 1
+                del sizes[index]
+            while given in done:
+                outcome = done.pop(given)
+                given += 1
+                yield outcome
+
+    def _group(self, index: int, found: Original | Outcome, done: dict[int, Outcome]) -> None:
+        if isinstance(found, Outcome):
+            done[index] = found
+            return
+        height, width = found.pixels.shape[:2]
+        self._hand_over(self._grouping.add(_Item(index, found), height, width, found.conversion))
+
+    def _hand_over(self, batches: list[list[_Item]]) -> None:
+        for batch in batches:
+            self._busy += len(batch)
+            self._batches.put(batch)
+
+    # -- in other threads ---------------------------------------------------------------------------------------------
+
+    def _told(self, kind: str, work: Any, *arguments: Any) -> None:
+        """Do something and tell of it; of a fault of ours too."""
+        if self._over.is_set():
+            return
+        try:
+            self._events.put((kind, work(*arguments)))
+        except BaseException as error:
+            self._events.put(("failed", error))
+
+    def _read(self, index: int) -> tuple[int, Original | Outcome]:
+        job = self.jobs[index]
+        try:
+            source = job.source if job.source is not None else job.data
+            assert source is not None
+            return index, read_original(source)
+        except UnreadableImage as error:
+            return index, Outcome(job, error.reason)
+
+    def _serve(self, model: Model) -> None:
+        while (batch := self._batches.get()) is not None:
+            self._told("computed", self._compute, model, batch)
+
+    def _compute(self, model: Model, batch: list[_Item]) -> tuple[list[_Item], list[Picture | ToonforgeError]]:
+        return batch, compute(model, [item.original for item in batch], self.to, self.look)
+
+    def _write(self, item: _Item, made: Picture | ToonforgeError) -> tuple[int, Outcome]:
+        job = self.jobs[item.index]
+        if isinstance(made, ToonforgeError):
+            problem = made.problems[0]
+            return item.index, Outcome(job, problem.message + (f" ({problem.found})" if problem.found else ""))
+        return item.index, save(job, item.original, made)
+
+
+def save(job: Job, original: Original, pixels: Picture) -> Outcome:
+    """Write a translation to where its job says, or encode it for standard output."""
+    try:
+        if job.target is not None:
+            write(original, pixels, job.target)
+            return Outcome(job)
+        own = original.kind if original.kind in KEPT.values() else "PNG"
+        return Outcome(job, data=encoded(original, pixels, KEPT[job.ending] if job.ending else str(own)))
+    except OSError as error:
+        return Outcome(job, f"cannot write {job.target or 'it'}: {error.strerror or error}")
