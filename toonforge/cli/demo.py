@@ -16,9 +16,7 @@ import click
     help="Which of the runs' checkpoints; the best where a run keeps one (train.metrics.best), else the latest.",
 )
 @click.option("--cpu", is_flag=True, help="Stay on the CPU even where there is a GPU.")
-def command(
-    models: tuple[str, ...], port: int | None, host: str, show: bool, checkpoint: str | None, cpu: bool
-) -> int:
+def command(models: tuple[str, ...], port: int | None, host: str, show: bool, checkpoint: str | None, cpu: bool) -> int:
     """Serve a page that translates pictures with each MODEL, until Ctrl-C.
 
     MODEL is a run's folder, a .safetensors file or the name of an installed model; several stand side by side. Only

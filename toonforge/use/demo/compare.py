@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def asset(name: str) -> str:
     """The text of a file in `assets`."""
-    return files("toonforge.use.demo").joinpath("assets", name).read_text("utf-8")
+    return files("toonforge.use.demo").joinpath("assets").joinpath(name).read_text("utf-8")
 
 
 def compared(made: Made, offered: Offered, to: str, said: str) -> str:
@@ -22,17 +22,18 @@ def compared(made: Made, offered: Offered, to: str, said: str) -> str:
         said: the picture's name, as the page may show it.
     """
     width, height = made.size
-    about = f"{width} × {height} pixels, {made.seconds:.1f} s"
-    described = escape(f"{said}: the photograph to the left of the line, {to} by {offered.label} to the right of it")
+    about = f"{width} × {height} pixels" + (f", {made.seconds:.1f} s" if made.seconds >= 0.05 else "")
+    name, by = escape(said), escape(f"translated to {to} by {offered.label}")
     return f"""<figure class="tf-compare">
 <div class="tf-both" style="aspect-ratio: {width} / {height}; --wide: {width / height:.4f}">
-<img class="tf-after" alt="{escape(said)}, translated to {escape(to)} by {escape(offered.label)}" src="{made.after}" draggable="false">
-<img class="tf-before" alt="{escape(said)}, as it was" src="{made.before}" draggable="false">
-<span class="tf-tag tf-left" aria-hidden="true">before</span><span class="tf-tag tf-right" aria-hidden="true">after</span>
+<img class="tf-after" alt="{name}, {by}" src="{made.after}" draggable="false">
+<img class="tf-before" alt="{name}, as it was" src="{made.before}" draggable="false">
+<span class="tf-tag tf-left" aria-hidden="true">before</span>
+<span class="tf-tag tf-right" aria-hidden="true">after</span>
 <span class="tf-line" aria-hidden="true"><span></span></span>
-<input class="tf-range" type="range" min="0" max="100" step="1" value="50" aria-label="{described}">
+<input class="tf-range" type="range" min="0" max="100" step="1" value="50" aria-label="{name}: as it was, or {by}">
 </div>
-<figcaption><b>{escape(said)}</b><span>{about}</span></figcaption>
+<figcaption><b>{name}</b><span>{about}</span></figcaption>
 </figure>"""
 
 

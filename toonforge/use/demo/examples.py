@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from toonforge import registries
+from toonforge.data.picture_source import PictureSource
 from toonforge.errors import ToonforgeError
 
 DATASET, FIELD, MOST = "samples/photo-cartoon", "photo", 6
@@ -18,5 +19,6 @@ def example_pictures() -> list[Path]:
         source = registries.datasets[DATASET]().build("validation")
     except ToonforgeError:  # damaged; the page needs none
         return []
-    count = min(MOST, source.sizes[FIELD])
-    return [Path(source.where(FIELD, index)[FIELD]) for index in range(count)]
+    if not isinstance(source, PictureSource):
+        return []
+    return [Path(source.where(FIELD, index)[FIELD]) for index in range(min(MOST, source.sizes[FIELD]))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ UPLOAD = "/gradio_api/upload"
 
 ASKED = re.compile(
     r"/(|config/?|favicon\.ico|theme\.css|manifest\.json|robots\.txt|(assets|static|svelte)/[\w./@+-]+)"
-    r"|/gradio_api/(info|theme\.css|startup-events|app_id|upload_progress|queue/(join|data)|heartbeat/\w+|upload|cancel|reset)/?"
+    r"|/gradio_api/(theme\.css|startup-events|app_id|upload_progress|queue/(join|data)|heartbeat/\w+|upload|cancel|reset)/?"
     r"|/gradio_api/file=(?!\w[\w+.-]*:/).+",
     re.DOTALL,
 )
@@ -57,10 +58,11 @@ class Gateway:
     Args:
         app: the server.
         max_bytes: of an uploaded file.
+        uploads: the folder of what was uploaded; no other files can be named.
     """
 
-    def __init__(self, app: App, max_bytes: int) -> None:
-        self.app, self.max_bytes = app, max_bytes
+    def __init__(self, app: App, max_bytes: int, uploads: Path) -> None:
+        self.app, self.max_bytes, self.uploads = app, max_bytes, uploads.resolve()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through."""
@@ -105,7 +107,7 @@ class Gateway:
                 await _answer(send, 413, f"this file is larger than {self.max_bytes / 2**20:.0f} MB")
 
     async def _small(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Reads the whole of it first, and refuses files that lie elsewhere than here."""
+        """Reads the whole of it first, and refuses files that were not uploaded."""
         body = b""
         if scope["method"] not in ("GET", "HEAD"):
             more = True
@@ -116,8 +118,8 @@ class Gateway:
                 if len(body) > MOST or _length(scope) > MOST:
                     await _answer(send, 413, "this request is too large")
                     return
-            if _names_an_address(body):
-                await _answer(send, 400, "files are uploaded here, not fetched from addresses")
+            if not all(self._is_upload(path) for path in _paths(body)):
+                await _answer(send, 400, "only files that were uploaded can be named")
                 return
         given = False
 
@@ -129,6 +131,12 @@ class Gateway:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self.app(scope, again, _guarded(send))
+
+    def _is_upload(self, path: object) -> bool:
+        try:
+            return isinstance(path, str) and Path(path).resolve().is_relative_to(self.uploads)
+        except (OSError, ValueError):  # no path at all
+            return False
 
 
 def _guarded(send: Send) -> Send:
@@ -151,22 +159,21 @@ def _is_address(path: str) -> bool:
     return text != path and bool(re.match(r"\s*[a-z][a-z0-9+.-]*:", text, re.IGNORECASE) or text.startswith("//"))
 
 
-def _names_an_address(body: bytes) -> bool:
-    """Whether a request's JSON names a file that is no file of this machine."""
+def _paths(body: bytes) -> list[object]:
+    """What a request's JSON gives as the paths of files."""
     try:
         waiting: list[Any] = [json.loads(body)] if body else []
     except (ValueError, RecursionError):
-        return False  # the server refuses it
+        return []  # the server refuses it
+    found: list[object] = []
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            path = value.get("path")
-            if isinstance(path, str) and re.match(r"\s*[a-z][a-z0-9+.-]+:", path, re.IGNORECASE):
-                return True
+            found += [value["path"]] if value.get("path") is not None else []
             waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)
-    return False
+    return found
 
 
 def _length(scope: Message) -> int:

@@ -14,10 +14,10 @@ from toonforge.errors import ToonforgeError
 from toonforge.use.demo.about import about, headline
 from toonforge.use.demo.compare import asset, compared, empty, failed
 from toonforge.use.demo.examples import example_pictures
-from toonforge.use.demo.room import Room
+from toonforge.use.demo.room import KEPT_SECONDS, Room
 from toonforge.use.demo.settings import as_domain, as_look
 from toonforge.use.demo.upload import MAX_BYTES, plain_name, read_upload
-from toonforge.use.demo.work import Made, Offered, make
+from toonforge.use.demo.work import Made, Offered, download_name, make
 
 WAITING = "The translation appears here."
 OURS = "Something went wrong here, not with your picture. The terminal says what."
@@ -58,13 +58,14 @@ def launch_options() -> dict[str, Any]:
 def build_page(models: Sequence[Offered], room: Room) -> gr.Blocks:
     """The page of some models."""
     title, sentence = headline(models)
-    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(300, 1800)) as page:
+    page: gr.Blocks = gr.Blocks(title=title, analytics_enabled=False, delete_cache=(300, KEPT_SECONDS))
+    with page:
         gr.HTML(f'<div class="tf-head"><h1>{escape(title)}</h1><p>{escape(sentence)}</p></div>')
         with gr.Row(elem_id="tf-work"):
             with gr.Column(elem_id="tf-left"):
                 photo = gr.Image(
                     label="Photograph",
-                    placeholder="Drop a photograph here",
+                    placeholder="Drop a photograph here\nor click to choose one",
                     sources=["upload", "clipboard"],
                     type="filepath",
                     image_mode=None,
@@ -78,10 +79,10 @@ def build_page(models: Sequence[Offered], room: Room) -> gr.Blocks:
                     )
                 with gr.Column(elem_id="tf-settings"):
                     strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the photograph as it was")
-                    smooth = gr.Slider(0, 1, 0, step=0.05, label="Smoothing", info="evens out what lies between edges")
+                    smooth = gr.Slider(0, 1, 0, step=0.05, label="Smoothing", info="evens out flat areas")
                     keep_color = gr.Checkbox(False, label="Keep the photograph's colours")
             with gr.Column(elem_id="tf-right"), gr.Row(elem_classes="tf-models"):
-                parts = [_model(offered) for offered in models]
+                parts = [_model(offered, alone=len(models) == 1) for offered in models]
         with gr.Accordion("About " + ("this model" if len(models) == 1 else "these models"), open=False):
             gr.HTML(about(models))
         domains = [domain for _, _, domain in parts]
@@ -101,11 +102,11 @@ def build_page(models: Sequence[Offered], room: Room) -> gr.Blocks:
     return page
 
 
-def _model(offered: Offered) -> tuple[gr.HTML, gr.DownloadButton, gr.Radio]:
+def _model(offered: Offered, alone: bool) -> tuple[gr.HTML, gr.DownloadButton, gr.Radio]:
     step = f"<small>step {offered.model.step:,}</small>" if offered.model.step is not None else ""
     domains = list(offered.model.translations)
     with gr.Column(elem_classes="tf-model"):
-        gr.HTML(f"<h2>{escape(offered.label)}{step}</h2>")
+        gr.HTML(f"<h2>{escape(offered.label)}{step}</h2>", visible=not alone)
         domain = gr.Radio(domains, value=domains[0], label="Translate to", visible=len(domains) > 1)
         view = gr.HTML(empty(WAITING))
         button = gr.DownloadButton("Download", variant="primary", interactive=False)
@@ -113,7 +114,7 @@ def _model(offered: Offered) -> tuple[gr.HTML, gr.DownloadButton, gr.Radio]:
 
 
 def translating(models: Sequence[Offered], room: Room) -> Callable[..., Iterator[list[Any]]]:
-    """What happens when a picture is there, or a setting changes: one model after another, each shown when it is done."""
+    """What happens when a picture is there or a setting changes: one model after another, shown as each is done."""
 
     def translate(photo: Any, strength: object, smooth: object, keep_color: object, *domains: object) -> Iterator[Any]:
         room.sweep()
@@ -124,13 +125,14 @@ def translating(models: Sequence[Offered], room: Room) -> Callable[..., Iterator
             path, name = _uploaded(photo)
             look = as_look(strength, keep_color, smooth)
             chosen = [as_domain(domain, offered.model.translations) for offered, domain in zip(models, domains)]
-            picture = read_upload(path, name)
+            original = read_upload(path, name)
         except ToonforgeError as error:
             raise _shown(error) from None
         shown: list[Any] = [gr.skip() for _ in models for _ in range(2)]
         for number, (offered, to) in enumerate(zip(models, chosen)):
             try:
-                made = make(offered, room, path, name, picture, to, look, several=len(models) > 1)
+                file = download_name(name, to, offered.label if len(models) > 1 else "")
+                made = make(offered, room, original, file, to, look)
             except ToonforgeError as error:
                 if len(models) == 1:
                     raise _shown(error) from None
@@ -151,7 +153,7 @@ def translating(models: Sequence[Offered], room: Room) -> Callable[..., Iterator
 def _download(made: Made) -> gr.DownloadButton:
     size = made.file.stat().st_size
     many = f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 1024)} kB"
-    return gr.DownloadButton(f"Download {made.file.name} ({many})", value=str(made.file), interactive=True)
+    return gr.DownloadButton(f"Download ({many})", value=str(made.file), interactive=True)
 
 
 def _uploaded(photo: Any) -> tuple[Path, str]:
@@ -165,11 +167,8 @@ def _uploaded(photo: Any) -> tuple[Path, str]:
 
 def _shown(error: ToonforgeError) -> gr.Error:
     """An error as the page shows it, where texts are HTML."""
-    first, *rest = str(error).splitlines()
-    text = "<br>".join(escape(line.strip()) for line in rest)
-    return gr.Error(
-        text or escape(first),
-        title=escape(first) if text else "This does not work",
-        duration=None,
-        print_exception=False,
-    )
+    problem = error.problems[0]
+    said = {"Found: ": problem.found, "Expected: ": problem.expected, "": problem.hint}
+    text = "<br>".join(escape(f"{before}{value}") for before, value in said.items() if value)
+    title = escape(problem.message)
+    return gr.Error(text or title, title=title if text else "Error", duration=None, print_exception=False)

@@ -1,4 +1,4 @@
-"""A model that need not compute the same twice: whoever moves a slider waits for the slider's part of the work alone."""
+"""A model that need not compute the same twice: who moves a slider waits for the slider's part of the work alone."""
 
 from __future__ import annotations
 
@@ -17,23 +17,18 @@ MOST_BYTES = 2**30
 """A larger output is not kept."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Remembering(Model):
     """A model that keeps its networks' last output, and finishes it anew for the same picture with another look."""
 
-    now: Look = AS_IT_IS
     _last: dict[tuple[str | None, bytes], torch.Tensor] = attrs.field(factory=dict, init=False)
-
-    def with_look(self, look: Look) -> Remembering:
-        """The same model and memory, with another look where none is asked for."""
-        other = attrs.evolve(self, now=look)
-        object.__setattr__(other, "_last", self._last)
-        return other
 
     def translate(
         self, pictures: torch.Tensor, to: str | None = None, *, look: Look = AS_IT_IS, **how: Any
     ) -> torch.Tensor:
         """As `Model.translate`."""
+        if look.strength == 0:
+            return super().translate(pictures, to, look=look, **how)
         key = to, hashlib.sha256(pictures.contiguous().cpu().numpy().data).digest()
         output = self._last.get(key)
         if output is None:
@@ -41,7 +36,7 @@ class Remembering(Model):
             output = super().translate(pictures, to, **how)
             if output.numel() * output.element_size() <= MOST_BYTES:
                 self._last[key] = output
-        return (self.now if look == AS_IT_IS else look).apply(pictures, output)
+        return look.apply(pictures, output)
 
 
 def remembering(model: Model) -> Remembering:

@@ -75,7 +75,7 @@ def serving(models: Sequence[Offered], *, host: str = LOCAL, port: int | None = 
                 ssr_mode=False,
                 mcp_server=False,
                 pwa=False,
-                app_kwargs={"middleware": _guards(host)},
+                app_kwargs={"middleware": _guards(host, room)},
                 **launch_options(),
             )
         except OSError as error:
@@ -83,12 +83,19 @@ def serving(models: Sequence[Offered], *, host: str = LOCAL, port: int | None = 
                 Problem(message="no port is free", found=str(error), hint="choose one with --port")
             ) from None
         try:
-            yield Server(page.local_url, page.server_port, room)
+            yield Server(f"http://{_called(host)}:{page.server_port}/", page.server_port, room)
         finally:
             page.close(verbose=False)
 
 
-def _guards(host: str) -> list[Any]:
+def _called(host: str) -> str:
+    """An address as it stands in a browser; of those that mean every address, one that leads here."""
+    if host in ("0.0.0.0", "::", ""):
+        return LOCAL
+    return f"[{host}]" if ":" in host else host
+
+
+def _guards(host: str, room: Room) -> list[Any]:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -98,7 +105,7 @@ def _guards(host: str) -> list[Any]:
     names = [*HERE, f"[{HERE[2]}]"] if host in HERE else ["*"]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False),
-        Middleware(Gateway, max_bytes=MAX_BYTES),
+        Middleware(Gateway, max_bytes=MAX_BYTES, uploads=room.uploads),
     ]
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from toonforge.data.reading.header import picture_size
-from toonforge.data.reading.picture import read_picture
 from toonforge.errors import Problem, RunError, UnreadableImage, escaped
-
-if TYPE_CHECKING:
-    from toonforge.data.transforms import Picture
+from toonforge.use.pictures.original import Original, read_original
 
 MAX_BYTES = 64 * 2**20
 """Larger files are not taken: of photographs, only those that no camera has compressed are."""
@@ -25,8 +21,8 @@ LONGEST_NAME = 100
 _LARGER = "toonforge translate takes larger ones, in the terminal"
 
 
-def read_upload(path: Path, name: str) -> Picture:
-    """A picture that can be translated here, as (height, width, 3) RGB, upright.
+def read_upload(path: Path, name: str) -> Original:
+    """A picture that can be translated here.
 
     Args:
         path: the uploaded file.
@@ -45,11 +41,12 @@ def read_upload(path: Path, name: str) -> Picture:
         raise RunError(Problem(message=f"{called} is too large", found=found, expected=expected, hint=_LARGER))
     _refuse_many(called, picture_size(path))
     try:
-        picture = read_picture(path, max_aspect=None, name=called)
+        original = read_original(path)
     except UnreadableImage as error:
         raise RunError(Problem(message=f"{called} cannot be read as a picture", found=error.reason)) from None
-    _refuse_many(called, (picture.shape[1], picture.shape[0]))
-    return picture
+    height, width, _ = original.pixels.shape
+    _refuse_many(called, (width, height))
+    return original
 
 
 def _refuse_many(called: str, sides: tuple[int, int] | None) -> None:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.data.reading.picture import read_picture
+from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.use.demo.upload import plain_name
 from toonforge.use.look import Look
-from toonforge.use.translate import KEPT
+from toonforge.use.pictures.computing import compute
+from toonforge.use.pictures.original import Original
+from toonforge.use.pictures.plan import KEPT
+from toonforge.use.pictures.written import write
 
 if TYPE_CHECKING:
-    from toonforge.data.transforms import Picture
     from toonforge.use.demo.remembering import Remembering
     from toonforge.use.demo.room import Room
 
@@ -57,53 +59,57 @@ class Made:
     seconds: float
 
 
-def make(
-    offered: Offered, room: Room, upload: Path, name: str, picture: Picture, to: str, look: Look, *, several: bool
-) -> Made:
-    """Translate an upload as `toonforge translate` does.
+def make(offered: Offered, room: Room, original: Original, name: str, to: str, look: Look) -> Made:
+    """Translate an upload: the file is the one that `toonforge translate` writes.
 
     Args:
-        room: where the result goes.
-        upload: the file; name: what it was called; picture: its pixels, as `read_upload` gives them.
+        room: where the file goes.
+        original: the upload, as `read_upload` gives it.
+        name: what the file is called.
         to: one of the model's domains.
-        several: whether other models translate the same picture.
 
     Raises:
-        ToonforgeError: the model cannot translate it.
+        ToonforgeError: the model cannot translate it, or such a file cannot hold it.
     """
-    from toonforge.use.translate import Job, translate_file
-
     begun = time.perf_counter()
-    target = room.place(download_name(name, to, offered.label if several else ""))
-    translate_file(offered.model.with_look(look), Job(upload, target), to)
+    (pixels,) = compute(offered.model, [original], to, look)
+    if isinstance(pixels, ToonforgeError):
+        raise pixels
     seconds = time.perf_counter() - begun
+    file = room.place(name)
+    try:
+        write(original, pixels, file)
+    except OSError as error:
+        raise RunError(Problem(message=f"{name} cannot be written", found=error.strerror or str(error))) from None
+    height, width, _ = pixels.shape
     return Made(
-        file=target,
-        before=preview(picture),
-        after=preview(read_picture(target, max_aspect=None)),
-        size=(picture.shape[1], picture.shape[0]),
+        file=file,
+        before=preview(original),
+        after=preview(attrs.evolve(original, pixels=pixels)),
+        size=(width, height),
         seconds=seconds,
     )
 
 
-def download_name(name: str, to: str, label: str = "") -> str:
-    """What a translation is called: "beach.jpg" -> "beach-anime.jpg"; .png where its kind is not written.
+def download_name(upload: str, to: str, label: str = "") -> str:
+    """What a translation is called: "beach.jpg" -> "beach-anime.jpg"; .png where its kind is read but not written.
 
     Args:
-        name: of the upload.
-        label: of the model where there are several: "beach-anime-try.jpg".
+        upload: what the upload was called.
+        label: of the model, where there are several: "beach-anime-try.jpg".
     """
-    upload = Path(plain_name(name))
-    ending = upload.suffix if upload.suffix.lower() in KEPT else ".png"
-    parts = [upload.stem, *(part for part in (to, plain_name(label) if label else "") if part)]
-    return "-".join(parts).replace(" ", "_") + ending
+    name = Path(plain_name(upload))
+    ending = name.suffix if name.suffix.lower() in KEPT else ".png"
+    return "-".join(plain_name(part) for part in (name.stem, to, label) if part).replace(" ", "_") + ending
 
 
-def preview(picture: Picture) -> str:
-    """A picture as a page shows it: JPEG of at most `PREVIEW` pixels a side, in the text of the page itself."""
+def preview(picture: Original) -> str:
+    """A picture as a page shows it: JPEG of at most `PREVIEW` pixels a side, on white, in the page's own text."""
     from PIL import Image
 
-    image = Image.fromarray(picture)
+    image = Image.fromarray(picture.seen())
+    if picture.alpha is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(picture.alpha))
     image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=92, subsampling=0)

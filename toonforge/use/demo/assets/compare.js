@@ -1,19 +1,23 @@
-// The line between before and after: dragged with mouse or finger anywhere in the picture, or moved with arrow keys.
-// Listens on what stays when a new picture is drawn. Up and down still scroll the page on a telephone.
+// The line between before and after: dragged with mouse or finger anywhere in the picture, or moved with arrow keys, in
+// all models' pictures at once. Listens on what stays when a new picture is drawn. Up and down scroll on a telephone.
 (() => {
   if (document.documentElement.dataset.tfCompare) return;
   document.documentElement.dataset.tfCompare = "on";
-  const both = (event) => event.target instanceof Element ? event.target.closest(".tf-both") : null;
-  const show = (place, value) => {
-    const range = place.querySelector(".tf-range");
-    range.value = String(Math.min(100, Math.max(0, value)));
-    range.setAttribute("aria-valuetext", `${range.value} % before`);
-    place.style.setProperty("--at", `${range.value}%`);
-  };
+  const both = (event) => (event.target instanceof Element ? event.target.closest(".tf-both") : null);
+  let at = 50;
   let dragged = null;
+  const draw = () => {
+    for (const place of document.querySelectorAll(".tf-both")) {
+      const range = place.querySelector(".tf-range");
+      range.value = String(at);
+      range.setAttribute("aria-valuetext", `${Math.round(at)} % before`);
+      place.style.setProperty("--at", `${at}%`);
+    }
+  };
+  const move = (value) => { at = Math.min(100, Math.max(0, value)); draw(); };
   const follow = (event) => {
     const box = dragged.getBoundingClientRect();
-    show(dragged, 100 * (event.clientX - box.left) / box.width);
+    move((100 * (event.clientX - box.left)) / box.width);
   };
   document.addEventListener("pointerdown", (event) => {
     const place = both(event);
@@ -25,8 +29,13 @@
   });
   document.addEventListener("pointermove", (event) => { if (dragged) follow(event); });
   for (const over of ["pointerup", "pointercancel"]) document.addEventListener(over, () => { dragged = null; });
-  document.addEventListener("input", (event) => {
-    const place = both(event);
-    if (place) show(place, Number(event.target.value));
-  });
+  document.addEventListener("input", (event) => { if (both(event)) move(Number(event.target.value)); });
+  // A new picture gets the line where it was; the pictures to begin with get names, which Gradio gives them not.
+  new MutationObserver((changes) => {
+    if (!changes.some((change) => change.addedNodes.length)) return;
+    if (at !== 50 && document.querySelector(`.tf-both:not([style*="--at"])`)) draw();
+    for (const picture of document.querySelectorAll('.gallery-item img[alt=""]')) {
+      picture.alt = decodeURIComponent(picture.src.split("/").pop()).replace(/\.\w+$/, "").replaceAll("-", " ");
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
 })();
