@@ -49,7 +49,10 @@ class RecipeSuite:
 
 
 def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
-    """The recipe with tiny networks over made-up pictures, every phase squeezed into `steps` steps of its own."""
+    """The recipe with tiny networks over made-up pictures, every phase squeezed into `steps` steps of its own.
+
+    Networks that start from other weights begin as they are initialised.
+    """
     groups = recipe.data.groups()
     data = Synthetic(fields={group: tuple(fields) for group, fields in groups.items()}, count=8, image_size=64)
 
@@ -91,4 +94,5 @@ def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
         phases={name: squeeze(phase) for name, phase in recipe.phases.items()},
         train=train,
         metrics=small(recipe.metrics),
+        initial={},  # of networks that are larger
     )
