@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from toonforge.report.page import write_report
     from toonforge.sweeps.api import sweep
     from toonforge.use.evaluate import evaluate
+    from toonforge.use.foreign import import_weights
     from toonforge.use.model import load
 
 __version__ = "0.1.0"
@@ -128,6 +129,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "sweep": ("toonforge.sweeps.api", "sweep"),
     "load": ("toonforge.use.model", "load"),
     "evaluate": ("toonforge.use.evaluate", "evaluate"),
+    "import_weights": ("toonforge.use.foreign", "import_weights"),
     "write_report": ("toonforge.report.page", "write_report"),
     "compare": ("toonforge.report.comparison", "compare"),
 }
@@ -148,6 +150,7 @@ __all__ = [
     "sweep",
     "load",
     "evaluate",
+    "import_weights",
     "write_report",
     "compare",
     "component",

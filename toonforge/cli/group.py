@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ VERBS: Mapping[str, str] = {
     "translate": "Translate pictures with a trained run.",
     "demo": "Open a page to try models on.",
     "export": "Write a trained model as a file that stands alone.",
+    "import": "Make a model of weights that other programs trained.",
     "evaluate": "Measure a trained run, or a folder of pictures.",
     "report": "Open the page of a run, or draw it anew.",
     "compare": "Set several runs side by side, in a page and a table.",
@@ -27,13 +29,19 @@ VERBS: Mapping[str, str] = {
 """Verb -> its line in `toonforge --help`, in the order shown. Each lives in the module of its name."""
 
 
+def module_of(verb: str) -> str:
+    """The name of a verb's module: dashes are underscores, and a keyword of Python's has one behind it."""
+    name = verb.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 class LazyGroup(click.Group):
     """A group whose verbs are modules: each is imported only when it is invoked, and none for the group's help."""
 
     verbs: Mapping[str, str] = {}
     """Verb -> its line in the help, in the order shown."""
     package: str
-    """Where the modules lie. A verb's dashes are underscores in its module's name."""
+    """Where the modules lie, each called as `module_of` says."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every verb."""
@@ -43,7 +51,7 @@ class LazyGroup(click.Group):
         """Import one verb."""
         if cmd_name not in self.verbs:
             return None
-        module = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        module = importlib.import_module(f"{self.package}.{module_of(cmd_name)}")
         command: click.Command = module.command
         return command
 
