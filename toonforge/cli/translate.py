@@ -72,9 +72,9 @@ def command(
 ) -> int:
     """Translate pictures and videos with MODEL: a run's folder, a .safetensors file or an installed model's name.
 
-    INPUT is a picture, a folder with all below it, a pattern, a video, or - for standard input. A picture keeps its
-    name, size, transparency, colour profile and EXIF data, and is written upright. Nothing is overwritten without
-    --force. Inputs that cannot be read are named, and the rest is translated (the exit code is then 2).
+    INPUT is a picture, a folder with all below it, a pattern, a video, - for standard input, or 0 for the first webcam.
+    A picture keeps its name, size, transparency, colour profile and EXIF data, and is written upright; a video its
+    sound, frame rate and length. Nothing is overwritten without --force. Inputs that cannot be read are named, and the rest is translated (the exit code is then 2).
 
     \b
     Examples:
@@ -84,11 +84,13 @@ def command(
       toonforge translate runs/anime_unet photo.jpg -o portrait.png --force
       toonforge translate runs/anime_unet drawing.png --to photo --checkpoint 500
       toonforge translate runs/anime_unet clip.mp4 -o anime.mp4 --steady 0.5
+      toonforge translate runs/anime_unet 0 -o me.mp4
       toonforge translate runs/anime_unet - < photo.jpg > anime.jpg
     """
     from toonforge.use.look import Look
     from toonforge.use.offered import choose, offered
     from toonforge.use.pictures.plan import plan
+    from toonforge.use.video.kinds import webcam_index
 
     if force and skip_existing:
         raise RunError(Problem(message="exclude each other", key="--force, --skip-existing"))
@@ -96,6 +98,10 @@ def command(
     # Asked before torch is imported, which takes seconds.
     found = offered(model, checkpoint)
     domain = choose(found.recipe, found.translations, to)
+    if len(inputs) == 1 and (camera := webcam_index(inputs[0])) is not None:
+        from toonforge.cli.webcam import translate_webcam
+
+        return translate_webcam(model, checkpoint, cpu, camera, out, domain, look, steady, force)
     data = _standard_input() if "-" in inputs else None
     planned = plan(inputs, out, force=force, skip_existing=skip_existing, ending=ending, data=data)
     if any(job.target is None for job in planned.jobs) and sys.stdout.isatty():

@@ -11,5 +11,6 @@ Nothing here imports torch, PyAV or OpenCV until it is used.
 
 from toonforge.use.video.film import Outcome, translate_video
 from toonforge.use.video.kinds import WRITTEN, is_video, target_suffix, webcam_index
+from toonforge.use.video.live import webcam
 
-__all__ = ["WRITTEN", "Outcome", "is_video", "target_suffix", "translate_video", "webcam_index"]
+__all__ = ["WRITTEN", "Outcome", "is_video", "target_suffix", "translate_video", "webcam", "webcam_index"]

@@ -85,7 +85,7 @@ def translate_video(
     """
     source, target = Path(source), Path(target)
     kind = container_of(target)
-    _refuse(source, target, force, steady)
+    refuse(source, target, force, steady)
     need("av", "films need")
     if steady:
         need("cv2", "steady films need")
@@ -142,7 +142,7 @@ def translate_video(
     except UnreadableImage as error:
         raise RunError(Problem(message=f"{shown(source)} cannot be translated", found=error.reason)) from error
     except (OSError, FFmpegError) as error:  # what is wrong with the film was dealt with where it is read
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
     return Outcome(target=target, frames=done, seconds=last, size=size, notes=tuple(notes), damage=damage)
 
 
@@ -157,14 +157,16 @@ def _chained(early: list[Piece], later: Iterator[Piece]) -> Iterator[Piece]:
     yield from later
 
 
-def _refuse(source: Path, target: Path, force: bool, steady: float) -> None:
-    """`RunError` for what cannot be done as asked."""
+def refuse(source: Path | None, target: Path | None, force: bool, steady: float) -> None:
+    """Raise `RunError` for what cannot be done as asked; None for what is no file. The target's folder is made."""
     if not 0 <= steady <= 1:
         raise RunError(Problem(message="steady cannot be used", found=str(steady), expected="a number from 0 to 1"))
-    if not source.exists():
+    if source is not None and not source.exists():
         raise RunError(Problem(message=f"{shown(source)} is not there", expected="a film"))
+    if target is None:
+        return
     if target.exists():
-        if source.samefile(target):
+        if source is not None and source.samefile(target):
             raise RunError(Problem(message=f"{shown(target)} is the film itself", hint="give another name with -o"))
         if not force:
             raise RunError(
@@ -174,10 +176,11 @@ def _refuse(source: Path, target: Path, force: bool, steady: float) -> None:
         refuse_special(target)
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
 
 
-def _unwritable(target: Path, error: Exception) -> RunError:
+def unwritable(target: Path, error: Exception) -> RunError:
+    """Why a film is not there: a full disk, no permission, an encoder that gave up."""
     reason = getattr(error, "strerror", None) or str(error)
     return RunError(
         Problem(

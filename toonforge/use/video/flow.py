@@ -62,7 +62,7 @@ class Flow:
     """Follows a film frame by frame."""
 
     def __init__(self) -> None:
-        cv2 = _opencv()
+        cv2 = opencv()
         self._search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._before: tuple[Picture, Any, Any] | None = None
 
@@ -70,7 +70,7 @@ class Flow:
         """The movement to the frame before; None for the first."""
         import numpy as np
 
-        cv2 = _opencv()
+        cv2 = opencv()
         height, width = picture.shape[:2]
         scale = min(1.0, SHORT / min(height, width))
         small = (max(16, round(width * scale)), max(16, round(height * scale)))
@@ -95,19 +95,19 @@ class Flow:
 
 def warped(picture: npt.NDArray[Any], movement: Movement) -> npt.NDArray[Any]:
     """The frame before, moved to where its parts are now."""
-    moved: npt.NDArray[Any] = _moved(picture, movement.where, _opencv().INTER_CUBIC)
+    moved: npt.NDArray[Any] = _moved(picture, movement.where, opencv().INTER_CUBIC)
     return moved
 
 
-def _opencv() -> Any:
-    """Its own types are too narrow for what it takes."""
+def opencv() -> Any:
+    """OpenCV, whose own types are too narrow for what it takes."""
     import cv2
 
     return cv2
 
 
 def _moved(picture: Any, where: Any, method: int) -> Any:
-    cv2 = _opencv()
+    cv2 = opencv()
     return cv2.remap(picture, where, None, method, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -124,7 +124,7 @@ def _alike(now: Picture, was: Picture) -> npt.NDArray[np.float32]:
     """H,W, 0 to 1: whether two pictures are of like colours, noise aside."""
     import numpy as np
 
-    cv2 = _opencv()
+    cv2 = opencv()
     change = cv2.absdiff(cv2.blur(now, (AROUND, AROUND)), cv2.blur(was, (AROUND, AROUND)))
     most = np.maximum(np.maximum(change[:, :, 0], change[:, :, 1]), change[:, :, 2])
     levels = np.exp(-np.square(np.arange(256) / LIKE)).astype(np.float32)
@@ -136,7 +136,7 @@ def _agreed(back: Any, forth: Any, gray: Any) -> npt.NDArray[np.float32]:
     """H,W, 0 to 1: whether one comes back to where one started."""
     import numpy as np
 
-    cv2 = _opencv()
+    cv2 = opencv()
     there = _moved(forth, _grid(*gray.shape) + back, cv2.INTER_LINEAR)
     off = np.square(back + there).sum(axis=2)
     allowed = AGREE[0] * (np.square(back).sum(axis=2) + np.square(there).sum(axis=2)) + AGREE[1]

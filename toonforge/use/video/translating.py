@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from toonforge.errors import ToonforgeError
 from toonforge.memory import is_out_of_memory
 from toonforge.use.look import Look
 from toonforge.use.video.pieces import Piece, Shot
@@ -39,16 +40,17 @@ def batch_for(device: str, height: int, width: int) -> int:
 
 def translated(model: Translator, pieces: Iterator[Piece], to: str | None, look: Look) -> Iterator[Piece]:
     """The pieces with translated frames, and those given beside them."""
-    at_once = MOST**2
+    at_once = 10**9
     try:
         for piece in pieces:
             outputs: list[Picture] = []
             while len(outputs) < len(piece.shots):
                 given = [shot.pixels for shot in piece.shots[len(outputs) : len(outputs) + at_once]]
                 try:
-                    outputs += _translate(model, given, to, look)
-                except (RuntimeError, MemoryError) as error:
-                    if len(given) == 1 or not is_out_of_memory(error):
+                    outputs += translate_pictures(model, given, to, look)
+                except (RuntimeError, MemoryError, ToonforgeError) as error:
+                    short = is_out_of_memory(error) or (error.__cause__ and is_out_of_memory(error.__cause__))
+                    if len(given) == 1 or not short:
                         raise
                     at_once = len(given) // 2
             piece.given = piece.shots
@@ -60,7 +62,8 @@ def translated(model: Translator, pieces: Iterator[Piece], to: str | None, look:
             close()
 
 
-def _translate(model: Translator, pictures: Sequence[Picture], to: str | None, look: Look) -> list[Picture]:
+def translate_pictures(model: Translator, pictures: Sequence[Picture], to: str | None, look: Look) -> list[Picture]:
+    """Pictures of one size, H,W,3 of RGB, 0 to 255, and their translations."""
     import numpy as np
     import torch
 

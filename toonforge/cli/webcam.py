@@ -1,0 +1,56 @@
+"""`toonforge translate MODEL 0`: what a webcam sees, in a window, recorded, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toonforge.errors import escaped
+
+if TYPE_CHECKING:
+    from toonforge.use.look import Look
+
+
+def translate_webcam(
+    model: str,
+    checkpoint: str | None,
+    cpu: bool,
+    index: int,
+    out: str | None,
+    to: str,
+    look: Look,
+    steady: float,
+    force: bool,
+) -> int:
+    """Translate till it is ended, and say what came of it; returns the exit code."""
+    from toonforge.use.video.live import ready
+
+    place = None if out is None else Path(out)
+    ready(place, steady=steady, force=force)
+
+    from toonforge.cli.translating import Telling, named
+    from toonforge.use.model import load
+    from toonforge.use.video import webcam
+
+    loaded = load(model, checkpoint=checkpoint, cpu=cpu)
+    how = "Ctrl-C" if out else "q or Ctrl-C"
+    click.echo(f"webcam {index} is translated to {to}; {how} ends", err=True)
+    with Telling("picture", None, f"webcam {index}") as telling:
+        outcome = webcam(
+            loaded,
+            index,
+            place,
+            to,
+            look=look,
+            steady=steady,
+            force=force,
+            progress=telling.reach,
+        )
+    if out is None:
+        click.echo(f"{outcome.frames:,} pictures translated to {to} ({telling.rate})")
+    else:
+        said = f"{outcome.seconds:.1f} s, {outcome.frames:,} frames, {telling.rate}"
+        click.echo(f"webcam {index} translated to {to}: {named(out)} ({said}, {escaped(loaded.recipe)}; no sound)")
+    return 0
