@@ -74,7 +74,8 @@ def command(
 
     INPUT is a picture, a folder with all below it, a pattern, a video, - for standard input, or 0 for the first webcam.
     A picture keeps its name, size, transparency, colour profile and EXIF data, and is written upright; a video its
-    sound, frame rate and length. Nothing is overwritten without --force. Inputs that cannot be read are named, and the rest is translated (the exit code is then 2).
+    sound, frame rate and length. Nothing is overwritten without --force. Inputs that cannot be read are named, and the
+    rest is translated (the exit code is then 2).
 
     \b
     Examples:
