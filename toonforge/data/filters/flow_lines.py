@@ -36,6 +36,12 @@ class FlowLines:
     sensitivity: float = 0.98
     steadiness: float = 2.0
 
+    def scaled(self, times: float) -> FlowLines:
+        """Lines so many times as wide and as long."""
+        return attrs.evolve(
+            self, width=times * self.width, along=times * self.along, steadiness=times * self.steadiness
+        )
+
     def __call__(self, gray: Plane) -> Plane:
         """Brightness (height, width) in [0, 1] to darkness in [0, 1]: 1 where a line is, 0 where none is."""
         import numpy as np

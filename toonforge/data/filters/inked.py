@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 class Inked:
     """A picture flattened, its brightness drawn towards tones, its pale colours strengthened, and lines over it.
 
-    Colours are changed in CIE Lab, where brightness and colour are apart, so that no hue turns. Deterministic; seconds
-    for a photograph of a camera's size.
+    Colours are changed in CIE Lab, where brightness and colour are apart, so that no hue turns. Strokes and brushes
+    grow with the picture, so that a large copy of it looks as a small one does. Deterministic; many seconds for a
+    photograph of a camera's size.
 
     Attributes:
+        side: short side of the pictures that the widths in pixels are meant for; larger pictures get larger ones.
         flatness: see `flatten`.
         tones: steps of brightness, with soft edges.
         tone_share: how far brightness is drawn to its tone, 0 to 1.
@@ -33,6 +35,7 @@ class Inked:
         lines: how they are found.
     """
 
+    side: int = 288
     flatness: float = 0.015
     tones: int = 8
     tone_share: float = 0.7
@@ -48,11 +51,12 @@ class Inked:
         import numpy as np
 
         cv2 = opencv()
+        times = max(1.0, min(picture.shape[:2]) / self.side)
         calm = picture.astype(np.float32) / 255
         for _ in range(3):
-            calm = cv2.bilateralFilter(calm, 7, 0.12, 3)
+            calm = cv2.bilateralFilter(calm, 2 * round(3 * times) + 1, 0.12, 3 * times)
         coloured = self._colours(flatten(calm, self.flatness))
-        lines = self.lines(cv2.cvtColor(calm, cv2.COLOR_RGB2GRAY))
+        lines = self.lines.scaled(times)(cv2.cvtColor(calm, cv2.COLOR_RGB2GRAY))
         values = coloured * (1 - self.darkness * lines)[..., None]
         result: Picture = (values.clip(0, 1) * 255 + 0.5).astype(np.uint8)
         return result

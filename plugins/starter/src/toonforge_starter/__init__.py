@@ -1,0 +1,1 @@
+"""A small trained photo-to-cartoon model for toonforge."""
