@@ -145,7 +145,7 @@ def survey(path: Path) -> Survey:
                     keys.append(packet.pts)
         if not stamps:
             raise UnreadableImage(shown(path), "it ends before its first picture")
-        remarks = {**early_end(container, ends), **_remarks(stream)}
+        remarks = {**early_end(container, ends), **remarks_of(stream)}
         pixel = fraction(stream.sample_aspect_ratio)
         timed = _ascending(keys) and None not in stamps and len({*stamps}) == len(stamps)
         if not timed or container.format.name in UNTIMED:
@@ -230,7 +230,8 @@ def early_end(container: InputContainer, ends: float) -> Mapping[str, str]:
     return {"truncated": f"the file ends after {found:.1f} of {promised:.1f} seconds"} if found < promised - 1 else {}
 
 
-def _remarks(stream: VideoStream) -> Mapping[str, str]:
+def remarks_of(stream: VideoStream) -> Mapping[str, str]:
+    """What is not kept of a film's frames, and what is to be known of them: see `Survey.remarks`."""
     context = stream.codec_context
     found: dict[str, str] = {}
     bits = max((part.bits for part in context.format.components), default=8) if context.format else 8

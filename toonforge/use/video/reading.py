@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toonforge.errors import UnreadableImage
-from toonforge.prepare.films.film import MOST_PIXELS, early_end, fraction, opened
+from toonforge.prepare.films.film import HDR, MOST_PIXELS, early_end, fraction, opened, remarks_of
 from toonforge.prepare.films.picture import HD_HEIGHT, HD_WIDTH, STRANGE_PIXELS, UNKNOWN, to_picture
 from toonforge.use.video.pieces import SOUND, Colours, Facts, Piece, Shot
 
@@ -80,6 +80,10 @@ class Film:
             self.seconds = self.container.duration / av.time_base
         if self.container.format.name in BROADCAST:
             self.begins = Fraction(self.container.start_time or 0, av.time_base)
+        said = dict(remarks_of(self.stream))
+        if curve := HDR.get(self.stream.codec_context.color_trc):
+            said["converted"] = f"HDR ({curve}) stays so, but in 8 bits, and the model takes it for pale colours"
+        self.remarks.extend(said.values())
         self.total = self.stream.frames or (round(self.seconds * self.rate) if self.seconds else None)
         return self
 
