@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toonforge.errors import Problem, RunError
+from toonforge.use.export.comparing import LIMIT
 
 if TYPE_CHECKING:
     from toonforge.use.export import Exported
@@ -40,6 +41,13 @@ if TYPE_CHECKING:
     help="The one translation that is exported; if left out all in a .safetensors file, else the first.",
 )
 @click.option("--half", is_flag=True, help="Keep the weights of a .safetensors file in 16 bits: half the size.")
+@click.option(
+    "--limit",
+    type=float,
+    default=LIMIT,
+    show_default=True,
+    help="How large a difference passes that --half makes, of numbers in [-1, 1]; 0.008 is one of 255 levels.",
+)
 @click.option("--card", metavar="KEY=VALUE", multiple=True, help="What the file says of the model; may be repeated.")
 @click.option(
     "--checkpoint",
@@ -53,6 +61,7 @@ def command(
     formats: tuple[str, ...],
     to: str | None,
     half: bool,
+    limit: float,
     card: tuple[str, ...],
     checkpoint: str | None,
     force: bool,
@@ -78,7 +87,7 @@ def command(
     said = card_of(card)
     path = find_model(model)
     wanted = targets(out, formats, path.resolve().name.removesuffix(".safetensors"))
-    refuse_targets(wanted, force, half)
+    refuse_targets(wanted, force, half, limit)
     find_weights(path, checkpoint)
     if any(target.path.exists() and target.path.samefile(path) for target in wanted):
         raise RunError(Problem(message=f"{path} is the model itself", hint="choose another -o"))
@@ -89,7 +98,9 @@ def command(
     with showing() as progress:
         progress("load the model", 0, 1)
         loaded = load(path, checkpoint=checkpoint, cpu=True)
-        done = [export_to(loaded, target, to, half=half, card=said, progress=progress) for target in wanted]
+        done = [
+            export_to(loaded, target, to, half=half, limit=limit, card=said, progress=progress) for target in wanted
+        ]
     click.echo(summary(done))
 
 

@@ -68,7 +68,8 @@ class PadToMultiple(nn.Module):
 
     def _padded(self, side: Any) -> Any:
         # `up_to_multiple` divides a negative number, which ONNX rounds to the other side.
-        return (at_least(side, self.minimum) + self.multiple - 1) // self.multiple * self.multiple
+        units = (side + self.multiple - 1) // self.multiple
+        return at_least(units, -(-self.minimum // self.multiple)) * self.multiple
 
 
 @torch.no_grad()

@@ -18,12 +18,16 @@ def known(side: Any) -> bool:
 
 
 def at_least(side: Any, minimum: int) -> Any:
-    """`max(side, minimum)`."""
+    """`max(side, minimum)` of a side of at least 1."""
     import torch
 
     if known(side):
         return max(side, minimum)
-    return side.clamp(min=minimum) if isinstance(side, torch.Tensor) else torch.sym_max(side, minimum)
+    if isinstance(side, torch.Tensor):
+        return side.clamp(min=minimum)
+    # torch.export decides a maximum by the example's side, and then refuses others. Each term is 1 where side <= less,
+    # otherwise 0.
+    return side + sum(2 * less // (side + less) for less in range(1, minimum))
 
 
 def clamped_range(first: Any, count: Any, size: Any, device: torch.device) -> torch.Tensor:

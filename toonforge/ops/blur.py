@@ -56,7 +56,7 @@ class Blur(Op):
             if len(weights) == 1:
                 return pictures
             # Half precision has too few digits for the weights' sum; a convolution would fall back to it in autocast.
-            x = pictures.to(torch.promote_types(pictures.dtype, torch.float32))
+            x = pictures.float() if pictures.dtype.itemsize < 4 else pictures
             return along(along(x, 2, weights), 3, weights).to(pictures.dtype)
 
         return blur
@@ -78,8 +78,6 @@ def mirrored(size: int, radius: int, device: torch.device) -> torch.Tensor:
     """Which of `size` pixels to read at -radius ... size + radius - 1: mirrored about the outermost pixels."""
     import torch
 
-    from toonforge.nn.tracing import at_least
-
-    period = at_least(2 * (size - 1), 1)  # a single pixel has none
+    period = 2 * (size - 1) + 1 // size  # of a single pixel 1: nothing is decided by a size that may yet be unknown
     positions = (torch.arange(size + 2 * radius, device=device) - radius) % period
     return torch.where(positions < size, positions, period - positions)

@@ -12,7 +12,7 @@ import attrs
 
 from toonforge.errors import Problem, RunError
 from toonforge.files import beside
-from toonforge.use.export.comparing import Comparison, compare, sizes
+from toonforge.use.export.comparing import LIMIT, Comparison, compare, sizes
 from toonforge.use.export.formats import Format, Target, refuse_targets, target_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def export(
     format: Format | None = None,
     checkpoint: str | int | None = None,
     half: bool = False,
+    limit: float = LIMIT,
     card: Mapping[str, str] | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -69,6 +70,7 @@ def export(
         format: "safetensors", "onnx" or "torch", where the ending does not say it.
         checkpoint: see `toonforge.load`.
         half: keep the weights of a .safetensors file in 16 bits.
+        limit: how large a difference passes that `half` makes, of numbers in [-1, 1]; any other difference is a fault.
         card: what is to be said of the model: title, description, license, credit, … None of what it says already is
             lost; an empty text takes it away.
         force: replace a file that is there.
@@ -79,15 +81,16 @@ def export(
 
     Raises:
         RunError: for a file that is there or cannot be written; for a model that is none or cannot be exported in this
-            format; where what was exported differs by more than 1e-3 from the model.
+            format; where what was exported differs by more than 1e-3 from the model (of
+            `half`: than `limit`).
         ToonforgeError: for a package that is not installed.
     """
     target = target_of(Path(path), format)
-    refuse_targets([target], force, half)
+    refuse_targets([target], force, half, limit)
     from toonforge.use.model import Model, load
 
     loaded = model if isinstance(model, Model) else load(Path(model), checkpoint=checkpoint, cpu=True)
-    return export_to(loaded, target, to, half=half, card=card or {}, progress=progress)
+    return export_to(loaded, target, to, half=half, limit=limit, card=card or {}, progress=progress)
 
 
 def export_to(
@@ -95,8 +98,9 @@ def export_to(
     target: Target,
     to: str | None,
     *,
-    half: bool,
-    card: Mapping[str, str],
+    half: bool = False,
+    limit: float = LIMIT,
+    card: Mapping[str, str] = {},
     progress: Progress | None = None,
 ) -> Exported:
     """As `export`, of a model that is loaded, to a target that nothing speaks against."""
@@ -119,7 +123,7 @@ def export_to(
             readers, asked = _write(model, target, partial, domains, said, half)
             for domain, run in readers.items():
                 step(f"compare {target.path.name} with the model")
-                found = compare(lambda batch, to=domain: model.compute(batch, to), run, side, str(target.path))  # type: ignore[misc]
+                found = compare(lambda batch, to=domain: model.compute(batch, to), run, side, str(target.path), limit)  # type: ignore[misc]
                 for comparison in _explained(found, asked):
                     comparisons.append(comparison)
                     step(f"compare {target.path.name} with the model")

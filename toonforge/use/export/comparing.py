@@ -75,6 +75,7 @@ def compare(
     exported: Callable[[torch.Tensor], torch.Tensor],
     side: int,
     what: str,
+    limit: float = LIMIT,
 ) -> Iterator[Comparison]:
     """Run both; sizes that the model itself cannot take are left out.
 
@@ -82,9 +83,10 @@ def compare(
         model, exported: N,3,H,W in [-1, 1] to the same.
         side: the side of pictures in training.
         what: the exported file, for messages.
+        limit: how large a difference passes.
 
     Raises:
-        RunError: what was exported fails, gives another shape, or differs by more than `LIMIT`.
+        RunError: what was exported fails, gives another shape, or differs by more than `limit`.
     """
     for count, height, width in sizes(side):
         batch = pictures(count, height, width)
@@ -95,15 +97,16 @@ def compare(
         try:
             found = exported(batch)
         except Exception as error:  # of another program, or of code that was written for torch alone
-            raise _unlike(what, batch, f"it fails: {type(error).__name__}: {first_line(error)}") from error
+            raise _unlike(what, batch, limit, f"it fails: {type(error).__name__}: {first_line(error)}") from error
         if found.shape != wanted.shape:
-            raise _unlike(what, batch, f"it gives {list(found.shape)}, not {list(wanted.shape)}")
+            raise _unlike(what, batch, limit, f"it gives {list(found.shape)}, not {list(wanted.shape)}")
         difference = (found.float() - wanted.float()).abs().max().item()
         if height == width == 1 and math.isfinite(difference):
             yield Comparison(count=count, height=height, width=width, difference=None)
             continue
-        if not difference <= LIMIT:
-            raise _unlike(what, batch, f"a difference of {difference:.2g} ({difference * LEVELS:.1f} steps of 8 bits)")
+        if not difference <= limit:
+            found_text = f"a difference of {difference:.2g} ({difference * LEVELS:.1f} steps of 8 bits)"
+            raise _unlike(what, batch, limit, found_text)
         yield Comparison(count=count, height=height, width=width, difference=difference)
 
 
@@ -113,13 +116,13 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else ""
 
 
-def _unlike(what: str, batch: torch.Tensor, found: str) -> RunError:
+def _unlike(what: str, batch: torch.Tensor, limit: float, found: str) -> RunError:
     count, _, height, width = batch.shape
     return RunError(
         Problem(
             message=f"{what} does not do what the model does: {count} x {width}x{height} pixels (width x height)",
             found=found,
-            expected=f"at most {LIMIT:g}, of numbers in [-1, 1]",
+            expected=f"at most {limit:g}, of numbers in [-1, 1]",
             hint="nothing was left under its name",
         )
     )

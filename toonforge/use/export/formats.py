@@ -12,6 +12,7 @@ from toonforge.errors import Problem, RunError
 from toonforge.extras import need
 from toonforge.files import refuse_special
 from toonforge.names import did_you_mean
+from toonforge.use.export.comparing import LIMIT
 
 Format = Literal["safetensors", "onnx", "torch"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -80,12 +81,12 @@ def targets(paths: Sequence[Path], formats: Sequence[str], name: str) -> list[Ta
     return [target_of(paths[0], formats[0])]
 
 
-def refuse_targets(wanted: Sequence[Target], force: bool, half: bool) -> None:
+def refuse_targets(wanted: Sequence[Target], force: bool, half: bool, limit: float = LIMIT) -> None:
     """Raise what speaks against writing these files: nothing is computed in vain.
 
     Raises:
         RunError: for files that are there already, that cannot be written or are named twice; for `half` with a format
-            that does not know it.
+            that does not know it; for another limit than the usual one where nothing is rounded, or none at all.
         ToonforgeError: for a package that is not installed.
     """
     problems = [problem for target in wanted if (problem := _conflict(target.path, force)) is not None]
@@ -93,6 +94,14 @@ def refuse_targets(wanted: Sequence[Target], force: bool, half: bool) -> None:
     problems += [Problem(message=f"{name} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1]
     if half and any(target.format != "safetensors" for target in wanted):
         problems.append(Problem(message="--half is for .safetensors files", hint="leave it out, or the other formats"))
+    if limit != LIMIT and not (half and 0 < limit <= 2):
+        problems.append(
+            Problem(
+                message="--limit is for what --half changes",
+                found=f"{limit:g}" + ("" if half else " without --half"),
+                expected="a difference between numbers in [-1, 1], above 0",
+            )
+        )
     if problems:
         raise RunError(*problems)
     for target in wanted:
