@@ -47,8 +47,8 @@ def kept_exif(image: Image.Image, size: tuple[int, int], srgb: bool = False) -> 
             if tag not in _LAYOUT:
                 made[tag] = value
         for pointer in (_EXIF, 0x8825):  # the camera's settings, GPS: read here, since they lie in the old block
-            if pointer in found:
-                made[pointer] = dict(found.get_ifd(pointer))
+            if lying := found.get_ifd(pointer):
+                made[pointer] = dict(lying)
         if _ORIENTATION in made:
             made[_ORIENTATION] = 1
         settings = made.get(_EXIF)
