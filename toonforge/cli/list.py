@@ -59,7 +59,9 @@ def command(kind: str | None, pattern: str | None) -> None:
         shown += len(names)
     if not shown:
         everything = [item for name in chosen for item in known[name]]
-        hint = did_you_mean(pattern or "", everything) or "see: toonforge list"
+        if pattern is None:
+            raise ToonforgeError(Problem(message=f"no {kind} are installed", hint="see: toonforge plugins"))
+        hint = did_you_mean(pattern, everything) or "see: toonforge list"
         raise ToonforgeError(Problem(message=f"nothing fits {pattern!r}", hint=hint))
 
 

@@ -24,7 +24,8 @@ FILES = ("recipes", "models")
 GROUP = "toonforge"
 CORE = "toonforge"
 KNOWN_PLUGINS: Mapping[str, str] = {
-    name: f"toonforge-{name}" for name in ("cartoongan", "cyclegan", "mha-unet", "pix2pix", "samples", "toon2real")
+    name: f"toonforge-{name}"
+    for name in ("cartoongan", "cyclegan", "mha-unet", "pix2pix", "samples", "starter", "toon2real")
 }
 """Namespace -> distribution, for the hint of how to install what is missing."""
 
