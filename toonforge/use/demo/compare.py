@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -42,6 +43,6 @@ def empty(text: str) -> str:
     return f'<div class="tf-empty"><p>{escape(text)}</p></div>'
 
 
-def failed(text: str) -> str:
+def failed(lines: Sequence[str]) -> str:
     """Why there is no translation."""
-    return f'<div class="tf-empty tf-failed" role="alert"><p>{escape(text)}</p></div>'
+    return f'<div class="tf-empty tf-failed" role="alert"><p>{"<br>".join(map(escape, lines))}</p></div>'

@@ -119,7 +119,7 @@ def translating(models: Sequence[Offered], room: Room) -> Callable[..., Iterator
     def translate(photo: Any, strength: object, smooth: object, keep_color: object, *domains: object) -> Iterator[Any]:
         room.sweep()
         if photo is None:
-            yield [part for _ in models for part in (empty(WAITING), gr.DownloadButton(value=None, interactive=False))]
+            yield [part for _ in models for part in (empty(WAITING), _no_download())]
             return
         try:
             path, name = _uploaded(photo)
@@ -127,27 +127,30 @@ def translating(models: Sequence[Offered], room: Room) -> Callable[..., Iterator
             chosen = [as_domain(domain, offered.model.translations) for offered, domain in zip(models, domains)]
             original = read_upload(path, name)
         except ToonforgeError as error:
-            raise _shown(error) from None
+            yield [part for _ in models for part in (failed(_said(error)), _no_download())]
+            raise _shown(_said(error)) from None
         shown: list[Any] = [gr.skip() for _ in models for _ in range(2)]
+        wrong: list[str] = []
         for number, (offered, to) in enumerate(zip(models, chosen)):
             try:
                 file = download_name(name, to, offered.label if len(models) > 1 else "")
                 made = make(offered, room, original, file, to, look)
-            except ToonforgeError as error:
-                if len(models) == 1:
-                    raise _shown(error) from None
-                view, button = failed(str(error)), gr.DownloadButton(value=None, interactive=False)
-            except Exception:
-                log.exception("%s could not translate %s", offered.label, plain_name(name))
-                if len(models) == 1:
-                    raise gr.Error(OURS, duration=None, print_exception=False) from None
-                view, button = failed(OURS), gr.DownloadButton(value=None, interactive=False)
+            except Exception as error:
+                if not isinstance(error, ToonforgeError):
+                    log.exception("%s could not translate %s", offered.label, plain_name(name))
+                wrong = _said(error) if isinstance(error, ToonforgeError) else [OURS]
+                shown[2 * number : 2 * number + 2] = [failed(wrong), _no_download()]
             else:
-                view, button = compared(made, offered, to, plain_name(name)), _download(made)
-            shown[2 * number : 2 * number + 2] = [view, button]
+                shown[2 * number : 2 * number + 2] = [compared(made, offered, to, plain_name(name)), _download(made)]
             yield shown
+        if wrong:
+            raise _shown(wrong)
 
     return translate
+
+
+def _no_download() -> gr.DownloadButton:
+    return gr.DownloadButton("Download", value=None, interactive=False)
 
 
 def _download(made: Made) -> gr.DownloadButton:
@@ -165,10 +168,14 @@ def _uploaded(photo: Any) -> tuple[Path, str]:
     return Path(path), name if isinstance(name, str) and name else Path(path).name
 
 
-def _shown(error: ToonforgeError) -> gr.Error:
-    """An error as the page shows it, where texts are HTML."""
+def _said(error: ToonforgeError) -> list[str]:
+    """What is wrong, a line each."""
     problem = error.problems[0]
-    said = {"Found: ": problem.found, "Expected: ": problem.expected, "": problem.hint}
-    text = "<br>".join(escape(f"{before}{value}") for before, value in said.items() if value)
-    title = escape(problem.message)
-    return gr.Error(text or title, title=title if text else "Error", duration=None, print_exception=False)
+    parts = {"Found: ": problem.found, "Expected: ": problem.expected, "": problem.hint}
+    return [problem.message, *(f"{before}{value}" for before, value in parts.items() if value)]
+
+
+def _shown(lines: Sequence[str]) -> gr.Error:
+    """An error as Gradio shows it, where texts are HTML."""
+    first, *rest = map(escape, lines)
+    return gr.Error("<br>".join([f"<b>{first}</b>", *rest]), duration=None, print_exception=False)
