@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from toonforge.errors import UnreadableImage
 from toonforge.prepare.films.film import HDR, MOST_PIXELS, early_end, fraction, opened, remarks_of
 from toonforge.prepare.films.picture import HD_HEIGHT, HD_WIDTH, STRANGE_PIXELS, UNKNOWN, to_picture
@@ -32,9 +34,6 @@ BROADCAST = ("mpeg", "mpegts", "mpegtsraw")
 
 RGB, BT709, BT601, FULL = 0, 1, 6, 2
 """Numbers of H.273 and of ffmpeg's colour ranges."""
-
-SLACK = 1.0
-"""Seconds that a film may be shorter than it says, or a recording's last frame later than its sound."""
 
 
 class Film:
@@ -97,7 +96,7 @@ class Film:
             UnreadableImage: there is no frame in it.
         """
         piece, size = Piece(), 0
-        for item in self._items():
+        for item in self._lasting(self._items()):
             if isinstance(item, Shot):
                 piece.shots.append(item)
             else:
@@ -112,6 +111,23 @@ class Film:
             raise UnreadableImage(os.fspath(self.path), why)
         piece.facts = self._facts
         yield piece
+
+    def _lasting(self, items: Iterator[Shot | Any]) -> Iterator[Shot | Any]:
+        """Each frame lasts until the next. What files say of single frames is wrong where they are stored out of order;
+        of the last one nothing else is known, but when all ends.
+        """
+        held: Shot | None = None
+        for item in items:
+            if not isinstance(item, Shot):
+                yield item
+                continue
+            if held is not None:
+                yield attrs.evolve(held, length=item.time - held.time)
+            held = item
+        if held is not None:
+            end = (self.stream.start_time or 0) + (self.stream.duration or 0) - round(self.begins / self.unit)
+            whole = held.time < end and not self.damage
+            yield attrs.evolve(held, length=end - held.time) if whole else held
 
     def _items(self) -> Iterator[Shot | Any]:
         """Frames, and packets of the other streams, in the order of the file."""
