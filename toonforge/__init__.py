@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from toonforge.sweeps.api import sweep
     from toonforge.use.evaluate import evaluate
     from toonforge.use.foreign import import_weights
+    from toonforge.use.export.api import export
     from toonforge.use.model import load
 
 __version__ = "0.1.0"
@@ -128,6 +129,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "run": ("toonforge.api", "run"),
     "sweep": ("toonforge.sweeps.api", "sweep"),
     "load": ("toonforge.use.model", "load"),
+    "export": ("toonforge.use.export.api", "export"),
     "evaluate": ("toonforge.use.evaluate", "evaluate"),
     "import_weights": ("toonforge.use.foreign", "import_weights"),
     "write_report": ("toonforge.report.page", "write_report"),
@@ -149,6 +151,7 @@ __all__ = [
     "run",
     "sweep",
     "load",
+    "export",
     "evaluate",
     "import_weights",
     "write_report",

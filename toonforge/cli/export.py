@@ -134,6 +134,11 @@ def summary(done: Sequence[Exported]) -> str:
             difference = "runs, not compared" if runs else f"{comparison.difference:.1e}"
             rows.append([comparison.size + to, difference, "" if runs else f"{comparison.levels:.4f}"])
         blocks.append(head + "\n" + table(rows, wrap=1))
+        if each.decided:
+            blocks.append(
+                f"  {click.style('note', fg='yellow')}: code decided by a number while it was written down "
+                f"({'; '.join(each.decided[:3])}); other sizes may come out wrong"
+            )
     return "\n".join(blocks)
 
 

@@ -12,6 +12,7 @@ import attrs
 
 from toonforge.errors import Problem, RunError
 from toonforge.files import beside
+from toonforge.use.export.card import card_of_run
 from toonforge.use.export.comparing import LIMIT, Comparison, compare, sizes
 from toonforge.use.export.formats import Format, Target, refuse_targets, target_of
 
@@ -33,6 +34,8 @@ class Exported:
         translations: the domains that it translates to.
         size: in bytes.
         comparisons: with the model, one of each size (and translation) that the model takes.
+        decided: where, in which file and line, a network's code decided by a number while it was written down. The
+            decision holds for every picture now; sizes that were not compared may come out wrong.
     """
 
     path: Path
@@ -40,6 +43,7 @@ class Exported:
     translations: tuple[str, ...]
     size: int
     comparisons: tuple[Comparison, ...]
+    decided: tuple[str, ...] = ()
 
     @property
     def difference(self) -> float:
@@ -81,8 +85,7 @@ def export(
 
     Raises:
         RunError: for a file that is there or cannot be written; for a model that is none or cannot be exported in this
-            format; where what was exported differs by more than 1e-3 from the model (of
-            `half`: than `limit`).
+            format; where what was exported differs from the model by more than 1e-3, or `limit`.
         ToonforgeError: for a package that is not installed.
     """
     target = target_of(Path(path), format)
@@ -106,7 +109,7 @@ def export_to(
     """As `export`, of a model that is loaded, to a target that nothing speaks against."""
     model.choose(to)
     domains = _domains(model, target.format, to)
-    said = {name: text for name, text in {**model.card, **card}.items() if text}
+    said = {name: text for name, text in {**card_of_run(model), **model.card, **card}.items() if text}
     side = model.image_size or 64
     done, total = 0, 1 + len(domains) * len(sizes(side))
 
@@ -131,7 +134,12 @@ def export_to(
     except OSError as error:
         raise RunError(Problem(message=f"cannot write {target.path}", found=error.strerror or str(error))) from error
     return Exported(
-        path=target.path, format=target.format, translations=tuple(domains), size=size, comparisons=tuple(comparisons)
+        path=target.path,
+        format=target.format,
+        translations=tuple(domains),
+        size=size,
+        comparisons=tuple(comparisons),
+        decided=tuple(asked),
     )
 
 
@@ -157,9 +165,9 @@ def _write(
     about = _about(model, translator.source, to, card)
     if target.format == "onnx":
         asked = onnx_file.write(translator, partial, to, about)
-        return {to: onnx_file.reader(partial)}, asked
+        return {to: onnx_file.reader(partial, translator)}, asked
     program.write(translator, partial, about)
-    return {to: program.reader(partial)}, ()
+    return {to: program.reader(partial, translator)}, ()
 
 
 def _write_model_file(
@@ -202,7 +210,7 @@ def _explained(found: Iterator[Comparison], asked: Sequence[str]) -> Iterator[Co
         yield from found
     except RunError as error:
         if asked:
-            where = ", ".join(dict.fromkeys(asked[:3]))
+            where = "; ".join(asked[:3])
             hint = f"code that decides by its input is written down for one input alone: {where}"
             raise RunError(*(attrs.evolve(problem, hint=hint) for problem in error.problems)) from error
         raise

@@ -50,7 +50,7 @@ def sizes(side: int) -> list[tuple[int, int, int]]:
     return [
         (1, side, side),
         (2, side // 2 + 1, side // 2 + 14),
-        (1, side + side // 4 + 1, side + 3),
+        (1, side + side // 4 | 1, 2 * side + 3),
         (1, 5, 18),
         (1, 1, 1),
     ]

@@ -73,17 +73,16 @@ def write(translator: Translator, path: Path, to: str, about: Mapping[str, str])
         entry.key, entry.value = name, text
     model.doc_string = about.get("description", "")
     path.write_bytes(model.SerializeToString())
-    return [_place(item) for item in caught if item.category.__name__ == "TracerWarning"]
+    places = [(Path(item.filename), item.lineno) for item in caught if item.category.__name__ == "TracerWarning"]
+    # torch's own layers look at sizes only to refuse single pixels.
+    own = [(file, line) for file, line in places if Path(torch.__file__).parent not in file.parents]
+    return [f"{file.name}, line {line}" for file, line in dict.fromkeys(own)]
 
 
 def _has_two_exporters() -> bool:
     import inspect
 
     return "dynamo" in inspect.signature(torch.onnx.export).parameters
-
-
-def _place(item: warnings.WarningMessage) -> str:
-    return f"{Path(item.filename).name}, line {item.lineno}"
 
 
 def cannot(kind: str, translator: Translator, error: Exception) -> RunError:
@@ -97,14 +96,17 @@ def cannot(kind: str, translator: Translator, error: Exception) -> RunError:
     )
 
 
-def reader(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The file as a function, run by onnxruntime on the CPU."""
+def reader(path: Path, translator: Translator) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The file as a function, run by onnxruntime on the CPU; `RunError` where that cannot load it."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is an exception, too
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of its own kinds, which have no common one
+        raise cannot("ONNX", translator, error) from error
     (given,) = session.get_inputs()
 
     def run(pictures: torch.Tensor) -> torch.Tensor:

@@ -71,10 +71,13 @@ def _forget(program: Any) -> None:
         program._guards_code = []
 
 
-def reader(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The file as a function."""
-    with path.open("rb") as file:
-        module = torch.export.load(file).module()
+def reader(path: Path, translator: Translator) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The file as a function; `RunError` where torch cannot load what it wrote."""
+    try:
+        with path.open("rb") as file:
+            module = torch.export.load(file).module()
+    except Exception as error:  # of torch's own kinds
+        raise cannot("a torch.export program", translator, error) from error
 
     def run(pictures: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
