@@ -26,8 +26,8 @@ from toonforge.use.tiled.whole import WORKSPACE, per_pixel, surely_at_most, whol
 if TYPE_CHECKING:
     from toonforge.use.model import Model
 
-STRIP = {"cpu": 128 << 20, "cuda": 1 << 30}
-"""Bytes of one strip's values at most: more would not be faster."""
+STRIP = {"cpu": 32 << 20, "cuda": 1 << 30}
+"""Bytes of one strip's values at most: on a CPU more is slower, since it does not stay in the caches."""
 TRIES = 4
 """So often smaller strips are tried where memory runs out nevertheless."""
 

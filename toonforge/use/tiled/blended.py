@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from toonforge.use.tiled.frozen import Recorded
-from toonforge.use.tiled.windows import tiles_of
+from toonforge.use.tiled.frozen import Shared
+from toonforge.use.tiled.windows import Tile, tiles_of
 
 LEAST, MOST = 128, 2048
 """Pixels along a tile's side."""
@@ -49,16 +49,15 @@ def blended(network: nn.Module, arguments: Sequence[Any], device: torch.device, 
     Raises:
         ValueError: what it yields has not the size of what it was given.
     """
-    recorded = Recorded()
-    with recorded:
+    shared = Shared()
+    with shared:
         _call(network, _reduced(arguments, size), device)
     height, width = _size_of(arguments)
     output: torch.Tensor | None = None
     for tile in tiles_of(height, width, size, size // OVERLAP):
         (top, bottom), (left, right) = tile.rows, tile.columns
-        cut = [item[:, :, top:bottom, left:right] if isinstance(item, torch.Tensor) else item for item in arguments]
-        with recorded.begin():
-            found = _call(network, cut, device)
+        with shared.begin():
+            found = _call(network, _cut(arguments, tile), device)
         if found.shape[-2:] != (bottom - top, right - left):
             raise ValueError(f"it yields {list(found.shape[-2:])} of {[bottom - top, right - left]} pixels")
         if output is None:
@@ -81,6 +80,11 @@ def difference(network: nn.Module, arguments: Sequence[Any], device: torch.devic
     tiles = blended(network, small, device, max(16, round(size / factor)))
     apart = (tiles.clamp(-1, 1) - whole.clamp(-1, 1)).abs() * 127.5
     return Difference(float(apart.max()), float(apart.mean()), height, width)
+
+
+def _cut(arguments: Sequence[Any], tile: Tile) -> list[Any]:
+    place = (..., slice(*tile.rows), slice(*tile.columns))
+    return [item[place] if isinstance(item, torch.Tensor) else item for item in arguments]
 
 
 def _call(network: nn.Module, arguments: Sequence[Any], device: torch.device) -> torch.Tensor:

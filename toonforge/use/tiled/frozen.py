@@ -1,4 +1,4 @@
-"""What a network takes of the whole picture, taken of a reduced one: statistics of norms, and what attention sees.
+"""What a network takes of the whole picture, taken from elsewhere: statistics of norms, and what attention sees.
 
 For networks that cannot be computed by rows. A tile's own statistics would shift its brightness against its
 neighbours'; here every tile is normalised with the same ones.
@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from toonforge.use.tiled.statistics import Statistics
 
-class Recorded(TorchFunctionMode):
-    """Notes what norms and attention see, in the order of their calls, or gives each what was noted.
 
-    Entered once for the reduced picture, and once, with `begin`, for each tile.
+class Shared(TorchFunctionMode):
+    """Notes what norms and attention see, in the order of their calls; then gives each what was noted.
+
+    Entered as it is for the reduced picture, with `begin` for each tile.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self.notes: list[tuple[str, Any]] = []
         self.next: int | None = None
 
@@ -37,23 +38,24 @@ class Recorded(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         options = dict(kwargs or {})
-        if func is functional.instance_norm and options.get("use_input_stats", _nth(args, 5, True)):
-            return self._norm(args, options, None, lambda: func(*args, **options))
-        if func is functional.batch_norm and options.get("training", _nth(args, 5, False)):
-            return self._norm(args, options, None, lambda: func(*args, **options))
+        if func is functional.instance_norm and _given(args, options, 5, "use_input_stats", True):
+            return self._norm(func, args, options, 3, 7)
+        if func is functional.batch_norm and _given(args, options, 5, "training", False):
+            return self._norm(func, args, options, 3, 7)
         if func is functional.group_norm:
-            groups = options.get("num_groups", _nth(args, 1))
-            return self._norm(args, options, groups, lambda: func(*args, **options))
+            return self._norm(func, args, options, 2, 4, _given(args, options, 1, "num_groups"))
         if func is functional.multi_head_attention_forward and len(args) > 2:
-            key, value = self._seen("attention", args[1:3], lambda old: old[0].shape[1:] == args[1].shape[1:])
+            key, value = self._note("attention", args[1:3], lambda old: old[0].shape[1:] == args[1].shape[1:])
             return func(args[0], key, value, *args[3:], **options)
         if func is functional.scaled_dot_product_attention and len(args) > 2:
-            same = args[1].shape[:-2], args[1].shape[-1]
-            key, value = self._seen("attention", args[1:3], lambda old: (old[0].shape[:-2], old[0].shape[-1]) == same)
-            return func(args[0], key, value, *args[3:], **options)
+            heads, channels = args[1].shape[:-2], args[1].shape[-1]
+            same = self._note(
+                "attention", args[1:3], lambda old: (old[0].shape[:-2], old[0].shape[-1]) == (heads, channels)
+            )
+            return func(args[0], *same, *args[3:], **options)
         return func(*args, **options)
 
-    def _seen(self, kind: str, now: Any, fits: Callable[[Any], bool]) -> Any:
+    def _note(self, kind: str, now: Any, fits: Callable[[Any], bool]) -> Any:
         """`now` while the reduced picture passes; then what was noted at this call, where it fits."""
         if self.next is None:
             self.notes.append((kind, now))
@@ -64,24 +66,28 @@ class Recorded(TorchFunctionMode):
         noted, old = self.notes[self.next - 1]
         return old if noted == kind and fits(old) else now
 
-    def _norm(self, args: Any, options: Mapping[str, Any], groups: int | None, usual: Callable[[], Any]) -> Any:
-        x = args[0] if args else options["input"]
+    def _norm(
+        self, func: Callable[..., Any], args: Any, options: Any, weighted: int, small: int, groups: int | None = None
+    ) -> Any:
+        """A norm; `weighted` is the place of its weight among the arguments, `small` that of its epsilon."""
+        x = _given(args, options, 0, "input")
         if x.ndim != 4 or x.shape[0] != 1:
-            return usual()
-        first = 2 if groups is not None else 3
-        weight, bias = (options.get(name, _nth(args, first + i)) for i, name in enumerate(("weight", "bias")))
-        epsilon = options.get("eps", _nth(args, 4 if groups is not None else 7, 1e-5))
+            return func(*args, **options)
         if self.next is None:
-            count = groups or x.shape[1]
-            variance, mean = torch.var_mean(x.reshape(count, -1), dim=1, correction=0)
-            now = tuple(item.repeat_interleave(x.shape[1] // count) for item in (mean, variance))
-            self._seen("norm", now, bool)
-            return usual()
-        found = self._seen("norm", None, lambda old: old[0].shape[0] == x.shape[1])
+            gathering = Statistics("norm", x.shape[1], groups or x.shape[1]).begin()
+            gathering.add(x)
+            mean, variance = gathering.value(x.dtype).to(x.device)
+            self._note("norm", (mean, variance), bool)
+            return func(*args, **options)
+        found = self._note("norm", None, lambda old: old[0].shape[0] == x.shape[1])
         if found is None:
-            return usual()
+            return func(*args, **options)
+        weight = _given(args, options, weighted, "weight", None)
+        bias = _given(args, options, weighted + 1, "bias", None)
+        epsilon = _given(args, options, small, "eps", 1e-5)
         return functional.batch_norm(x, found[0], found[1], weight, bias, training=False, eps=epsilon)
 
 
-def _nth(args: Any, index: int, otherwise: Any = None) -> Any:
-    return args[index] if len(args) > index else otherwise
+def _given(args: Any, options: Mapping[str, Any], index: int, name: str, otherwise: Any = None) -> Any:
+    """An argument, by its place or its name."""
+    return args[index] if len(args) > index else options.get(name, otherwise)

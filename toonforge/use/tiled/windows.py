@@ -24,7 +24,7 @@ def spans(length: int, size: int, overlap: int) -> list[Span]:
     """Pieces of at most `size` along a side, each overlapping the next by at least `overlap`, spread evenly.
 
     Args:
-        overlap: at most half of `size`, so that no more than two pieces meet... at a pixel but for rounding.
+        overlap: at most half of `size`, so that no more than two pieces meet.
     """
     if length <= size:
         return [(0, length)]
@@ -60,7 +60,7 @@ def _fading(length: int) -> torch.Tensor:
 def tiles_of(height: int, width: int, size: int, overlap: int) -> Iterator[Tile]:
     """Tiles of at most `size` a side, row after row; together they cover the picture."""
     rows, columns = spans(height, size, overlap), spans(width, size, overlap)
-    across = shares(columns, width)
+    across = list(zip(columns, shares(columns, width)))
     for row, down in zip(rows, shares(rows, height)):
-        for column, share in zip(columns, across):
+        for column, share in across:
             yield Tile(row, column, down[:, None] * share[None])
