@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -17,6 +17,8 @@ from toonforge.recipe.graph import Graph
 from toonforge.use.look import AS_IT_IS, Look
 from toonforge.use.offered import choose, held, offered
 from toonforge.use.sizes import refuse_absurd_values
+from toonforge.use.tiled import Tiles, ignore
+from toonforge.use.tiled import compute as in_parts
 from toonforge.use.values import as_array, as_tensor, batch_of_array, batch_of_tensor, no_picture
 from toonforge.weights.chosen import Chosen, preferred
 from toonforge.weights.described import Weights, read_weights
@@ -117,13 +119,23 @@ class Model:
         inference = type(self.inference)(networks, self.inference.signals, self.inference.registry)
         return attrs.evolve(self, device=torch.device(device), inference=inference)
 
-    def translate(self, pictures: torch.Tensor, to: str | None = None, *, look: Look = AS_IT_IS) -> torch.Tensor:
+    def translate(
+        self,
+        pictures: torch.Tensor,
+        to: str | None = None,
+        *,
+        look: Look = AS_IT_IS,
+        tiles: Tiles | None = None,
+        note: Callable[[str], None] = ignore,
+    ) -> torch.Tensor:
         """Translate a batch of any size, and finish it as `look` says.
 
         Args:
             pictures: N,3,H,W in [-1, 1].
             to: the domain to translate to; the recipe's first when left out.
             look: what is done after the networks.
+            tiles: when and how pictures are computed in parts; where memory asks for it when left out.
+            note: told in a sentence when they are, see `toonforge.use.tiled`.
 
         Returns:
             N,3,H,W in [-1, 1], on the same device as `pictures`.
@@ -132,7 +144,7 @@ class Model:
             RunError: as of `compute`.
         """
         self.choose(to)
-        return pictures if look.strength == 0 else look.apply(pictures, self.compute(pictures, to))
+        return pictures if look.strength == 0 else look.apply(pictures, in_parts(self, pictures, to, tiles, note))
 
     def compute(self, pictures: torch.Tensor, to: str | None = None) -> torch.Tensor:
         """What the networks make of a batch, computed whole.

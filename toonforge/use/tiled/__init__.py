@@ -40,7 +40,8 @@ def compute(
         pictures: N,3,H,W in [-1, 1].
         to: the domain to translate to; the recipe's first when left out.
         tiles: when and how to compute in parts; where the memory asks for it when left out.
-        note: told in a sentence when pictures are computed in parts, and how far that is from the whole.
+        note: told in a sentence when pictures are computed in parts. Where that is an approximation, its error is
+            said, as a warning of Python's where nobody listens.
 
     Returns:
         N,3,H,W in [-1, 1], on the pictures' device.

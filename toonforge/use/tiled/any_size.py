@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from toonforge import registries
 from toonforge.errors import RunError
 from toonforge.inference import Inference
 from toonforge.memory import is_out_of_memory
+from toonforge.use.tiled import ignore
 from toonforge.use.tiled.blended import LEAST, MOST, blended, difference
 from toonforge.use.tiled.exact import computed
 from toonforge.use.tiled.free import allowed_bytes
@@ -55,7 +57,9 @@ def at_any_size(model: Model, pictures: torch.Tensor, to: str | None, tiles: Til
             told.add(text)
             note(text)
 
-    parts = {name: InParts(network, model.device, tiles, once) for name, network in networks.items()}
+    told_once = ignore if note is ignore else once
+
+    parts = {name: InParts(network, model.device, tiles, told_once) for name, network in networks.items()}
     inference = Inference({**model.inference.networks, **parts}, model.inference.signals, registries.ops)
     here = attrs.evolve(model, inference=inference, device=torch.device("cpu"))
     return torch.cat([here.compute(picture[None].cpu(), to) for picture in pictures]).to(pictures.device)
@@ -128,11 +132,16 @@ class InParts(nn.Module):
             fitting = (allowed / (WORKSPACE * max(1.0, per_pixel(self.network, arguments)))) ** 0.5
             size = max(LEAST, min(MOST, int(fitting) // 64 * 64))
         apart = difference(self.network, arguments, self.device, size)
-        self.note(
+        self._say_approximate(
             f"computed in tiles of {size}x{size} pixels, since the network cannot be computed by rows ({why}): what it "
             f"takes of the whole picture comes from a reduced one; the difference to the whole picture is {apart}"
         )
         return blended(self.network, arguments, self.device, size)
+
+    def _say_approximate(self, text: str) -> None:
+        if self.note is ignore:
+            warnings.warn(text, stacklevel=2)
+        self.note(text)
 
 
 def _moved(arguments: Sequence[Any], device: torch.device) -> list[Any]:
