@@ -55,22 +55,25 @@ def test_what_is_no_film_is_refused(tmp_path: Path, content: bytes, why: str) ->
 
 
 def test_a_film_without_frames_is_refused(film: Path, tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "a.mkv"), "w") as out:
-        stream = out.add_stream("libx264", rate=25)
-        stream.height, stream.width = 120, 160
-        out.start_encoding()
+    with av.open(str(film)) as given, av.open(str(tmp_path / "a.mkv"), "w") as out:
+        added = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in given.streams}
+        for packet in given.demux(audio=0):
+            if packet.dts is not None:
+                packet.stream = added[packet.stream_index]
+                out.mux(packet)
     assert "before its first picture" in refused(tmp_path / "a.mkv", tmp_path / "out.mp4")
 
 
-def test_frames_larger_than_any_film_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["ffv1", "vp8", "mpeg2video", "mpeg4"])
+def test_frames_larger_than_any_film_are_refused_before_they_are_decoded(tmp_path: Path, codec: str) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as out:
-        stream = out.add_mux_stream("ffv1", rate=25, width=60_000, height=60_000)
+        stream = out.add_mux_stream(codec, rate=25, width=60_000, height=60_000)
         stream.time_base = Fraction(1, 25)
         packet = av.Packet(b"\0" * 99)
         packet.pts = packet.dts = 0
         packet.time_base, packet.is_keyframe, packet.stream = Fraction(1, 25), True, stream
         out.mux(packet)
-    assert "60000x60000 are more than" in refused(tmp_path / "a.mkv", tmp_path / "out.mp4")
+    assert "more than 67,108,864 pixels" in refused(tmp_path / "a.mkv", tmp_path / "out.mp4")
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out.webp", "out.avi", "out.txt", "out"])
@@ -189,14 +192,15 @@ def test_a_film_that_is_torn_off_gives_its_frames_up_to_there(film: Path, tmp_pa
     (tmp_path / "a.mkv").write_bytes(content[: len(content) // 2])
     outcome = translate_video(SAME, tmp_path / "a.mkv", tmp_path / "out.mp4")
     assert 20 < outcome.frames < 60
-    assert videos.numbers(outcome.target) == [*range(outcome.frames)]
-    assert len(outcome.damage) == 1 and f"after {outcome.frames / 25:.1f}"[:7] in outcome.damage[0]
+    numbers = videos.numbers(outcome.target)
+    assert numbers[:20] == [*range(20)] and numbers == sorted(numbers)
+    assert len(outcome.damage) == 1 and "the file ends after 1." in outcome.damage[0]
 
 
 def test_damaged_frames_are_left_out_and_counted_and_the_others_keep_their_times(tmp_path: Path) -> None:
-    source = films.film(tmp_path / "a.mkv", films.scene(1, 30, 48, 64), codec="png", pixels="rgb24")
+    source = films.film(tmp_path / "a.mov", films.scene(1, 30, 48, 64), codec="png", pixels="rgb24")
     content = bytearray(source.read_bytes())
-    at = content.index(b"IDAT", len(content) // 2)
+    at = content.index(b"\x89PNG", len(content) // 2)
     content[at : at + 40] = bytes(40)
     source.write_bytes(content)
     outcome = translate_video(SAME, source, tmp_path / "out.mp4")

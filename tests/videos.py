@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -12,8 +13,10 @@ import attrs
 import av
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from tests import films
+from toonforge.recipe import component_from_data
 from toonforge.use.look import AS_IT_IS, Look
 
 HERTZ = 48000
@@ -140,3 +143,23 @@ def _mono(container: Any, stream: Any) -> Iterable[av.AudioFrame]:
     for frame in container.decode(stream):
         yield from resampler.resample(frame)
     yield from resampler.resample(None)
+
+
+def model_file(folder: Path) -> Path:
+    """The weights file of a real generator, small and untrained."""
+    component = {"type": "cyclegan/unet", "width": 4, "levels": 2}
+    torch.manual_seed(0)
+    about = {
+        "format": 1,
+        "network": "G",
+        "kind": "generators",
+        "component": component,
+        "translations": {"anime": "G(photo)"},
+        "signals": {},
+        "value_range": [-1, 1],
+        "image_size": 32,
+        "recipe": "tiny",
+    }
+    network = component_from_data("generators", component).build()
+    save_file(network.state_dict(), folder / "G.safetensors", {"toonforge": json.dumps(about)})
+    return folder / "G.safetensors"

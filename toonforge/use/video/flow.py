@@ -50,11 +50,13 @@ class Movement:
     Attributes:
         where: H,W,2; x and y in the frame before, in pixels.
         trust: H,W, 0 to 1.
+        still: H,W; what stands still.
         cut: a new scene begins here.
     """
 
     where: npt.NDArray[np.float32]
     trust: npt.NDArray[np.float32]
+    still: npt.NDArray[np.bool_]
     cut: bool
 
 
@@ -85,12 +87,13 @@ class Flow:
         agreed = cv2.resize(_agreed(back, forth, gray), (width, height))
         moved = cv2.resize(back, (width, height)) * np.array([width / small[0], height / small[1]], np.float32)
         x, y = moved[:, :, 0], moved[:, :, 1]
-        moved[(np.abs(x) < STILL) & (np.abs(y) < STILL)] = 0
+        still = (np.abs(x) < STILL) & (np.abs(y) < STILL)
+        moved[still] = 0
         moved += _grid(height, width)
         trust = _alike(picture, _moved(before[0], moved, cv2.INTER_LINEAR)) * agreed
         trust[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0
         apart = float(np.abs(tiny - before[2]).mean())
-        return Movement(moved, trust, apart >= CUT and float(trust.mean()) < STRANGE)
+        return Movement(moved, trust, still, apart >= CUT and float(trust.mean()) < STRANGE)
 
 
 def warped(picture: npt.NDArray[Any], movement: Movement) -> npt.NDArray[Any]:

@@ -11,6 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
 from toonforge.errors import Problem, RunError
 from toonforge.extras import need
 from toonforge.files import beside
@@ -85,6 +87,7 @@ def webcam(
             window = stack.enter_context(Window()) if show else None
             asked = stack.enter_context(interrupts())
             writer: Writer | None = None
+            held: Shot | None = None
             while not asked.is_set() and not (stop is not None and stop()):
                 seen = newest.next()
                 if seen is None:
@@ -96,12 +99,16 @@ def webcam(
                     writer = None if place is None else stack.enter_context(_recorder(place, kind, seen, rate))
                 last = max(last + 1, round((seen.time - begun) / UNIT)) if done else 0
                 if writer is not None:
-                    writer.add_shot(Shot(made, last, round(1000 / rate)))
+                    if held is not None:
+                        writer.add_shot(attrs.evolve(held, length=last - held.time))
+                    held = Shot(made, last, round(1000 / rate))
                 done += 1
                 if progress is not None:
                     progress(done, None)
                 if window is not None and not window.show(made):
                     break
+            if writer is not None and held is not None:
+                writer.add_shot(held)
     except OSError as error:
         raise unwritable(place or Path(), error) from error
     if done == 0 and not asked.is_set():

@@ -108,6 +108,8 @@ class Film:
                 piece, size = Piece(), 0
         if self._facts is None:
             why = "none of its frames can be decoded" if self._lost else "it ends before its first picture"
+            if not self.stream.codec_context.width:  # a decoder forgets sizes that it was told not to take
+                why = f"it says nothing of the size of its frames, or they have more than {MOST_PIXELS:,} pixels"
             raise UnreadableImage(os.fspath(self.path), why)
         piece.facts = self._facts
         yield piece

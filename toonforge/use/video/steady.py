@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from toonforge.use.video.flow import Flow, warped
+from toonforge.use.video.flow import Flow, opencv, warped
 from toonforge.use.video.pieces import Piece, Shot
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 MOST = 0.9
 """Share of the frame before that is taken at a steadiness of 1, where it is trusted fully: flicker without pattern
 falls to its quarter."""
+
+FINE = 0.55
+"""The same, at most, of what is finer than `COARSE` where something moves: to move a picture by parts of a pixel blurs
+it a little, and again with each frame."""
+
+COARSE = 1.5
+"""Standard deviation, in pixels, of the blur beyond which a detail is fine."""
 
 SURE = 0.5
 """Pixels whose movement is trusted more than this count for the warping error."""
@@ -51,8 +58,11 @@ class Steadier:
         movement = self._flow.next(given)
         now = made.astype(np.float32)
         if movement is not None and not movement.cut and self._before is not None:
-            share = (self._share * movement.trust)[:, :, None]
-            now += share * (warped(self._before, movement) - now)
+            share = self._share * movement.trust
+            fine = np.where(movement.still, share, np.minimum(share, FINE))[:, :, None]
+            change = warped(self._before, movement) - now
+            coarse = opencv().GaussianBlur(change, (0, 0), COARSE)
+            now += fine * (change - coarse) + share[:, :, None] * coarse
             np.clip(now, 0, 255, out=now)
         self._before = now
         steadied: Picture = now.round().astype(np.uint8)

@@ -35,7 +35,7 @@ class Translator(Protocol):
 
 def batch_for(device: str, height: int, width: int) -> int:
     """How many frames of a size are translated at once where nothing else is asked for."""
-    return max(1, min(MOST, PIXELS.get(device, PIXELS["cuda"]) // (height * width)))
+    return max(1, min(MOST, PIXELS.get(device, PIXELS["cuda"]) // max(1, height * width)))
 
 
 def translated(model: Translator, pieces: Iterator[Piece], to: str | None, look: Look) -> Iterator[Piece]:
