@@ -1,0 +1,69 @@
+"""`toonforge translate MODEL film.mp4`: one line for what came of it, its notes, and the right exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import toonforge
+from tests import films, videos
+from toonforge.cli import main
+from toonforge.use.video import is_video, target_suffix, translate_video
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    videos.model_file(tmp_path)
+    videos.with_sound(tmp_path / "film.mkv", films.scene(1, 60, 64, 96))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_film_goes_through_a_generator(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", "G.safetensors", "film.mkv", "-o", "out.mp4", "--steady", "0.5", "--cpu"]) == 0
+    said = capsys.readouterr()
+    assert "film.mkv translated to anime: out.mp4 (2.4 s, 60 frames" in said.out and not said.err.strip()
+    assert [data for _, data in videos.packets(folder / "out.mp4")] == [
+        data for _, data in videos.packets(folder / "film.mkv")
+    ]
+
+
+def test_each_frame_is_what_the_model_makes_of_it(folder: Path) -> None:
+    model = toonforge.load(folder / "G.safetensors", cpu=True)
+    source = films.film(folder / "a.mkv", films.scene(2, 5, 64, 96), codec="ffv1", pixels="bgr0")
+    out = translate_video(model, source, folder / "out.mkv").target
+    for before, after in zip(videos.pictures(source), videos.pictures(out)):
+        batch = torch.from_numpy(before.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        expected = ((model.translate(batch)[0].permute(1, 2, 0) + 1) * 127.5).numpy()
+        assert np.abs(expected - after).mean() < 3
+
+
+def test_a_torn_film_is_translated_as_far_as_it_goes_and_exits_with_2(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = (folder / "film.mkv").read_bytes()
+    (folder / "torn.mkv").write_bytes(content[: len(content) // 2])
+    assert main(["translate", "G.safetensors", "torn.mkv", "-o", "out.mp4", "--cpu"]) == 2
+    assert "the file ends after" in capsys.readouterr().err
+    assert videos.frames(folder / "out.mp4")
+
+
+def test_what_is_no_film_is_one_message(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "text.mp4").write_text("Once upon a time", "utf-8")
+    assert main(["translate", "G.safetensors", "text.mp4", "-o", "out.mp4", "--cpu"]) == 2
+    said = capsys.readouterr().err
+    assert "no film of a known kind" in said and "Traceback" not in said
+    assert not (folder / "out.mp4").exists()
+
+
+def test_which_files_are_films_is_known_without_torch_and_pyav() -> None:
+    names = ("a.mp4", "b.MOV", "c.webm", "d.jpg", "e", "f.gif")
+    assert [is_video(name) for name in names] == [True, True, True, False, False, False]
+    assert [target_suffix(name) for name in ("a.MOV", "a.avi", "a.webm")] == [".MOV", ".mp4", ".webm"]
+    code = "import sys, toonforge.use.video as v; v.is_video('a.mp4'); print({'torch', 'av', 'cv2'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
