@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -59,7 +59,7 @@ def gather(words: Sequence[str | os.PathLike[str]], leave_out: Path | None = Non
 
     Args:
         words: as the user gave them.
-        leave_out: a folder whose pictures are not taken where a folder above it is searched: the output's.
+        leave_out: a folder whose files are not taken where a folder above it is searched: the output's.
 
     Raises:
         DataError: for a folder that cannot be listed.
@@ -84,25 +84,25 @@ def _sources(text: str, leave_out: Path | None) -> Iterator[Source]:
         yield Source(None, Path("stdin"))
     elif os.path.isdir(text):
         folder = Path(text)
-        spared = _spared(folder, leave_out)
-        for path in list_pictures(folder):
-            if spared is None or spared not in Path(os.path.realpath(path)).parents:
-                yield Source(path, path.relative_to(folder))
-    elif os.path.lexists(text) or not _is_pattern(text):
+        for path in _but(leave_out, folder, list_pictures(folder)):
+            yield Source(path, path.relative_to(folder))
+    elif os.path.lexists(text):
         yield Source(Path(text), Path(Path(text).name), _kind(text))
     elif matches := _matches(text):
-        for match in matches:
-            yield Source(Path(match), Path(match).relative_to(_fixed(text)), _kind(match))
+        start = _fixed(text)
+        for path in _but(leave_out, start, map(Path, matches)):
+            yield Source(path, path.relative_to(start), _kind(path))
     else:  # named as missing when it is read
         yield Source(Path(text), Path(Path(text).name))
 
 
-def _spared(folder: Path, leave_out: Path | None) -> Path | None:
-    """The folder to leave out, resolved, where it lies below the one that is searched."""
-    if leave_out is None:
-        return None
-    place = Path(os.path.realpath(leave_out))
-    return place if Path(os.path.realpath(folder)) in place.parents else None
+def _but(leave_out: Path | None, start: Path, paths: Iterable[Path]) -> Iterator[Path]:
+    """The paths, but for those in a folder that lies below the one where they were looked for."""
+    place = None if leave_out is None else Path(os.path.realpath(leave_out))
+    below = place is not None and Path(os.path.realpath(start)) in place.parents
+    for path in paths:
+        if not below or place not in Path(os.path.realpath(path)).parents:
+            yield path
 
 
 def _is_pattern(text: str) -> bool:
@@ -131,5 +131,5 @@ def _fixed(text: str) -> Path:
     return Path(*parts)
 
 
-def _kind(path: str) -> Literal["picture", "video"]:
+def _kind(path: str | Path) -> Literal["picture", "video"]:
     return "video" if is_video(path) else "picture"

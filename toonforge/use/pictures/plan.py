@@ -111,12 +111,12 @@ def plan(
             raise RunError(Problem(message=f"{place} is no folder", hint=hint))
         jobs = [_below(source, Path(place), suffix, data) for source in inputs.sources]
     jobs = [attrs.evolve(job, data=data) if job.source is None else job for job in jobs]
-    done = tuple(job for job in jobs if skip_existing and job.target is not None and job.target.is_file())
-    left = [job for job in jobs if job not in done]
+    there = [skip_existing and job.target is not None and job.target.is_file() for job in jobs]
+    left = [job for job, done in zip(jobs, there) if not done]
     if problems := list(_conflicts(jobs, left, force)):
         more = len(problems) - MOST
         raise RunError(*problems[:MOST], *([Problem(message=f"and {more:,} more of the kind")] if more > 0 else []))
-    return Plan(jobs=tuple(left), done=done)
+    return Plan(jobs=tuple(left), done=tuple(job for job, done in zip(jobs, there) if done))
 
 
 def _refuse_nothing(inputs: Inputs, texts: Sequence[str]) -> None:
