@@ -26,6 +26,21 @@ SIZE = struct.unpack("<Q", G[:START])[0]
 HEADER: dict[str, Any] = json.loads(G[START : START + SIZE])
 ABOUT: dict[str, Any] = json.loads(HEADER["__metadata__"]["toonforge"])
 TENSORS = G[START + SIZE :]
+WHOLE_ABOUT: dict[str, Any] = {
+    "format": 1,
+    "needs": "0.1.0",
+    "kind": "model",
+    "recipe": ABOUT["recipe"],
+    "step": 4,
+    "image_size": ABOUT["image_size"],
+    "value_range": [-1, 1],
+    "translations": ABOUT["translations"],
+    "signals": ABOUT["signals"],
+    "networks": {"G": {"kind": ABOUT["kind"], "component": ABOUT["component"], "averaged": False}},
+    "card": {"title": "Tiny", "license": "CC0-1.0"},
+}
+WHOLE_HEADER: dict[str, Any] = {f"G.{name}": value for name, value in HEADER.items() if name != "__metadata__"}
+"""Of an exported file of the same network: its tensors have the network's name before theirs."""
 
 
 def file_of(header: Any, tensors: bytes = TENSORS, size: int | None = None) -> bytes:
@@ -38,6 +53,13 @@ def described(about: Any) -> bytes:
     """A weights file that says this of itself."""
     text = about.decode("utf-8", "replace") if isinstance(about, bytes) else json.dumps(about)
     return file_of({**HEADER, "__metadata__": {"toonforge": text}})
+
+
+def exported(about: Any, tensors: Any = WHOLE_HEADER) -> bytes:
+    """An exported file that says this of itself, its tensors lying where this says."""
+    text = about.decode("utf-8", "replace") if isinstance(about, bytes) else json.dumps(about)
+    named = tensors if isinstance(tensors, dict) else {}
+    return file_of({**named, "__metadata__": {"toonforge": text}})
 
 
 def loaded(raw: bytes) -> str:
@@ -93,6 +115,24 @@ def test_a_description_of_any_content_is_loaded_or_refused(raw: bytes) -> str:
     return loaded(raw)
 
 
+NETWORK = WHOLE_ABOUT["networks"]["G"]
+
+
+@fuzzed(
+    st.one_of(
+        st.one_of(changed(WHOLE_ABOUT), texts([json.dumps(WHOLE_ABOUT)])).map(exported),
+        st.builds(exported, st.just(WHOLE_ABOUT), changed(WHOLE_HEADER)),
+        binaries([exported(WHOLE_ABOUT)], head=2 * START + SIZE),
+    ),
+    short=120,
+    corpus=[exported(DEEP), exported(LONG), exported(b"[]"), exported({**WHOLE_ABOUT, "networks": {}}), exported({**WHOLE_ABOUT, "networks": {"": NETWORK}}),
+            exported({**WHOLE_ABOUT, "networks": {f"N{n}": NETWORK for n in range(2000)}}), exported({**WHOLE_ABOUT, "networks": {"G": {**NETWORK, "component": {"type": "cyclegan/resnet", "width": 10**9}}}}),
+            exported({**WHOLE_ABOUT, "signals": {"s": "t", "t": "s"}, "translations": {"anime": "G(s)"}}), exported(WHOLE_ABOUT, {**WHOLE_HEADER, "X.1": next(iter(WHOLE_HEADER.values()))}), exported(WHOLE_ABOUT, {})],
+)  # fmt: skip
+def test_an_exported_file_of_any_content_is_loaded_or_refused(raw: bytes) -> str:
+    return loaded(raw)
+
+
 @st.composite
 def folders(draw: st.DrawFn) -> dict[str, bytes]:
     """A checkpoint's folder with files that are damaged, exchanged, missing or too many."""
@@ -133,3 +173,4 @@ def test_a_checkpoint_of_any_files_is_loaded_or_refused(files: dict[str, bytes])
 
 def test_the_file_that_is_changed_is_valid() -> None:
     assert loaded(G) == loaded(file_of(HEADER)) == loaded(described(ABOUT)) == VALID
+    assert loaded(exported(WHOLE_ABOUT)) == VALID

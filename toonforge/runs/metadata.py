@@ -38,13 +38,21 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return value
 
 
+def tensor_names(path: Path) -> list[str]:
+    """What a safetensors file calls its tensors; it can be read."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return list(file.keys())
+
+
 def no_weights_file(path: Path, error: Exception) -> RunError:
     """The error for a file that does not say of itself what a run's weights files say."""
     return RunError(
         Problem(
             message=f"{path} is no weights file of toonforge",
             found=f"{type(error).__name__}: {error}",
-            expected="a .safetensors file that a run wrote",
+            expected="a .safetensors file that a run or `toonforge export` wrote",
         )
     )
 

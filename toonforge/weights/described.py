@@ -12,7 +12,7 @@ from toonforge.errors import RecipeError
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.report import Report
 from toonforge.recipe.scope import signal_order
-from toonforge.runs.metadata import no_weights_file, read_metadata
+from toonforge.runs.metadata import no_weights_file, read_metadata, tensor_names
 
 T = TypeVar("T")
 
@@ -77,6 +77,8 @@ def read_weights(path: Path) -> list[Weights]:
         networks = _of(dict, about["networks"], "networks")
         if not networks or not all(name.isidentifier() for name in networks):
             raise ValueError(f"networks are called {', '.join(map(repr, networks)) or 'nothing'}")
+        if strange := [name for name in tensor_names(path) if name.partition(".")[0] not in networks]:
+            raise ValueError(f"the tensor {strange[0]!r} is of no network of the file")
         return [
             _network(each, name, averaged=_of(bool, each["averaged"], "averaged"), prefix=f"{name}.", **shared)
             for name, each in networks.items()

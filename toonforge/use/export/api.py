@@ -161,7 +161,11 @@ def _write(
     from toonforge.use.export.translator import Translator
 
     (to,) = domains
-    translator = Translator(model, to)
+    try:
+        translator = Translator(model, to)
+    except Exception as error:  # of a component's own code
+        kind = "ONNX" if target.format == "onnx" else "a torch.export program"
+        raise onnx_file.cannot(kind, model.choose(to), error) from error
     about = _about(model, translator.source, to, card)
     if target.format == "onnx":
         asked = onnx_file.write(translator, partial, to, about)

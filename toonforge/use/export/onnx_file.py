@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from toonforge.errors import Problem, RunError
+from toonforge.recipe.expr import Expr
 from toonforge.use.export.comparing import first_line
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def write(translator: Translator, path: Path, to: str, about: Mapping[str, str])
                 **options,
             )
         except Exception as error:  # of any module's code, or an operator that ONNX does not know
-            raise cannot("ONNX", translator, error) from error
+            raise cannot("ONNX", translator.expr, error) from error
     model = onnx.load(str(path))
     for name, text in about.items():
         entry = model.metadata_props.add()
@@ -85,11 +86,11 @@ def _has_two_exporters() -> bool:
     return "dynamo" in inspect.signature(torch.onnx.export).parameters
 
 
-def cannot(kind: str, translator: Translator, error: Exception) -> RunError:
+def cannot(kind: str, expr: Expr, error: Exception) -> RunError:
     """The error for networks that cannot be written down, whatever the reason."""
     return RunError(
         Problem(
-            message=f"{translator.expr} cannot be exported to {kind}",
+            message=f"{expr} cannot be exported to {kind}",
             found=f"{type(error).__name__}: {first_line(error)}",
             hint="export to .safetensors, which toonforge itself loads",
         )
@@ -106,7 +107,7 @@ def reader(path: Path, translator: Translator) -> Callable[[torch.Tensor], torch
     try:
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of its own kinds, which have no common one
-        raise cannot("ONNX", translator, error) from error
+        raise cannot("ONNX", translator.expr, error) from error
     (given,) = session.get_inputs()
 
     def run(pictures: torch.Tensor) -> torch.Tensor:

@@ -53,7 +53,7 @@ def write(translator: Translator, path: Path, about: Mapping[str, str]) -> None:
                 translator, (example,), dynamic_shapes=({0: unknown, 2: unknown, 3: unknown},), strict=False
             )
         except Exception as error:  # of any module's code
-            raise cannot("a torch.export program", translator, error) from error
+            raise cannot("a torch.export program", translator.expr, error) from error
         _forget(program)
         with path.open("wb") as file:
             torch.export.save(program, file, extra_files={ABOUT: json.dumps(dict(about))})
@@ -77,7 +77,7 @@ def reader(path: Path, translator: Translator) -> Callable[[torch.Tensor], torch
         with path.open("rb") as file:
             module = torch.export.load(file).module()
     except Exception as error:  # of torch's own kinds
-        raise cannot("a torch.export program", translator, error) from error
+        raise cannot("a torch.export program", translator.expr, error) from error
 
     def run(pictures: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():

@@ -1,0 +1,133 @@
+"""Model files that somebody else made: the model that they describe is loaded, or one message says what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests import tiny
+from toonforge.cli import main
+from toonforge.errors import RunError
+from toonforge.use.model import load
+
+tiny.register()
+
+SMALL = {"type": "tiny/generator", "width": 2, "norm": False, "dropout": 0.0, "in_channels": 3}
+TENSORS = {
+    "G.0.weight": torch.zeros(2, 3, 3, 3),
+    "G.0.bias": torch.zeros(2),
+    "G.4.weight": torch.zeros(3, 2, 3, 3),
+    "G.4.bias": torch.zeros(3),
+}
+ABOUT: dict[str, Any] = {
+    "format": 1,
+    "needs": "0.1.0",
+    "kind": "model",
+    "recipe": "small",
+    "step": 3,
+    "image_size": 16,
+    "value_range": [-1, 1],
+    "translations": {"anime": "G(photo)"},
+    "signals": {},
+    "networks": {"G": {"kind": "generators", "component": SMALL, "averaged": False}},
+    "card": {"title": "Small"},
+}
+
+
+def save(path: Path, change: Mapping[str, Any] = {}, tensors: Mapping[str, Any] = {}) -> Path:
+    held = {name: value for name, value in {**TENSORS, **tensors}.items() if value is not None}
+    save_file(held, path, {"toonforge": json.dumps({**ABOUT, **change})})
+    return path
+
+
+def network(**change: Any) -> dict[str, Any]:
+    return {"networks": {"G": {**ABOUT["networks"]["G"], **change}}}
+
+
+def test_the_file_that_is_changed_is_valid(tmp_path: Path) -> None:
+    model = load(save(tmp_path / "one.safetensors"), cpu=True)
+    assert (model.recipe, model.step, model.card) == ("small", 3, {"title": "Small"})
+    assert model.compute(torch.zeros(1, 3, 5, 4)).shape == (1, 3, 5, 4)
+
+
+CIRCLE = {"signals": {"a": "G(b)", "b": "blur(a, 1)"}, "translations": {"anime": "a"}}
+DOUBLING = {
+    "signals": {**{f"s{n}": f"cat(s{n + 1}, s{n + 1})" for n in range(40)}, "s40": "photo"},
+    "translations": {"anime": "G(s0)"},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "tensors", "message"),
+    [
+        ({}, {"G.0.weight": None}, "not in the file"),
+        ({}, {"G.0.weight": torch.zeros(2, 3, 3, 2)}, r"\[2, 3, 3, 2\] in the file"),
+        ({}, {"G.0.weight": torch.zeros(0)}, r"\[0\] in the file"),
+        ({}, {"G.9.weight": torch.zeros(1)}, "Unexpected key"),
+        ({}, {"F.0.weight": torch.zeros(1)}, "the tensor 'F.0.weight' is of no network"),
+        ({}, {"0.weight": torch.zeros(1)}, "the tensor '0.weight' is of no network"),
+        ({}, {f"F.{name[2:]}": value for name, value in TENSORS.items()} | dict.fromkeys(TENSORS), "is of no network"),
+        (network(component={**SMALL, "width": 10**9}), {}, "does not fit|far larger"),
+        (network(component={"type": "cyclegan/resnet", "blocks": 10**9}), {}, "does not fit|far larger"),
+        (network(component={**SMALL, "type": "os.system"}), {}, "os.system"),
+        (network(kind="datasets"), {}, "holds no network"),
+        (network(averaged="yes"), {}, "averaged is str"),
+        ({"networks": {}}, {}, "networks are called nothing"),
+        ({"networks": {"G.x": ABOUT["networks"]["G"]}}, {}, "networks are called 'G.x'"),
+        ({"networks": {"../G": ABOUT["networks"]["G"]}}, {}, "networks are called '../G'"),
+        ({"networks": [1]}, {}, "networks is list"),
+        ({"format": 2, "needs": "9.0"}, {}, "it needs toonforge 9.0 or newer"),
+        ({"format": "x"}, {}, "no weights file"),
+        (CIRCLE, {}, "no weights file|circle|itself"),
+        ({"translations": {}}, {}, "offers no translation"),
+        ({"translations": {"anime": "H(photo)"}}, {}, "offers no translation"),
+        ({"translations": {"anime": "G(photo"}}, {}, "no weights file"),
+        ({"translations": {"anime": "G(photo, drawing)"}}, {}, "offers no translation"),
+        ({"image_size": "16"}, {}, "image_size is str"),
+        ({"image_size": True}, {}, "image_size is bool"),
+        ({"step": 1.5}, {}, "step is float"),
+        ({"card": {"title": ["a"]}}, {}, "card.title is list"),
+        ({"card": "free"}, {}, "card is str"),
+        ({"recipe": None}, {}, "recipe is NoneType"),
+    ],
+)  # fmt: skip
+def test_a_wrong_model_file_is_refused_in_one_message(
+    tmp_path: Path, change: dict[str, Any], tensors: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save(tmp_path / "one.safetensors", change, tensors)
+    with pytest.raises(RunError, match=message) as caught:
+        load(path, cpu=True)
+    assert str(path) in caught.value.problems[0].message
+    assert main(["export", str(path), "-o", str(tmp_path / "two.safetensors")]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (tmp_path / "two.safetensors").exists()
+
+
+def test_values_of_absurd_size_are_refused_before_they_are_computed(tmp_path: Path) -> None:
+    model = load(save(tmp_path / "one.safetensors", DOUBLING), cpu=True)
+    with pytest.raises(RunError, match="cannot be computed"):
+        model.compute(torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("raw", [b"", b"PK\x03\x04", b"\x08\x08" + b"x" * 40], ids=["empty", "zip", "protobuf"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt2"])
+def test_what_is_no_model_file_is_refused(tmp_path: Path, raw: bytes, suffix: str) -> None:
+    path = tmp_path / f"one{suffix}"
+    path.write_bytes(raw)
+    with pytest.raises(RunError, match="is no weights file"):
+        load(path)
+
+
+def test_half_precision_and_other_numbers_become_the_networks_own(tmp_path: Path) -> None:
+    weight = torch.rand(2, 3, 3, 3)
+    for kind in (torch.float16, torch.bfloat16, torch.float64):
+        held = {"G.0.weight": weight.to(kind)}
+        loaded = load(save(tmp_path / f"{kind}.safetensors", {}, held), cpu=True).inference.networks["G"]
+        assert loaded[0].weight.dtype == torch.float32  # type: ignore[index]
+        assert torch.allclose(loaded[0].weight, weight, atol=0.01)  # type: ignore[index]
