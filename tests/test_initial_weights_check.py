@@ -393,6 +393,47 @@ def test_shapes_say_what_a_network_starts_from(source: Path) -> None:
     assert "starts from" not in said["F"]
 
 
+def test_what_show_prints_of_a_model_is_a_recipe_that_starts_from_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["show", "runs/mine"]) == 0
+    said = capsys.readouterr().out
+    assert "runs/mine  model" in said and "G(photo)" in said and "[discriminators]" in said
+    lines = [line.strip() for line in said.splitlines() if 'weights = "runs/mine"' in line]
+    assert [line[0] for line in lines] == ["F", "G", "D", "S"]
+    written = "\n".join(
+        next((line for line in lines if line.startswith(f"{old[:1]} = {{")), old) if " = { type =" in old else old
+        for old in SMALL.splitlines()
+    )
+    Path("r.toml").write_text(written, "utf-8")
+    assert set(recipes.load("r.toml").initial) == {"G", "F", "D", "S"}
+    assert main(["check", "r.toml"]) == 0
+
+
+def test_show_knows_model_files_and_installed_models(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = exported(tmp_path / "model.safetensors", kept(source, "G"), "G_A")
+    models.add("shop/cartoon", file, Provenance(plugin="shop", distribution="d", version="1"))
+    try:
+        for name in (str(file), "shop/cartoon", "cartoon"):
+            assert main(["show", name]) == 0
+            said = capsys.readouterr().out
+            assert "12,000" in said and f'G_A = {{ type = "tiny/generator", weights = "{name}" }}' in said
+        assert main(["show", "shop/cartoom"]) == 2
+        assert "did you mean 'shop/cartoon'?" in capsys.readouterr().err
+    finally:
+        del models._items["shop/cartoon"]
+
+
+def test_a_network_without_a_type_is_told_where_to_look(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipes.loads(RECIPE.replace('G = { type = "tiny/generator" }', 'G = { weights = "photo-to-cartoon" }'))
+    assert [p.key for p in caught.value.problems] == ["generators.G.type"]
+    assert "toonforge show photo-to-cartoon" in (caught.value.problems[0].hint or "")
+
+
 def test_a_lock_that_lies_breaks_no_report(here: Path) -> None:
     from toonforge.report.around import first_weights
     from toonforge.runs.record import read_record

@@ -15,6 +15,7 @@ import click
 
 from toonforge import registries
 from toonforge.cli.list import kinds
+from toonforge.cli.show_model import is_model, show_model
 from toonforge.cli.text import echo, hanging, heading, table
 from toonforge.components import Component, Count, FieldInfo, fields_of
 from toonforge.data.filters.fields import ABOUT, FILTERS, PLAIN
@@ -28,10 +29,11 @@ from toonforge.registry import Provenance, singular
 @click.argument("name")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="For a recipe: change a value first.")
 def command(name: str, overrides: tuple[str, ...]) -> None:
-    """Explain a component, or print a recipe with every default filled in.
+    """Explain a component or a model, or print a recipe with every default filled in.
 
     NAME is a component ("cyclegan/unet", "lsgan"), a picture filter ("cartoonize"), a packaged recipe
-    ("cyclegan/cyclegan") or a recipe file.
+    ("cyclegan/cyclegan") or a recipe file; or a trained model: a run's folder, a weights file, or an installed one's
+    name.
 
     \b
     Examples:
@@ -39,10 +41,16 @@ def command(name: str, overrides: tuple[str, ...]) -> None:
       toonforge show lsgan
       toonforge show recipes/anime_unet.toml
       toonforge show cyclegan/cyclegan > mine.toml
+      toonforge show runs/anime_unet
     """
     known = kinds()
-    is_file = name.endswith(".toml") or Path(name).is_file()
-    found = [] if is_file else [(kind, registry) for kind, registry in known.items() if name in registry]
+    trained = is_model(name)
+    is_file = name.endswith(".toml") or (Path(name).is_file() and not trained)
+    found = (
+        []
+        if is_file
+        else [(kind, registry) for kind, registry in known.items() if name in registry and kind != "models"]
+    )
     if is_file or "recipes" in dict(found):
         show_recipe(name, overrides)
     for kind, registry in found:
@@ -50,6 +58,8 @@ def command(name: str, overrides: tuple[str, ...]) -> None:
             show_component(kind, name, registry[name], registry.provenance(name))
     if not is_file and not found and name in FILTERS:
         show_filter(name)
+    elif not found and trained:
+        show_model(name)
     elif not is_file and not found:
         names = [*(item for registry in known.values() for item in registry), *FILTERS]
         hint = registries.plugins.explain(name) or did_you_mean(name, names) or "see: toonforge list"

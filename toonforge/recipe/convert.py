@@ -14,7 +14,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
-from toonforge.components import KINDS, Component, Count, Loss, fields_of
+from toonforge.components import KINDS, Component, Count, Loss, NetworkComponent, fields_of
 from toonforge.errors import MOST_PROBLEMS, UnknownNameError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr, Network
@@ -107,9 +107,9 @@ def _component(kind: Any, converter: cattrs.Converter) -> Hook:
             raise wrong_type(value, f"a table with the {noun}'s `type`", hint)
         name = value.get("type")
         if name is None:
-            raise Mistakes(
-                [(("type",), Mistake("missing key", expected=f"the name of {article} {noun}", hint=_some(registry)))]
-            )
+            source = value.get(KEY) if issubclass(KINDS[registry], NetworkComponent) else None
+            hint = f"what that is says: toonforge show {source}" if isinstance(source, str) else _some(registry)
+            raise Mistakes([(("type",), Mistake("missing key", expected=f"the name of {article} {noun}", hint=hint))])
         if not isinstance(name, str):
             raise Mistakes([(("type",), wrong_type(name, f"the name of {article} {noun}"))])
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +138,14 @@ def _refuse_another(name: str, config: NetworkComponent, weights: Weights) -> No
                 message=message,
                 found=", ".join(f"{key} = {_value(old)}" for key, old, _ in wrong),
                 expected=", ".join(f"{key} = {_value(new)}" for key, _, new in wrong),
-                hint=f"what is there would be {name} = {_as_written(there, theirs)}",
+                hint=f"what is there would be {name} = {as_written(there)}",
             )
         )
 
 
-def _as_written(config: NetworkComponent, data: Mapping[str, Any]) -> str:
-    """A component's table without what is its default, or follows from what the network is called with."""
+def as_written(config: NetworkComponent, **more: str) -> str:
+    """A network's table without what is its default, or follows from what the network is called with; and `more`."""
+    data = {**component_data(config), **more}
     fields = fields_of(type(config))
     plain = {key for key, (_, a, _) in fields.items() if a.default is None or getattr(config, a.name) == a.default}
     return "{ " + ", ".join(f"{key} = {inline(value)}" for key, value in data.items() if key not in plain) + " }"
