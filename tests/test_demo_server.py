@@ -175,6 +175,13 @@ def test_nothing_is_fetched_for_others_and_no_interface_is_offered(client: Clien
     assert client.http.post(path, json={"data": []}).status_code == 404
 
 
+def test_nobody_gets_past_the_queue(client: Client) -> None:
+    file = {"path": client.upload(photo()).json()[0], "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
+    body = {"data": [file, 1, 0, False, None, None], "fn_index": client.call["id"], "session_hash": client.session}
+    answer = client.http.post("/gradio_api/run/predict", json=body)
+    assert answer.status_code == 404 and "join the queue" in answer.text
+
+
 def test_the_disk_and_the_models_are_not_handed_out(client: Client, models: list[Offered]) -> None:
     given = Path(models[0].given)
     wanted = [

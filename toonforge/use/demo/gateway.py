@@ -22,7 +22,7 @@ UPLOAD = "/gradio_api/upload"
 
 ASKED = re.compile(
     r"/(|config/?|favicon\.ico|theme\.css|manifest\.json|robots\.txt|(assets|static|svelte)/[\w./@+-]+)"
-    r"|/gradio_api/(theme\.css|startup-events|app_id|upload_progress|queue/(join|data)|heartbeat/\w+|upload|cancel|reset)/?"
+    r"|/gradio_api/(theme\.css|startup-events|app_id|upload_progress|queue/(join|data)|heartbeat/\w+|run/predict|upload|cancel|reset)/?"
     r"|/gradio_api/file=(?!\w[\w+.-]*:/).+",
     re.DOTALL,
 )

@@ -87,7 +87,7 @@ def build_page(models: Sequence[Offered], room: Room) -> gr.Blocks:
             gr.HTML(about(models))
         domains = [domain for _, _, domain in parts]
         gr.on(
-            [photo.change, strength.release, smooth.release, keep_color.input, *(domain.input for domain in domains)],
+            [photo.change, strength.change, smooth.change, keep_color.input, *(domain.input for domain in domains)],
             translating(models, room),
             [photo, strength, smooth, keep_color, *domains],
             [part for view, button, _ in parts for part in (view, button)],
