@@ -140,10 +140,10 @@ def _pictures(model: Model, planned: Plan, out: str | None, to: str, look: Look,
 
     jobs = planned.jobs
     models = on_every_device(model, len(jobs))
-    pipeline = Pipeline(models, jobs, to, look=look, batch=batch)
     data = None
     try:
         with Telling("picture", len(jobs)) as telling:
+            pipeline = Pipeline(models, jobs, to, look=look, batch=batch, note=telling.say)
             for outcome in pipeline:
                 telling.picture(outcome.job, outcome.problem)
                 data = outcome.data or data

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from toonforge.errors import ToonforgeError
 from toonforge.memory import is_out_of_memory
 from toonforge.use.look import AS_IT_IS, Look
 from toonforge.use.pictures.original import Original
+from toonforge.use.tiled import ignore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,33 +21,40 @@ if TYPE_CHECKING:
     Picture = npt.NDArray[np.uint8]
 
 
-def compute(model: Model, originals: Sequence[Original], to: str | None, look: Look) -> list[Picture | ToonforgeError]:
+def compute(
+    model: Model, originals: Sequence[Original], to: str | None, look: Look, note: Callable[[str], None] = ignore
+) -> list[Picture | ToonforgeError]:
     """Translate pictures of one size, and of one way to convert their colours.
 
     What fails together is tried by halves, down to single pictures: for want of memory, or where one cannot be done.
+
+    Args:
+        note: told in a sentence where a picture is computed in parts, see `toonforge.use.tiled`.
 
     Returns:
         Of each picture (height, width, 3) in the numbers of its profile, or why there is none.
     """
     try:
-        return [*_compute(model, originals, to, look)]
+        return [*_compute(model, originals, to, look, note)]
     except (ToonforgeError, RuntimeError, MemoryError) as error:
         if not isinstance(error, ToonforgeError) and not is_out_of_memory(error):
             raise
         if len(originals) == 1:
             return [error if isinstance(error, ToonforgeError) else ToonforgeError("not enough memory")]
     half = len(originals) // 2
-    return compute(model, originals[:half], to, look) + compute(model, originals[half:], to, look)
+    return compute(model, originals[:half], to, look, note) + compute(model, originals[half:], to, look, note)
 
 
-def _compute(model: Model, originals: Sequence[Original], to: str | None, look: Look) -> list[Picture]:
+def _compute(
+    model: Model, originals: Sequence[Original], to: str | None, look: Look, note: Callable[[str], None]
+) -> list[Picture]:
     """The look is given in the pictures' own numbers: so strength 0 is the picture itself, whatever its profile."""
     if look.strength == 0:
         return [original.pixels for original in originals]
     own = as_tensor([original.pixels for original in originals], model.device)
     plain = all(original.conversion is None and original.alpha is None for original in originals)
     seen = own if plain else as_tensor([original.seen() for original in originals], model.device)
-    made = model.translate(seen, to, look=look if plain else AS_IT_IS)
+    made = model.translate(seen, to, look=look if plain else AS_IT_IS, note=note)
     if not plain:
         pixels = [original.own(picture) for original, picture in zip(originals, as_pixels(made))]
         if any(original.conversion is not None for original in originals):

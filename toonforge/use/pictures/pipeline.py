@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from toonforge.use.pictures.grouping import MOST, Grouping
 from toonforge.use.pictures.original import Original, read_original
 from toonforge.use.pictures.plan import KEPT, Job
 from toonforge.use.pictures.written import encoded, write
+from toonforge.use.tiled import ignore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,7 @@ class Pipeline:
         look: what is done after the networks.
         batch: pictures at once; None for as many as suit their size and the device.
         threads: that read, and as many that write; as many as there are processors, at most four, when left out.
+        note: told in a sentence where a picture is computed in parts, by whichever thread computes it.
 
     Attributes:
         written: how many translations are there; also after the iteration was broken off, when nothing is half there.
@@ -84,12 +86,13 @@ class Pipeline:
         look: Look = AS_IT_IS,
         batch: int | None = None,
         threads: int | None = None,
+        note: Callable[[str], None] = ignore,
     ) -> None:
         models[0].choose(to)
-        self.models, self.jobs, self.to, self.look = models, jobs, to, look
+        self.models, self.jobs, self.to, self.look, self.note = models, jobs, to, look, note
         self.threads = threads or min(4, os.cpu_count() or 1)
         self.written = 0
-        most = batch or (1 if models[0].device.type == "cpu" else MOST)
+        most = batch or MOST
         # Enough for each device to have a batch in work and one waiting, while others come together and are written.
         self._most = 4 * most * len(models) + 2 * self.threads
         self._grouping: Grouping[_Item] = Grouping(models[0].device.type, batch, held=2 * most, pixels=PIXELS // 2)
@@ -200,7 +203,7 @@ class Pipeline:
             self._told("computed", self._compute, model, batch)
 
     def _compute(self, model: Model, batch: list[_Item]) -> tuple[list[_Item], list[Picture | ToonforgeError]]:
-        return batch, compute(model, [item.original for item in batch], self.to, self.look)
+        return batch, compute(model, [item.original for item in batch], self.to, self.look, self.note)
 
     def _write(self, item: _Item, made: Picture | ToonforgeError) -> tuple[int, Outcome]:
         job = self.jobs[item.index]
