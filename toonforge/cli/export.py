@@ -81,14 +81,15 @@ def command(
       toonforge export photo-to-cartoon --format onnx
     """
     from toonforge.use.export.formats import refuse_targets, targets
-    from toonforge.weights.chosen import find_weights
+    from toonforge.use.offered import choose, offered
     from toonforge.weights.named import find_model
 
     said = card_of(card)
     path = find_model(model)
     wanted = targets(out, formats, path.resolve().name.removesuffix(".safetensors"))
     refuse_targets(wanted, force, half, limit)
-    find_weights(path, checkpoint)
+    found = offered(path, checkpoint)
+    choose(found.recipe, found.translations, to)
     if any(target.path.exists() and target.path.samefile(path) for target in wanted):
         raise RunError(Problem(message=f"{path} is the model itself", hint="choose another -o"))
 

@@ -19,6 +19,8 @@ from toonforge.weights.named import PLACES
 
 POINTERS: tuple[Literal["best", "latest"], ...] = ("best", "latest")
 """Files in a run's `checkpoints` that hold the name of a checkpoint's folder."""
+FOR_OTHERS = {".onnx": "an ONNX file", ".pt2": "a program of torch.export"}
+"""Endings of exports that toonforge does not load, and what they are."""
 
 
 @attrs.frozen(kw_only=True)
@@ -145,6 +147,14 @@ def find_weights(path: Path, checkpoint: str | int | None = None) -> tuple[Chose
                 message=f"{path} is a recipe, not what training made of it",
                 expected=PLACES,
                 hint=f"train it first: toonforge run {shlex.quote(str(path))}; then give the run's folder",
+            )
+        )
+    if path.is_file() and path.suffix.lower() in FOR_OTHERS:
+        raise RunError(
+            Problem(
+                message=f"{path} is {FOR_OTHERS[path.suffix.lower()]}, which other programs run",
+                expected=PLACES,
+                hint="toonforge export MODEL -o FILE.safetensors writes one file that toonforge loads",
             )
         )
     if path.is_file():
