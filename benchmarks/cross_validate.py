@@ -62,6 +62,10 @@ def one_fold(recipe_path: str, fold: int, folds: int, seed: int, folder: Path, o
     """Train without the fold (unless done already) and give the features of its held-out pictures."""
     done = folder / f"fold{fold}-seed{seed}.json"
     recipe = recipes.load(recipe_path, [f"data.folds={folds}", f"data.fold={fold}", f"train.seed={seed}", *overrides])
+    if recipe.initial:
+        # Whoever trained them may have seen what is held out here.
+        again = " ".join(f"""--set 'generators.{name}.weights="random"'""" for name in recipe.initial)
+        sys.exit(f"{', '.join(recipe.initial)} start from weights of elsewhere: begin at random, such as {again}")
     recipe = changed(recipe, metrics={})
     run = folder / f"fold{fold}-seed{seed}"
     if not done.is_file():
