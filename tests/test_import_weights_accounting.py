@@ -182,8 +182,8 @@ def test_a_checkpoint_of_several_networks_gives_all_or_the_wanted(tmp_path: Path
     assert [each.name for each in brought(tmp_path, whole)] == ["G_A", "D_B"]
     (found,) = brought(tmp_path, whole, parts=("state_dict.netD_B",))
     assert found.name == "D_B" and found.component == "cyclegan/patchgan"
-    text = str(pytest.raises(RunError, brought, tmp_path, whole, parts=("state_dict.netD_A",)).value)
-    assert "did you mean 'state_dict.netD_B'" in text
+    with pytest.raises(RunError, match="did you mean .*'state_dict.netD_B'"):
+        brought(tmp_path, whole, parts=("state_dict.netD_A",))
     flat = {f"netG.{k}": v for k, v in generator.items()} | {f"netD.{k}": v for k, v in judge.items()}
     assert [each.component for each in brought(tmp_path, {"state_dict": flat})] == [
         "cyclegan/resnet",
@@ -240,8 +240,10 @@ def test_other_names_are_paired_by_order_where_that_is_sure(
 def test_pairings_that_are_not_sure_are_refused(own: tuple[nn.Module, dict[str, Any]], tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    nameless = {f"t{at}": value for at, value in enumerate(own[0].state_dict().values())}
-    assert "not sure" in refused(tmp_path, nameless, architecture=CHOSEN, options=own[1])
+    affine = own[1] | {"norm": "instance-affine"}  # no counts, which nameless could not be told apart
+    values = toonforge.generators[CHOSEN](**affine).build().state_dict().values()  # type: ignore[arg-type]
+    nameless = {f"t{at}": value for at, value in enumerate(values)}
+    assert "not sure" in refused(tmp_path, nameless, architecture=CHOSEN, options=affine)
     shuffled = {f"x{at}.{k.rpartition('.')[2]}": v for at, (k, v) in enumerate(reversed(own[0].state_dict().items()))}
     assert "not sure" in refused(tmp_path, shuffled, architecture=CHOSEN, options=own[1])
     words = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError, escaped
@@ -51,8 +53,15 @@ class Fitted:
 
 def empty_network(config: NetworkComponent) -> nn.Module:
     """The network without memory for its numbers: its names and shapes."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Quick():
         return config.build()
+
+
+class _Quick(TorchFunctionMode):
+    """Draws no numbers: without memory there are none, and torch would import a second's worth of code for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func is torch.Tensor.normal_ else func(*args, **(kwargs or {}))
 
 
 def fit(config: NetworkComponent, layout: Layout, shapes: Mapping[str, Shape], source: str, prefix: str = "") -> Fitted:
