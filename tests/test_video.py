@@ -121,9 +121,10 @@ def test_subtitles_are_copied_or_named(film: Path, tmp_path: Path) -> None:
 @given(gaps=st.lists(st.integers(40, 400), min_size=3, max_size=12), late=st.integers(0, 700), batch=st.integers(1, 5))
 def test_every_time_of_a_variable_frame_rate_is_kept(tmp_path: Path, gaps: list[int], late: int, batch: int) -> None:
     when = [late + sum(gaps[:i]) for i in range(len(gaps) + 1)]
-    source = films.film(tmp_path / "a.mp4", films.scene(3, len(when), 48, 64), times=when)
+    source = films.film(tmp_path / "a.mp4", films.scene(3, len(when), 48, 64), times=when, options={"bf": "0"})
     out = translate_video(SAME, source, tmp_path / "out.mp4", batch=batch, force=True).target
     assert videos.times(out)[:-1] == pytest.approx([time / 1000 for time in when], abs=1e-6)
+    assert videos.times(out) == videos.times(source)
     assert videos.length(out) == videos.length(source)
 
 

@@ -21,11 +21,12 @@ ENCODERS["matroska"] = ENCODERS["mp4"]
 """By container, in the order of preference; builds of ffmpeg without the first have the second."""
 
 OPTIONS = {
-    "libx264": {"preset": "medium", "crf": "17", "rc-lookahead": "20"},
+    "libx264": {"preset": "medium", "crf": "17", "bf": "0", "rc-lookahead": "20"},
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1", "lag-in-frames": "16"},
     "mpeg4": {},
 }
-"""High quality: what the network drew is not seen to suffer."""
+"""High quality: what the network drew is not seen to suffer. Without B-frames, which are stored out of order: MP4
+cannot say exactly how long each of them is shown, nor how long the film is, where its frame rate varies."""
 
 MPEG4_UNITS = 60_000
 """Of a second; finer ones MPEG-4 does not know."""
