@@ -105,8 +105,12 @@ def test_every_device_has_its_part_of_the_work(model: Model, tmp_path: Path) -> 
     models = [model, model.on("cpu"), model.on("cpu")]
     together = threading.Barrier(3, timeout=20)  # is passed by three devices that compute at the same time, or not
     for index, each in enumerate(models):
-        network = each.inference.networks["G"]
-        network.register_forward_hook(lambda *_, index=index: (used.add(index), together.wait()) and None)
+
+        def meet(*_: object, index: int = index) -> None:
+            used.add(index)
+            together.wait()
+
+        each.inference.networks["G"].register_forward_hook(meet)
     jobs = plan([tmp_path / "in"], tmp_path / "out").jobs
     assert all(outcome.problem is None for outcome in Pipeline(models, jobs, batch=1))
     assert used == {0, 1, 2}
