@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from toonforge.report.comparison import compare
     from toonforge.report.page import write_report
     from toonforge.sweeps.api import sweep
+    from toonforge.use.demo import demo
     from toonforge.use.evaluate import evaluate
     from toonforge.use.foreign import import_weights
     from toonforge.use.export.api import export
@@ -130,6 +131,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "sweep": ("toonforge.sweeps.api", "sweep"),
     "load": ("toonforge.use.model", "load"),
     "export": ("toonforge.use.export.api", "export"),
+    "demo": ("toonforge.use.demo", "demo"),
     "evaluate": ("toonforge.use.evaluate", "evaluate"),
     "import_weights": ("toonforge.use.foreign", "import_weights"),
     "write_report": ("toonforge.report.page", "write_report"),
@@ -152,6 +154,7 @@ __all__ = [
     "sweep",
     "load",
     "export",
+    "demo",
     "evaluate",
     "import_weights",
     "write_report",
