@@ -46,15 +46,21 @@ def picture(height: int, width: int, dtype: torch.dtype = torch.float64, channel
     return (across + down + torch.randn(1, channels, height, width, dtype=dtype) * 0.2).clamp(-1, 1)
 
 
-def by_rows(
-    network: nn.Module, *arguments: Any, rows: int | None = None, memory: int = 1 << 40, spill: bool = False
-) -> torch.Tensor:
-    """The network computed by rows, `rows` in each strip."""
-    steps = steps_of(traced(network, arguments), state_of(network))
-    plan = make_plan(steps, memory, 1 << 20, rows, spill)
-    pictures = [item for item in arguments if isinstance(item, torch.Tensor)]
-    with torch.inference_mode():
-        return computed(steps, plan, pictures, CPU)
+def by_rows(network: nn.Module, *arguments: Any, rows: int | None = None, **how: Any) -> torch.Tensor:
+    """The network computed by rows, `rows` in each strip; `how` as of `Parts`."""
+    return Parts(network, *arguments)(rows, **how)
+
+
+class Parts:
+    """A network traced for its arguments."""
+
+    def __init__(self, network: nn.Module, *arguments: Any) -> None:
+        self.pictures = [item for item in arguments if isinstance(item, torch.Tensor)]
+        self.steps = steps_of(traced(network, arguments), state_of(network))
+
+    def __call__(self, rows: int | None = None, memory: int = 1 << 40, spill: bool = False) -> torch.Tensor:
+        with torch.inference_mode():
+            return computed(self.steps, make_plan(self.steps, memory, 1 << 20, rows, spill), self.pictures, CPU)
 
 
 def whole(network: nn.Module, *arguments: Any) -> torch.Tensor:

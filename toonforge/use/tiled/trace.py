@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -36,6 +37,20 @@ def state_of(network: nn.Module) -> Mapping[str, torch.Tensor]:
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without torch's own records of a trace, which take longer than the trace where something listens to all logs."""
+    loggers = [logging.getLogger(name) for name in ("torch.__trace", "torch._subclasses.fake_tensor")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before):
+            logger.disabled = disabled
+
+
 def traced(network: nn.Module, arguments: Sequence[Any]) -> Trace:
     """Trace the network.
 
@@ -46,7 +61,7 @@ def traced(network: nn.Module, arguments: Sequence[Any]) -> Trace:
         arguments: what it is called with; of tensors only shape and dtype count.
 
     Raises:
-        NotInParts: its code looks at values, or uses what is no operation of torch.
+        NotInParts: its code looks at values, changes them where that cannot be followed, or fails.
     """
     from torch.func import functional_call, functionalize
     from torch.fx.experimental.proxy_tensor import make_fx
@@ -65,23 +80,20 @@ def traced(network: nn.Module, arguments: Sequence[Any]) -> Trace:
     # Memory of these is never touched, so that none is taken.
     parameters = {name: torch.empty(value.shape, dtype=value.dtype) for name, value in state.items()}
     given = [torch.empty(item.shape, dtype=item.dtype) for item in pictures]
-    quiet = logging.getLogger("torch._subclasses.fake_tensor")
-    level, quiet.disabled = quiet.disabled, True
     try:
-        with torch.inference_mode(False), torch.no_grad():
+        with _quietly(), torch.inference_mode(False), torch.no_grad():
             module = make_fx(functionalize(call), tracing_mode="fake", _allow_non_fake_inputs=True)(parameters, *given)
     except NotInParts:
         raise
     except Exception as error:  # the network's own code, given tensors that hold nothing
         if is_out_of_memory(error):
             raise
-        raise NotInParts(f"it looks at its values: {str(error).strip().splitlines()[0][:200]}") from error
-    finally:
-        quiet.disabled = level
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise NotInParts(f"it cannot be traced: {reason}") from error
     module.graph.eliminate_dead_code()
     for node in module.graph.nodes:
-        if node.target is torch.ops.aten.copy_.default:
-            raise NotInParts("it changes its own buffers")
+        if getattr(getattr(node.target, "_schema", None), "is_mutable", False):
+            raise NotInParts(f"it changes values in place with {node.target}")
     return Trace(module.graph, module, tuple(parameters), len(given))
 
 

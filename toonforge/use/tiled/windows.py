@@ -24,7 +24,7 @@ def spans(length: int, size: int, overlap: int) -> list[Span]:
     """Pieces of at most `size` along a side, each overlapping the next by at least `overlap`, spread evenly.
 
     Args:
-        overlap: at most half of `size`, so that no more than two pieces meet.
+        overlap: at most half of `size`.
     """
     if length <= size:
         return [(0, length)]
@@ -46,7 +46,7 @@ def shares(pieces: list[Span], length: int) -> list[torch.Tensor]:
             ramp[:shared] *= _fading(shared)
         if number + 1 < len(pieces):
             shared = end - pieces[number + 1][0]
-            ramp[-shared:] *= _fading(shared).flip(0)
+            ramp[len(ramp) - shared :] *= _fading(shared).flip(0)
         weights[number, start:end] = ramp
     weights /= weights.sum(0)
     return [weights[number, start:end] for number, (start, end) in enumerate(pieces)]
