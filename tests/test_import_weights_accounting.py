@@ -182,7 +182,7 @@ def test_a_checkpoint_of_several_networks_gives_all_or_the_wanted(tmp_path: Path
     assert [each.name for each in brought(tmp_path, whole)] == ["G_A", "D_B"]
     (found,) = brought(tmp_path, whole, parts=("state_dict.netD_B",))
     assert found.name == "D_B" and found.component == "cyclegan/patchgan"
-    with pytest.raises(RunError, match="did you mean .*'state_dict.netD_B'"):
+    with pytest.raises(RunError, match=r"did you mean .*'state_dict\.netD_B'"):
         brought(tmp_path, whole, parts=("state_dict.netD_A",))
     flat = {f"netG.{k}": v for k, v in generator.items()} | {f"netD.{k}": v for k, v in judge.items()}
     assert [each.component for each in brought(tmp_path, {"state_dict": flat})] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,7 +50,9 @@ def read_foreign(path: Path) -> Foreign:
     refuse_other_kinds(path)
     unpacked = _unpacked(path)
     try:
-        value = read_state(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of pickles that it may not know; then it fails or it knows
+            value = read_state(path)
     except ToonforgeError as error:
         raise _unreadable(path, error) from None
     others: dict[str, str] = {}
@@ -147,13 +150,14 @@ def _refuse_borrowed(path: Path, parts: Mapping[str, Mapping[str, Tensor]], unpa
         )
 
 
-_ASKED = re.compile(r"(?:GLOBAL|global|class|function) [`']?([\w.]+)")
+_ASKED = re.compile(r"GLOBAL ([\w.]+)")
+_REASON = re.compile(r"WeightsUnpickler error: (?:Unsupported )?(.+)")
 
 
 def _unreadable(path: Path, error: ToonforgeError) -> RunError:
     cause = str(error.__cause__ or error)
     asked = _ASKED.search(cause)
-    if "Unsupported" in cause and asked:
+    if asked:
         return RunError(
             Problem(
                 message=f"{path} holds more than tensors, and none of it was run",
@@ -162,11 +166,15 @@ def _unreadable(path: Path, error: ToonforgeError) -> RunError:
                 hint="where you trust it: load it in a program of its makers' and save its state_dict() alone",
             )
         )
-    reason = escaped(cause.strip().split("\n")[0])[:200]
+    reason = _REASON.search(cause)
+    if reason is None and cause.startswith("Weights only load failed"):  # torch goes on with how to run the file
+        found = "a pickle of something else than tensors"
+    else:
+        found = escaped(reason[1] if reason else cause.strip().split("\n")[0])[:200]
     return RunError(
         Problem(
             message=f"{path} cannot be read as weights",
-            found=reason or type(error.__cause__).__name__,
+            found=found or type(error.__cause__).__name__,
             expected="what torch.save(network.state_dict(), …) writes, or .safetensors",
         )
     )
