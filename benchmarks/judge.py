@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -26,8 +27,10 @@ from toonforge_samples.credits import samples
 import toonforge
 from toonforge.data import read_picture
 from toonforge.data.filters.cartoonize import cartoonize
-from toonforge.data.transforms import Picture, normalised, scale_short_side, to_tensor
+from toonforge.data.transforms import normalised, scale_short_side, to_tensor
 
+Picture = np.ndarray[Any, Any]
+"""(height, width, 3) of uint8."""
 GAP, HEAD = 6, 24
 PAPER, INK = (250, 249, 246), (38, 38, 42)
 

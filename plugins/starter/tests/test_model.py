@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 REPOSITORY = ROOT.parent.parent
 NAME = "starter/photo-to-cartoon"
 REFERENCE = Path(__file__).parent / "mont-st-michel-drawn.png"
-UNSEEN = {Path(sample.file).name for sample in samples() if sample.kind == "photo" and sample.split == "validation"}
+UNSEEN = {Path(sample.file).stem for sample in samples() if sample.kind == "photo" and sample.split == "validation"}
 
 
 class TestPhotoToCartoon(RecipeSuite):
@@ -40,8 +40,8 @@ def model() -> Model:
     return toonforge.load("photo-to-cartoon", cpu=True)
 
 
-def unseen(name: str = "mont-st-michel.jpg", width: int = 144, height: int = 96) -> np.ndarray:
-    (sample,) = [each for each in samples() if Path(each.file).name == name and each.split == "validation"]
+def unseen(name: str = "mont-st-michel", width: int = 144, height: int = 96) -> np.ndarray:
+    (sample,) = [each for each in samples() if Path(each.file).stem == name and each.split == "validation"]
     return scale(read_picture(sample.path), height, width)
 
 
@@ -62,8 +62,8 @@ def test_it_draws_an_unseen_photograph_as_it_did_when_it_was_shipped(model: Mode
 
 
 def names_of(source: ImageSource) -> set[str]:
-    """File names of the photographs of one part."""
-    return {Path(source.name("photo", index)).name for index in range(source.sizes["photo"])}
+    """Names of the photographs of one part, without endings."""
+    return {Path(source.name("photo", index)).stem for index in range(source.sizes["photo"])}
 
 
 def colourfulness(picture: np.ndarray) -> float:
@@ -110,7 +110,7 @@ def test_every_picture_that_it_was_trained_on_is_credited_and_no_validation_pict
         credited = list(csv.DictReader(rows))
     recipe = load_recipe(NAME)
     trained = names_of(recipe.data.build("train"))
-    assert {Path(row["file"]).name for row in credited} == trained and len(trained) == 56
+    assert {Path(row["file"]).stem for row in credited} == trained and len(trained) == 56
     assert all(row["author"] and row["licence"] for row in credited)
     assert not trained & UNSEEN
 
