@@ -241,7 +241,7 @@ def test_estimates_of_the_whole() -> None:
     estimate = peak_bytes(traced(network, [x]))
     assert estimate <= whole_bytes(network, [x]) <= surely_at_most(network, [x])
     seen = per_pixel(network, [x]) * 512 * 512  # of what really lived, at a corner of 256x256
-    assert 0.6 < seen / estimate < 1.4
+    assert 0.4 < seen / estimate < 1
     larger = peak_bytes(traced(network, [torch.empty(1, 3, 1024, 1024)]))
     assert larger == pytest.approx(4 * estimate, rel=0.01)
 

@@ -23,7 +23,7 @@ from toonforge.use.tiled.plan import make_plan
 from toonforge.use.tiled.step import NotInParts
 from toonforge.use.tiled.tiles import Tiles
 from toonforge.use.tiled.trace import state_of, traced
-from toonforge.use.tiled.whole import WORKSPACE, per_pixel, surely_at_most, whole_bytes
+from toonforge.use.tiled.whole import UNSEEN, per_pixel, surely_at_most, whole_bytes
 
 if TYPE_CHECKING:
     from toonforge.use.model import Model
@@ -129,7 +129,7 @@ class InParts(nn.Module):
     def _blended(self, arguments: Sequence[Any], allowed: int, why: str) -> torch.Tensor:
         size = self.tiles.size
         if size is None:
-            fitting = (allowed / (WORKSPACE * max(1.0, per_pixel(self.network, arguments)))) ** 0.5
+            fitting = (allowed / (UNSEEN * max(1.0, per_pixel(self.network, arguments)))) ** 0.5
             size = max(LEAST, min(MOST, int(fitting) // 64 * 64))
         apart = difference(self.network, arguments, self.device, size)
         self._say_approximate(

@@ -111,8 +111,17 @@ def _is_view(node: torch.fx.Node) -> bool:
     return any(item.alias_info is not None for item in schema.returns)
 
 
+def _laid_out(node: torch.fx.Node) -> int:
+    if node.target is not torch.ops.aten.convolution.default:
+        return 0
+    return bytes_of(node.meta.get("val")) + bytes_of(node.all_input_nodes[0].meta.get("val"))
+
+
 def peak_bytes(trace: Trace) -> int:
-    """The most that values take at any one time when the network is computed whole, its inputs not counted."""
+    """The most that values take at any one time when the network is computed whole, its inputs not counted.
+
+    A convolution's input and output count twice: libraries lay out both in an order of their own.
+    """
     owner: dict[torch.fx.Node, torch.fx.Node] = {}
     last: dict[torch.fx.Node, int] = {}
     nodes = list(trace.graph.nodes)
@@ -128,6 +137,6 @@ def peak_bytes(trace: Trace) -> int:
     for index, node in enumerate(nodes):
         if node.op == "call_function" and owner[node] is node:
             live += bytes_of(node.meta.get("val"))
-            peak = max(peak, live)
+            peak = max(peak, live + _laid_out(node))
         live -= sum(bytes_of(gone.meta.get("val")) for gone in ends.get(index, ()) if gone.op == "call_function")
     return peak
