@@ -1,8 +1,9 @@
 """Smooths pictures between their edges: flat areas become flat, lines stay sharp.
 
 The guided filter (He, Sun and Tang, "Guided Image Filtering", IEEE TPAMI 35(6), 2013, eq. 5, 6 and 8) with the picture
-as its own guide, and one weight for the three channels, so that no colour bleeds over an edge of another. With the
-mean B(·) over a square window of side 2 r + 1 (what lies outside of the picture is not counted):
+as its own guide, and one weight for the three channels, so that no colour bleeds over an edge of another. (With the
+untranslated picture as guide, texture that the networks have left out comes back.) With the mean B(·) over a square
+window of side 2 r + 1 (what lies outside of the picture is not counted):
 
     v = max over channels of B(p p) - B(p) B(p)      a = v / (v + e)      q = B(a) p + B((1 - a) B(p))
 
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONTRAST = 0.4
+CONTRAST = 0.25
 """Of values in [-1, 1]: what varies by less is smoothed at full smoothness."""
 WINDOWS = 100
 """So many radii make the shorter side: a picture looks the same whatever its resolution."""

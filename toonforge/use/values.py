@@ -34,14 +34,14 @@ def batch_of_array(array: npt.NDArray[Any]) -> Tensor:
         raise _refused(f"an array of {_sizes(array.shape)} is no picture", hint=hint)
     rows = np.repeat(array[..., None], 3, -1) if grey else array
     rows = rows if rows.ndim == 4 else rows[None]
-    if rows.dtype == np.uint8:
-        return torch.from_numpy(np.ascontiguousarray(rows)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    if rows.dtype == np.uint8:  # copied: an image's own memory may not be written to
+        return torch.from_numpy(np.array(rows, order="C")).permute(0, 3, 1, 2).float() / 127.5 - 1
     if not np.issubdtype(rows.dtype, np.floating):
         raise _refused(f"an array of {array.dtype} is no picture", hint="uint8, or floats in [0, 1]")
     lowest, highest = float(rows.min()), float(rows.max())
     hint = "of -1 to 1, give a tensor" if lowest < 0 else "of 0 to 255, give uint8: array.astype(np.uint8)"
     _refuse_outside(lowest, highest, (0, 1), hint)
-    values = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)).permute(0, 3, 1, 2)
+    values = torch.from_numpy(np.array(rows, np.float32, order="C")).permute(0, 3, 1, 2)
     return (values * 2 - 1).clamp(-1, 1)
 
 
