@@ -60,13 +60,16 @@ def write(translator: Translator, path: Path, about: Mapping[str, str]) -> None:
 
 
 def _forget(program: Any) -> None:
-    """Keep a small example in the place of megabytes of zeros, and drop what torch noticed of its sizes alone.
+    """Drop the example, which would be kept in a pickle, or keep a small one in its place; and drop what torch noticed of its sizes alone.
 
     It notes that no side inside the network was 1, which matters for the order of numbers in memory and for no result,
     and would refuse pictures that are smaller than a U-Net's depth. That both kinds of sizes come out right is what the
     comparison with the model shows.
     """
-    program.example_inputs = ((torch.zeros(1, 3, 8, 8),), {})
+    try:
+        program.example_inputs = None
+    except ValueError:  # older versions want one
+        program.example_inputs = ((torch.zeros(1, 3, 8, 8),), {})
     if hasattr(program, "_guards_code"):
         program._guards_code = []
 
