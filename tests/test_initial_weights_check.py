@@ -427,6 +427,12 @@ def test_show_knows_model_files_and_installed_models(
         del models._items["shop/cartoon"]
 
 
+def test_show_tells_of_the_key_where_it_is_the_engines(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, said in (("cyclegan/unet", 1), ("cyclegan/patchgan", 1), ("efficientnet-lite0", 0), ("lsgan", 0)):
+        assert main(["show", name]) == 0
+        assert capsys.readouterr().out.count("what it starts from") == said, name
+
+
 def test_a_network_without_a_type_is_told_where_to_look(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         recipes.loads(RECIPE.replace('G = { type = "tiny/generator" }', 'G = { weights = "photo-to-cartoon" }'))

@@ -22,6 +22,8 @@ from toonforge.data.filters.fields import ABOUT, FILTERS, PLAIN
 from toonforge.errors import Problem, UnknownNameError
 from toonforge.names import close_matches, did_you_mean
 from toonforge.recipe.expr import Expr, Network
+from toonforge.recipe.initial import KEY
+from toonforge.recipe.layout import begins_with
 from toonforge.registry import Provenance, singular
 
 
@@ -46,11 +48,8 @@ def command(name: str, overrides: tuple[str, ...]) -> None:
     known = kinds()
     trained = is_model(name)
     is_file = name.endswith(".toml") or (Path(name).is_file() and not trained)
-    found = (
-        []
-        if is_file
-        else [(kind, registry) for kind, registry in known.items() if name in registry and kind != "models"]
-    )
+    components = {kind: registry for kind, registry in known.items() if kind != "models" and not is_file}
+    found = [(kind, registry) for kind, registry in components.items() if name in registry]
     if is_file or "recipes" in dict(found):
         show_recipe(name, overrides)
     for kind, registry in found:
@@ -95,7 +94,10 @@ def show_component(kind: str, name: str, cls: type[Any], provenance: Provenance)
             value = "inferred"
         echo(hanging(f"{type_text(kind_of)}, {value}", f"\n  {click.style(key, fg='cyan')}  ", " " * 6))
         echo(hanging(about(info), " " * 6, " " * 6))
-    if not fields_of(cls):
+    if begins_with(cls):
+        echo(hanging('text or table, default "random"', f"\n  {click.style(KEY, fg='cyan')}  ", " " * 6))
+        echo(hanging("what it starts from: an installed model, a run or a weights file", " " * 6, " " * 6))
+    elif not fields_of(cls):
         echo("\n  It has no fields.")
 
 
