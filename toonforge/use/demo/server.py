@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from toonforge.use.demo.work import Offered
     from toonforge.use.model import Model
 
-SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 NOT_OURS = ("GRADIO_ALLOWED_PATHS", "GRADIO_ROOT_PATH", "GRADIO_NUM_WORKERS", "GRADIO_WATCH_DIRS", "GRADIO_DEBUG")
 """Variables that would let Gradio hand out the disk's files, or serve something else than this page."""
 
@@ -71,7 +71,6 @@ def serving(models: Sequence[Offered], *, host: str = LOCAL, port: int | None = 
                 inline=False,
                 show_error=False,
                 enable_monitoring=False,
-                run_history=False,
                 ssr_mode=False,
                 mcp_server=False,
                 pwa=False,
