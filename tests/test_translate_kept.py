@@ -17,8 +17,9 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 from safetensors.torch import save_file
 
 import toonforge
-from tests.hostile_pictures import chunk
+from tests.hostile_pictures import HOSTILE, chunk
 from tests.test_use_translate import about, save
+from toonforge.errors import UnreadableImage
 from toonforge.use.look import Look
 from toonforge.use.model import Model
 from toonforge.use.pictures.colours import conversion_of
@@ -347,3 +348,16 @@ def test_exif_too_large_for_a_jpeg_is_left_out_there_alone(model: Model) -> None
     data = file(Image.fromarray(values(8, 8)), "PNG", exif=exif)
     assert through(model, data, "PNG").getexif()[0x010E] == "x" * 70_000
     assert 0x010E not in through(model, data, "JPEG").getexif()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_in_words_or_read_within_bounds(name: str) -> None:
+    reason = None
+    try:
+        original = read_original(HOSTILE[name])
+    except UnreadableImage as error:
+        reason = error.reason
+    if reason is None:
+        assert original.pixels.size <= 10**6 and len(original.exif or b"") <= 10**6
+    else:
+        assert reason.strip()

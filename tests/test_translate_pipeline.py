@@ -20,6 +20,7 @@ from toonforge.errors import RunError
 from toonforge.use.look import Look
 from toonforge.use.model import Model
 from toonforge.use.pictures import pipeline as pipelines
+from toonforge.use.pictures.devices import in_words, on_every_device
 from toonforge.use.pictures.grouping import Grouping, batch_for
 from toonforge.use.pictures.pipeline import Outcome, Pipeline
 from toonforge.use.translate import Job, plan, translate_file
@@ -263,3 +264,36 @@ def test_batches_hold_every_picture_once_and_one_size_each(
 def test_large_pictures_come_alone_and_small_ones_together() -> None:
     assert [batch_for("cuda", side, side) for side in (64, 256, 1024, 4000)] == [32, 32, 4, 1]
     assert batch_for("cpu", 4000, 4000) == 1
+
+
+# -- devices ----------------------------------------------------------------------------------------------------------
+
+
+class OnGpu:
+    """Stands for a model on a GPU; its copies are named by where they are."""
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+
+    def on(self, device: str) -> OnGpu:
+        return OnGpu(device)
+
+
+@pytest.mark.parametrize(
+    ("device", "most", "expected"),
+    [
+        ("cuda", 9, ["cuda", "cuda:1", "cuda:2"]),
+        ("cuda:1", 9, ["cuda:1", "cuda:0", "cuda:2"]),
+        ("cuda", 2, ["cuda", "cuda:1"]),
+        ("cuda", 1, ["cuda"]),
+        ("cpu", 9, ["cpu"]),
+    ],
+)
+def test_every_gpu_is_used_as_far_as_there_is_work(
+    monkeypatch: pytest.MonkeyPatch, device: str, most: int, expected: list[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    models = on_every_device(OnGpu(device), most)  # type: ignore[arg-type]
+    assert [str(model.device) for model in models] == expected
+    words = {1: f"the {'CPU' if device == 'cpu' else 'GPU'}", 2: "2 GPUs", 3: "3 GPUs"}
+    assert in_words(models) == words[len(expected)]
