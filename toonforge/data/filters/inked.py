@@ -80,7 +80,7 @@ class Inked:
 
 
 def soft_steps(values: Any, steps: int) -> Any:
-    """Values in [0, 1] drawn to the middles of equal steps; a tanh keeps the edges between them soft."""
+    """Values in [0, 1] drawn to the multiples of 1/steps, 0 and 1 among them; a tanh keeps their edges soft."""
     import numpy as np
 
     below, share = np.divmod(values * steps, 1)
