@@ -121,6 +121,7 @@ def test_models_have_names_of_their_own_and_say_what_their_cards_say(tmp_path: P
     assert headline([alone]) == ("Photo to <b>cartoon</b>", "Flat colours.")
     said = about([alone])
     assert all(text in said for text in ("CC0", "Small.", "500", "32 x 32")) and "<b>cartoon" not in said
+    assert "g.safetensors" in said and str(tmp_path) not in said, "where it lies is nobody's business"
     with pytest.raises(RunError, match="needs a model"):
         offer([])
 

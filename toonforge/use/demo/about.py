@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _about(offered: Offered) -> str:
     side = offered.model.image_size
     rows = [(key.replace("_", " ").capitalize(), card[key]) for key in keys]
     rows += [
-        ("Model", offered.given),
+        ("Model", Path(offered.given).name),
         ("Recipe", offered.model.recipe),
         ("Translates to", ", ".join(offered.model.translations)),
     ]
