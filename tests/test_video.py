@@ -128,6 +128,14 @@ def test_every_time_of_a_variable_frame_rate_is_kept(tmp_path: Path, gaps: list[
     assert videos.length(out) == videos.length(source)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_a_film_whose_frames_are_stored_out_of_order_is_not_longer(tmp_path: Path, ending: str) -> None:
+    """What such a file says of how long single frames are shown is wrong."""
+    source = films.film(tmp_path / "a.mp4", films.scene(3, 7, 48, 64), times=[0, 40, 440, 480, 780, 790, 800])
+    outcome = translate_video(SAME, source, tmp_path / f"out{ending}")
+    assert videos.length(outcome.target) == videos.length(source) == outcome.seconds == 0.84
+
+
 def test_frames_that_begin_after_the_sound_do_so_in_the_translation(tmp_path: Path) -> None:
     source = with_sound(tmp_path / "a.mp4", films.scene(1, 20), late=Fraction(1, 2))
     out = translate_video(SAME, source, tmp_path / "out.mp4").target
