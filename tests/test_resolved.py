@@ -34,7 +34,7 @@ def test_every_packaged_recipe_survives_the_round_trip() -> None:
 
 CHANGES = st.fixed_dictionaries(
     {
-        "name": st.from_regex(r"[a-z][a-z0-9_.-]{0,10}", fullmatch=True).map(lambda text: f'"{text}"'),
+        "name": st.from_regex(r"r[a-z0-9_.-]{0,10}[a-z0-9_-]", fullmatch=True).map(lambda text: f'"{text}"'),
         "train.epochs": st.floats(0.01, 1e9).map(repr),
         "train.optimizer.lr": st.floats(1e-12, 1e6).map(repr),
         "train.seed": st.integers(0, 2**53).map(str),
