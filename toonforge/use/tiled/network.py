@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 import torch
 
-from toonforge.use.tiled.recognise import Recognised, recognise
+from toonforge.use.tiled.operation import Recognised
+from toonforge.use.tiled.recognise import recognise
 from toonforge.use.tiled.rows import Slot, filled
 from toonforge.use.tiled.step import NotInParts, Step
 from toonforge.use.tiled.trace import Trace, bytes_of

@@ -5,76 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import attrs
 import torch
 
 from toonforge.use.tiled.borders import Constant, Grow, Repeat, Shuffle, Unshuffle
 from toonforge.use.tiled.convolutions import Convolve, Pool, Transpose
-from toonforge.use.tiled.rows import Cut, Local, Normalise, Slot, Spread
-from toonforge.use.tiled.statistics import Statistics
+from toonforge.use.tiled.norms import along, batch_norm, gathered, group_norm
+from toonforge.use.tiled.operation import LIGHT, Call, Found, Recognised, by_same_rows, has_rows
+from toonforge.use.tiled.rows import Cut, Local, Slot, Spread
 from toonforge.use.tiled.step import Rows, Step
-
-aten = torch.ops.aten
-LIGHT = 4.0
-"""What a number costs in an operation that multiplies little, counted in multiplications of a convolution."""
-
-
-@attrs.frozen(eq=False)
-class Recognised:
-    """How an operation is computed.
-
-    Attributes:
-        gathers: statistics of the first input that the rows need, or that are the result where `rows` is None; with
-            dtype and shape.
-    """
-
-    inputs: tuple[Step, ...]
-    rows: Rows | None
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    work: float = 0.0
-    candidate: bool = False
-    gathers: tuple[Statistics, torch.dtype, tuple[int, ...]] | None = None
-
-
-Found = Recognised | Sequence[Recognised] | Step | None
-"""How an operation is computed by rows: of one that yields several tensors how each is; a step where nothing changes;
-None where all of its inputs are needed."""
-
-
-@attrs.frozen(eq=False)
-class Call:
-    """One operation of a trace."""
-
-    function: Any
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    inputs: tuple[Step, ...]
-    value: Any
-
-    @property
-    def name(self) -> str:
-        """Without namespace and overload: "native_group_norm"."""
-        return str(self.function).split(".")[1] if "." in str(self.function) else str(self.function)
-
-    @property
-    def overload(self) -> str:
-        """What follows the name: "default"."""
-        return str(self.function).split(".")[-1]
-
-    def of_picture(self) -> bool:
-        """Whether the first argument is a value with rows, and no other depends on the picture."""
-        return len(self.inputs) == 1 and isinstance(self.arguments[0], Slot) and _has_rows(self.inputs[0])
-
-    def argument(self, index: int, otherwise: Any = None) -> Any:
-        """The argument at this position, or what stands for it when it was left out."""
-        return self.arguments[index] if len(self.arguments) > index else otherwise
-
-    def by(self, rows: Rows, work: float = 0.0, candidate: bool = False) -> Recognised:
-        """Computed by `rows`; `work` of one row, that of a light operation when left out."""
-        value = self.value[0] if isinstance(self.value, list | tuple) else self.value
-        light = LIGHT * value.shape[1] * value.shape[3]
-        return Recognised(self.inputs, rows, tuple(value.shape), value.dtype, work or light, candidate)
 
 
 def recognise(function: Callable[..., Any], arguments: Any, options: Any, inputs: Sequence[Step], value: Any) -> Found:
@@ -91,31 +29,9 @@ def recognise(function: Callable[..., Any], arguments: Any, options: Any, inputs
     return None
 
 
-def _has_rows(step: Step) -> bool:
-    return step.statistics is None and len(step.shape) == 4 and step.shape[0] == 1
-
-
-def _local(call: Call, candidate: bool = False) -> Recognised | None:
-    """Row by row, whatever is done along the other dimensions."""
-    value = call.value
-    if not isinstance(value, torch.Tensor) or value.ndim != 4 or value.shape[0] != 1:
-        return None
-    height = value.shape[2]
-    heights = []
-    for step in call.inputs:
-        rows = step.shape[-2] if len(step.shape) > 1 else 1
-        heights.append(rows if _has_rows(step) else 0)
-        if rows != 1 and heights[-1] != height:
-            return None
-    if height not in heights:
-        return None
-    options = {name: item for name, item in call.options.items() if name not in ("device", "pin_memory", "layout")}
-    return call.by(Local(call.function, call.arguments, options, tuple(heights), height), candidate=candidate)
-
-
 def _pointwise(call: Call) -> Recognised | None:
     # Sums of two values are where residual networks branch: kept, so that no chain has to be walked twice.
-    return _local(call, candidate=sum(map(_has_rows, call.inputs)) > 1)
+    return by_same_rows(call, candidate=sum(map(has_rows, call.inputs)) > 1)
 
 
 def _same(call: Call) -> Recognised | Step | None:
@@ -123,7 +39,7 @@ def _same(call: Call) -> Recognised | Step | None:
     step = call.inputs[0]
     if tuple(call.value.shape) == step.shape and call.value.dtype == step.dtype:
         return step
-    return _local(call) if call.name == "_to_copy" else None
+    return by_same_rows(call) if call.name == "_to_copy" else None
 
 
 def _convolution(call: Call) -> Recognised | None:
@@ -198,9 +114,9 @@ def _first(call: Call, found: Recognised) -> Recognised | Sequence[Recognised]:
 
 def _cat(call: Call) -> Recognised | None:
     dim = call.argument(1, 0)
-    same = len({step.shape[2:3] for step in call.inputs}) == 1 and all(map(_has_rows, call.inputs))
+    same = len({step.shape[2:3] for step in call.inputs}) == 1 and all(map(has_rows, call.inputs))
     constants = any(isinstance(item, torch.Tensor) and item.ndim != 4 for item in call.arguments[0])
-    return _local(call) if same and not constants and dim % 4 in (1, 3) else None
+    return by_same_rows(call) if same and not constants and dim % 4 in (1, 3) else None
 
 
 def _slice(call: Call) -> Recognised | Step | None:
@@ -211,7 +127,7 @@ def _slice(call: Call) -> Recognised | Step | None:
         return step
     dim = call.argument(1, 0) % 4
     if dim in (1, 3):
-        return _local(call)
+        return by_same_rows(call)
     start, stride = call.argument(2) or 0, call.argument(4, 1)
     if dim != 2 or stride != 1:
         return None
@@ -229,7 +145,7 @@ def _split(call: Call) -> Recognised | Sequence[Recognised] | None:
     return [
         Recognised(
             call.inputs,
-            Local(aten.slice.Tensor, (Slot(0), 1, start, start + size), {}, (step.height,), step.height),
+            Local(torch.ops.aten.slice.Tensor, (Slot(0), 1, start, start + size), {}, (step.height,), step.height),
             (1, size, *step.shape[2:]),
             step.dtype,
             LIGHT * size * step.shape[3],
@@ -238,79 +154,12 @@ def _split(call: Call) -> Recognised | Sequence[Recognised] | None:
     ]
 
 
-def _along(call: Call) -> Recognised | None:
-    """Operations along channels or columns that keep all dimensions."""
-    dims = call.argument(1)
-    dims = dims if isinstance(dims, list | tuple) else [dims]
-    fits = call.of_picture() and all(isinstance(dim, int) and dim % 4 in (1, 3) for dim in dims)
-    return _local(call) if fits else None
-
-
 def _expand(call: Call) -> Recognised | Step | None:
     if not call.of_picture() or call.value.ndim != 4 or call.value.shape[:2] != call.inputs[0].shape[:2]:
         return None
     if call.inputs[0].height != 1:
         return _same(call)
     return call.by(Spread(call.value.shape[3]))
-
-
-def _gathered(call: Call) -> Recognised | Sequence[Recognised] | None:
-    """Means and variances over all places."""
-    dims = call.argument(1)
-    spread = call.name in ("var", "std", "var_mean")
-    if not call.of_picture() or not isinstance(dims, list | tuple) or (spread and call.overload != "correction"):
-        return _along(call)
-    (step,) = call.inputs
-    over = sorted(dim % 4 for dim in dims)
-    over = [dim for dim in over if dim]  # one picture: there is nothing along the first dimension
-    if over not in ([2, 3], [1, 2, 3]):
-        return _along(call)
-    channels = step.shape[1]
-    groups = channels if over == [2, 3] else 1
-    values = call.value if isinstance(call.value, list | tuple) else [call.value]
-    kinds = {"mean": ["mean"], "sum": ["sum"], "var": ["var"], "std": ["std"], "var_mean": ["var", "mean"]}[call.name]
-    correction = call.options.get("correction", 1)
-    found = []
-    for kind, value in zip(kinds, values):
-        shape = tuple(value.shape)
-        wanted = Statistics(kind, channels, groups, 1 if correction is None else correction, shape)  # type: ignore[arg-type]
-        found.append(Recognised(call.inputs, None, shape, value.dtype, gathers=(wanted, value.dtype, shape)))
-    return found if isinstance(call.value, list | tuple) else found[0]
-
-
-def _normalised(
-    call: Call, weight: Any, bias: Any, groups: int, epsilon: float, mean: Any = None, variance: Any = None
-) -> Sequence[Recognised] | None:
-    fixed = all(item is None or isinstance(item, torch.Tensor) for item in (weight, bias, mean, variance))
-    if not call.of_picture() or not fixed:
-        return None
-    found = call.by(Normalise(weight, bias, mean, variance, epsilon))
-    if mean is None:
-        channels = call.inputs[0].shape[1]
-        statistics = Statistics("norm", channels, groups)
-        found = attrs.evolve(found, gathers=(statistics, torch.float64, (2, channels)))
-    return [found]
-
-
-def _group_norm(call: Call) -> Sequence[Recognised] | None:
-    weight, bias, groups, epsilon = (call.argument(index) for index in (1, 2, 6, 7))
-    return _normalised(call, weight, bias, groups, epsilon)
-
-
-def _batch_norm(call: Call) -> Sequence[Recognised] | None:
-    weight, bias = call.argument(1), call.argument(2)
-    if call.name == "_native_batch_norm_legit_no_training":
-        mean, variance, training, epsilon = call.argument(3), call.argument(4), False, call.argument(6)
-    elif call.overload == "no_stats":
-        mean, variance, training, epsilon = None, None, True, call.argument(5)
-    else:
-        mean, variance, training, epsilon = (call.argument(index) for index in (3, 4, 5, 7))
-    if not call.of_picture():
-        return None
-    channels = call.inputs[0].shape[1]
-    if training:
-        return _normalised(call, weight, bias, channels, epsilon)
-    return _normalised(call, weight, bias, channels, epsilon, mean, variance)
 
 
 READERS: dict[str, Callable[[Call], Found]] = {
@@ -327,11 +176,11 @@ READERS: dict[str, Callable[[Call], Found]] = {
     "slice": _slice,
     **dict.fromkeys(("split", "split_with_sizes"), _split),
     "expand": _expand,
-    **dict.fromkeys(("mean", "sum", "var", "std", "var_mean"), _gathered),
-    **dict.fromkeys(("_softmax", "amax", "amin"), _along),
-    "native_group_norm": _group_norm,
+    **dict.fromkeys(("mean", "sum", "var", "std", "var_mean"), gathered),
+    **dict.fromkeys(("_softmax", "amax", "amin"), along),
+    "native_group_norm": group_norm,
     **dict.fromkeys(
-        ("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"), _batch_norm
+        ("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"), batch_norm
     ),
 }
 """Operations by name, and what tells how each is computed."""
