@@ -40,8 +40,8 @@ def test_flattening_keeps_size_range_and_mean(height: int, width: int, seed: int
 
 def test_more_flattening_leaves_fewer_edges() -> None:
     picture = np.random.default_rng(1).uniform(0.4, 0.6, (40, 40, 3)).astype(np.float32)
-    left = [float(np.abs(np.diff(flatten(picture, amount), axis=1)).mean()) for amount in (0.001, 0.02, 0.2)]
-    assert left[0] > 1.2 * left[1] > 1.44 * left[2]
+    left = [float(np.abs(np.diff(flatten(picture, amount), axis=1)).mean()) for amount in (0.001, 0.01, 0.02)]
+    assert left[0] > 10 * left[1] > 100 * left[2]
 
 
 def test_lines_lie_on_edges_only_and_nowhere_on_flat() -> None:
@@ -61,6 +61,14 @@ def test_averaging_along_edges_drops_specks_and_keeps_strokes() -> None:
     lost = long(speck).sum() / short(speck).sum()
     kept = long(stroke)[10:-10].sum() / short(stroke)[10:-10].sum()
     assert kept > 0.9 and lost < 0.8 * kept
+
+
+def test_broken_strokes_are_joined() -> None:
+    dashes = np.full((60, 48), 0.6, np.float32)
+    dashes[:, 23:25] = 0.3
+    dashes[28:32] = 0.6
+    gap = {along: FlowLines(along=along)(dashes)[28:32, 23:25].max(1).min() for along in (0.5, 6)}
+    assert gap[6] > 0.6 and gap[0.5] < 0.1
 
 
 def test_brightness_is_drawn_to_equal_steps_and_black_and_white_stay() -> None:
@@ -99,4 +107,4 @@ def test_pale_colours_gain_more_than_strong_ones_and_grays_nothing() -> None:
         return float(np.ptp(inked(picture)[8, 8].astype(float)) / max(np.ptp(picture[8, 8].astype(float)), 1))
 
     assert gain((150, 120, 120)) > gain((200, 60, 60)) > 1
-    assert gain((128, 128, 128)) <= 1
+    assert gain((129, 128, 127)) < 1.2
