@@ -159,3 +159,13 @@ def test_bfloat16_autocast_stays_near_float32(training: bool) -> None:
     loss.backward()
     assert (y.float() - reference(pictures)).abs().mean() < 0.05
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("heads", [1, 4])
+def test_attention_while_it_is_traced_is_the_same(heads: int) -> None:
+    torch.manual_seed(0)
+    attention = TokenAttention(16, heads).eval()
+    tokens = torch.randn(15, 2, 16)
+    with torch.no_grad():
+        wanted, _ = attention.attention(tokens, tokens, tokens, need_weights=False)
+        assert torch.equal(attention._of_any_count(tokens), wanted)
