@@ -221,7 +221,7 @@ def test_too_little_memory_means_fewer_frames_at_once(film: Path, tmp_path: Path
     def small(pictures: torch.Tensor) -> torch.Tensor:
         seen.append(len(pictures))
         if len(pictures) > 3:
-            raise RunError("too large") from torch.OutOfMemoryError("out of memory")
+            raise RunError("too large") from torch.cuda.OutOfMemoryError("out of memory")
         return pictures
 
     outcome = translate_video(Fake(small), film, tmp_path / "out.mp4", batch=16)

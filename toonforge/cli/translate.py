@@ -190,7 +190,7 @@ def _video(model: Model, job: Job, to: str, look: Look, steady: float, batch: in
                 note=lambda text: telling.say(f"{name}: {escaped(text)}"),
             )
     except KeyboardInterrupt:
-        click.echo(f"stopped: nothing is written of {name}", err=True)
+        click.echo(f"stopped: nothing is written of {name}; the same command begins anew", err=True)
         return 130
     except ToonforgeError as error:
         from toonforge.cli.faults import show
