@@ -140,5 +140,5 @@ def test_a_wheel_holds_the_model_its_recipe_and_its_credits(tmp_path: Path) -> N
         inside = archive.read("toonforge_starter/photo_to_cartoon.safetensors")
         (metadata,) = [archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA")]
     assert inside == MODEL.read_bytes()
-    assert {"toonforge_starter/recipes/photo_to_cartoon.toml", "toonforge_starter/CREDITS.csv"} <= names
+    assert {"toonforge_starter/recipes/photo-to-cartoon.toml", "toonforge_starter/CREDITS.csv"} <= names
     assert "CC-BY-SA-4.0" in metadata and any(name.endswith("/licenses/LICENSE") for name in names)

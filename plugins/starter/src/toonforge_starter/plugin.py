@@ -20,4 +20,4 @@ def toonforge_models() -> Mapping[str, Path]:
 @hookimpl
 def toonforge_recipes() -> Mapping[str, Path]:
     """The training that made the model."""
-    return {"photo-to-cartoon": HERE / "recipes" / "photo_to_cartoon.toml"}
+    return {"photo-to-cartoon": HERE / "recipes" / "photo-to-cartoon.toml"}
