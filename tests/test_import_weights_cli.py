@@ -80,7 +80,7 @@ def test_every_pair_is_printed_where_it_is_asked_for(folder: Path, capsys: pytes
 def test_listing_writes_nothing_and_says_what_each_part_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(path.name for path in folder.iterdir())
     out = said(capsys, "checkpoint.ckpt", "mine.pth", "--list")
-    assert "netG: pytorch-CycleGAN-and-pix2pix: resnet_6blocks" in out and "epoch: a int" in out
+    assert "netG: pytorch-CycleGAN-and-pix2pix: resnet_6blocks" in out and "epoch: int" in out
     assert "not recognised" in out and "netD.model.0.weight" in out
     assert sorted(path.name for path in folder.iterdir()) == before
 

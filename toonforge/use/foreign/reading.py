@@ -61,19 +61,17 @@ def read_foreign(path: Path) -> Foreign:
         held = ", ".join(f"{escaped(where)} ({what})" for where, what in others.items()) or "nothing"
         raise RunError(Problem(message=f"{path} holds no weights", found=held, expected="a state dict of tensors"))
     _refuse_borrowed(path, parts, unpacked)
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _digest(file.read())
+        while piece := file.read(SPARE):
+            digest.update(piece)
     return Foreign(
         path=path,
-        sha256=sha256.hexdigest(),
+        sha256=digest.hexdigest(),
         parts=parts,
         others=others,
         ordered=path.suffix != ".safetensors",
     )
-
-
-def _digest(content: bytes) -> hashlib._Hash:
-    return hashlib.sha256(content)
 
 
 def _state_dicts(
@@ -89,7 +87,7 @@ def _state_dicts(
         elif _is_table(held) and where.count(".") < DEEPEST and len(where) < 200:
             yield from _state_dicts(held, where, others)
         else:
-            others[where] = "a table" if _is_table(held) else f"a {type(held).__name__}"
+            others[where] = "a table" if _is_table(held) else type(held).__name__
     if tensors:
         yield at, tensors
 
