@@ -27,8 +27,11 @@ def main(*models: str) -> None:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 850}, color_scheme="light")
         page.goto(server.url)
-        page.locator(f"#tf-examples img[alt={EXAMPLE}]").click()
+        page.locator("#tf-examples img").last.click()  # a first picture takes longer than those after it
         page.wait_for_selector(".tf-compare")
+        page.wait_for_timeout(1000)
+        page.locator(f"#tf-examples img[alt={EXAMPLE}]").click()
+        page.wait_for_selector(f".tf-compare b:text('{EXAMPLE}.jpg')")
         page.mouse.move(0, 0)
         page.wait_for_timeout(2000)
         with Image.open(io.BytesIO(page.screenshot())) as shot:

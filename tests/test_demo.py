@@ -108,7 +108,7 @@ def test_a_preview_is_small_and_shows_what_is_clear_as_white(tmp_path: Path) -> 
 def test_models_have_names_of_their_own_and_say_what_their_cards_say(tmp_path: Path) -> None:
     card = {
         "title": "Photo to <b>cartoon</b>",
-        "description": "Flat colours.\nMore.",
+        "description": "Flat colours. More.\nYet more.",
         "license": "CC0",
         "limits": "Small.",
     }
@@ -120,7 +120,7 @@ def test_models_have_names_of_their_own_and_say_what_their_cards_say(tmp_path: P
     (alone,) = offer(paths[:1])
     assert headline([alone]) == ("Photo to <b>cartoon</b>", "Flat colours.")
     said = about([alone])
-    assert all(text in said for text in ("CC0", "Small.", "500", "32 x 32")) and "<b>cartoon" not in said
+    assert all(text in said for text in ("Yet more.", "CC0", "Small.", "500", "32 x 32")) and "<b>cartoon" not in said
     assert "g.safetensors" in said and str(tmp_path) not in said, "where it lies is nobody's business"
     with pytest.raises(RunError, match="needs a model"):
         offer([])

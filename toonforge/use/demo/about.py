@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -20,7 +21,7 @@ def headline(models: Sequence[Offered]) -> tuple[str, str]:
     if len(models) == 1:
         (only,) = models
         to = " or ".join(only.model.translations)
-        said = only.model.card.get("description", "").strip().split("\n")[0]
+        said = re.split(r"(?<=[.!?])\s|\n", only.model.card.get("description", "").strip())[0]
         return only.label, said or f"Translates a photograph to {to}, on this computer."
     return "Models side by side", f"Translates a photograph with {len(models)} models, on this computer."
 
