@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 import zipfile
@@ -14,6 +13,7 @@ import attrs
 from torch import Tensor
 
 from toonforge.errors import Problem, RunError, ToonforgeError, escaped
+from toonforge.files import checksum
 from toonforge.nn.weights import read_state
 from toonforge.use.foreign.kinds import refuse_other_kinds
 
@@ -61,13 +61,9 @@ def read_foreign(path: Path) -> Foreign:
         held = ", ".join(f"{escaped(where)} ({what})" for where, what in others.items()) or "nothing"
         raise RunError(Problem(message=f"{path} holds no weights", found=held, expected="a state dict of tensors"))
     _refuse_borrowed(path, parts, unpacked)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(SPARE):
-            digest.update(piece)
     return Foreign(
         path=path,
-        sha256=digest.hexdigest(),
+        sha256=checksum(path),
         parts=parts,
         others=others,
         ordered=path.suffix != ".safetensors",
