@@ -115,7 +115,7 @@ def test_a_sparse_tensor_is_refused(tmp_path: Path) -> None:
     ("name", "what"),
     [
         ("Hayao_net_G_float.t7", "Torch7"), ("G.h5", "Keras"), ("generator.index", "TensorFlow"), ("G.onnx", "ONNX"),
-        ("generator.data-00000-of-00001", "TensorFlow"), ("conv.npy", "NumPy"), ("recipe.toml", "recipe"),
+        ("generator.data-00000-of-00001", "TensorFlow"), ("conv.npy", "NumPy"), ("recipe.toml", "is a recipe"),
     ],
 )  # fmt: skip
 def test_files_of_other_programs_are_told_apart_with_what_to_do(name: str, what: str, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_files_of_other_programs_are_told_apart_with_what_to_do(name: str, what:
 def test_tar_files_of_very_old_versions_are_refused(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "G.pth", "w") as archive:
         archive.addfile(tarfile.TarInfo("pickle"), io.BytesIO())
-    assert "tar" in refused(tmp_path / "G.pth")
+    assert "a tar file" in refused(tmp_path / "G.pth")
 
 
 def test_a_file_of_toonforge_is_used_as_it_is(tmp_path: Path) -> None:
