@@ -71,7 +71,8 @@ def test_a_model_file_holds_what_its_translations_need_and_no_more(tmp_path: Pat
     toonforge.export(model, tmp_path / "one.safetensors", to="anime")
     one = load(tmp_path / "one.safetensors", cpu=True)
     assert list(one.translations) == ["anime"] and list(one.configs) == ["G"]
-    assert list(about(tmp_path / "one.safetensors")["signals"]) == ["soft"]
+    said = about(tmp_path / "one.safetensors")
+    assert list(said["signals"]) == ["soft"] and list(said["networks"]) == ["G"]
     both = toonforge.export(model, tmp_path / "both.safetensors")
     assert both.translations == ("anime", "photo") and list(load(both.path, cpu=True).configs) == ["G", "F"]
 
