@@ -51,7 +51,7 @@ def test_its_commands_serve_a_page_until_they_are_stopped(
         seen.append((url, Client(url).translate(photo())["success"]))
 
     monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
-    monkeypatch.setattr(server, "until_stopped", visit)
+    monkeypatch.setattr(server, "wait", visit)
     name, *words = shlex.split(block(marker))
     port = next((each for each in range(8000, 8100) if _free(each)), 8000)
     assert name == "toonforge"
@@ -87,9 +87,9 @@ sys.exit(main(["demo", sys.argv[1], "--no-open"]))
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_a_signal_stops_it_cleanly_and_leaves_nothing(number: int, named: dict[str, str], tmp_path: Path) -> None:
+    """The second signal: pytest -m soak tests/test_docs_demo.py"""
     places = tmp_path / "temporary"
     places.mkdir()
     words = [sys.executable, "-c", STARTED, named["photo-to-cartoon"]]

@@ -41,16 +41,16 @@ def command(models: tuple[str, ...], port: int | None, host: str, show: bool, ch
         find_weights(find_model(model), checkpoint)
 
     from toonforge.use.demo.offered import offer
-    from toonforge.use.demo.server import serving, until_stopped
+    from toonforge.use.demo.server import serving, until_asked_to_stop, wait
 
     offered = offer(models, checkpoint=checkpoint, cpu=cpu)
-    with serving(offered, host=host, port=port) as server:
+    with until_asked_to_stop(), serving(offered, host=host, port=port) as server:
         click.echo(f"{server.url}  (Ctrl-C stops it)")
         if others_can_reach(host):
             click.echo(f"{click.style('note', fg='yellow')} whoever reaches {host} can use it", err=True)
         if show:
             _open(server.url)
-        until_stopped()
+        wait()
     click.echo("stopped", err=True)
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,24 +155,32 @@ def demo(
     import webbrowser
 
     offered = offer(models, checkpoint=checkpoint, cpu=cpu)
-    with serving(offered, host=host, port=port) as server:
+    with until_asked_to_stop(), serving(offered, host=host, port=port) as server:
         print(server.url)
         if show:
             webbrowser.open(server.url)
-        until_stopped()
+        wait()
 
 
-def until_stopped() -> None:
-    """Wait for Ctrl-C or SIGTERM: the ways in which a server that is done with is stopped, and no fault."""
-    stopped = threading.Event()
-    before = None
-    if threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
+@contextmanager
+def until_asked_to_stop() -> Iterator[None]:
+    """Ends the block at Ctrl-C and SIGTERM, wherever it is: with them a page is stopped, and they are no fault."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if main else None
     try:
-        while not stopped.wait(1):  # with no limit, Windows would not notice Ctrl-C
-            pass
+        yield
     except KeyboardInterrupt:
         pass
     finally:
-        if before is not None:
+        if main:
             signal.signal(signal.SIGTERM, before)
+
+
+def wait() -> None:
+    """For ever."""
+    while True:
+        time.sleep(1)  # with no limit, Windows would not notice Ctrl-C
