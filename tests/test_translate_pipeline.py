@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -297,3 +298,13 @@ def test_every_gpu_is_used_as_far_as_there_is_work(
     assert [str(model.device) for model in models] == expected
     words = {1: f"the {'CPU' if device == 'cpu' else 'GPU'}", 2: "2 GPUs", 3: "3 GPUs"}
     assert in_words(models) == words[len(expected)]
+
+
+def test_broken_off_it_computes_no_more_than_was_begun(model: Model, pictures: Path, tmp_path: Path) -> None:
+    calls: list[int] = []
+    hook = model.inference.networks["G"].register_forward_pre_hook(lambda *_: calls.append(time.sleep(0.05) or 1))
+    outcomes = iter(Pipeline([model], plan([pictures], tmp_path / "out").jobs, batch=1))
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    hook.remove()
+    assert 1 <= len(calls) < 13
