@@ -217,7 +217,7 @@ def test_less_memory_costs_work_and_more_does_not() -> None:
     network = drawn(DoubleUnet(width=8, norm="instance"), dtype=torch.float32)
     steps = steps_of(traced(network, [torch.empty(1, 3, 512, 512)]), state_of(network))
     most = make_plan(steps, 1 << 40, 1 << 20)
-    plans = [make_plan(steps, int(most.memory * share), 1 << 20) for share in (1, 0.7, 0.5)]
+    plans = [make_plan(steps, int(most.memory * share), 1 << 20) for share in (1, 0.7)]
     assert plans[0].memory == most.memory and plans[0].work < 1.1
-    assert [plan.work for plan in plans] == sorted(plan.work for plan in plans)
-    assert all(plan.memory <= most.memory * share for plan, share in zip(plans, (1, 0.7, 0.5)))
+    assert plans[1].work > plans[0].work
+    assert all(plan.memory <= most.memory * share for plan, share in zip(plans, (1, 0.7)))
