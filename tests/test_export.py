@@ -170,6 +170,14 @@ def test_sizes_that_the_model_refuses_are_left_out() -> None:
     assert LIMIT == 1e-3
 
 
+def test_what_cannot_be_compared_at_any_size_is_no_export() -> None:
+    def refuses(batch: torch.Tensor) -> torch.Tensor:
+        raise RunError()
+
+    with pytest.raises(RunError, match="cannot be compared"):
+        list(compare(refuses, refuses, 16, "f"))
+
+
 def test_the_table_is_in_both_units() -> None:
     one = comparing.Comparison(count=2, height=3, width=5, difference=0.0008)
     from toonforge.cli.export import summary

@@ -86,8 +86,10 @@ def compare(
         limit: how large a difference passes.
 
     Raises:
-        RunError: what was exported fails, gives another shape, or differs by more than `limit`.
+        RunError: what was exported fails, gives another shape, or differs by more than `limit`; or no size can be
+            compared.
     """
+    compared = False
     for count, height, width in sizes(side):
         batch = pictures(count, height, width)
         try:
@@ -107,7 +109,15 @@ def compare(
         if not difference <= limit:
             found_text = f"a difference of {difference:.2g} ({difference * LEVELS:.1f} steps of 8 bits)"
             raise _unlike(what, batch, limit, found_text)
+        compared = True
         yield Comparison(count=count, height=height, width=width, difference=difference)
+    if not compared:
+        raise RunError(
+            Problem(
+                message=f"{what} cannot be compared: the model takes none of the sizes",
+                found=f"{side}x{side} and others",
+            )
+        )
 
 
 def first_line(error: BaseException) -> str:
