@@ -60,7 +60,7 @@ def write(translator: Translator, path: Path, about: Mapping[str, str]) -> None:
 
 
 def _forget(program: Any) -> None:
-    """Drop the example, a pickle (or keep a small one where torch wants one), and what torch noticed of its sizes alone.
+    """Drop the example, a pickle (or keep a small one where torch wants one), and what torch noticed of its sizes.
 
     It notes that no side inside the network was 1, which matters for the order of numbers in memory and for no result,
     and would refuse pictures that are smaller than a U-Net's depth. That both kinds of sizes come out right is what the
