@@ -5,7 +5,7 @@ translated, and the kernel distance (KID) between them and the fold's held-out c
 untranslated photographs, and with that of the plain cartoon filter. Repeated for several seeds; intervals come from
 resampling pictures.
 
-    python benchmarks/cross_validate.py recipes/anime_unet_from_scratch.toml --folds 4 --seeds 0 1 2 --out runs/cross-validation
+    python benchmarks/cross_validate.py recipes/anime_unet_from_scratch.toml --folds 4 --seeds 0 1 2 --out runs/folds
 
 Finished folds are kept in the folder and not trained again. Prints one table.
 """

@@ -1,6 +1,7 @@
 """A picture computed in parts against whole: the difference, the time, the memory; and what plain tiles would do.
 
-Without a model networks have drawn weights: their pictures show nothing, their work and memory are those of trained ones.
+Without a model, networks have drawn weights: their pictures show nothing, their work and memory are those of
+trained ones.
 
 python benchmarks/tiles.py                                            # cyclegan/double-unet, 1024 pixels
 python benchmarks/tiles.py --model runs/x --size 3000 --out pictures  # writes whole.png, parts.png, plain.png
@@ -74,7 +75,8 @@ def main() -> None:
             apart = (found[name] - found["whole"]).abs() * 127.5
             shift = (found[name] - found["whole"]).mean() * 127.5
             print(
-                f"{name} - whole, of 255: at most {apart.max():.2e}, {apart.mean():.2e} on average; brightness {shift:+.1e};"
+                f"{name} - whole, of 255: at most {apart.max():.2e}, {apart.mean():.2e} on average;"
+                f" brightness {shift:+.1e};"
                 f" across the lines between plain tiles {seams(found[name], found['whole']):.2e}"
             )
 
@@ -139,7 +141,7 @@ def plain(model: Model, x: torch.Tensor) -> torch.Tensor:
 def seams(y: torch.Tensor, whole: torch.Tensor) -> float:
     """The mean step in the difference to the whole across the lines where plain tiles meet, of 255."""
     wrong = (y - whole) * 127.5
-    rows = [row for row in range(PLAIN, wrong.shape[2], PLAIN)]
+    rows = list(range(PLAIN, wrong.shape[2], PLAIN))
     if not rows:
         return 0.0
     return float(torch.stack([(wrong[:, :, row] - wrong[:, :, row - 1]).abs().mean() for row in rows]).mean())

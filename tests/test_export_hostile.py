@@ -120,7 +120,7 @@ def test_values_of_absurd_size_are_refused_before_they_are_computed(tmp_path: Pa
 def test_what_is_no_model_file_is_refused(tmp_path: Path, raw: bytes, suffix: str) -> None:
     path = tmp_path / f"one{suffix}"
     path.write_bytes(raw)
-    with pytest.raises(RunError, match="is no weights file|which other programs run"):
+    with pytest.raises(RunError, match=r"is no weights file|which other programs run"):
         load(path)
 
 

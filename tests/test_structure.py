@@ -13,8 +13,8 @@ from toonforge.errors import RecipeError
 from toonforge.recipe import loads
 from toonforge.recipe.compose import compose
 from toonforge.recipe.convert import structure_class
-from toonforge.recipe.mistakes import Mistakes, flat
 from toonforge.recipe.expr import Expr
+from toonforge.recipe.mistakes import Mistakes, flat
 from toonforge.recipe.scalars import Mistake
 from toonforge.recipe.structure import structure
 from toonforge.recipe.tree import Node

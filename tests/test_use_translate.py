@@ -203,7 +203,11 @@ def test_folders_keep_their_inner_structure_and_names(tmp_path: Path) -> None:
     for name in ("a.jpg", "sub/b.png", "sub/c.gif"):
         picture(tmp_path / "in" / name)
     jobs = plan([tmp_path / "in"], tmp_path / "out").jobs
-    assert [str(job.target.relative_to(tmp_path / "out")) for job in jobs if job.target] == ["a.jpg", "sub/b.png", "sub/c.png"]
+    assert [str(job.target.relative_to(tmp_path / "out")) for job in jobs if job.target] == [
+        "a.jpg",
+        "sub/b.png",
+        "sub/c.png",
+    ]
 
 
 def test_nothing_is_overwritten_and_no_two_pictures_share_a_target(tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from toonforge.sweeps.api import sweep
     from toonforge.use.demo import demo
     from toonforge.use.evaluate import evaluate
-    from toonforge.use.foreign import import_weights
     from toonforge.use.export.api import export
+    from toonforge.use.foreign import import_weights
     from toonforge.use.model import load
 
 __version__ = "0.1.0"

@@ -139,7 +139,9 @@ def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldI
 def _fields_of(cls: Any) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
     hints = typing.get_type_hints(cls)
     depth = {name: at for at, base in reversed([*enumerate(cls.__mro__)]) for name in inspect.get_annotations(base)}
-    own_first = sorted((a for a in attrs.fields(cls) if a.init and APART not in a.metadata), key=lambda a: depth[a.name])
+    own_first = sorted(
+        (a for a in attrs.fields(cls) if a.init and APART not in a.metadata), key=lambda a: depth[a.name]
+    )
     infos = [(a, a.metadata.get(_METADATA, FieldInfo(doc=""))) for a in own_first]
     return {info.key or a.name: (hints[a.name], a, info) for a, info in infos}
 

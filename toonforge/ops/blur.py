@@ -41,7 +41,6 @@ class Blur(Op):
 
     def build(self) -> Callable[..., torch.Tensor]:
         """A function of pictures (N,C,H,W) and sigma."""
-        import torch
 
         def along(x: torch.Tensor, dim: int, weights: Sequence[float]) -> torch.Tensor:
             size = x.shape[dim]

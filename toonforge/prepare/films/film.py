@@ -116,7 +116,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 raise UnreadableImage(shown(path), "its moving pictures are of a kind that cannot be decoded")
             width, height = moving[0].codec_context.width, moving[0].codec_context.height
             if width * height > MOST_PIXELS:
-                raise UnreadableImage(shown(path), f"its frames of {width}x{height} are more than {MOST_PIXELS:,} pixels")
+                raise UnreadableImage(
+                    shown(path), f"its frames of {width}x{height} are more than {MOST_PIXELS:,} pixels"
+                )
             moving[0].thread_count = 1  # the cores are busy with other parts of the film, or with other films
             yield container, moving[0]
 
