@@ -153,6 +153,23 @@ def test_pictures_too_large_to_be_held_together_come_one_by_one(
     assert sum(outcome.problem is None for outcome in through(model, pictures, tmp_path / "out", batch=8)) == 13
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_more_files_that_cannot_be_read_than_are_looked_at_together_stop_nothing(
+    model: Model, tmp_path: Path, first: bool
+) -> None:
+    picture(tmp_path / "in" / ("a.png" if first else "z.png"), (8, 8))
+    for number in range(60):
+        (tmp_path / "in" / f"bad{number:02}.png").write_text("no picture")
+    outcomes: list[Outcome] = []
+    pipeline = Pipeline([model], plan([tmp_path / "in"], tmp_path / "out").jobs, batch=4, threads=2)
+    assert pipeline._most < 60
+    thread = threading.Thread(target=lambda: outcomes.extend(pipeline), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert [outcome.problem is None for outcome in outcomes].count(True) == 1 and len(outcomes) == 61
+
+
 def test_one_that_cannot_be_computed_does_not_stop_those_of_its_batch(model: Model, tmp_path: Path) -> None:
     for number in range(6):
         picture(tmp_path / "in" / f"{number}.png", (8, 8))

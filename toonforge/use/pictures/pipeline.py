@@ -138,6 +138,9 @@ class Pipeline:
             ):
                 reading.submit(self._told, "read", self._read, begun)
                 begun, at_reading = begun + 1, at_reading + 1
+            if at_reading + self._busy == 0:
+                # No room to read more, since pictures wait for others of their size: those behind cannot be read.
+                self._hand_over(self._grouping.rest())
             kind, value = self._events.get()
             if kind == "failed":
                 raise value
