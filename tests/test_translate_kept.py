@@ -247,9 +247,23 @@ def test_pictures_without_three_channels_become_srgb_and_lose_their_profile(same
 def test_grey_is_read_by_its_profile(same: Model) -> None:
     linear = profile((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141), gamma=1)
     grey = (linear[:16] + b"GRAY" + linear[20:]).replace(b"rTRC", b"kTRC")
-    made = through(same, file(Image.new("L", (4, 4), 55), icc_profile=grey))
-    assert made.getpixel((0, 0)) == pytest.approx((128, 128, 128), abs=2)  # 55/255 is linear light of sRGB's 128
-    assert "icc_profile" not in made.info
+    plain = Image.new("L", (4, 4), 55)
+    deep = Image.fromarray(np.full((4, 4), 55 * 256 + 9, np.uint16))
+    seen = plain.copy()
+    seen.putalpha(Image.fromarray(np.full((4, 4), 200, np.uint8)))
+    for image, kind in ((plain, "PNG"), (deep, "PNG"), (seen, "PNG"), (plain, "JPEG"), (deep, "TIFF"), (seen, "TIFF")):
+        made = through(same, file(image, kind, icc_profile=grey))
+        expected = (128, 128, 128) + (200,) * (image is seen)  # 55/255 is linear light of sRGB's 128
+        assert made.getpixel((0, 0)) == pytest.approx(expected, abs=2), (image.mode, kind)
+        assert "icc_profile" not in made.info
+
+
+def test_colours_with_the_profile_of_grey_are_left_as_they_are(same: Model) -> None:
+    linear = profile((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141), gamma=1)
+    grey = (linear[:16] + b"GRAY" + linear[20:]).replace(b"rTRC", b"kTRC")
+    for channels in (3, 4):
+        x = Image.fromarray(np.maximum(values(4, 4, channels), 1))
+        assert np.array_equal(through(same, file(x, icc_profile=grey)), x)
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", SRGB[:200], P3[:16] + b"RGB " + bytes(200), b"\xff" * 5000])

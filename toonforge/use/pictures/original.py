@@ -99,17 +99,32 @@ def _with_extras(image: Image.Image, pixels: Picture) -> Original:
     exif = kept_exif(image, size)
     if _has_alpha(image):
         pixels, alpha = _straight(image, pixels, orientation)
-    elif isinstance(profile, bytes) and space in ("CMYK", "L") and image.mode == space:
+    if isinstance(profile, bytes) and space == image.mode == "CMYK":
         image.load()
-        converted = to_srgb(image, profile)
-    if converted is not None:
-        import numpy as np
+        converted = _pixels(to_srgb(image, profile))
+        pixels = pixels if converted is None else turned(converted, orientation)
+    elif isinstance(profile, bytes) and space == "L" and _is_grey(image, pixels):
+        from PIL import Image
 
-        pixels = turned(np.array(converted), orientation)
+        converted = _pixels(to_srgb(Image.fromarray(pixels[..., 0]), profile))
+        pixels = pixels if converted is None else converted
+    if converted is not None:
         exif = kept_exif(image, size, srgb=True)
     # Of a picture that is grey or has a palette, an RGB profile is as true as before.
     kept = profile if space == "RGB" and image.mode not in ("CMYK", "LAB") else None
     return Original(pixels=pixels, alpha=alpha, profile=kept, exif=exif, kind=kind)
+
+
+def _pixels(image: Image.Image | None) -> Picture | None:
+    import numpy as np
+
+    return None if image is None else np.array(image)
+
+
+def _is_grey(image: Image.Image, pixels: Picture) -> bool:
+    """Whether a file holds grey; some that do, with alpha of 16 bits, are opened as RGBA."""
+    grey = image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
+    return grey or (image.mode == "RGBA" and bool((pixels == pixels[..., :1]).all()))
 
 
 def _has_alpha(image: Image.Image) -> bool:
