@@ -16,11 +16,14 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import toonforge
+from tests.test_translate_kept import P3
 from tests.test_use_translate import about, picture
 from toonforge.errors import RunError
 from toonforge.use.look import Look
 from toonforge.use.model import Model
+from toonforge.use.pictures import original as originals
 from toonforge.use.pictures import pipeline as pipelines
+from toonforge.use.pictures.colours import conversion_of
 from toonforge.use.pictures.devices import in_words, on_every_device
 from toonforge.use.pictures.grouping import Grouping, batch_for
 from toonforge.use.pictures.pipeline import Outcome, Pipeline
@@ -168,6 +171,23 @@ def test_more_files_that_cannot_be_read_than_are_looked_at_together_stop_nothing
     thread.join(20)
     assert not thread.is_alive()
     assert [outcome.problem is None for outcome in outcomes].count(True) == 1 and len(outcomes) == 61
+
+
+def test_pictures_of_one_profile_come_together_whatever_is_kept_of_it(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        picture(tmp_path / "in" / f"{number}.png", (8, 8))
+        Image.open(tmp_path / "in" / f"{number}.png").save(tmp_path / "in" / f"{number}.png", icc_profile=P3)
+    sizes: list[int] = []
+    compute = pipelines.compute
+    monkeypatch.setattr(
+        pipelines, "compute", lambda m, items, *rest: sizes.append(len(items)) or compute(m, items, *rest)
+    )
+    # Each reader makes its own, as those do that ask at the same time.
+    monkeypatch.setattr(originals, "conversion_of", conversion_of.__wrapped__)
+    assert all(outcome.problem is None for outcome in through(model, tmp_path / "in", tmp_path / "out", batch=4))
+    assert sizes == [4]
 
 
 def test_one_that_cannot_be_computed_does_not_stop_those_of_its_batch(model: Model, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ class Pipeline:
         self._batches: SimpleQueue[list[_Item] | None] = SimpleQueue()
         self._busy = 0  # pictures that are handed over for computing and not written yet
         self._over = threading.Event()
+        self._counting = threading.Lock()
 
     def __iter__(self) -> Iterator[Outcome]:
         reading = ThreadPoolExecutor(self.threads, "toonforge-read")
@@ -118,9 +119,6 @@ class Pipeline:
             for device in devices:
                 device.join()
             writing.shutdown(cancel_futures=True)
-            while not self._events.empty():
-                kind, value = self._events.get()
-                self.written += kind == "written" and value[1].problem is None
 
     def _schedule(self, reading: ThreadPoolExecutor, writing: ThreadPoolExecutor) -> Iterator[Outcome]:
         """Hand out work and take what comes of it, until each job has its outcome."""
@@ -161,7 +159,6 @@ class Pipeline:
             else:
                 index, outcome = value
                 done[index] = outcome
-                self.written += outcome.problem is None
                 self._busy -= 1
                 del sizes[index]
             while given in done:
@@ -174,7 +171,9 @@ class Pipeline:
             done[index] = found
             return
         height, width = found.pixels.shape[:2]
-        self._hand_over(self._grouping.add(_Item(index, found), height, width, found.conversion))
+        # By what the profile says, not by what is made of it: two readers may make it at the same time, one each.
+        colours = None if found.conversion is None else found.profile
+        self._hand_over(self._grouping.add(_Item(index, found), height, width, colours))
 
     def _hand_over(self, batches: list[list[_Item]]) -> None:
         for batch in batches:
@@ -213,7 +212,10 @@ class Pipeline:
         if isinstance(made, ToonforgeError):
             problem = made.problems[0]
             return item.index, Outcome(job, problem.message + (f" ({problem.found})" if problem.found else ""))
-        return item.index, save(job, item.original, made)
+        outcome = save(job, item.original, made)
+        with self._counting:  # here, where no interrupt of the caller's thread can come between
+            self.written += outcome.problem is None
+        return item.index, outcome
 
 
 def save(job: Job, original: Original, pixels: Picture) -> Outcome:
