@@ -127,6 +127,8 @@ class Model:
         look: Look = AS_IT_IS,
         tiles: Tiles | None = None,
         note: Callable[[str], None] = ignore,
+        check: Callable[[], None] | None = None,
+        part: Callable[[int, int], None] | None = None,
     ) -> torch.Tensor:
         """Translate a batch of any size, and finish it as `look` says.
 
@@ -136,6 +138,8 @@ class Model:
             look: what is done after the networks.
             tiles: when and how pictures are computed in parts; where memory asks for it when left out.
             note: told in a sentence when they are, see `toonforge.use.tiled`.
+            check: called often while the networks compute; what it raises ends the translation, and is raised here.
+            part: called with how many parts are done, and of how many, after each part.
 
         Returns:
             N,3,H,W in [-1, 1], on the same device as `pictures`.
@@ -144,7 +148,9 @@ class Model:
             RunError: as of `compute`.
         """
         self.choose(to)
-        return pictures if look.strength == 0 else look.apply(pictures, in_parts(self, pictures, to, tiles, note))
+        if look.strength == 0:
+            return pictures
+        return look.apply(pictures, in_parts(self, pictures, to, tiles, note, check, part))
 
     def compute(self, pictures: torch.Tensor, to: str | None = None) -> torch.Tensor:
         """What the networks make of a batch, computed whole.

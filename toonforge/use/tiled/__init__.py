@@ -32,6 +32,8 @@ def compute(
     to: str | None = None,
     tiles: Tiles | None = None,
     note: Callable[[str], None] = ignore,
+    check: Callable[[], None] | None = None,
+    part: Callable[[int, int], None] | None = None,
 ) -> torch.Tensor:
     """Translate pictures of any size.
 
@@ -42,6 +44,10 @@ def compute(
         tiles: when and how to compute in parts; where the memory asks for it when left out.
         note: told in a sentence when pictures are computed in parts. Where that is an approximation, its error is
             said, as a warning of Python's where nobody listens.
+        check: called often, in this thread: between parts, and between a network's functions where it is computed
+            whole. What it raises ends the computation, and is raised here.
+        part: called with the number of parts that are done and of all, after each part; from 1 again for every picture
+            and every network of the translation, and not at all for what is computed whole.
 
     Returns:
         N,3,H,W in [-1, 1], on the pictures' device.
@@ -51,4 +57,4 @@ def compute(
     """
     from toonforge.use.tiled.any_size import at_any_size
 
-    return at_any_size(model, pictures, to, tiles or Tiles(), note)
+    return at_any_size(model, pictures, to, tiles or Tiles(), note, check, part)

@@ -23,6 +23,7 @@ from toonforge.use.tiled.plan import make_plan
 from toonforge.use.tiled.step import NotInParts
 from toonforge.use.tiled.tiles import Tiles
 from toonforge.use.tiled.trace import state_of, traced
+from toonforge.use.tiled.watch import Check, Part, Watch, stopping
 from toonforge.use.tiled.whole import UNSEEN, per_pixel, surely_at_most, whole_bytes
 
 if TYPE_CHECKING:
@@ -36,16 +37,33 @@ TRIES = 4
 Note = Callable[[str], None]
 
 
-def at_any_size(model: Model, pictures: torch.Tensor, to: str | None, tiles: Tiles, note: Note) -> torch.Tensor:
+def at_any_size(
+    model: Model,
+    pictures: torch.Tensor,
+    to: str | None,
+    tiles: Tiles,
+    note: Note,
+    check: Check | None = None,
+    part: Part | None = None,
+) -> torch.Tensor:
     """See `toonforge.use.tiled.compute`."""
+    with stopping():
+        return _at_any_size(model, pictures, to, tiles, note, Watch(check, part))
+
+
+def _at_any_size(
+    model: Model, pictures: torch.Tensor, to: str | None, tiles: Tiles, note: Note, watch: Watch
+) -> torch.Tensor:
     networks = _networks_of(model, to)
     if tiles.use == "never":
-        return model.compute(pictures, to)
+        with watch.whole():
+            return model.compute(pictures, to)
     if tiles.use == "auto" and tiles.size is None:
         allowed = tiles.memory or allowed_bytes(model.device)
         if sum(surely_at_most(network, [pictures]) for network in networks.values()) <= allowed:
             try:
-                return model.compute(pictures, to)
+                with watch.whole():
+                    return model.compute(pictures, to)
             except RunError as error:
                 if error.__cause__ is None or not is_out_of_memory(error.__cause__):
                     raise
@@ -59,7 +77,7 @@ def at_any_size(model: Model, pictures: torch.Tensor, to: str | None, tiles: Til
 
     told_once = ignore if note is ignore else once
 
-    parts = {name: InParts(network, model.device, tiles, told_once) for name, network in networks.items()}
+    parts = {name: InParts(network, model.device, tiles, told_once, watch) for name, network in networks.items()}
     inference = Inference({**model.inference.networks, **parts}, model.inference.signals, registries.ops)
     here = attrs.evolve(model, inference=inference, device=torch.device("cpu"))
     return torch.cat([here.compute(picture[None].cpu(), to) for picture in pictures]).to(pictures.device)
@@ -79,11 +97,12 @@ class InParts(nn.Module):
     Args:
         network: on `device`.
         note: told in a sentence what is done.
+        watch: told of each part.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device, tiles: Tiles, note: Note) -> None:
+    def __init__(self, network: nn.Module, device: torch.device, tiles: Tiles, note: Note, watch: Watch) -> None:
         super().__init__()
-        self.network, self.device, self.tiles, self.note = network, device, tiles, note
+        self.network, self.device, self.tiles, self.note, self.watch = network, device, tiles, note, watch
         self.train(network.training)  # so that switching back after an evaluation leaves the network as it was
 
     def forward(self, *arguments: Any) -> torch.Tensor:
@@ -92,7 +111,8 @@ class InParts(nn.Module):
         allowed = tiles.memory or allowed_bytes(self.device)
         if tiles.use == "auto" and tiles.size is None and self._fits(arguments, allowed):
             try:
-                result: torch.Tensor = self.network(*_moved(arguments, self.device)).cpu()
+                with self.watch.whole():
+                    result: torch.Tensor = self.network(*_moved(arguments, self.device)).cpu()
                 return result
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -119,7 +139,7 @@ class InParts(nn.Module):
         for attempt in range(TRIES):
             plan = make_plan(steps, memory, strip >> 2 * attempt, self.tiles.size, self.tiles.spill)
             try:
-                return computed(steps, plan, pictures, self.device)
+                return computed(steps, plan, pictures, self.device, self.watch)
             except Exception as error:
                 if not is_out_of_memory(error) or attempt + 1 == TRIES:
                     raise
@@ -131,12 +151,13 @@ class InParts(nn.Module):
         if size is None:
             fitting = (allowed / (UNSEEN * max(1.0, per_pixel(self.network, arguments)))) ** 0.5
             size = max(LEAST, min(MOST, int(fitting) // 64 * 64))
-        apart = difference(self.network, arguments, self.device, size)
+        with self.watch.whole():
+            apart = difference(self.network, arguments, self.device, size)
         self._say_approximate(
             f"computed in tiles of {size}x{size} pixels, since the network cannot be computed by rows ({why}): what it "
             f"takes of the whole picture comes from a reduced one; the difference to the whole picture is {apart}"
         )
-        return blended(self.network, arguments, self.device, size)
+        return blended(self.network, arguments, self.device, size, self.watch)
 
     def _say_approximate(self, text: str) -> None:
         if self.note is ignore:

@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from toonforge.use.tiled.frozen import Shared
-from toonforge.use.tiled.windows import Tile, tiles_of
+from toonforge.use.tiled.watch import Watch
+from toonforge.use.tiled.windows import Tile, spans, tiles_of
 
 LEAST, MOST = 128, 2048
 """Pixels along a tile's side."""
@@ -36,12 +37,15 @@ class Difference:
         return f"{self.mean:.1f} of 255 on average and at most {self.largest:.0f}, measured on the picture at {where}"
 
 
-def blended(network: nn.Module, arguments: Sequence[Any], device: torch.device, size: int) -> torch.Tensor:
+def blended(
+    network: nn.Module, arguments: Sequence[Any], device: torch.device, size: int, watch: Watch | None = None
+) -> torch.Tensor:
     """A network's picture, in tiles.
 
     Args:
         arguments: pictures 1,C,H,W of one size, on the CPU, and numbers.
         size: a tile's side.
+        watch: told of each tile.
 
     Returns:
         1,C,H,W on the CPU.
@@ -49,12 +53,16 @@ def blended(network: nn.Module, arguments: Sequence[Any], device: torch.device, 
     Raises:
         ValueError: what it yields has not the size of what it was given.
     """
+    watch = watch or Watch()
     shared = Shared()
-    with shared:
+    with watch.whole(), shared:
         _call(network, _reduced(arguments, size), device)
     height, width = _size_of(arguments)
     output: torch.Tensor | None = None
-    for tile in tiles_of(height, width, size, size // OVERLAP):
+    overlap = size // OVERLAP
+    watch.begin(len(spans(height, size, overlap)) * len(spans(width, size, overlap)))
+    for tile in tiles_of(height, width, size, overlap):
+        watch.before()
         (top, bottom), (left, right) = tile.rows, tile.columns
         with shared.begin():
             found = _call(network, _cut(arguments, tile), device)
@@ -63,6 +71,7 @@ def blended(network: nn.Module, arguments: Sequence[Any], device: torch.device, 
         if output is None:
             output = torch.zeros(1, found.shape[1], height, width, dtype=found.dtype)
         output[:, :, top:bottom, left:right] += found * tile.weights.to(found.dtype)
+        watch.after()
     assert output is not None
     return output
 

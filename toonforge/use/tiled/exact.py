@@ -11,19 +11,25 @@ from toonforge.use.tiled.network import Steps
 from toonforge.use.tiled.plan import Action, Plan, rows_needed
 from toonforge.use.tiled.step import Range, Step
 from toonforge.use.tiled.values import Values
+from toonforge.use.tiled.watch import Watch
 
 
-def computed(steps: Steps, plan: Plan, pictures: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
+def computed(
+    steps: Steps, plan: Plan, pictures: Sequence[torch.Tensor], device: torch.device, watch: Watch | None = None
+) -> torch.Tensor:
     """Follow a plan.
 
     Args:
         pictures: 1,C,H,W each, on the CPU, as the steps' pictures are.
         device: where strips are computed.
+        watch: told of each strip, and of each value that is computed whole.
 
     Returns:
         1,C,H,W on the CPU.
     """
-    run = _Run(steps, plan, device)
+    watch = watch or Watch()
+    watch.begin(sum(map(_parts, plan.actions)))
+    run = _Run(steps, plan, device, watch)
     try:
         for step, picture in zip(steps.pictures, pictures):
             run.values.put(step, picture)
@@ -37,8 +43,8 @@ def computed(steps: Steps, plan: Plan, pictures: Sequence[torch.Tensor], device:
 class _Run:
     """One computation."""
 
-    def __init__(self, steps: Steps, plan: Plan, device: torch.device) -> None:
-        self.steps, self.device = steps, device
+    def __init__(self, steps: Steps, plan: Plan, device: torch.device, watch: Watch) -> None:
+        self.steps, self.device, self.watch = steps, device, watch
         self.values = Values(plan.spilled)
         self.small: dict[Step, torch.Tensor] = {}
         """Statistics, on the device."""
@@ -47,8 +53,10 @@ class _Run:
         """Compute one value and forget what is read no more."""
         step = action.target
         if step.run is not None and step not in self.values:
+            self.watch.before()
             self.values.put(step, step.run(*map(self._whole, step.inputs)))
-        if action.passing or action.gathers:
+            self.watch.after()
+        if _is_swept(action):
             self._sweep(action)
         self.values.drop([gone for gone in action.ends if gone is not action.replaces])
 
@@ -70,12 +78,14 @@ class _Run:
         gatherings = [(item, item.statistics.begin()) for item in action.gathers]
         room = self._room(action)
         for first in range(0, step.height, action.rows):
+            self.watch.before()
             last = min(first + action.rows, step.height)
             strip = self._strip(action, first, last)
             for _, gathering in gatherings:
                 gathering.add(strip)
             if room is not None:
                 room[:, :, first:last].copy_(strip)
+            self.watch.after()
         for item, gathering in gatherings:
             self.small[item] = gathering.value(item.dtype).to(self.device)
         if action.replaces is not None:
@@ -113,6 +123,16 @@ class _Run:
         if needed is None:
             return rows
         return rows.narrow(2, needed[0] - start, needed[1] - needed[0])
+
+
+def _is_swept(action: Action) -> bool:
+    return bool(action.passing or action.gathers)
+
+
+def _parts(action: Action) -> int:
+    """Strips, and one more where it is computed whole."""
+    strips = -(-action.target.height // action.rows) if _is_swept(action) else 0
+    return strips + (action.target.run is not None)
 
 
 def _sources(action: Action, ranges: Mapping[Step, Range]) -> Mapping[Step, Range]:
