@@ -3,10 +3,12 @@ happen: no other file is read, nothing is downloaded, no memory is taken that th
 
 from __future__ import annotations
 
+import collections
 import io
 import json
 import os
 import pickle
+import struct
 import tarfile
 import time
 import zipfile
@@ -274,6 +276,87 @@ def test_weights_that_a_recipe_names_run_nothing(tmp_path: Path, make: Any, endi
     if make is a_bare_pickle:
         pickle.loads(path.read_bytes())
         assert caught.exists(), "the file is as evil as it looks"
+
+
+def written_by_hand(path: Path, made: bytes, keys: list[str] | None = None) -> Path:
+    """A file of the older format: {"weight": what the opcodes make}, and the storages whose numbers follow."""
+    info = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    head = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, info))
+    name = b"X" + struct.pack("<I", 6) + b"weight"
+    path.write_bytes(head + b"\x80\x02}" + name + made + b"s." + pickle.dumps(keys or [], 2))
+    return path
+
+
+def number(value: int) -> bytes:
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def a_tensor(numbers: int, of: int) -> bytes:
+    """The opcodes of a tensor of so many numbers, of a storage of another length."""
+    storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0aX\3\0\0\0cpu" + number(of) + b"NtQ"
+    sizes = b"(" + number(numbers) + b"t(K\1t"
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0" + sizes + b"\x89ccollections\nOrderedDict\n)RtR"
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (b"ctorch\nFloatTensor\n(" + number(64) + number(3) + b"tR", "GLOBAL torch.FloatTensor"),
+        (b"ctorch\nFloatTensor\n(" + number(10**12) + b"tR", "GLOBAL torch.FloatTensor"),
+        (b"ctorch\nTensor\n(" + number(10**12) + b"tR", "GLOBAL torch.Tensor"),
+        (b"ctorch.storage\nUntypedStorage\n(" + number(10**12) + b"tR", "GLOBAL torch.storage.UntypedStorage"),
+        (b"c__builtin__\nbytearray\n(" + number(10**12) + b"tR", "GLOBAL __builtin__.bytearray"),
+        (b"ctorch._utils\n_rebuild_meta_tensor_no_storage\n(K\1tR", "GLOBAL torch._utils._rebuild_meta_tensor"),
+        (a_tensor(4, 10**7), "claims more numbers"),
+        (a_tensor(10**6, 4), "claims more numbers"),
+    ],
+)  # fmt: skip
+def test_tensors_that_the_file_holds_no_numbers_of_are_never_made(tmp_path: Path, made: bytes, message: str) -> None:
+    """torch's reader makes them of any size, of what lies in memory."""
+    path = written_by_hand(tmp_path / "weights.pth", made)
+    with pytest.raises(ToonforgeError, match=message):
+        read_state(path)
+
+
+def test_storages_without_numbers_in_the_file_hold_nothing_of_the_memory(tmp_path: Path) -> None:
+    left = [torch.full((1000,), 7.0) for _ in range(200)]
+    del left  # what torch takes next lies there
+    for _ in range(20):
+        found = read_state(written_by_hand(tmp_path / "weights.pth", a_tensor(1000, 1000)))["weight"]
+        assert isinstance(found, torch.Tensor) and not found.any()
+
+
+@pytest.mark.parametrize("in_zip", [True, False])
+def test_a_pickle_that_would_fill_the_memory_is_not_read(
+    tmp_path: Path, in_zip: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weights.pth"
+    marks = b"\x80\x02" + b"(" * 5_000_000
+    if in_zip:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("archive/data.pkl", marks)
+    else:
+        path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + marks)
+    monkeypatch.setattr("torch.load", lambda *a, **k: 1 / 0)
+    with pytest.raises(ToonforgeError, match=r"a pickle of .*more than"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_what_torch_saves_of_weights_is_read(tmp_path: Path, legacy: bool) -> None:
+    kinds = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.uint8, torch.bool)
+    whole = torch.arange(12.0)
+    state = collections.OrderedDict({str(kind): torch.ones(2, 3).to(kind) for kind in kinds})
+    state.update(view=whole[2:8].reshape(2, 3).T, same=whole, none=torch.zeros(0), one=torch.tensor(3.0))
+    state["parameter"] = torch.nn.Parameter(torch.ones(2))
+    held = {"net": state, "epoch": 3, "size": torch.Size([1, 2]), "device": torch.device("cpu"), "kind": torch.float32}
+    held["schedule"] = collections.Counter([1, 1, 2])
+    torch.save(held, tmp_path / "weights.pth", _use_new_zipfile_serialization=not legacy)
+    found = read_state(tmp_path / "weights.pth")
+    assert {name: found[name] for name in held if name != "net"} == {name: held[name] for name in held if name != "net"}
+    net = found["net"]
+    assert isinstance(net, dict) and list(net) == list(state)
+    assert all(torch.equal(net[name], state[name]) for name in state)
 
 
 def test_torch_is_not_even_asked_to_read_a_tar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

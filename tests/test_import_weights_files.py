@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -101,14 +102,28 @@ def test_a_storage_that_claims_more_than_its_record_holds_is_refused(tmp_path: P
 @pytest.mark.parametrize("value", [[torch.ones(3)], torch.ones(3), "text", 3, {}, {"epoch": 3}, {1: torch.ones(2)}])
 def test_files_without_a_state_dict_are_refused(value: object, tmp_path: Path) -> None:
     torch.save(value, tmp_path / "G.pth")
-    refused(tmp_path / "G.pth")
+    assert refused(tmp_path / "G.pth").count("G.pth") == 1
+
+
+def test_a_tensor_that_is_made_of_what_lies_in_memory_is_refused(tmp_path: Path) -> None:
+    """torch.FloatTensor(sizes…), which torch's reader calls: a few bytes for any size."""
+    state = {name: tuple(value.shape) for name, value in theirs.resnet(theirs.plain).state_dict().items()}
+    made = b"".join(
+        b"X" + struct.pack("<I", len(name)) + name.encode() + b"ctorch\nFloatTensor\n("
+        + b"".join(pickle.dumps(side, 2)[2:-1] for side in shape) + b"tR"
+        for name, shape in state.items()
+    )  # fmt: skip
+    info = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    head = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, info))
+    (tmp_path / "G.pth").write_bytes(head + b"\x80\x02}(" + made + b"u." + pickle.dumps([], 2))
+    assert "it asks for torch.FloatTensor" in refused(tmp_path / "G.pth")
 
 
 def test_a_sparse_tensor_is_refused(tmp_path: Path) -> None:
     state = theirs.patchgan(theirs.plain).state_dict()
     state["model.0.weight"] = state["model.0.weight"].to_sparse()
     torch.save(state, tmp_path / "G.pth")
-    assert "model.0.weight" in refused(tmp_path / "G.pth")
+    assert "_rebuild_sparse_tensor" in refused(tmp_path / "G.pth")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from toonforge.errors import Problem, ToonforgeError
+from toonforge.nn.pickled import load_tensors
 
 NAMED = 4  # keys that an error lists
 
@@ -32,11 +33,13 @@ def read_state(path: Path, key: str = "weights") -> State:
     from safetensors.torch import load_file as load_safetensors
 
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError("no regular file")
         if path.suffix == ".safetensors":
             return load_safetensors(path)
         if tarfile.is_tarfile(path):  # torch before 2.6 runs what such a file says, "weights_only" or not
             raise ValueError("a tar file, as very old versions of torch wrote them")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_tensors(path)
     except Exception as error:  # torch's, pickle's, safetensors' and the system's: a dozen kinds, one meaning
         first_line = str(error).strip().split("\n")[0]
         raise _unreadable(path, key, f"{type(error).__name__}: {first_line}") from error

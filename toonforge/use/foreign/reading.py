@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -19,8 +18,6 @@ from toonforge.use.foreign.kinds import refuse_other_kinds
 
 DEEPEST = 2
 """How many tables down in a checkpoint state dicts are looked for: {"state_dict": {"netG": …}}."""
-SPARE = 1 << 20
-"""Bytes that a zip file may hold besides what it is long: its own tables."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -48,7 +45,6 @@ def read_foreign(path: Path) -> Foreign:
             long; one without tensors.
     """
     refuse_other_kinds(path)
-    unpacked = _unpacked(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of pickles that it may not know; then it fails or it knows
@@ -60,7 +56,7 @@ def read_foreign(path: Path) -> Foreign:
     if not parts:
         held = ", ".join(f"{escaped(where)} ({what})" for where, what in others.items()) or "nothing"
         raise RunError(Problem(message=f"{path} holds no weights", found=held, expected="a state dict of tensors"))
-    _refuse_borrowed(path, parts, unpacked)
+    _refuse_borrowed(path, parts)
     return Foreign(
         path=path,
         sha256=checksum(path),
@@ -92,32 +88,10 @@ def _is_table(value: object) -> TypeGuard[Mapping[Any, object]]:
     return isinstance(value, Mapping)
 
 
-def _unpacked(path: Path) -> int | None:
-    """Bytes of the tensors in a zip file, by its own tables; None where it is none. torch stores them as they are."""
-    if not zipfile.is_zipfile(path):
-        return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = [info.file_size for info in archive.infolist()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise RunError(Problem(message=f"{path} is damaged", found=str(error))) from None
-    size = path.stat().st_size
-    if sum(sizes) > size + SPARE:
-        raise RunError(
-            Problem(
-                message=f"{path} would unpack to far more than it is long",
-                found=f"{sum(sizes):,} bytes in a file of {size:,}",
-                expected="what torch.save writes: it packs nothing",
-            )
-        )
-    return sum(sizes)
-
-
-def _refuse_borrowed(path: Path, parts: Mapping[str, Mapping[str, Tensor]], unpacked: int | None) -> None:
+def _refuse_borrowed(path: Path, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Raise `RunError` where tensors claim more numbers than the file holds, or are of a kind that holds none."""
     import torch
 
-    storages: dict[int, int] = {}
     for at, tensors in parts.items():
         for name, tensor in tensors.items():
             where = escaped(f"{at}.{name}" if at else name)
@@ -127,7 +101,6 @@ def _refuse_borrowed(path: Path, parts: Mapping[str, Mapping[str, Tensor]], unpa
                     Problem(message=f"{path}: {where} is no plain tensor", found=f"{tensor.layout}, {tensor.dtype}")
                 )
             storage = tensor.untyped_storage()
-            storages[storage.data_ptr()] = storage.nbytes()
             if tensor.numel() * tensor.element_size() > storage.nbytes():
                 raise RunError(
                     Problem(
@@ -135,13 +108,6 @@ def _refuse_borrowed(path: Path, parts: Mapping[str, Mapping[str, Tensor]], unpa
                         found=f"{tensor.numel():,} in {storage.nbytes():,} bytes",
                     )
                 )
-    if unpacked is not None and sum(storages.values()) > unpacked:
-        raise RunError(
-            Problem(
-                message=f"{path} claims more numbers than it holds",
-                found=f"{sum(storages.values()):,} bytes of tensors, {unpacked:,} in the file",
-            )
-        )
 
 
 _ASKED = re.compile(r"GLOBAL ([\w.]+)")
@@ -149,12 +115,12 @@ _REASON = re.compile(r"WeightsUnpickler error: (?:Unsupported )?(.+)")
 
 
 def _unreadable(path: Path, error: ToonforgeError) -> RunError:
-    cause = str(error.__cause__ or error)
+    cause = str(error.__cause__ or error.problems[0].found or error)
     asked = _ASKED.search(cause)
     if asked:
         return RunError(
             Problem(
-                message=f"{path} holds more than tensors, and none of it was run",
+                message=f"{path} holds more than plain tensors, and none of it was run",
                 found=f"it asks for {escaped(asked[1])}",
                 expected="a state dict: what torch.save(network.state_dict(), …) writes",
                 hint="where you trust it: load it in a program of its makers' and save its state_dict() alone",
