@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 import toonforge
 from tests.test_translate_kept import P3
 from tests.test_use_translate import about, picture
+from toonforge.cli.translating import Telling
 from toonforge.errors import RunError
 from toonforge.use.look import Look
 from toonforge.use.model import Model
@@ -27,6 +29,7 @@ from toonforge.use.pictures.colours import conversion_of
 from toonforge.use.pictures.devices import in_words, on_every_device
 from toonforge.use.pictures.grouping import Grouping, batch_for
 from toonforge.use.pictures.pipeline import Outcome, Pipeline
+from toonforge.use.tiled import any_size
 from toonforge.use.translate import Job, plan, translate_file
 
 NETWORK = {"type": "cyclegan/unet", "width": 4, "levels": 2}
@@ -346,3 +349,56 @@ def test_broken_off_it_computes_no_more_than_was_begun(model: Model, pictures: P
     outcomes.close()  # type: ignore[attr-defined]
     hook.remove()
     assert len(calls) <= before + 1
+
+
+def test_an_interrupt_ends_a_computation_between_two_parts_and_is_answered(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "in" / "a.png", (64, 64))
+    layers = [
+        each
+        for each in model.inference.networks["G"].modules()
+        if isinstance(each, (torch.nn.Conv2d, torch.nn.ConvTranspose2d))
+    ]
+    calls: list[int] = []
+    said: list[str] = []
+
+    def interrupt(*_: object) -> None:
+        calls.append(1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(0.5)
+
+    hooks = [layer.register_forward_pre_hook(interrupt) for layer in layers]
+    monkeypatch.setattr(pipelines, "PATIENCE", 0.05)
+    pipeline = Pipeline([model], plan([tmp_path / "in"], tmp_path / "out").jobs, note=said.append)
+    with pytest.raises(KeyboardInterrupt):
+        list(pipeline)
+    for hook in hooks:
+        hook.remove()
+    assert len(layers) > 3 and len(calls) == 1
+    assert said == ["stopping after this part; again to leave at once"]
+    assert pipeline.written == 0 and not (tmp_path / "out").exists()
+
+
+def test_the_parts_of_a_large_picture_are_told(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "in" / "a.png", (64, 64))
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(any_size, "allowed_bytes", lambda device: 2**16)
+    jobs = plan([tmp_path / "in"], tmp_path / "out").jobs
+    list(Pipeline([model], jobs, part=lambda done, total: told.append((done, total))))
+    assert len(told) > 1 and told[-1][0] == told[-1][1]
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "said"),
+    [(50, 2, "25 pictures/s"), (3, 2, "1.5 pictures/s"), (1, 25, "25 s a picture"), (0, 25, "0.0 pictures/s")],
+)
+def test_how_fast_it_goes_is_said_in_numbers_that_tell_something(
+    monkeypatch: pytest.MonkeyPatch, done: int, seconds: float, said: str
+) -> None:
+    telling = Telling("picture", 100)
+    telling.done = done
+    now = telling._begun + seconds
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert telling.rate == said

@@ -50,8 +50,11 @@ class Telling:
 
     @property
     def rate(self) -> str:
-        """How fast it went till now: "3.2 pictures/s"."""
-        pace = self.done / max(time.monotonic() - self._begun, 1e-6)
+        """How fast it went till now: "3.2 pictures/s", "25 s a picture"."""
+        seconds = max(time.monotonic() - self._begun, 1e-6)
+        pace = self.done / seconds
+        if self.done and pace < 0.1:
+            return f"{seconds / self.done:.0f} s a {self.noun}"
         return f"{pace:.0f} {self.noun}s/s" if pace >= 10 else f"{pace:.1f} {self.noun}s/s"
 
     def picture(self, job: Job, problem: str | None) -> None:
@@ -64,6 +67,14 @@ class Telling:
             self.say(f"{number:,}/{self.total:,}  {named(job.name)} -> {named(str(job.target))}")
         if self._live is not None:
             self._live.update(self._task, completed=number, rate=self.rate)
+
+    def part(self, done: int, total: int) -> None:
+        """So many parts of the picture that is being computed are there."""
+        if self._live is not None:
+            self._live.update(self._task, completed=self.done + self.failed + done / max(total, 1))
+        elif time.monotonic() >= self._next_line and done < total:
+            self._next_line = time.monotonic() + QUIET
+            self.say(f"part {done:,} of {total:,}")
 
     def reach(self, done: int, total: int | None) -> None:
         """So many frames are there."""

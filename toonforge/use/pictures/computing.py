@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     Picture = npt.NDArray[np.uint8]
 
 
+def unwatched() -> None:
+    """Nobody wants to end the computation."""
+
+
 def compute(
-    model: Model, originals: Sequence[Original], to: str | None, look: Look, note: Callable[[str], None] = ignore
+    model: Model,
+    originals: Sequence[Original],
+    to: str | None,
+    look: Look,
+    note: Callable[[str], None] = ignore,
+    check: Callable[[], None] = unwatched,
+    part: Callable[[int, int], None] | None = None,
 ) -> list[Picture | ToonforgeError]:
     """Translate pictures of one size, and of one way to convert their colours.
 
@@ -30,23 +40,32 @@ def compute(
 
     Args:
         note: told in a sentence where a picture is computed in parts, see `toonforge.use.tiled`.
+        check: called often; what it raises, no `ToonforgeError`, ends the computation, and is raised here.
+        part: called with how many parts of a picture are done, and of how many, after each part.
 
     Returns:
         Of each picture (height, width, 3) in the numbers of its profile, or why there is none.
     """
     try:
-        return [*_compute(model, originals, to, look, note)]
+        return [*_compute(model, originals, to, look, note, check, part)]
     except (ToonforgeError, RuntimeError, MemoryError) as error:
         if not isinstance(error, ToonforgeError) and not is_out_of_memory(error):
             raise
         if len(originals) == 1:
             return [error if isinstance(error, ToonforgeError) else ToonforgeError("not enough memory")]
     half = len(originals) // 2
-    return compute(model, originals[:half], to, look, note) + compute(model, originals[half:], to, look, note)
+    halves = (originals[:half], originals[half:])
+    return [made for each in halves for made in compute(model, each, to, look, note, check, part)]
 
 
 def _compute(
-    model: Model, originals: Sequence[Original], to: str | None, look: Look, note: Callable[[str], None]
+    model: Model,
+    originals: Sequence[Original],
+    to: str | None,
+    look: Look,
+    note: Callable[[str], None],
+    check: Callable[[], None],
+    part: Callable[[int, int], None] | None,
 ) -> list[Picture]:
     """The look is given in the pictures' own numbers: so strength 0 is the picture itself, whatever its profile."""
     if look.strength == 0:
@@ -54,12 +73,15 @@ def _compute(
     own = as_tensor([original.pixels for original in originals], model.device)
     plain = all(original.conversion is None and original.alpha is None for original in originals)
     seen = own if plain else as_tensor([original.seen() for original in originals], model.device)
-    made = model.translate(seen, to, look=look if plain else AS_IT_IS, note=note)
+    asked = None if check is unwatched else check
+    made = model.translate(seen, to, look=look if plain else AS_IT_IS, note=note, check=asked, part=part)
+    check()
     if not plain:
         pixels = [original.own(picture) for original, picture in zip(originals, as_pixels(made))]
         if any(original.conversion is not None for original in originals):
             made = as_tensor(pixels, model.device)
         made = look.apply(own, made)
+        check()
     return [original.finished(picture) for original, picture in zip(originals, as_pixels(made))]
 
 

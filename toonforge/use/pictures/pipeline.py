@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Picture = npt.NDArray[np.uint8]
 
+PATIENCE = 0.7
+"""Seconds after which it is said that what was begun is still coming to its end."""
 PIXELS = 2**26
 """Of all pictures that are read and not written yet; one that is larger alone is taken alone."""
 
@@ -58,6 +60,10 @@ class _Item:
     original: Original
 
 
+class _BrokenOff(Exception):
+    """Nobody waits for what is computed."""
+
+
 class Pipeline:
     """Translates pictures; iterate over it once. A picture that cannot be read or written does not stop the rest.
 
@@ -68,7 +74,9 @@ class Pipeline:
         look: what is done after the networks.
         batch: pictures at once; None for as many as suit their size and the device.
         threads: that read, and as many that write; as many as there are processors, at most four, when left out.
-        note: told in a sentence where a picture is computed in parts, by whichever thread computes it.
+        note: told in a sentence where a picture is computed in parts, by whichever thread computes it; and that an
+            interrupt was heard, where it takes a while to come to an end.
+        part: told how many parts of a picture are done, and of how many, by whichever thread computes it.
 
     Attributes:
         written: how many translations are there; also after the iteration was broken off, when nothing is half there.
@@ -87,9 +95,10 @@ class Pipeline:
         batch: int | None = None,
         threads: int | None = None,
         note: Callable[[str], None] = ignore,
+        part: Callable[[int, int], None] | None = None,
     ) -> None:
         models[0].choose(to)
-        self.models, self.jobs, self.to, self.look, self.note = models, jobs, to, look, note
+        self.models, self.jobs, self.to, self.look, self.note, self.part = models, jobs, to, look, note, part
         self.threads = threads or min(4, os.cpu_count() or 1)
         self.written = 0
         most = batch or MOST
@@ -102,16 +111,23 @@ class Pipeline:
         self._over = threading.Event()
         self._counting = threading.Lock()
 
-    def __iter__(self) -> Iterator[Outcome]:
+    def __iter__(self) -> Generator[Outcome, None, None]:
         reading = ThreadPoolExecutor(self.threads, "toonforge-read")
         writing = ThreadPoolExecutor(self.threads, "toonforge-write")
+        heard: threading.Timer | None = None
         devices = [threading.Thread(target=self._serve, args=(model,), daemon=True) for model in self.models]
         try:
             for device in devices:
                 device.start()
             yield from self._schedule(reading, writing)
+        except KeyboardInterrupt:
+            heard = threading.Timer(PATIENCE, self.note, ["stopping after this part; again to leave at once"])
+            heard.daemon = True
+            heard.start()
+            raise
         finally:
-            # Broken off: what was begun comes to its end, what was not is not begun. Files are whole or not there.
+            # Broken off: what is being read or written comes to its end, a computation to that of its part; nothing
+            # else is begun. Files are whole or not there.
             self._over.set()
             reading.shutdown(cancel_futures=True)
             for _ in devices:
@@ -119,6 +135,8 @@ class Pipeline:
             for device in devices:
                 device.join()
             writing.shutdown(cancel_futures=True)
+            if heard is not None:
+                heard.cancel()
 
     def _schedule(self, reading: ThreadPoolExecutor, writing: ThreadPoolExecutor) -> Iterator[Outcome]:
         """Hand out work and take what comes of it, until each job has its outcome."""
@@ -205,7 +223,12 @@ class Pipeline:
             self._told("computed", self._compute, model, batch)
 
     def _compute(self, model: Model, batch: list[_Item]) -> tuple[list[_Item], list[Picture | ToonforgeError]]:
-        return batch, compute(model, [item.original for item in batch], self.to, self.look, self.note)
+        originals = [item.original for item in batch]
+        return batch, compute(model, originals, self.to, self.look, self.note, self._check, self.part)
+
+    def _check(self) -> None:
+        if self._over.is_set():
+            raise _BrokenOff
 
     def _write(self, item: _Item, made: Picture | ToonforgeError) -> tuple[int, Outcome]:
         job = self.jobs[item.index]
