@@ -236,7 +236,11 @@ def test_names_that_are_no_text_are_translated_too(place: Path) -> None:
     assert os.path.isfile(f"translated/{name}")
 
 
-def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(place: Path, network: str) -> None:
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGINT, signal.SIGINT]])
+def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(
+    place: Path, network: str, signals: list[signal.Signals]
+) -> None:
+    """Whoever presses it twice in a row means the same."""
     first = picture(place / "in" / "000.png", (200, 200)).read_bytes()
     for number in range(200):
         (place / "in" / f"{number:03}.png").write_bytes(first)
@@ -248,14 +252,72 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(place: Path, network: s
     )
     assert process.stderr is not None
     process.stderr.readline()  # the first is there
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.02)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130 and not out and "Traceback" not in err
+    assert process.returncode == 130 and not out and "Traceback" not in err and "terminate" not in err
     written = list(Path("translated").iterdir())
     assert f"stopped: {len(written)} of 200 are translated, none in part" in err
     assert "--skip-existing does the rest" in err
     assert 1 <= len(written) < 200
     assert all(path.name[0] != "." and pixels(path).shape == (200, 200, 3) for path in written)
+
+
+def test_a_further_request_ends_it_at_once_and_takes_what_is_half_written_along(tmp_path: Path) -> None:
+    code = """
+import sys, threading, time
+from pathlib import Path
+from toonforge.cli import leaving
+from toonforge.files import beside
+leaving.at_once(leaving.stopped)
+with leaving.in_order():
+    try:
+        with beside(Path("film.mp4")) as partial:
+            partial.write_text("half")
+            try:
+                print("begun", flush=True)
+                time.sleep(60)
+            finally:
+                print("ends", flush=True)
+                time.sleep(60)  # what was begun comes to its end
+    finally:
+        print("never")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.stdout is not None and process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "ends\n"
+    process.send_signal(signal.SIGINT)  # the same request
+    time.sleep(0.6)
+    assert process.poll() is None and list(tmp_path.iterdir())
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", "stopped\n") and process.returncode == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_of_an_output_is_removed_and_nothing_else(place: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    ours = Path("translated", f".a.png.{gone.pid}-0.partial")
+    others = [f".b.png.{gone.pid}-0.partial", f".a.png.{os.getppid()}-0.partial", "a.png.partial"]
+    ours.parent.mkdir()
+    for name in [ours.name, *others]:
+        (ours.parent / name).write_text("half")
+    assert main(["translate", "model", "a.png"]) == 0
+    assert {path.name for path in ours.parent.iterdir()} == {"a.png", *others}
+
+
+def test_a_standard_output_that_is_full_is_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("toonforge.cli.translate.sys.stdout", full)
+        assert main(["translate", "model", "a.png", "-o", "-"]) == 2
+        monkeypatch.undo()
+    assert "standard output cannot be written: No space left on device" in capsys.readouterr().err
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_lines_above_it(place: Path, network: str) -> None:

@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _NO_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EISDIR)
 """What the system says where folders cannot be flushed: network file systems, Windows."""
 _COUNT = itertools.count()
-_TEMPORARY = re.compile(r"\.(.+)\.\d+-\d+\.partial\Z", re.DOTALL)
+_TEMPORARY = re.compile(r"\.(.+)\.(\d+)-\d+\.partial\Z", re.DOTALL)
+_UNFINISHED: set[Path] = set()
+"""What this process is writing just now."""
 _LONGEST = 255
 """Bytes of a file's name."""
 
@@ -85,6 +87,7 @@ def beside(path: Path, flush: bool = False) -> Iterator[Path]:
     refuse_special(path)
     temporary = path.with_name(_temporary(path.name))
     remove(temporary)  # what a killed process of this number left, or a link to elsewhere
+    _UNFINISHED.add(temporary)
     try:
         yield temporary
         if flush:
@@ -95,16 +98,55 @@ def beside(path: Path, flush: bool = False) -> Iterator[Path]:
             remove(temporary)
         _name(error, path)
         raise
+    finally:
+        _UNFINISHED.discard(temporary)
     if flush:
         sync(path.parent)
+
+
+def remove_unfinished() -> None:
+    """Remove what this process is writing just now: for one that ends before it is whole."""
+    for path in tuple(_UNFINISHED):
+        with suppress(OSError):
+            remove(path)
+
+
+def remove_left(paths: Iterable[Path]) -> None:
+    """Remove what killed processes left of these files, as far as that can be removed; a living one goes on writing."""
+    folders: dict[Path, set[str]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, set()).update((path.name, _shortened(path.name)))
+    for folder, names in folders.items():
+        with suppress(OSError):
+            for path in [*folder.iterdir()]:
+                match = _TEMPORARY.match(path.name)
+                if match and match[1] in names and path not in _UNFINISHED and not _is_other_living(int(match[2])):
+                    remove(path)
+
+
+def _is_other_living(process: int) -> bool:
+    """Whether another process has this number."""
+    if process == os.getpid() or os.name != "posix":  # elsewhere, what is open cannot be removed
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _temporary(name: str) -> str:
     """The name of a hidden file that no other writer uses, of this process or another."""
     own = f"{os.getpid()}-{next(_COUNT)}.partial"
     if len(os.fsencode(f".{name}.{own}")) > _LONGEST:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+        name = _shortened(name)
     return f".{name}.{own}"
+
+
+def _shortened(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 def written_for(name: str) -> str | None:

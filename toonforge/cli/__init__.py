@@ -32,14 +32,17 @@ def _begin(arguments: Sequence[str] | None) -> int:
     given = [*(sys.argv[1:] if arguments is None else arguments)]
     verb = next((word for word in given if word in VERBS), None)
     trains = arguments is None and (verb == "run" or (verb == "sweep" and "--one" in given))
+    translates = arguments is None and verb == "translate"
     worker.begin()
     if arguments is None:
         again.keep_folder_out()
     if trains:
         leaving.at_once()
+    elif translates:
+        leaving.at_once(leaving.stopped)
     with lasting() if verb in LASTING else nullcontext(), obeying_nobody():
         code = _main(given)
-    if trains:
+    if trains or translates:
         leaving.ends(code)  # what runs at Python's exit is still to come
     return code
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import attrs
 import click
 
+from toonforge.cli.leaving import in_order
 from toonforge.errors import Problem, RunError, ToonforgeError, escaped
+from toonforge.files import remove_left
 
 if TYPE_CHECKING:
     from toonforge.use.look import Look
@@ -115,12 +119,14 @@ def command(
 
     from toonforge.use.model import load
 
+    remove_left(job.target for job in planned.jobs if job.target is not None)
     loaded = load(model, checkpoint=checkpoint, cpu=cpu)
     pictures = attrs.evolve(planned, jobs=tuple(job for job in planned.jobs if job.kind == "picture"))
-    code = _pictures(loaded, pictures, out, domain, look, batch) if pictures.jobs else 0
-    for job in planned.jobs:
-        if job.kind == "video" and code != 130:
-            code = max(code, _video(loaded, job, domain, look, steady, batch, force))
+    with in_order():
+        code = _pictures(loaded, pictures, out, domain, look, batch) if pictures.jobs else 0
+        for job in planned.jobs:
+            if job.kind == "video" and code != 130:
+                code = max(code, _video(loaded, job, domain, look, steady, batch, force))
     return code
 
 
@@ -132,6 +138,19 @@ def _standard_input() -> bytes:
     return data
 
 
+def _to_standard_output(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python must not complain once more at its exit, when it writes what it still holds.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        reason = error.strerror or str(error)
+        raise RunError(Problem(message=f"standard output cannot be written: {reason}")) from error
+
+
 def _pictures(model: Model, planned: Plan, out: str | None, to: str, look: Look, batch: int | None) -> int:
     """Translate pictures and say what came of them; returns the exit code."""
     from toonforge.cli.translating import Telling, named
@@ -141,20 +160,24 @@ def _pictures(model: Model, planned: Plan, out: str | None, to: str, look: Look,
     jobs = planned.jobs
     models = on_every_device(model, len(jobs))
     data = None
+    telling = Telling("picture", len(jobs))
+    pipeline = Pipeline(models, jobs, to, look=look, batch=batch, note=telling.say, part=telling.part)
     try:
-        with Telling("picture", len(jobs)) as telling:
-            pipeline = Pipeline(models, jobs, to, look=look, batch=batch, note=telling.say)
-            for outcome in pipeline:
+        # Closed before it is asked how many are there: what was begun comes to its end.
+        with telling, closing(iter(pipeline)) as outcomes:
+            for outcome in outcomes:
                 telling.picture(outcome.job, outcome.problem)
                 data = outcome.data or data
     except KeyboardInterrupt:
+        if jobs[0].target is None:
+            click.echo("stopped: nothing is written", err=True)
+            return 130
         click.echo(f"stopped: {pipeline.written:,} of {len(jobs):,} are translated, none in part", err=True)
-        if any(job.target is not None for job in jobs):
+        if pipeline.written < len(jobs):
             click.echo("the same command with --skip-existing does the rest", err=True)
         return 130
     if data is not None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        _to_standard_output(data)
     if telling.done:
         single = len(jobs) == 1 and not planned.done
         where = named(str(jobs[0].target)) if single else named(out or "translated")
