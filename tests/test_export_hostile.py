@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,7 +93,18 @@ DOUBLING = {
         ({"translations": {"anime": "G(photo, drawing)"}}, {}, "offers no translation"),
         ({"image_size": "16"}, {}, "image_size is str"),
         ({"image_size": True}, {}, "image_size is bool"),
+        ({"image_size": -5}, {}, "image_size is not from 1 to"),
+        ({"image_size": 10**18}, {}, "image_size is not from 1 to"),
         ({"step": 1.5}, {}, "step is float"),
+        ({"step": -1}, {}, "step is not from 0 to"),
+        ({"step": 10**400}, {}, "step is not from 0 to"),
+        ({"networks": {f"G{n}": ABOUT["networks"]["G"] for n in range(257)}}, {}, "257 networks, more than 256"),
+        ({"networks": {**ABOUT["networks"], "cat": ABOUT["networks"]["G"]}}, {}, "a network is called 'cat', as an op is"),
+        ({"translations": {"anime": "photo"}}, {}, "offers no translation"),
+        ({"translations": {"anime": "s"}, "signals": {"s": "cat(photo, photo)"}}, {}, "offers no translation"),
+        ({}, {"G.4.bias": torch.tensor([0, math.nan, 0])}, "not finite"),
+        ({}, {"G.4.bias": torch.tensor([0, -math.inf, 0])}, "not finite"),
+        ({}, {"G.4.bias": torch.tensor([0, 1e300, 0], dtype=torch.float64)}, "not finite"),
         ({"card": {"title": ["a"]}}, {}, "card.title is list"),
         ({"card": "free"}, {}, "card is str"),
         ({"recipe": None}, {}, "recipe is NoneType"),
@@ -113,6 +126,22 @@ def test_values_of_absurd_size_are_refused_before_they_are_computed(tmp_path: Pa
     model = load(save(tmp_path / "one.safetensors", DOUBLING), cpu=True)
     with pytest.raises(RunError, match="cannot be computed"):
         model.compute(torch.zeros(1, 3, 8, 8))
+
+
+def test_a_translation_without_a_network_beside_one_with_is_offered(tmp_path: Path) -> None:
+    path = save(tmp_path / "one.safetensors", {"translations": {"anime": "G(photo)", "soft": "blur(photo, 1)"}})
+    model = load(path, cpu=True)
+    assert list(model.translations) == ["anime", "soft"]
+    assert model.compute(torch.zeros(1, 3, 5, 4), "soft").shape == (1, 3, 5, 4)
+
+
+def test_what_is_no_file_is_told_as_such(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for name, message in (("pipe", "is no regular file"), ("loop", "is a link that leads nowhere")):
+        with pytest.raises(RunError, match=message) as caught:
+            load(tmp_path / name)
+        assert "did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("raw", [b"", b"PK\x03\x04", b"\x08\x08" + b"x" * 40], ids=["empty", "zip", "protobuf"])

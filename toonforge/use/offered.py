@@ -56,7 +56,7 @@ def offered(model: str | Path, checkpoint: str | int | None = None) -> Offered:
         for to, calls in needed.items()
         if calls <= set(weights) and len(graph.fields_of(first.translations[to])) == 1
     }
-    if not usable:
+    if not any(needed[to] for to in usable):  # without any network it is no model
         missing = sorted({call for calls in needed.values() for call in calls} - set(weights))
         raise RunError(
             Problem(

@@ -54,6 +54,9 @@ def choose_checkpoint(path: Path, checkpoint: str | int | None = None) -> Chosen
     Raises:
         RunError: for a path that is not there, a checkpoint that is not there, or a choice among what is only one.
     """
+    if os.path.lexists(path) and not path.is_dir():
+        what = "is no regular file" if path.exists() else "is a link that leads nowhere"
+        raise RunError(Problem(message=f"{path} {what}", expected=PLACES))
     if not path.is_dir():
         near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         raise RunError(Problem(message=f"{path} is not there", expected=PLACES, hint=did_you_mean(path.name, near)))

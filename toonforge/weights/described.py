@@ -12,6 +12,7 @@ from toonforge.errors import RecipeError
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.report import Report
 from toonforge.recipe.scope import signal_order
+from toonforge.registries import ops
 from toonforge.runs.metadata import no_weights_file, read_metadata, tensor_names
 
 T = TypeVar("T")
@@ -19,6 +20,8 @@ T = TypeVar("T")
 SUFFIX, AVERAGED = ".safetensors", ".ema.safetensors"
 MODEL = "model"
 """The `kind` that a model file gives for itself."""
+MOST_NETWORKS, LAST_STEP, LARGEST_SIDE = 256, 10**12, 1 << 16
+"""How many networks, steps, and pixels along a side a weights file may speak of."""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,13 +71,15 @@ def read_weights(path: Path) -> list[Weights]:
             "translations": _expressions(about["translations"]),
             "signals": signals,
             "recipe": _of(str, about["recipe"], "recipe"),
-            "image_size": _number(about, "image_size"),
+            "image_size": _number(about, "image_size", 1, LARGEST_SIDE),
         }
         if about["kind"] != MODEL:
             averaged = path.name.endswith(AVERAGED)
             return [_network(about, _of(str, about["network"], "network"), averaged=averaged, **shared)]
-        shared.update(step=_number(about, "step"), card=_texts(about.get("card", {})))
+        shared.update(step=_number(about, "step", 0, LAST_STEP), card=_texts(about.get("card", {})))
         networks = _of(dict, about["networks"], "networks")
+        if len(networks) > MOST_NETWORKS:
+            raise ValueError(f"{len(networks):,} networks, more than {MOST_NETWORKS}")
         if not networks or not all(name.isidentifier() for name in networks):
             raise ValueError(f"networks are called {', '.join(map(repr, networks)) or 'nothing'}")
         if strange := [name for name in tensor_names(path) if name.partition(".")[0] not in networks]:
@@ -88,6 +93,8 @@ def read_weights(path: Path) -> list[Weights]:
 
 
 def _network(about: Mapping[str, Any], name: str, **shared: Any) -> Weights:
+    if name in ops:  # an expression would mean the op
+        raise ValueError(f"a network is called {name!r}, as an op is")
     return Weights(
         network=name,
         kind=_of(str, about["kind"], "kind"),
@@ -103,8 +110,13 @@ def _of(kind: type[T], value: object, name: str) -> T:
     return value
 
 
-def _number(about: Mapping[str, Any], name: str) -> int | None:
-    return None if about.get(name) is None else _of(int, about[name], name)
+def _number(about: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+    if about.get(name) is None:
+        return None
+    number = _of(int, about[name], name)
+    if not least <= number <= most:
+        raise ValueError(f"{name} is not from {least} to {most:,}")
+    return number
 
 
 def _texts(card: object) -> dict[str, str]:

@@ -19,7 +19,7 @@ NETWORKS = ("generators", "discriminators", "networks")
 
 
 def build_network(weights: Weights) -> torch.nn.Module:
-    """The network of a weights file, in evaluation mode; raises `RunError` where the two do not fit."""
+    """The network of a weights file, in evaluation mode; `RunError` where the two do not fit or weights are not finite."""
     from safetensors import SafetensorError
 
     config = network_config(weights)
@@ -29,6 +29,7 @@ def build_network(weights: Weights) -> torch.nn.Module:
         network.load_state_dict(read_tensors(weights))
     except (RuntimeError, SafetensorError, TypeError, OverflowError, MemoryError) as error:
         raise does_not_fit(weights, str(error).strip().split("\n")[-1].strip()) from error
+    _refuse_not_finite(weights, network)
     return network.eval()
 
 
@@ -39,6 +40,18 @@ def read_tensors(weights: Weights) -> dict[str, torch.Tensor]:
     with safe_open(weights.path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(weights.prefix)]  # noqa: SIM118 -- no mapping
         return {name.removeprefix(weights.prefix): file.get_tensor(name) for name in names}
+
+
+def _refuse_not_finite(weights: Weights, network: torch.nn.Module) -> None:
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise RunError(
+                Problem(
+                    message=f"{weights.path}: the weights of {weights.network} are not finite",
+                    found=f"NaN or infinite numbers in {name}",
+                    hint="its pictures would be black: training may have diverged, so take an earlier checkpoint",
+                )
+            )
 
 
 def network_config(weights: Weights) -> NetworkComponent:
