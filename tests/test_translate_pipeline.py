@@ -29,7 +29,7 @@ from toonforge.use.pictures.colours import conversion_of
 from toonforge.use.pictures.devices import in_words, on_every_device
 from toonforge.use.pictures.grouping import Grouping, batch_for
 from toonforge.use.pictures.pipeline import Outcome, Pipeline
-from toonforge.use.tiled import any_size
+from toonforge.use.tiled import Tiles
 from toonforge.use.translate import Job, plan, translate_file
 
 NETWORK = {"type": "cyclegan/unet", "width": 4, "levels": 2}
@@ -383,7 +383,9 @@ def test_an_interrupt_ends_a_computation_between_two_parts_and_is_answered(
 def test_the_parts_of_a_large_picture_are_told(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture(tmp_path / "in" / "a.png", (64, 64))
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(any_size, "allowed_bytes", lambda device: 2**16)
+    translate = Model.translate
+    tiles = Tiles(use="always", size=16)
+    monkeypatch.setattr(Model, "translate", lambda *given, **options: translate(*given, **options, tiles=tiles))
     jobs = plan([tmp_path / "in"], tmp_path / "out").jobs
     list(Pipeline([model], jobs, part=lambda done, total: told.append((done, total))))
     assert len(told) > 1 and told[-1][0] == told[-1][1]
