@@ -10,10 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests import films, pictures
+from tests import films, pictures, videos
 from toonforge.errors import DataError, UnreadableImage
 from toonforge.prepare.films.film import frames_from, opened, survey
 from toonforge.prepare.films.finding import find_films
@@ -82,6 +82,52 @@ def test_a_truncated_film_gives_its_frames_up_to_there(folder: Path, tmp_path: P
     assert numbers[:40] == [*range(40)] and numbers == sorted(numbers)
     if name != "c.ts":  # a transport stream does not say how long it is
         assert "of 3.6 seconds" in film.remarks["truncated"]
+
+
+INDEX_FIRST = {"movflags": "faststart"}
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Films of 1.6 s that say how much they hold, their index before the frames."""
+    root, scene = tmp_path_factory.mktemp("short"), films.scene(1, 40)
+    for name in ("a.mkv", "a.avi", "b.mp4"):
+        films.film(root / name, scene, gop_size=20)
+    with av.open(str(root / "b.mp4")) as given_, av.open(str(root / "a.mp4"), "w", options=INDEX_FIRST) as out:
+        to = out.add_stream_from_template(given_.streams.video[0])
+        for packet in given_.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = to
+                out.mux(packet)
+    videos.with_sound(root / "b.mkv", scene)
+    return root
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi", "b.mkv"])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0.3, 1))
+@example(0.93)
+@example(1.0)
+def test_no_frame_is_missing_without_a_word(short: Path, tmp_path: Path, name: str, share: float) -> None:
+    content = (short / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: round(len(content) * share)])
+    film = survey(tmp_path / name)
+    found = len([*frames_from(tmp_path / name, film, int(film.positions[0]))])
+    whole = found == len(film.positions) == 40
+    assert whole or "the file ends a" in film.remarks["truncated"]
+    if share == 1:
+        assert whole and not film.remarks
+
+
+def test_frames_that_are_said_to_come_after_the_end_are_missing(tmp_path: Path) -> None:
+    path = films.film(tmp_path / "a.mp4", films.scene(1, 4))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"stts") + 8
+    content[at : at + 12] = struct.pack(">3i", 1, 4, 0x7FFFFFFF)
+    path.write_bytes(content)
+    film = survey(path)
+    assert len(film.positions) == 1
+    assert film.remarks["truncated"] == "3 of its 4 frames are to be shown after its end"
 
 
 def test_damaged_packets_cost_only_their_frames(folder: Path, tmp_path: Path) -> None:

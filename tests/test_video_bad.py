@@ -99,6 +99,26 @@ def test_a_missing_film_a_folder_as_target_and_a_wrong_steadiness_are_refused(fi
     assert "from 0 to 1" in refused(film, tmp_path / "out.mp4", steady=1.5)
 
 
+def y4m(path: Path, size: tuple[int, int], rate: str) -> Path:
+    """Three grey frames, uncompressed, that claim a rate."""
+    head = f"YUV4MPEG2 W{size[0]} H{size[1]} F{rate} Ip A1:1 C420jpeg\n".encode()
+    path.write_bytes(head + 3 * (b"FRAME\n" + bytes([128]) * (size[0] * size[1] * 3 // 2)))
+    return path
+
+
+@pytest.mark.parametrize(("size", "rate"), [((16, 16), "1:2000000000"), ((60_000, 2), "25:1")])
+def test_a_film_that_an_encoder_does_not_take_is_at_fault_and_not_the_target(
+    tmp_path: Path, size: tuple[int, int], rate: str
+) -> None:
+    said = refused(y4m(tmp_path / "a.y4m", size, rate), tmp_path / "out.mp4")
+    assert "a.y4m cannot be encoded" in said and f"{size[0]}x{size[1]}" in said and "out.mp4" not in said
+
+
+def test_a_link_in_a_circle_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "self.mp4").symlink_to("self.mp4")
+    assert "a link that leads in a circle" in refused(tmp_path / "self.mp4", tmp_path / "out.mp4")
+
+
 def test_a_full_disk_leaves_nothing_and_keeps_what_was_there(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +215,14 @@ def test_a_film_that_is_torn_off_gives_its_frames_up_to_there(film: Path, tmp_pa
     numbers = videos.numbers(outcome.target)
     assert numbers[:20] == [*range(20)] and numbers == sorted(numbers)
     assert len(outcome.damage) == 1 and "the file ends after 1." in outcome.damage[0]
+
+
+def test_an_end_that_is_missing_by_less_than_a_second_is_said(film: Path, tmp_path: Path) -> None:
+    content = film.read_bytes()
+    (tmp_path / "a.mkv").write_bytes(content[: len(content) * 93 // 100])
+    outcome = translate_video(SAME, tmp_path / "a.mkv", tmp_path / "out.mp4")
+    assert 60 < outcome.frames < 75
+    assert len(outcome.damage) == 1 and outcome.damage[0].endswith(" of 3.0 seconds")
 
 
 def test_damaged_frames_are_left_out_and_counted_and_the_others_keep_their_times(tmp_path: Path) -> None:

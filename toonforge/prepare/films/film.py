@@ -20,6 +20,7 @@ import attrs
 from toonforge.data.reading.picture import shown, why_not_opened
 from toonforge.errors import UnreadableImage
 from toonforge.extras import need
+from toonforge.prepare.films.whole import Extent
 
 if TYPE_CHECKING:
     import av
@@ -134,20 +135,18 @@ def survey(path: Path) -> Survey:
     with opened(path) as (container, stream):
         stamps: list[int | None] = []
         keys: list[int | None] = []
-        ends = 0.0
+        extent = Extent(path, container, stream)
         for packet in _packets(container, None):
+            extent.add(packet)
             if packet.size == 0 or packet.is_discard:
                 continue
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None and packet.time_base:
-                ends = max(ends, float((stamp + (packet.duration or 0)) * packet.time_base))
             if packet.stream_index == stream.index:
                 stamps.append(packet.pts)
                 if packet.is_keyframe:
                     keys.append(packet.pts)
         if not stamps:
             raise UnreadableImage(shown(path), "it ends before its first picture")
-        remarks = {**early_end(container, ends), **remarks_of(stream)}
+        remarks = {**extent.missing(), **remarks_of(stream)}
         pixel = fraction(stream.sample_aspect_ratio)
         timed = _ascending(keys) and None not in stamps and len({*stamps}) == len(stamps)
         if not timed or container.format.name in UNTIMED:
@@ -221,15 +220,6 @@ def _ascending(keys: list[int | None]) -> bool:
     """Whether time never jumps back, as it does where recordings were joined without care."""
     times = [key for key in keys if key is not None]
     return bool(times) and len(times) == len(keys) and all(a < b for a, b in pairwise(times))
-
-
-def early_end(container: InputContainer, ends: float) -> Mapping[str, str]:
-    """A remark where a film holds less than it promises; `ends` is when its last packet ends, in seconds."""
-    import av
-
-    begins = (container.start_time or 0) / av.time_base
-    promised, found = (container.duration or 0) / av.time_base, ends - begins
-    return {"truncated": f"the file ends after {found:.1f} of {promised:.1f} seconds"} if found < promised - 1 else {}
 
 
 def remarks_of(stream: VideoStream) -> Mapping[str, str]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from toonforge.errors import UnreadableImage
-from toonforge.prepare.films.film import HDR, MOST_PIXELS, early_end, fraction, opened, remarks_of
+from toonforge.prepare.films.film import HDR, MOST_PIXELS, fraction, opened, remarks_of
 from toonforge.prepare.films.picture import HD_HEIGHT, HD_WIDTH, STRANGE_PIXELS, UNKNOWN, to_picture
+from toonforge.prepare.films.whole import Extent
 from toonforge.use.video.pieces import SOUND, Colours, Facts, Piece, Shot
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Film:
 
         kept = [self.stream, *self.container.streams.audio, *self.container.streams.subtitles]
         packets = self.container.demux(kept)
-        ends = 0.0
+        extent = Extent(self.path, self.container, self.stream)
         while True:
             try:
                 packet = next(packets, None)
@@ -146,15 +147,13 @@ class Film:
                 packet = None
             if packet is None:
                 break
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None and packet.time_base:
-                ends = max(ends, float((stamp + (packet.duration or 0)) * packet.time_base))
+            extent.add(packet)
             if packet.stream_index == self.stream.index:
                 yield from self._decoded(packet)
             elif packet.size:
                 yield self._shifted(packet)
         yield from self._decoded(None)
-        self._account(ends)
+        self._account(extent)
 
     def _decoded(self, packet: Any) -> Iterator[Shot]:
         """The frames that a packet gives; those still in the decoder for None."""
@@ -248,11 +247,10 @@ class Film:
     def _seconds(self) -> float:
         return 0.0 if self._last is None else float(sum(self._last) * self.unit)
 
-    def _account(self, ends: float) -> None:
+    def _account(self, extent: Extent) -> None:
         """What was found to be wrong, once all was read."""
-        early = early_end(self.container, ends)
-        if early and not self.damage:
-            self.damage.extend(early.values())
+        if not self.damage:
+            self.damage.extend(extent.missing().values())
         if self._lost:
             many = len(self._lost)
             first = min(self._lost)
