@@ -22,6 +22,7 @@ from tests.demo_models import offered_models
 from tests.hostile_pictures import HOSTILE
 from toonforge.use.demo import upload
 from toonforge.use.demo.gateway import Gateway
+from toonforge.use.demo.room import Room
 from toonforge.use.demo.work import Offered
 from toonforge.use.model import load
 from toonforge.use.translate import Job, translate_file
@@ -249,6 +250,57 @@ def test_one_picture_at_a_time_and_those_that_wait_know_their_place(
     assert max(message["rank"] for message in told[-1] if message["msg"] == "estimation") >= 1
 
 
+FOREIGN = [
+    {"Origin": "https://a.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "http://localhost:1"},
+    {"Origin": "http://127.0.0.1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "OWN", "Sec-Fetch-Site": "cross-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=repr)
+def test_pages_of_others_can_neither_send_nor_read(client: Client, served: Any, headers: dict[str, str]) -> None:
+    headers = {key: value.replace("OWN", served.url.rstrip("/")) for key, value in headers.items()}
+    before = set(served.room.folder.rglob("*"))
+    files = {"files": ("a.jpg", photo((41, 23)), "image/jpeg")}
+    assert client.http.post("/gradio_api/upload", files=files, headers=headers).status_code == 403
+    for path in ("queue/join", "run/predict", "cancel", "reset"):
+        assert client.http.post(f"/gradio_api/{path}", json={}, headers=headers).status_code == 403
+    asked = {**headers, "Access-Control-Request-Method": "POST"}
+    assert client.http.options("/gradio_api/upload", headers=asked).status_code == 403
+    answer = client.http.get("/config", headers=headers)
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert set(served.room.folder.rglob("*")) == before
+
+
+def test_the_page_itself_may_send(client: Client, served: Any) -> None:
+    for url in (served.url, f"http://localhost:{served.port}/"):
+        headers = {"Origin": url.rstrip("/"), "Sec-Fetch-Site": "same-origin", "Host": url.split("/")[2]}
+        files = {"files": ("a.jpg", photo(), "image/jpeg")}
+        assert client.http.post("/gradio_api/upload", files=files, headers=headers).status_code == 200
+
+
+def test_uploads_that_nobody_translates_are_bounded_too(
+    client: Client, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import toonforge.use.demo.gateway as gateway
+
+    sweep = Room.sweep
+    monkeypatch.setattr(Room, "sweep", lambda room: sweep(room, most=3 * 2**20))
+    for number in range(6):
+        path = Path(client.upload(bytes([number]) * 2**20).json()[0])
+        assert path.is_file(), "the newest stays"
+    held = sum(each.stat().st_size for each in served.room.folder.rglob("*") if each.is_file())
+    assert held <= 3 * 2**20
+    monkeypatch.setattr(gateway, "ARRIVING", 2**19)
+    assert client.upload(bytes(2**20)).status_code == 503
+    assert client.upload(bytes(2**18)).status_code == 200, "what came before has arrived, or is given up"
+
+
 def test_too_large_requests_and_websockets_are_turned_away(client: Client) -> None:
     assert client.http.post("/gradio_api/queue/join", content=b"[" * 300_000).status_code == 413
     assert client.http.post("/gradio_api/queue/join", content=b"[" * 200_000).status_code in (400, 422)
@@ -275,7 +327,7 @@ def test_a_gateway_counts_what_arrives_and_not_what_is_announced(tmp_path: Path)
             sent.append(message)
 
         scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
-        asyncio.run(Gateway(server, 100_000, tmp_path)(scope, receive, send))
+        asyncio.run(Gateway(server, 100_000, Room(tmp_path))(scope, receive, send))
         return int(sent[0]["status"])
 
     assert answer(100_000, []) == 200 and answer(100_000, [(b"content-length", b"100000")]) == 200

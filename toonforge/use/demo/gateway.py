@@ -6,12 +6,16 @@ reached through here, and a browser is told to load nothing from elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+from toonforge.use.demo.elsewhere import is_from_elsewhere
+from toonforge.use.demo.room import Room
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,6 +38,9 @@ MOST = 2**18
 SPARE = 2**16
 """Bytes of an upload besides its file."""
 
+ARRIVING = 2**29
+"""Bytes of all uploads that arrive at once."""
+
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
@@ -52,17 +59,26 @@ class _TooLarge(Exception):
     pass
 
 
+class _TooMany(Exception):
+    pass
+
+
+class _Gone(Exception):
+    pass
+
+
 class Gateway:
     """Stands before a server (ASGI).
 
     Args:
         app: the server.
         max_bytes: of an uploaded file.
-        uploads: the folder of what was uploaded; no other files can be named.
+        room: where uploads go, and no other files can be named; swept after each, not only when one is translated.
     """
 
-    def __init__(self, app: App, max_bytes: int, uploads: Path) -> None:
-        self.app, self.max_bytes, self.uploads = app, max_bytes, uploads.resolve()
+    def __init__(self, app: App, max_bytes: int, room: Room) -> None:
+        self.app, self.max_bytes, self.room, self.uploads = app, max_bytes, room, room.uploads.resolve()
+        self._arriving = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through."""
@@ -75,6 +91,8 @@ class Gateway:
         path = scope["path"]
         if not ASKED.fullmatch(path) or _is_address(path):
             await _answer(send, 404, "there is nothing of this name here")
+        elif is_from_elsewhere(scope):
+            await _answer(send, 403, "only this page itself may ask for that")
         elif path.rstrip("/") == UPLOAD:
             await self._upload(scope, receive, send)
         else:
@@ -83,18 +101,26 @@ class Gateway:
     async def _upload(self, scope: Message, receive: Receive, send: Send) -> None:
         """Counts what arrives: its head may say less."""
         most, begun = self.max_bytes + SPARE, False
-        left = most
+        came = 0
 
         async def counted() -> Message:
-            nonlocal left
+            nonlocal came
             message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
+            if message["type"] == "http.disconnect" and not begun:
+                raise _Gone
+            size = len(message.get("body", b""))
+            came += size
+            self._arriving += size
+            if came > most:
                 raise _TooLarge
+            if self._arriving > ARRIVING:
+                raise _TooMany
             return message
 
         async def noted(message: Message) -> None:
             nonlocal begun
+            if not begun:
+                await asyncio.to_thread(self.room.sweep)
             begun = True
             await _guarded(send)(message)
 
@@ -102,9 +128,14 @@ class Gateway:
             if _length(scope) > most:
                 raise _TooLarge
             await self.app(scope, counted, noted)
-        except _TooLarge:
-            if not begun:
+        except (_TooLarge, _TooMany, _Gone) as error:
+            await asyncio.to_thread(self.room.sweep)  # of what came before
+            if not begun and isinstance(error, _TooLarge):
                 await _answer(send, 413, f"this file is larger than {self.max_bytes / 2**20:.0f} MB")
+            elif not begun and isinstance(error, _TooMany):
+                await _answer(send, 503, "too much is being uploaded at once: try again later")
+        finally:
+            self._arriving -= came
 
     async def _small(self, scope: Message, receive: Receive, send: Send) -> None:
         """Reads the whole of it first, and refuses files that were not uploaded."""

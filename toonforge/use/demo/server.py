@@ -16,6 +16,7 @@ import attrs
 from toonforge.errors import Problem, RunError
 from toonforge.extras import need
 from toonforge.use.demo.address import HERE, LOCAL, check_port
+from toonforge.use.demo.elsewhere import Unshared
 from toonforge.use.demo.offered import offer
 from toonforge.use.demo.room import Room, a_room
 from toonforge.use.demo.upload import MAX_BYTES
@@ -82,6 +83,8 @@ def serving(models: Sequence[Offered], *, host: str = LOCAL, port: int | None = 
             raise RunError(
                 Problem(message="no port is free", found=str(error), hint="choose one with --port")
             ) from None
+        # Around what Gradio itself puts around all others.
+        page.app.middleware_stack = Unshared(page.app.middleware_stack)
         try:
             yield Server(f"http://{_called(host)}:{page.server_port}/", page.server_port, room)
         finally:
@@ -105,7 +108,7 @@ def _guards(host: str, room: Room) -> list[Any]:
     names = [*HERE, f"[{HERE[2]}]"] if host in HERE else ["*"]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False),
-        Middleware(Gateway, max_bytes=MAX_BYTES, uploads=room.uploads),
+        Middleware(Gateway, max_bytes=MAX_BYTES, room=room),
     ]
 
 
