@@ -64,17 +64,19 @@ def test_a_model_slower_than_the_webcam_misses_pictures_and_is_not_behind(tmp_pa
         assert when >= (number - numbers[0]) / 50 * 0.9
 
 
-def test_ctrl_c_ends_a_recording_that_is_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_recording_that_is_whole(tmp_path: Path, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     outcome = webcam(
         SAME,
         0,
         tmp_path / "me.mp4",
         show=False,
         camera=Recorded(500),
-        progress=lambda done, _: signal.raise_signal(signal.SIGINT) if done == 5 else None,
+        progress=lambda done, _: signal.raise_signal(number) if done == 5 else None,
     )
     assert outcome.frames == 5 == len(videos.frames(tmp_path / "me.mp4"))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
     assert [path.name for path in tmp_path.iterdir()] == ["me.mp4"]
 
 

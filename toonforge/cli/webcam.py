@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toonforge.errors import escaped
+from toonforge.files import remove_left
 
 if TYPE_CHECKING:
     from toonforge.use.look import Look
@@ -29,6 +30,7 @@ def translate_webcam(
 
     place = None if out is None else Path(out)
     ready(place, steady=steady, force=force)
+    remove_left([] if place is None else [place])
 
     from toonforge.cli.translating import Telling, named
     from toonforge.use.model import load

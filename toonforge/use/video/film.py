@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from toonforge.data.reading.picture import shown
+from toonforge.data.reading.picture import shown, why_not_opened
 from toonforge.errors import Problem, RunError, UnreadableImage
 from toonforge.extras import need
 from toonforge.files import beside, refuse_special
@@ -20,6 +20,7 @@ from toonforge.use.video.kinds import container_of
 from toonforge.use.video.pieces import Piece
 
 if TYPE_CHECKING:
+    from toonforge.use.video.reading import Film
     from toonforge.use.video.translating import Translator
 
 
@@ -141,7 +142,9 @@ def translate_video(
         return Outcome(target=target, frames=done, seconds=last, size=size, notes=tuple(notes), stopped=True)
     except UnreadableImage as error:
         raise RunError(Problem(message=f"{shown(source)} cannot be translated", found=error.reason)) from error
-    except (OSError, FFmpegError) as error:  # what is wrong with the film was dealt with where it is read
+    except FFmpegError as error:  # the encoder's word: the target is a file of ours, whose errors are the system's
+        raise unfit(source, film, error) from error
+    except OSError as error:
         raise unwritable(target, error) from error
     return Outcome(target=target, frames=done, seconds=last, size=size, notes=tuple(notes), damage=damage)
 
@@ -161,8 +164,15 @@ def refuse(source: Path | None, target: Path | None, force: bool, steady: float)
     """Raise `RunError` for what cannot be done as asked; None for what is no file. The target's folder is made."""
     if not 0 <= steady <= 1:
         raise RunError(Problem(message="steady cannot be used", found=str(steady), expected="a number from 0 to 1"))
-    if source is not None and not source.exists():
-        raise RunError(Problem(message=f"{shown(source)} is not there", expected="a film"))
+    if source is not None:
+        try:
+            source.stat()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise RunError(Problem(message=f"{shown(source)} is not there", expected="a film")) from error
+            raise RunError(
+                Problem(message=f"{shown(source)} cannot be translated", found=why_not_opened(error))
+            ) from error
     if target is None:
         return
     if target.exists():
@@ -177,6 +187,19 @@ def refuse(source: Path | None, target: Path | None, force: bool, steady: float)
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(target, error) from error
+
+
+def unfit(source: Path, film: Film, error: Exception) -> RunError:
+    """What an encoder says of a film whose frames, or times, it does not take."""
+    size = f"{film.stream.width}x{film.stream.height} pixels"
+    rate = f"{float(film.rate):.3g} frames a second"
+    return RunError(
+        Problem(
+            message=f"{shown(source)} cannot be encoded",
+            found=f"frames of {size}, {rate}: {getattr(error, 'strerror', None) or error}",
+            hint="--size makes frames smaller; .mkv and .webm take other sizes and times than .mp4",
+        )
+    )
 
 
 def unwritable(target: Path, error: Exception) -> RunError:

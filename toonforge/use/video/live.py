@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,6 +18,7 @@ import attrs
 from toonforge.errors import Problem, RunError
 from toonforge.extras import need
 from toonforge.files import beside
+from toonforge.train.insisting import MOMENT
 from toonforge.use.look import AS_IT_IS, Look
 from toonforge.use.video.film import Outcome, refuse, unwritable
 from toonforge.use.video.kinds import container_of
@@ -162,13 +165,30 @@ def _recorder(target: Path, kind: str, first: Seen, rate: int) -> Iterator[Write
 
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, and does not stop anything halfway; outside of the main thread it does as ever."""
+    """Ctrl-C, or SIGTERM, sets the event and does not stop anything halfway; outside the main thread it does as ever.
+
+    What comes after a moment, where nobody looks at the event, does as ever too.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
+    first = 0.0
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        handler = before[number]
+        if not asked.is_set():
+            first = time.monotonic()
+            asked.set()
+        elif time.monotonic() - first >= MOMENT and callable(handler):
+            handler(number, frame)
+
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, ask)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
