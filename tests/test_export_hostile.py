@@ -160,3 +160,20 @@ def test_half_precision_and_other_numbers_become_the_networks_own(tmp_path: Path
         loaded = load(save(tmp_path / f"{kind}.safetensors", {}, held), cpu=True).inference.networks["G"]
         assert loaded[0].weight.dtype == torch.float32  # type: ignore[index]
         assert torch.allclose(loaded[0].weight, weight, atol=0.01)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["two.onnx", "two.pt2", "two.safetensors"])
+def test_a_file_that_the_system_refuses_is_told_as_such(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resource = pytest.importorskip("resource")
+    path = save(tmp_path / "one.safetensors")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        assert main(["export", str(path), "-o", str(tmp_path / name)]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    told = capsys.readouterr().err
+    assert f"cannot write {tmp_path / name}" in told.replace("\n", "") and "File too large" in told
+    assert [each.name for each in tmp_path.iterdir()] == ["one.safetensors"]

@@ -19,7 +19,7 @@ NETWORKS = ("generators", "discriminators", "networks")
 
 
 def build_network(weights: Weights) -> torch.nn.Module:
-    """The network of a weights file, in evaluation mode; `RunError` where the two do not fit or weights are not finite."""
+    """The network of a weights file, in evaluation mode; `RunError` where they do not fit or weights are not finite."""
     from safetensors import SafetensorError
 
     config = network_config(weights)

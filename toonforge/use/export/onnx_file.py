@@ -67,6 +67,7 @@ def write(translator: Translator, path: Path, to: str, about: Mapping[str, str])
                 **options,
             )
         except Exception as error:  # of any module's code, or an operator that ONNX does not know
+            refuse_of_system(error)
             raise cannot("ONNX", translator.expr, error) from error
     model = onnx.load(str(path))
     for name, text in about.items():
@@ -84,6 +85,12 @@ def _has_two_exporters() -> bool:
     import inspect
 
     return "dynamo" in inspect.signature(torch.onnx.export).parameters
+
+
+def refuse_of_system(error: Exception) -> None:
+    """Raise an error of the system as it is, such as a full disk: it says nothing of the networks."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
 
 
 def cannot(kind: str, expr: Expr, error: Exception) -> RunError:
@@ -104,8 +111,9 @@ def reader(path: Path, translator: Translator) -> Callable[[torch.Tensor], torch
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is an exception, too
     options.intra_op_num_threads = torch.get_num_threads()
+    content = path.read_bytes()
     try:
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of its own kinds, which have no common one
         raise cannot("ONNX", translator.expr, error) from error
     (given,) = session.get_inputs()

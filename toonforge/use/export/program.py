@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Callable, Mapping
@@ -55,8 +56,9 @@ def write(translator: Translator, path: Path, about: Mapping[str, str]) -> None:
         except Exception as error:  # of any module's code
             raise cannot("a torch.export program", translator.expr, error) from error
         _forget(program)
-        with path.open("wb") as file:
-            torch.export.save(program, file, extra_files={ABOUT: json.dumps(dict(about))})
+        content = io.BytesIO()  # what the system refuses would come out of torch as an error of its own
+        torch.export.save(program, content, extra_files={ABOUT: json.dumps(dict(about))})
+    path.write_bytes(content.getbuffer())
 
 
 def _forget(program: Any) -> None:
@@ -76,9 +78,9 @@ def _forget(program: Any) -> None:
 
 def reader(path: Path, translator: Translator) -> Callable[[torch.Tensor], torch.Tensor]:
     """The file as a function; `RunError` where torch cannot load what it wrote."""
+    content = io.BytesIO(path.read_bytes())
     try:
-        with path.open("rb") as file:
-            module = torch.export.load(file).module()
+        module = torch.export.load(content).module()
     except Exception as error:  # of torch's own kinds
         raise cannot("a torch.export program", translator.expr, error) from error
 
