@@ -155,8 +155,28 @@ def test_one_input_may_go_to_one_file() -> None:
     assert "read but not written" in refused("a.gif", out="c.gif")
     assert "is a video" in refused("clip.avi", out="c.png")
     assert "video" in refused("a.gif", out="c.mp4")
+    assert pairs(plan(["a.gif"], "new.png/")) == {"a.gif": "new.png/a.png"}
     Path("folder.png").mkdir()
     assert pairs(plan(["a.gif"], "folder.png")) == {"a.gif": "folder.png/a.png"}
+
+
+@pytest.mark.parametrize("out", ["x.xyz", "x.heic", "sub/x.PSD", "x.mp3"])
+def test_a_file_of_a_kind_that_is_not_written_becomes_no_folder(out: str) -> None:
+    files("a.png", "clip.mp4", "in/b.png")
+    for word in ("a.png", "clip.mp4"):
+        told = refused(word, out=out)
+        assert (".png" in told) is (word == "a.png") and (".mp4" in told.split("\n")[1]) is (word != "a.png")
+        assert f"no {Path(out).suffix} is written" in told and f"-o {out}/" in told
+    assert list(pairs(plan(["in"], out)).values()) == [f"{out}/b.png"]  # of a folder, a folder
+    assert list(pairs(plan(["a.png"], f"{out}/")).values()) == [f"{out}/a.png"]
+    Path(out).mkdir(parents=True)
+    assert list(pairs(plan(["a.png"], out)).values()) == [f"{out}/a.png"]
+
+
+@pytest.mark.parametrize("out", ["x.2024", "my.holidays", "v1.0", ".hidden"])
+def test_a_dot_alone_makes_no_file(out: str) -> None:
+    files("a.png")
+    assert list(pairs(plan(["a.png"], out)).values()) == [f"{out}/a.png"]
 
 
 def test_videos_are_named_like_pictures() -> None:
@@ -200,20 +220,48 @@ def test_every_conflict_is_told_at_once() -> None:
     assert "--force" in told and "--skip-existing" in told
 
 
-def test_of_very_many_conflicts_the_first_are_told_and_the_rest_counted() -> None:
+def test_a_cause_is_told_once_however_many_outputs_it_concerns() -> None:
     names = [f"{number:04}.png" for number in range(1300)]
     files(*(f"in/{name}" for name in names), *(f"out/{name}" for name in names))
     told = refused("in", out="out")
-    assert told.count("is there already") == 20 and "and 1,280 more of the kind" in told
+    assert told.startswith("1,300 outputs are there already: out/0000.png, out/0001.png, out/0002.png, …")
+    assert told.count("--force") == 1 and "0003" not in told
+    told = refused("in", out="in")
+    assert "1,300 outputs are inputs: in/0000.png, in/0001.png" in told and told.count("another folder") == 1
+    files("more/0000.png", "more/0001.png")
+    told = refused("in", "more", out="new")
+    assert "2 inputs would become the output of another: in/0000.png and more/0000.png would both" in told
+    assert "…" not in told
+
+
+def test_causes_of_all_kinds_are_told_together() -> None:
+    files("in/a.png", "in/b.png", "in/c.png", "in/c.gif", "out/a.png", "out/b.png")
+    os.mkfifo("out/d.png")
+    files("in/d.png", "in/e.png")
+    Path("out/e.png").mkdir()
+    with pytest.raises(RunError) as raised:
+        plan(["in", "out/a.png", "nowhere.jpg"], "out")
+    messages = [problem.message for problem in raised.value.problems]
+    assert len(messages) == len(set(messages)) == 4
+    for each in (
+        "out/a.png is an input",
+        "3 outputs are there already",
+        "would both become",
+        "nowhere.jpg is not there",
+    ):
+        assert sum(each in message for message in messages) == 1, each
+    with pytest.raises(RunError) as raised:
+        plan(["in"], "out", force=True)
+    assert [problem.found for problem in raised.value.problems if "cannot write" in problem.message]
 
 
 def test_force_overwrites_outputs_and_never_an_input() -> None:
     files("in/a.png", "out/a.png", "in/sub/b.png")
     assert pairs(plan(["in/a.png"], "out", force=True)) == {"in/a.png": "out/a.png"}
-    assert "is an input" in refused("in", out="in", force=True)
+    assert "2 outputs are inputs" in refused("in", out="in", force=True)
     assert "is an input" in refused("in/a.png", out="in/a.png", force=True)
     os.symlink("in", "alias")
-    assert "is an input" in refused("in", out="alias", force=True)
+    assert "2 outputs are inputs" in refused("in", out="alias", force=True)
 
 
 def test_existing_outputs_can_be_left_out_and_the_rest_is_still_checked() -> None:
@@ -221,7 +269,7 @@ def test_existing_outputs_can_be_left_out_and_the_rest_is_still_checked() -> Non
     planned = plan(["in"], "out", skip_existing=True)
     assert pairs(planned) == {"in/c.jpg": "out/c.jpg"}
     assert [str(job.target) for job in planned.done] == ["out/a.png", "out/b.png"]
-    assert "is an input" in refused("in", out="in", skip_existing=True)
+    assert "2 outputs are inputs" in refused("in", out="in", skip_existing=True)
 
 
 def test_what_is_no_file_is_never_replaced() -> None:

@@ -4,7 +4,8 @@
   part of the pattern that has no wildcard): `photos/sea/a.jpg` of `photos` becomes `OUT/sea/a.jpg`.
 - It keeps its ending where that kind of picture is written (`KEPT`), else it gets `.png`; `--format` gives one to all.
 - A video keeps its name too; its ending where such files are written, else it gets `.mp4`.
-- OUT is a file where it ends like one, for a single input; `-` is standard output.
+- OUT is a file where it ends like one, for a single input, and a folder where it ends in a slash; `-` is standard
+  output.
 - Standard input is called `stdin`, and gets the ending of the kind of picture that it is.
 
 Nothing is overwritten without being asked for, an input never is, and every conflict is told at once.
@@ -13,7 +14,8 @@ Nothing is overwritten without being asked for, an input never is, and every con
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,15 +25,23 @@ from toonforge.data.reading.header import kind_of
 from toonforge.data.reading.picture import SUFFIXES
 from toonforge.errors import Problem, RunError
 from toonforge.files import refuse_special
+from toonforge.use.pictures.conflicts import IS_INPUT, IS_THERE, SHARED, Conflict, cannot_write, in_words
 from toonforge.use.pictures.inputs import STANDARD, Inputs, Source, gather
 from toonforge.use.video.kinds import WRITTEN, target_suffix
 
-KEPT = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF"}
+KEPT = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
 """Endings under which a translated picture is written; every other one becomes .png."""
 FORMATS = ("png", "jpg", "webp")
 """What all outputs may be asked to be."""
-MOST = 20
-"""Conflicts that are told one by one."""
 
 
 @attrs.frozen
@@ -103,39 +113,52 @@ def plan(
     suffix = None if ending is None else f".{ending}"
     if place == STANDARD:
         jobs = [_to_standard_output(inputs, suffix)]
-    elif _is_file(Path(place)):
+    elif _is_file(place):
         jobs = [_to_file(inputs, Path(place), suffix)]
     else:
         if os.path.lexists(place) and not os.path.isdir(place):
             hint = f"give a folder, or a file that ends in {', '.join(KEPT)}, with -o"
             raise RunError(Problem(message=f"{place} is no folder", hint=hint))
+        _refuse_unknown_ending(inputs, place)
         jobs = [_below(source, Path(place), suffix, data) for source in inputs.sources]
     jobs = [attrs.evolve(job, data=data) if job.source is None else job for job in jobs]
     there = [skip_existing and job.target is not None and job.target.is_file() for job in jobs]
     left = [job for job, done in zip(jobs, there) if not done]
-    if problems := list(_conflicts(jobs, left, force)):
-        more = len(problems) - MOST
-        raise RunError(*problems[:MOST], *([Problem(message=f"and {more:,} more of the kind")] if more > 0 else []))
+    if problems := in_words(_conflicts(jobs, left, force)):
+        raise RunError(*problems, *map(_missing, inputs.missing))
     return Plan(jobs=tuple(left), done=tuple(job for job, done in zip(jobs, there) if done))
 
 
 def _refuse_nothing(inputs: Inputs, texts: Sequence[str]) -> None:
     if len(inputs.missing) == len(texts):
-        problems = (
-            Problem(message=f"{text} matches no pictures", expected=f"files ending in {', '.join(SUFFIXES)}")
-            if set(text) & set("*?[")
-            else Problem(message=f"{text} is not there", expected="a picture, a folder, a pattern, a video or -")
-            for text in texts
-        )
-        raise RunError(*problems)
+        raise RunError(*map(_missing, texts))
     if not inputs.sources:
         named = ", ".join(text for text in texts if text not in inputs.missing)
         raise RunError(Problem(message=f"no pictures in {named}", expected=f"files ending in {', '.join(SUFFIXES)}"))
 
 
-def _is_file(out: Path) -> bool:
+def _missing(text: str) -> Problem:
+    if set(text) & set("*?["):
+        return Problem(message=f"{text} matches no pictures", expected=f"files ending in {', '.join(SUFFIXES)}")
+    return Problem(message=f"{text} is not there", expected="a picture, a folder, a pattern, a video or -")
+
+
+def _is_file(place: str) -> bool:
     """Whether it names a file by its ending, and no folder of that name is there."""
-    return not out.is_dir() and out.suffix.lower() in {*KEPT, *SUFFIXES, *WRITTEN}
+    return not _is_folder(place) and Path(place).suffix.lower() in {*KEPT, *SUFFIXES, *WRITTEN}
+
+
+def _is_folder(place: str) -> bool:
+    return os.path.isdir(place) or not os.path.basename(place)
+
+
+def _refuse_unknown_ending(inputs: Inputs, place: str) -> None:
+    """One input, and what looks like a file of a kind that is not written: a folder of that name is not meant."""
+    suffix = Path(place).suffix
+    if inputs.single and not _is_folder(place) and re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]{1,4}", suffix):
+        hint = f"for a folder of that name end it in a slash: -o {place}/"
+        expected = f"one of {', '.join(KEPT if inputs.sources[0].kind == 'picture' else WRITTEN)}"
+        raise RunError(Problem(message=f"{place}: no {suffix} is written", expected=expected, hint=hint))
 
 
 def _to_standard_output(inputs: Inputs, suffix: str | None) -> Job:
@@ -185,7 +208,7 @@ def _named(below: Path, ending: str) -> Path:
     return below if below.suffix.lower() == ending else below.with_name(f"{below.stem}{ending}")
 
 
-def _conflicts(jobs: Sequence[Job], left: Sequence[Job], force: bool) -> Iterator[Problem]:
+def _conflicts(jobs: Sequence[Job], left: Sequence[Job], force: bool) -> Iterator[tuple[Conflict, str]]:
     inputs = {_identity(job.source) for job in jobs if job.source is not None}
     owners: dict[str, Job] = {}
     ours = {id(job) for job in left}
@@ -194,26 +217,22 @@ def _conflicts(jobs: Sequence[Job], left: Sequence[Job], force: bool) -> Iterato
             continue
         identity = _identity(job.target)
         if identity in owners:
-            yield Problem(
-                message=f"{owners[identity].name} and {job.name} would both become {job.target}",
-                hint="translate them into folders of their own with -o",
-            )
+            yield SHARED, f"{owners[identity].name} and {job.name} would both become {job.target}"
         elif identity in inputs:
-            yield Problem(message=f"{job.target} is an input", hint="choose another folder with -o")
+            yield IS_INPUT, str(job.target)
         elif id(job) in ours:
             yield from _in_the_way(job.target, force)
         owners[identity] = job
 
 
-def _in_the_way(target: Path, force: bool) -> Iterable[Problem]:
+def _in_the_way(target: Path, force: bool) -> Iterator[tuple[Conflict, str]]:
     if target.exists() and not force:
-        hint = "overwrite with --force, leave it as it is with --skip-existing, or choose another -o"
-        return [Problem(message=f"{target} is there already", hint=hint)]
+        yield IS_THERE, str(target)
+        return
     try:
         refuse_special(target)
     except OSError as error:
-        return [Problem(message=f"cannot write {target}", found=error.strerror, hint="choose another -o")]
-    return []
+        yield cannot_write(error.strerror), str(target)
 
 
 def _identity(path: Path) -> str:
