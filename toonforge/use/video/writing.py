@@ -31,6 +31,10 @@ cannot say exactly how long each of them is shown, nor how long the film is, whe
 MPEG4_UNITS = 60_000
 """Of a second; finer ones MPEG-4 does not know."""
 
+TIMES = {"matroska": {"avoid_negative_ts": "disabled"}}
+"""Sound of MP4 begins before 0, with what its decoder needs to settle. Matroska takes such times for single packets;
+ffmpeg would move all of the film instead."""
+
 OWN = re.compile(
     r"major_brand|minor_version|compatible_brands|encoder|rotate|duration|_statistics.*|bps.*|number_of_.*", re.I
 )
@@ -51,7 +55,7 @@ class Writer:
         import av
 
         self.remarks: list[str] = []
-        self._out = av.open(file, "w", format=kind, buffer_size=2**20)
+        self._out = av.open(file, "w", format=kind, buffer_size=2**20, container_options=TIMES.get(kind, {}))
         self._encoder = encoder_of(kind)
         self._colours = self._told(facts)
         self._odd = self._encoder == "libx264" and (facts.height % 2 or facts.width % 2)
