@@ -15,7 +15,7 @@ from toonforge_mha_unet import Unet as AttentionUnet
 
 from tests.tiled_networks import CPU, alive, apart, drawn, model_of, picture, whole
 from toonforge.errors import RunError
-from toonforge.use.tiled import Tiles, any_size, compute
+from toonforge.use.tiled import Tiles, any_size, compute, free
 from toonforge.use.tiled.blended import blended, difference
 from toonforge.use.tiled.free import UNKNOWN, container_free, host_free
 from toonforge.use.tiled.trace import peak_bytes, traced
@@ -92,6 +92,52 @@ def test_parts_only_where_memory_asks_for_them(monkeypatch: pytest.MonkeyPatch) 
         ways.clear()
         assert apart(compute(model, x, tiles=tiles), model.compute(x)) < 1e-5
         assert ways == expected, tiles
+
+
+def test_large_pictures_are_computed_in_parts_long_before_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for an approximation memory has to run short."""
+    ways = _watched(monkeypatch)
+    config = Resnet(width=4, blocks=1).fit((3, 64, 64))
+    network, x = drawn(config, dtype=SINGLE), picture(128, 128, SINGLE)
+    for traceable in (True, False):
+        model = model_of({"G": network if traceable else Untraceable(network)}, "G(photo)", {"G": config})
+        need = whole_bytes(model.inference.networks["G"], [x])
+        for quick, easy, most, expected in (
+            (128 * 128, 1, 1 << 40, []),
+            (128 * 127, 2 * need, 1 << 40, []),
+            (128 * 127, need // 2, 1 << 40, ["_by_rows"]),
+            (128 * 127, need // 2, need // 2, ["_by_rows", *([] if traceable else ["_blended"])]),
+        ):
+            monkeypatch.setattr(any_size, "QUICK", quick)
+            monkeypatch.setattr(any_size, "easy_bytes", lambda _, easy=easy: easy)
+            monkeypatch.setattr(any_size, "allowed_bytes", lambda _, most=most: most)
+            ways.clear()
+            found = compute(model, x, note=lambda _: None)
+            assert ways == expected, (traceable, easy, most)
+            assert "_blended" in ways or apart(found, model.compute(x)) < 1e-5
+
+
+def test_what_a_cpu_takes_easily(monkeypatch: pytest.MonkeyPatch) -> None:
+    for free_bytes, easily in ((4 << 30, 1 << 30), (17 << 30, 2 << 30)):
+        monkeypatch.setattr(free, "host_free", lambda free_bytes=free_bytes: free_bytes)
+        assert free.easy_bytes(CPU) == easily < free.allowed_bytes(CPU)
+
+
+def test_parts_keep_little_where_that_costs_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = DoubleUnet(width=8, levels=2, norm="instance").fit((3, 64, 64))
+    model, plans = model_of({"G": drawn(config, dtype=SINGLE)}, "G(photo)", {"G": config}), list[Any]()
+    usual = any_size.computed
+    monkeypatch.setattr(
+        any_size, "computed", lambda steps, plan, *rest: plans.append(plan) or usual(steps, plan, *rest)
+    )
+    monkeypatch.setitem(any_size.STRIP, "cpu", 1 << 18)
+    monkeypatch.setattr(any_size, "MORE_WORK", 1.5)
+    for kept in (lambda: 1 << 40, lambda: plans[0].memory - 1, lambda: 1):
+        monkeypatch.setattr(any_size, "kept_bytes", lambda _, kept=kept: kept())
+        compute(model, picture(512, 64, SINGLE), tiles=ALWAYS)
+    most, less, impossible = [plan.memory for plan in plans]
+    assert less < most and plans[1].work <= any_size.MORE_WORK
+    assert impossible == most and not any(plan.spilled for plan in plans), "rather than a file, or much work"
 
 
 @pytest.mark.parametrize("fails", ["whole", "first strips"])

@@ -17,9 +17,9 @@ from toonforge.memory import is_out_of_memory
 from toonforge.use.tiled import ignore
 from toonforge.use.tiled.blended import LEAST, MOST, blended, difference
 from toonforge.use.tiled.exact import computed
-from toonforge.use.tiled.free import allowed_bytes
-from toonforge.use.tiled.network import steps_of
-from toonforge.use.tiled.plan import make_plan
+from toonforge.use.tiled.free import allowed_bytes, easy_bytes, kept_bytes
+from toonforge.use.tiled.network import Steps, steps_of
+from toonforge.use.tiled.plan import Plan, make_plan
 from toonforge.use.tiled.step import NotInParts
 from toonforge.use.tiled.tiles import Tiles
 from toonforge.use.tiled.trace import state_of, traced
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 STRIP = {"cpu": 32 << 20, "cuda": 1 << 30}
 """Bytes of one strip's values at most: on a CPU more is slower, since it does not stay in the caches."""
+QUICK = 2**21
+"""Pixels of a picture up to which it is computed whole wherever that surely fits: to find out more takes longer."""
+MORE_WORK = 1.2
+"""So many times the work of the whole computation are better than to keep more in memory."""
 TRIES = 4
 """So often smaller strips are tried where memory runs out nevertheless."""
 
@@ -59,7 +63,8 @@ def _at_any_size(
         with watch.whole():
             return model.compute(pictures, to)
     if tiles.use == "auto" and tiles.size is None:
-        allowed = tiles.memory or allowed_bytes(model.device)
+        small = pictures.shape[-2] * pictures.shape[-1] <= QUICK
+        allowed = tiles.memory or (allowed_bytes if small else easy_bytes)(model.device)
         if sum(surely_at_most(network, [pictures]) for network in networks.values()) <= allowed:
             try:
                 with watch.whole():
@@ -109,19 +114,30 @@ class InParts(nn.Module):
         """Pictures 1,C,H,W on the CPU, and numbers, to 1,C,H,W on the CPU."""
         tiles = self.tiles
         allowed = tiles.memory or allowed_bytes(self.device)
-        if tiles.use == "auto" and tiles.size is None and self._fits(arguments, allowed):
-            try:
-                with self.watch.whole():
-                    result: torch.Tensor = self.network(*_moved(arguments, self.device)).cpu()
-                return result
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-            _release(self.device)
+        easy = tiles.memory or min(allowed, easy_bytes(self.device))
+        may_be_whole = tiles.use == "auto" and tiles.size is None
+        if may_be_whole and self._fits(arguments, easy):
+            if (found := self._whole(arguments)) is not None:
+                return found
+            may_be_whole = False
         try:
             return self._by_rows(arguments, allowed)
-        except NotInParts as why:
+        except NotInParts as why:  # an approximation only where there is no other way
+            if may_be_whole and self._fits(arguments, allowed) and (found := self._whole(arguments)) is not None:
+                return found
             return self._blended(arguments, allowed, str(why))
+
+    def _whole(self, arguments: Sequence[Any]) -> torch.Tensor | None:
+        """None where memory runs out."""
+        try:
+            with self.watch.whole():
+                result: torch.Tensor = self.network(*_moved(arguments, self.device)).cpu()
+            return result
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        _release(self.device)
+        return None
 
     def _fits(self, arguments: Sequence[Any], allowed: int) -> bool:
         return surely_at_most(self.network, arguments) <= allowed or whole_bytes(self.network, arguments) <= allowed
@@ -137,7 +153,7 @@ class InParts(nn.Module):
         height, width = pictures[0].shape[-2:]
         self.note(f"{width}x{height} pixels are computed in parts: the result is that of the whole picture")
         for attempt in range(TRIES):
-            plan = make_plan(steps, memory, strip >> 2 * attempt, self.tiles.size, self.tiles.spill)
+            plan = self._plan(steps, memory, strip >> 2 * attempt)
             try:
                 return computed(steps, plan, pictures, self.device, self.watch)
             except Exception as error:
@@ -145,6 +161,15 @@ class InParts(nn.Module):
                     raise
             _release(self.device)
         raise AssertionError("unreachable")
+
+    def _plan(self, steps: Steps, memory: int, strip: int) -> Plan:
+        """Of little memory where that costs little work."""
+        tiles = self.tiles
+        if tiles.memory is None:
+            plan = make_plan(steps, min(memory, kept_bytes(self.device)), strip, tiles.size, tiles.spill)
+            if not plan.spilled and plan.work <= MORE_WORK:
+                return plan
+        return make_plan(steps, memory, strip, tiles.size, tiles.spill)
 
     def _blended(self, arguments: Sequence[Any], allowed: int, why: str) -> torch.Tensor:
         size = self.tiles.size

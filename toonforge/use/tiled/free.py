@@ -9,6 +9,9 @@ import torch
 
 SHARE = 0.7
 """Of what is free; the rest is for what else happens, and for what an estimate misses."""
+EASY_SHARE, EASY = 0.25, 2 << 30
+"""Of what is free, and bytes: beyond these a CPU is quicker in parts, which stay in its caches, and the machine stays
+usable."""
 UNKNOWN = 2 << 30
 """Bytes that are taken to be free where nobody says."""
 CGROUPS = Path("/sys/fs/cgroup")
@@ -17,6 +20,18 @@ CGROUPS = Path("/sys/fs/cgroup")
 def allowed_bytes(device: torch.device) -> int:
     """Bytes that may be taken on a device."""
     return int(SHARE * (cuda_free(device) if device.type == "cuda" else host_free()))
+
+
+def easy_bytes(device: torch.device) -> int:
+    """Bytes up to which a picture is better computed whole, where parts are possible; no more than may be taken."""
+    if device.type == "cuda":  # quicker whole
+        return allowed_bytes(device)
+    return min(EASY, int(EASY_SHARE * host_free()))
+
+
+def kept_bytes(device: torch.device) -> int:
+    """Bytes that parts had better leave at: what they keep in the machine's memory, whichever device computes them."""
+    return int((EASY_SHARE if device.type == "cpu" else SHARE) * host_free())
 
 
 def cuda_free(device: torch.device) -> int:
