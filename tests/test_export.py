@@ -11,6 +11,7 @@ import click
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from toonforge_cyclegan.generators import DoubleUnet, Resnet
 
 import toonforge
@@ -274,3 +275,9 @@ def test_progress_counts_to_its_end(tmp_path: Path, model: Model) -> None:
 def test_attributes_of_comparisons_are_frozen() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         comparing.Comparison(count=1, height=1, width=1, difference=None).count = 2  # type: ignore[misc]
+
+
+def test_half_keeps_every_weight_in_16_bits(tmp_path: Path, model: Model) -> None:
+    half = toonforge.export(model, tmp_path / "half.safetensors", half=True, limit=0.05)
+    kinds = {value.dtype for value in load_file(half.path).values() if value.is_floating_point()}
+    assert kinds == {torch.float16} and any(value.ndim == 1 for value in load_file(half.path).values())

@@ -144,6 +144,34 @@ def test_what_is_no_file_is_told_as_such(tmp_path: Path) -> None:
         assert "did you mean" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("G.pth", "toonforge import"), ("G.ckpt", "toonforge import"), ("a.JPG", "this is a picture")]
+)
+def test_what_is_given_in_the_place_of_a_model_is_told_apart(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(RunError, match="is no weights file of toonforge") as caught:
+        load(tmp_path / name)
+    assert hint in str(caught.value.problems[0].hint) and "Safetensor" not in str(caught.value)
+
+
+def test_weights_of_other_programs_are_to_be_imported(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "one.safetensors")
+    with pytest.raises(RunError, match="is no weights file of toonforge") as caught:
+        load(tmp_path / "one.safetensors")
+    assert "toonforge import" in str(caught.value.problems[0].hint)
+
+
+def test_a_model_that_is_no_path_is_refused() -> None:
+    with pytest.raises(RunError, match="by its path or name"):
+        load(5)  # type: ignore[arg-type]
+
+
+def test_one_file_has_no_checkpoint_to_choose(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="one file: there is no checkpoint to choose") as caught:
+        load(save(tmp_path / "one.safetensors"), checkpoint=3)
+    assert "leave the checkpoint out" in str(caught.value.problems[0].hint)
+
+
 @pytest.mark.parametrize("raw", [b"", b"PK\x03\x04", b"\x08\x08" + b"x" * 40], ids=["empty", "zip", "protobuf"])
 @pytest.mark.parametrize("suffix", [".safetensors", ".onnx", ".pt2"])
 def test_what_is_no_model_file_is_refused(tmp_path: Path, raw: bytes, suffix: str) -> None:

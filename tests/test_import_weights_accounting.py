@@ -45,6 +45,14 @@ def test_a_lost_tensor_is_missed_by_its_name(tmp_path: Path) -> None:
     assert "missing: model.12.conv_block.5.weight" in refused(tmp_path, state)
 
 
+def test_a_lost_bias_of_the_first_convolution_is_missed_by_its_name(tmp_path: Path) -> None:
+    """It is what tells whether convolutions have biases."""
+    state = state_of(theirs.resnet(theirs.plain))
+    del state["model.1.bias"]
+    text = refused(tmp_path, state)
+    assert "missing: model.1.bias" in text and "not explained" not in text
+
+
 def test_one_tensor_too_many_is_not_explained(tmp_path: Path) -> None:
     text = refused(tmp_path, state_of(theirs.patchgan(theirs.plain)) | {"model.11.extra": torch.ones(3)})
     assert "not explained: model.11.extra" in text

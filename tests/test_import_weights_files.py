@@ -66,13 +66,19 @@ def test_garbage_is_no_weights(name: str, content: bytes, tmp_path: Path) -> Non
     refused(tmp_path / name)
 
 
-@pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
+def test_an_empty_file_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "G.pth").write_bytes(b"")
+    assert "the file is empty" in refused(tmp_path / "G.pth")
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.3, 0.9, 0.999])
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_file_that_was_cut_off_is_refused(legacy: bool, kept: float, tmp_path: Path) -> None:
     torch.save(theirs.resnet(theirs.plain).state_dict(), tmp_path / "G.pth", _use_new_zipfile_serialization=not legacy)
     whole = (tmp_path / "G.pth").read_bytes()
     (tmp_path / "G.pth").write_bytes(whole[: int(len(whole) * kept)])
-    refused(tmp_path / "G.pth")
+    text = refused(tmp_path / "G.pth")
+    assert "the file is cut short" in text or "unexpected EOF" in text
 
 
 def test_a_file_that_unpacks_to_far_more_than_it_is_long_is_refused(tmp_path: Path) -> None:

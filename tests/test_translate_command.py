@@ -83,6 +83,26 @@ def test_it_goes_on_where_it_stopped(place: Path, capsys: pytest.CaptureFixture[
     assert os.stat("translated/a.png").st_mtime_ns != before
 
 
+def test_a_wrong_domain_and_what_stands_in_the_way_are_told_together(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(place / "translated" / "a.png")
+    assert main(["translate", "model", "a.png", "--to", "foto"]) == 2
+    told = capsys.readouterr().err
+    assert "'foto'" in told and "translated/a.png is there already" in told
+    assert main(["translate", "model", "nowhere.png", "--to", "foto"]) == 2
+    told = capsys.readouterr().err
+    assert "'foto'" in told and "nowhere.png is not there" in told
+
+
+def test_an_option_for_what_is_not_there_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", "model", "a.png", "--steady", "0.5"]) == 0
+    assert "--steady changes nothing" in capsys.readouterr().err
+    (place / "clip.mp4").write_bytes(b"no film")
+    assert main(["translate", "model", "clip.mp4", "--format", "png"]) == 2
+    assert "--format changes nothing" in capsys.readouterr().err
+
+
 def given(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     """Let this be standard input."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))

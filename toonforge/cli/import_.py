@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,7 @@ def _offer(out: Path) -> None:
     first = read_weights(out)[0]
     offered = ", ".join(f"{domain} = {expr}" for domain, expr in first.translations.items())
     if offered:
-        echo(f"{out}: {offered}\ntoonforge translate {out} photo.jpg")
+        echo(f"{out}: {offered}\nnext: toonforge translate {shlex.quote(str(out))} photo.jpg")
     else:
         echo(f'{out}: no translation; a recipe\'s network begins with it where it says weights = "{out}"')
 

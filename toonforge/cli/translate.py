@@ -102,13 +102,24 @@ def command(
     look = Look(strength=strength, keep_color=keep_color, smooth=smooth)
     # Asked before torch is imported, which takes seconds.
     found = offered(model, checkpoint)
-    domain = choose(found.recipe, found.translations, to)
     if len(inputs) == 1 and (camera := webcam_index(inputs[0])) is not None:
         from toonforge.cli.webcam import translate_webcam
 
+        domain = choose(found.recipe, found.translations, to)
         return translate_webcam(model, checkpoint, cpu, camera, out, domain, look, steady, force)
-    data = _standard_input() if "-" in inputs else None
-    planned = plan(inputs, out, force=force, skip_existing=skip_existing, ending=ending, data=data)
+    problems: list[Problem] = []
+    try:
+        domain = choose(found.recipe, found.translations, to)
+    except RunError as error:
+        problems += error.problems
+    data = _standard_input() if "-" in inputs and not problems else None
+    try:
+        planned = plan(inputs, out, force=force, skip_existing=skip_existing, ending=ending, data=data)
+    except RunError as error:
+        problems += error.problems
+    if problems:
+        raise RunError(*problems)
+    _say_what_is_for_nothing(planned, steady, ending)
     if any(job.target is None for job in planned.jobs) and sys.stdout.isatty():
         raise RunError(Problem(message="no picture is written to a terminal", hint="give a file with -o"))
     if planned.done:
@@ -128,6 +139,14 @@ def command(
             if job.kind == "video" and code != 130:
                 code = max(code, _video(loaded, job, domain, look, steady, batch, force))
     return code
+
+
+def _say_what_is_for_nothing(planned: Plan, steady: float, ending: str | None) -> None:
+    kinds = {job.kind for job in planned.jobs}
+    if steady and kinds == {"picture"}:
+        click.echo("--steady changes nothing: it is for videos, and there is none", err=True)
+    if ending is not None and kinds == {"video"}:
+        click.echo("--format changes nothing: it is for pictures, and there is none", err=True)
 
 
 def _standard_input() -> bytes:

@@ -6,6 +6,7 @@ whatever lies in memory.
 
 from __future__ import annotations
 
+import errno
 import io
 import pickletools
 import re
@@ -23,7 +24,10 @@ SPARE = 1 << 20
 """Bytes that a zip file may hold besides what it is long: its own tables."""
 ZIP = b"PK\x03\x04"
 """By which torch tells a zip file from the older format, five pickles and the numbers after them."""
+MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""What the older format begins with: the first of its pickles."""
 PICKLES = 5
+CUT_SHORT = "the file is cut short"
 _TENSORS = {
     "collections OrderedDict",
     "torch._utils _rebuild_tensor",
@@ -46,10 +50,17 @@ def load_tensors(path: Path) -> object:
     Raises:
         Exception: of torch, pickle and the system, for anything else.
     """
+    if path.stat().st_size == 0:
+        raise ValueError("the file is empty")
     in_zip = _refuse_other_globals(path)
     storages = _Storages(path.stat().st_size + SPARE, empty=not in_zip)
     map_location: Any = storages  # torch's annotation knows an older kind of storage alone
-    value: object = torch.load(path, map_location=map_location, weights_only=True)
+    try:
+        value: object = torch.load(path, map_location=map_location, weights_only=True)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # torch asks for a place before the file's beginning
+            raise
+        raise ValueError(CUT_SHORT) from None
     storages.refuse_others(value)
     return value
 
@@ -72,6 +83,8 @@ def _refuse_other_globals(path: Path) -> bool:
         except ValueError as error:
             if not isinstance(error, _AsksFor) and len(stream.getbuffer()) > LONGEST and stream.read(1) == b"":
                 raise ValueError(f"a pickle of more than {LONGEST:,} bytes") from None
+            if not isinstance(error, _AsksFor) and start.startswith(MAGIC) and stream.read(1) == b"":
+                raise ValueError(CUT_SHORT) from None
             raise
     return in_zip
 
@@ -86,8 +99,11 @@ def _is_harmless(name: str) -> bool:
 
 def _in_zip(path: Path) -> bytes:
     """The pickle that torch will find in a zip file; `ValueError` where the file is packed, which torch never does."""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile as error:  # its table is its end
+        raise ValueError(f"{CUT_SHORT}, or damaged: {error}") from None
     size, unpacked = path.stat().st_size, sum(member.file_size for member in members)
     if unpacked > size + SPARE:
         raise ValueError(f"it would unpack to far more than it is long: {unpacked:,} bytes in a file of {size:,}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ FORMAT = 1
 NEEDS = "0.1.0"
 """The toonforge from which on the formats are read that this one writes: of weights files and of checkpoints."""
 _VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){0,3}\Z", re.ASCII)
+
+
+OTHERS = (".pth", ".pt", ".pkl", ".ckpt", ".bin")
+"""Endings of weights that other programs write."""
+IMPORTED = "weights of other programs are imported first: toonforge import {}"
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 
 
 class NewerFormatError(RunError):
@@ -28,11 +35,21 @@ def read_metadata(path: Path) -> dict[str, Any]:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise OSError("it is no regular file")
         with safe_open(path, framework="numpy") as file:
-            value = json.loads((file.metadata() or {})["toonforge"])
+            metadata = file.metadata() or {}
+        if "toonforge" not in metadata:
+            raise no_weights_file(path, None, IMPORTED.format(shlex.quote(str(path))))
+        value = json.loads(metadata["toonforge"])
         if not isinstance(value, dict):
             raise ValueError(f"its description is {type(value).__name__}, not a table")
         written = int(value.get("format", FORMAT))
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        suffix = path.suffix.lower()
+        if suffix in PICTURES:
+            raise no_weights_file(
+                path, None, "this is a picture: the model comes first, then what it translates"
+            ) from None
+        if suffix in OTHERS:
+            raise no_weights_file(path, None, IMPORTED.format(shlex.quote(str(path)))) from None
         raise no_weights_file(path, error) from None
     refuse_newer(path, written, FORMAT, value.get("needs"))
     return value
@@ -46,13 +63,19 @@ def tensor_names(path: Path) -> list[str]:
         return list(file.keys())
 
 
-def no_weights_file(path: Path, error: Exception) -> RunError:
-    """The error for a file that does not say of itself what a run's weights files say."""
+def no_weights_file(path: Path, error: Exception | None, hint: str | None = None) -> RunError:
+    """The error for a file that does not say of itself what a run's weights files say.
+
+    Args:
+        error: what was wrong in it; None where it is of another kind.
+        hint: what to do.
+    """
     return RunError(
         Problem(
             message=f"{path} is no weights file of toonforge",
-            found=f"{type(error).__name__}: {error}",
+            found=None if error is None else f"{type(error).__name__}: {error}",
             expected="a .safetensors file that a run or `toonforge export` wrote",
+            hint=hint,
         )
     )
 

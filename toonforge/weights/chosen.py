@@ -162,7 +162,13 @@ def find_weights(path: Path, checkpoint: str | int | None = None) -> tuple[Chose
         )
     if path.is_file():
         if checkpoint is not None:
-            raise _no_choice(path, checkpoint)
+            raise RunError(
+                Problem(
+                    message=f"{path} is one file: there is no checkpoint to choose",
+                    found=f"checkpoint {str(checkpoint)!r}",
+                    hint="leave the checkpoint out; a run's folder holds several",
+                )
+            )
         return Chosen(folder=path.parent, step=_step(path.parent)), [path]
     chosen = choose_checkpoint(path, checkpoint)
     names = {file.name.removesuffix(SUFFIX) for file in chosen.folder.glob(f"*{SUFFIX}") if "." not in file.stem}

@@ -22,6 +22,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     Raises:
         RunError: nothing is there and no installed model has that name; several have.
     """
+    if not isinstance(model, str | os.PathLike):
+        raise RunError(Problem(message="a model is given by its path or name", found=repr(model)[:80], expected=PLACES))
     path, text = Path(model), os.fspath(model)
     if os.path.lexists(path):
         return path

@@ -18,6 +18,7 @@ from toonforge.recipe.resolved import component_data, differences
 from toonforge.recipe.scope import NETWORK_TABLES
 from toonforge.recipe.words import inline
 from toonforge.registry import singular
+from toonforge.runs.metadata import IMPORTED
 from toonforge.weights.chosen import choose_checkpoint, find_weights, preferred, refuse_damaged
 from toonforge.weights.described import SUFFIX, Weights, read_weights
 from toonforge.weights.named import find_model
@@ -90,7 +91,7 @@ def find_origin(name: str, config: NetworkComponent, source: InitialWeights) -> 
             Problem(
                 message=f"{path} is no weights file of toonforge",
                 expected=f"a {SUFFIX} file that a run, an export or an import wrote",
-                hint=f"weights of other programs are imported first: toonforge import {shlex.quote(str(path))}",
+                hint=IMPORTED.format(shlex.quote(str(path))),
             )
         )
     wanted = source.network or name

@@ -114,8 +114,23 @@ def fit(config: NetworkComponent, layout: Layout, shapes: Mapping[str, Shape], s
     statistics = {f"{norm}.{leaf}" for norm in layout.norms for leaf in STATISTICS}
     left_out = {prefix + name: DROPPED for name in shapes if name not in used and name in statistics}
     unexplained = [name for name in shapes if name not in used and name not in statistics]
+    bare = _without_bias(layout, shapes)
+    if bare and not missing and len(bare) < len(unexplained) and all(_is_bias(name, layout) for name in unexplained):
+        # The first convolution said that there are none, and most of the others have one.
+        missing, unexplained = bare, []
     complain(source, layout.origin, wrong, [prefix + n for n in missing], [prefix + n for n in unexplained])
     return Fitted(pairs=tuple(pairs), left_out=left_out)
+
+
+def _is_bias(name: str, layout: Layout) -> bool:
+    module, _, leaf = name.rpartition(".")
+    return leaf == "bias" and module in layout.modules and module not in layout.norms
+
+
+def _without_bias(layout: Layout, shapes: Mapping[str, Shape]) -> list[str]:
+    """The biases that convolutions do not have."""
+    names = [f"{module}.bias" for module in layout.modules if module not in layout.norms]
+    return [name for name in names if name not in shapes]
 
 
 def complain(source: str, origin: str, wrong: list[str], missing: list[str], unexplained: list[str]) -> None:
