@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,8 +26,9 @@ from toonforge.errors import RunError
 from toonforge.use.demo.about import about, headline
 from toonforge.use.demo.address import check_port, others_can_reach
 from toonforge.use.demo.compare import compared, failed
+from toonforge.use.demo.left import PREFIX, mark, remove_left
 from toonforge.use.demo.offered import offer
-from toonforge.use.demo.room import Room, a_room
+from toonforge.use.demo.room import Closed, Room, a_room
 from toonforge.use.demo.upload import read_upload
 from toonforge.use.demo.work import Offered, download_name, make, preview
 from toonforge.use.look import Look
@@ -141,6 +143,75 @@ def test_a_room_is_gone_with_all_in_it_and_readable_by_nobody_else() -> None:
         assert os.name == "nt" or room.folder.stat().st_mode & 0o077 == 0
         raise KeyboardInterrupt
     assert not room.folder.exists()
+
+
+def test_a_closed_room_ends_what_is_computed_in_it(models: list[Offered], room: Room, tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(photo((30, 20), "PNG"))
+    original = read_upload(source, "a.png")
+    network = models[0].model.inference.networks["G"]
+    hook = network.register_forward_pre_hook(lambda *_: room.close())
+    try:
+        with pytest.raises(Closed):
+            make(models[0], room, original, "a.png", "anime", Look())
+    finally:
+        hook.remove()
+    assert room.wait(0) and not (room.folder / "made").exists()
+    with pytest.raises(Closed):
+        room.place("a.png")
+
+
+def test_what_a_dead_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    living, dead, young, old, other, elsewhere = (
+        tmp_path / name for name in (*(f"{PREFIX}{n}" for n in range(4)), "other", "elsewhere")
+    )
+    for folder in (living, dead, young, old, other, elsewhere):
+        folder.mkdir()
+        (folder / "picture.png").write_bytes(b"1")
+    (tmp_path / f"{PREFIX}link").symlink_to(elsewhere)
+    with mark(dead), mark(elsewhere):
+        pass
+    os.utime(old, (time.time() - 7200,) * 2)
+    with mark(living):
+        remove_left(tmp_path)
+        assert [path.exists() for path in (living, dead, young, old, other)] == [True, False, True, False, True]
+        assert (elsewhere / "picture.png").exists(), "links are not followed"
+    remove_left(tmp_path)
+    assert not living.exists()
+
+
+PAGE = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from tests.demo_models import model_file
+import toonforge.use.demo.server as server
+path = model_file(Path(sys.argv[1]) / "a.safetensors")
+def wait():
+    threading.Timer(0.1, os.kill, (os.getpid(), getattr(signal, sys.argv[2]))).start()
+    room, = Path(os.environ["TMPDIR"]).glob("toonforge-demo-*")
+    (room / "server" / "picture.png").write_bytes(b"1")
+    time.sleep(20)
+server.wait = wait
+from toonforge.cli import main
+sys.exit(main(["demo", str(path), "--no-open"]))
+"""
+
+
+def test_a_closed_terminal_leaves_no_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("gradio")
+    pytest.importorskip("fcntl")  # where there are hangups
+    held = tmp_path / "tmp"
+    held.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", PAGE, str(tmp_path), "SIGHUP"],
+        env={**os.environ, "TMPDIR": str(held), "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and "stopped" in done.stderr, done.stderr
+    assert list(held.glob("toonforge-demo-*")) == []
 
 
 def test_what_is_old_or_too_much_is_swept_oldest_first(room: Room) -> None:

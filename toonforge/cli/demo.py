@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 import click
 
 
@@ -51,7 +54,10 @@ def command(models: tuple[str, ...], port: int | None, host: str, show: bool, ch
         if show:
             _open(server.url)
         wait()
-    click.echo("stopped", err=True)
+    with suppress(OSError):  # the terminal may be closed
+        click.echo("stopped", err=True)
+    if not server.room.wait(0):  # Python cannot end in order around a library that still computes
+        os._exit(0)
     return 0
 
 

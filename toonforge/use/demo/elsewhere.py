@@ -1,6 +1,6 @@
-"""Pages of other places, which a browser lets send requests to this computer: they may neither change nor read anything.
+"""Pages of other places, which a browser lets send requests to this computer: they may change nothing and read nothing.
 
-A browser says where a page that asks is from. Who says nothing of the kind is a program, which needs no page to do harm.
+A browser says where a page that asks is from. Who says nothing of the kind is a program, which needs no page for harm.
 """
 
 from __future__ import annotations

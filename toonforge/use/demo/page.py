@@ -14,7 +14,7 @@ from toonforge.errors import ToonforgeError
 from toonforge.use.demo.about import about, headline
 from toonforge.use.demo.compare import asset, compared, empty, failed
 from toonforge.use.demo.examples import example_pictures
-from toonforge.use.demo.room import KEPT_SECONDS, Room
+from toonforge.use.demo.room import KEPT_SECONDS, Closed, Room
 from toonforge.use.demo.settings import as_domain, as_look
 from toonforge.use.demo.upload import MAX_BYTES, plain_name, read_upload
 from toonforge.use.demo.work import Made, Offered, download_name, make
@@ -135,6 +135,8 @@ def translating(models: Sequence[Offered], room: Room) -> Callable[..., Iterator
             try:
                 file = download_name(name, to, offered.label if len(models) > 1 else "")
                 made = make(offered, room, original, file, to, look)
+            except Closed:
+                return
             except Exception as error:
                 if not isinstance(error, ToonforgeError):
                     log.exception("%s could not translate %s", offered.label, plain_name(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,11 +13,17 @@ from pathlib import Path
 
 import attrs
 
+from toonforge.use.demo.left import PREFIX, mark, remove_left
+
 KEPT_SECONDS = 1800
 """So long an upload and its translations can be fetched again; then they are deleted."""
 
 KEPT_BYTES = 2 * 2**30
 """So much is kept at all: the oldest goes first."""
+
+
+class Closed(Exception):
+    """The page has ended, and so does what it computes."""
 
 
 @attrs.frozen
@@ -28,6 +35,31 @@ class Room:
     """
 
     folder: Path
+    _closed: threading.Event = attrs.field(factory=threading.Event, init=False, repr=False)
+    _used: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """A picture is computed in here, one at a time; raises `Closed` where none may be any more."""
+        with self._used:
+            self.check()
+            yield
+
+    def check(self) -> None:
+        """Raise `Closed` once the room is closed."""
+        if self._closed.is_set():
+            raise Closed
+
+    def close(self) -> None:
+        """Nothing is computed for it from here on, and nothing written into it."""
+        self._closed.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether nothing is computed any more, within so many seconds."""
+        if self._used.acquire(timeout=seconds):
+            self._used.release()
+            return True
+        return False
 
     @property
     def uploads(self) -> Path:
@@ -36,6 +68,7 @@ class Room:
 
     def place(self, name: str) -> Path:
         """Where to write a file of this name: a folder of its own, of a name that nobody guesses."""
+        self.check()
         folder = self.folder / "made" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         return folder / name
@@ -43,7 +76,7 @@ class Room:
     def sweep(self, seconds: float = KEPT_SECONDS, most: int = KEPT_BYTES) -> None:
         """Delete files older than `seconds`, and the oldest of the others where they are more than `most` bytes."""
         files: list[tuple[float, int, Path]] = []
-        for path in self.folder.rglob("*"):
+        for path in self.folder.glob("*/**/*"):  # not the mark of who is here
             with suppress(OSError):  # deleted meanwhile
                 if path.is_file():
                     status = path.stat()
@@ -60,11 +93,13 @@ class Room:
 
 @contextmanager
 def a_room() -> Iterator[Room]:
-    """A room, which is gone afterwards with all that it holds."""
-    folder = Path(tempfile.mkdtemp(prefix="toonforge-demo-"))
+    """A room, which is gone afterwards with all that it holds; those that were left behind by others go first."""
+    remove_left()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        room = Room(folder)
-        room.uploads.mkdir()
-        yield room
+        with mark(folder):
+            room = Room(folder)
+            room.uploads.mkdir()
+            yield room
     finally:
         shutil.rmtree(folder, ignore_errors=True)

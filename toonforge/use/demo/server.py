@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -22,12 +22,16 @@ from toonforge.use.demo.room import Room, a_room
 from toonforge.use.demo.upload import MAX_BYTES
 
 if TYPE_CHECKING:
+    from toonforge.use.demo.elsewhere import App
     from toonforge.use.demo.work import Offered
     from toonforge.use.model import Model
 
 SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 NOT_OURS = ("GRADIO_ALLOWED_PATHS", "GRADIO_ROOT_PATH", "GRADIO_NUM_WORKERS", "GRADIO_WATCH_DIRS", "GRADIO_DEBUG")
 """Variables that would let Gradio hand out the disk's files, or serve something else than this page."""
+
+SECONDS_TO_END = 3.0
+"""So long a picture that is being computed has to notice that the page is closed."""
 
 
 @attrs.frozen
@@ -84,11 +88,13 @@ def serving(models: Sequence[Offered], *, host: str = LOCAL, port: int | None = 
                 Problem(message="no port is free", found=str(error), hint="choose one with --port")
             ) from None
         # Around what Gradio itself puts around all others.
-        page.app.middleware_stack = Unshared(page.app.middleware_stack)
+        page.app.middleware_stack = Unshared(cast("App", page.app.middleware_stack))
         try:
             yield Server(f"http://{_called(host)}:{page.server_port}/", page.server_port, room)
         finally:
+            room.close()
             page.close(verbose=False)
+            room.wait(SECONDS_TO_END)
 
 
 def _called(host: str) -> str:
@@ -167,20 +173,29 @@ def demo(
 
 @contextmanager
 def until_asked_to_stop() -> Iterator[None]:
-    """Ends the block at Ctrl-C and SIGTERM, wherever it is: with them a page is stopped, and they are no fault."""
+    """Ends the block at Ctrl-C, SIGTERM and SIGHUP, wherever it is: with them a page is stopped, and they are no fault.
+
+    Further ones change nothing: what the page held is being deleted. A hangup that was to be ignored (`nohup`) is.
+    """
+    asked = False
 
     def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if main else None
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = [number for number in numbers if main and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     except KeyboardInterrupt:
         pass
     finally:
-        if main:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def wait() -> None:

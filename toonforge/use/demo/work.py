@@ -70,9 +70,11 @@ def make(offered: Offered, room: Room, original: Original, name: str, to: str, l
 
     Raises:
         ToonforgeError: the model cannot translate it, or such a file cannot hold it.
+        Closed: the page has ended meanwhile.
     """
     begun = time.perf_counter()
-    (pixels,) = compute(offered.model, [original], to, look)
+    with room.used():
+        (pixels,) = compute(offered.model, [original], to, look, check=room.check)
     if isinstance(pixels, ToonforgeError):
         raise pixels
     seconds = time.perf_counter() - begun
