@@ -134,6 +134,45 @@ def test_networks_that_know_nothing_of_parts(size: tuple[int, int]) -> None:
     assert all(apart(parts(rows), whole(network, x)) < EQUAL for rows in (1, 5, 64))
 
 
+class Multiple(torch.nn.Module):
+    """Takes pictures of any size by padding them far, as many plugins do."""
+
+    def __init__(self, to: int, top: bool) -> None:
+        super().__init__()
+        self.conv, self.to, self.top = torch.nn.Conv2d(3, 3, 3, padding=1), to, top
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        down, right = -x.shape[2] % self.to, -x.shape[3] % self.to
+        return self.conv(
+            torch.nn.functional.pad(x, (0, right, down, 0) if self.top else (0, right, 0, down), value=0.5)
+        )
+
+
+class Shifting(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(x * 2, (1, 1, -3, 2))
+
+
+FAR = [
+    Multiple(32, top=False),
+    Multiple(32, top=True),
+    torch.nn.Conv2d(3, 3, 1, padding=2),
+    torch.nn.Conv2d(3, 3, 3, padding=7, stride=2),
+    torch.nn.ConvTranspose2d(3, 3, 2, padding=0, output_padding=2, dilation=3),
+    Shifting(),
+]
+
+
+@pytest.mark.parametrize("network", FAR, ids=lambda item: type(item).__name__)
+@pytest.mark.parametrize("height", [1, 33, 40])
+def test_strips_that_lie_in_the_padding(network: torch.nn.Module, height: int) -> None:
+    if height == 1 and isinstance(network, Shifting):
+        height = 4
+    network, x = alive(network.double().eval()), picture(height, 9)
+    parts, expected = Parts(network, x), whole(network, x)
+    assert all(apart(parts(rows), expected) < EQUAL for rows in (1, 2, 4, 16))
+
+
 class Counting(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()

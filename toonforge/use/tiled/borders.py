@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch.nn import functional
 
-from toonforge.use.tiled.convolutions import inside
+from toonforge.use.tiled.convolutions import inside, padded
 from toonforge.use.tiled.step import Range
 
 Sides = tuple[int, int, int, int]
@@ -63,10 +63,8 @@ class Constant:
 
     def compute(self, first: int, last: int, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Padded only where the picture ends."""
-        start, end = first - self.sides[2], last - self.sides[2]
-        have = inside(start, end, self.height)
-        sides = (*self.sides[:2], have[0] - start, end - have[1])
-        return functional.pad(inputs[0], sides, value=self.value) if any(sides) else inputs[0]
+        top = self.sides[2]
+        return padded(inputs[0], first - top, last - top, self.height, self.sides[:2], self.value)
 
 
 @attrs.frozen(eq=False)

@@ -19,6 +19,18 @@ def inside(first: int, last: int, height: int) -> Range:
     return first, max(first + 1, min(last, height))
 
 
+def padded(
+    x: torch.Tensor, first: int, last: int, height: int, columns: Pair = (0, 0), value: float = 0.0
+) -> torch.Tensor:
+    """Rows [first, last), of which there may be none in the picture, from those of `inside`."""
+    start, end = inside(first, last, height)
+    above, below = max(0, start - first), max(0, last - end)
+    if above or below or any(columns):
+        x = functional.pad(x, (*columns, above, below), value=value)
+    # Wholly beyond the border, the row that is there for padding is cut off again.
+    return x if x.shape[2] == last - first else x.narrow(2, max(0, first - start), last - first)
+
+
 @attrs.frozen(eq=False)
 class Convolve:
     """A convolution with zeros beyond the border.
@@ -49,12 +61,7 @@ class Convolve:
 
     def compute(self, first: int, last: int, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Zeros only where the picture ends."""
-        (x,) = inputs
-        start, end = self._reads(first, last)
-        have = inside(start, end, self.height)
-        above, below = have[0] - start, end - have[1]
-        if above or below:
-            x = functional.pad(x, (0, 0, above, below))
+        x = padded(inputs[0], *self._reads(first, last), self.height)
         bias = None if self.bias is None else self.bias.to(x.device)
         weight, padding = self.weight.to(x.device), (0, self.padding[1])
         return functional.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
