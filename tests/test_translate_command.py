@@ -179,7 +179,15 @@ def test_the_look_is_a_matter_of_options(place: Path) -> None:
     assert made("--smooth", "1").std() < 0.95 * x.std()
 
 
+def test_larger_pictures_are_scaled_down_first(place: Path) -> None:
+    picture(place / "in" / "small.png", (10, 8))
+    assert main(["translate", "model", "a.png", "in", "--size", "12"]) == 0
+    assert Image.open("translated/a.png").size == (20, 12)
+    assert Image.open("translated/small.png").size == (10, 8)
+
+
 BAD = [
+    (["model", "a.png", "--size", "0"], "is less than 1"),
     (["model", "a.png", "--strength", "1.5"], "is not from 0 to 1"),
     (["model", "a.png", "--strength", "nan"], "strength"),
     (["model", "a.png", "--smooth", "-1"], "is not from 0 to 1"),

@@ -375,3 +375,47 @@ def test_hostile_files_are_refused_in_words_or_read_within_bounds(name: str) -> 
         assert original.pixels.size <= 10**6 and len(original.exif or b"") <= 10**6
     else:
         assert reason.strip()
+
+
+# -- --size -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50), st.booleans())
+@settings(deadline=None)
+def test_a_short_side_is_scaled_down_and_never_up(height: int, width: int, short: int, clear: bool) -> None:
+    data = file(Image.fromarray(values(height, width, 4 if clear else 3)))
+    original = read_original(data, short)
+    made = original.pixels.shape[:2]
+    assert min(made) == min(short, height, width)
+    if min(height, width) <= short:
+        assert np.array_equal(original.pixels, read_original(data).pixels)
+    assert abs(made[0] * width - made[1] * height) <= max(height, width)
+    assert (original.alpha is not None) == clear and (not clear or original.alpha.shape == made)
+
+
+def test_a_smaller_picture_has_the_mean_colours_and_no_moire() -> None:
+    fine = np.indices((200, 300)).sum(0)[..., None] % 2 * np.array([200, 100, 50])
+    made = read_original(file(Image.fromarray(fine.astype(np.uint8))), 20).pixels.astype(int)
+    assert made.shape == (20, 30, 3)
+    assert np.abs(made - [100, 50, 25]).max() <= 2
+
+
+def test_what_is_not_seen_gives_no_colour_to_what_is() -> None:
+    both = np.zeros((40, 40, 4), np.uint8)
+    both[:, :19] = 0, 200, 0, 255
+    both[:, 19:] = 255, 0, 255, 0
+    original = read_original(file(Image.fromarray(both)), 10)
+    assert original.alpha is not None and len({*original.alpha.ravel().tolist()}) > 2
+    assert np.abs(original.pixels[original.alpha > 60].astype(int) - [0, 200, 0]).max() <= 8
+
+
+def test_a_smaller_picture_says_its_size_and_keeps_its_profile_and_orientation() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x8769] = {0xA002: 60, 0xA003: 40}
+    data = file(Image.fromarray(values(40, 60)), "JPEG", exif=exif.tobytes(), icc_profile=P3)
+    original = read_original(data, 20)
+    made = Image.open(io.BytesIO(encoded(original, original.pixels, "JPEG")))
+    assert made.size == (20, 30) and made.info["icc_profile"] == P3
+    about_it = made.getexif().get_ifd(0x8769)
+    assert (about_it[0xA002], about_it[0xA003], made.getexif()[0x0112]) == (20, 30, 1)

@@ -135,11 +135,11 @@ def test_memory_does_not_grow_with_the_number_of_pictures(
     alive, most = set(), 0
     read, save = pipelines.read_original, pipelines.save
 
-    def reading(source: Path) -> object:
+    def reading(source: Path, *rest: object) -> object:
         nonlocal most
         alive.add(source)
         most = max(most, len(alive))
-        return read(source)
+        return read(source, *rest)  # type: ignore[arg-type]
 
     def saving(job: Job, *rest: object) -> Outcome:
         alive.discard(job.source)

@@ -43,6 +43,12 @@ def test_each_frame_is_what_the_model_makes_of_it(folder: Path) -> None:
         assert np.abs(expected - after).mean() < 3
 
 
+def test_larger_frames_are_scaled_down_first(folder: Path) -> None:
+    assert main(["translate", "G.safetensors", "film.mkv", "-o", "out.mp4", "--size", "32", "--cpu"]) == 0
+    assert {picture.shape for picture in videos.pictures(folder / "out.mp4")} == {(32, 48, 3)}
+    assert videos.times(folder / "out.mp4") == pytest.approx(videos.times(folder / "film.mkv"), abs=1e-3)
+
+
 def test_a_torn_film_is_translated_as_far_as_it_goes_and_exits_with_2(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,11 @@ def test_a_model_slower_than_the_webcam_misses_pictures_and_is_not_behind(tmp_pa
         assert when >= (number - numbers[0]) / 50 * 0.9
 
 
+def test_larger_pictures_are_scaled_down_first(tmp_path: Path) -> None:
+    outcome = webcam(SAME, 0, tmp_path / "me.mp4", size=30, show=False, camera=Recorded(5))
+    assert min(outcome.size) == 30 and min(videos.pictures(outcome.target)[0].shape[:2]) == 30
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_recording_that_is_whole(tmp_path: Path, number: signal.Signals) -> None:
     before = signal.getsignal(number)

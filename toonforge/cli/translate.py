@@ -39,6 +39,12 @@ MOST_BYTES = 2**29
 @click.option("--smooth", type=SHARE, default=0.0, metavar="0..1", help="Smooth the output between its edges.")
 @click.option("--steady", type=SHARE, default=0.0, metavar="0..1", help="Of videos: how much flicker to take out.")
 @click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Scale inputs with a longer short side down to this one first; their size is kept if left out.",
+)
+@click.option(
     "--format",
     "ending",
     type=click.Choice(["png", "jpg", "webp"]),
@@ -67,6 +73,7 @@ def command(
     keep_color: bool,
     smooth: float,
     steady: float,
+    size: int | None,
     ending: str | None,
     skip_existing: bool,
     force: bool,
@@ -76,14 +83,16 @@ def command(
 ) -> int:
     """Translate pictures and videos with MODEL: a run's folder, a .safetensors file or an installed model's name.
 
-    INPUT is a picture, a folder with all below it, a pattern, a video, - for standard input, or 0 for the first webcam.
+    `toonforge list models` names the installed ones. INPUT is a picture, a folder with all pictures in and below it, a
+    pattern ("films/*" takes videos too), a video, - for standard input, or 0 for the first webcam.
     A picture keeps its name, size, transparency, colour profile and EXIF data, and is written upright; a video its
     sound, frame rate and length. Nothing is overwritten without --force. Inputs that cannot be read are named, and the
     rest is translated (the exit code is then 2).
 
     \b
     Examples:
-      toonforge translate runs/anime_unet photo.jpg
+      toonforge translate photo-to-cartoon photo.jpg
+      toonforge translate photo-to-cartoon photo.jpg --size 512 -o cartoon.jpg
       toonforge translate runs/anime_unet holidays/ -o holidays-anime --skip-existing
       toonforge translate runs/anime_unet "holidays/**/*.jpg" --strength 0.7 --keep-color
       toonforge translate runs/anime_unet photo.jpg -o portrait.png --force
@@ -106,7 +115,7 @@ def command(
         from toonforge.cli.webcam import translate_webcam
 
         domain = choose(found.recipe, found.translations, to)
-        return translate_webcam(model, checkpoint, cpu, camera, out, domain, look, steady, force)
+        return translate_webcam(model, checkpoint, cpu, camera, out, domain, look, steady, size, force)
     problems: list[Problem] = []
     try:
         domain = choose(found.recipe, found.translations, to)
@@ -134,10 +143,10 @@ def command(
     loaded = load(model, checkpoint=checkpoint, cpu=cpu)
     pictures = attrs.evolve(planned, jobs=tuple(job for job in planned.jobs if job.kind == "picture"))
     with in_order():
-        code = _pictures(loaded, pictures, out, domain, look, batch) if pictures.jobs else 0
+        code = _pictures(loaded, pictures, out, domain, look, size, batch) if pictures.jobs else 0
         for job in planned.jobs:
             if job.kind == "video" and code != 130:
-                code = max(code, _video(loaded, job, domain, look, steady, batch, force))
+                code = max(code, _video(loaded, job, domain, look, steady, size, batch, force))
     return code
 
 
@@ -170,7 +179,9 @@ def _to_standard_output(data: bytes) -> None:
         raise RunError(Problem(message=f"standard output cannot be written: {reason}")) from error
 
 
-def _pictures(model: Model, planned: Plan, out: str | None, to: str, look: Look, batch: int | None) -> int:
+def _pictures(
+    model: Model, planned: Plan, out: str | None, to: str, look: Look, size: int | None, batch: int | None
+) -> int:
     """Translate pictures and say what came of them; returns the exit code."""
     from toonforge.cli.translating import Telling, named
     from toonforge.use.pictures.devices import in_words, on_every_device
@@ -180,7 +191,7 @@ def _pictures(model: Model, planned: Plan, out: str | None, to: str, look: Look,
     models = on_every_device(model, len(jobs))
     data = None
     telling = Telling("picture", len(jobs))
-    pipeline = Pipeline(models, jobs, to, look=look, batch=batch, note=telling.say, part=telling.part)
+    pipeline = Pipeline(models, jobs, to, look=look, size=size, batch=batch, note=telling.say, part=telling.part)
     try:
         # Closed before it is asked how many are there: what was begun comes to its end.
         with telling, closing(iter(pipeline)) as outcomes:
@@ -210,7 +221,9 @@ def _pictures(model: Model, planned: Plan, out: str | None, to: str, look: Look,
     return 2 if telling.failed else 0
 
 
-def _video(model: Model, job: Job, to: str, look: Look, steady: float, batch: int | None, force: bool) -> int:
+def _video(
+    model: Model, job: Job, to: str, look: Look, steady: float, size: int | None, batch: int | None, force: bool
+) -> int:
     """Translate a video and say what came of it; returns the exit code."""
     from toonforge.cli.translating import Telling, named
     from toonforge.use.video import translate_video
@@ -226,6 +239,7 @@ def _video(model: Model, job: Job, to: str, look: Look, steady: float, batch: in
                 to,
                 look=look,
                 steady=steady,
+                size=size,
                 batch=batch,
                 force=force,
                 progress=telling.reach,

@@ -23,6 +23,7 @@ def translate_webcam(
     to: str,
     look: Look,
     steady: float,
+    size: int | None,
     force: bool,
 ) -> int:
     """Translate till it is ended, and say what came of it; returns the exit code."""
@@ -47,6 +48,7 @@ def translate_webcam(
             to,
             look=look,
             steady=steady,
+            size=size,
             force=force,
             progress=telling.reach,
         )

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def translate(
-    model: Model, jobs: Sequence[Job], to: str | None = None, *, look: Look = AS_IT_IS, batch: int | None = None
+    model: Model,
+    jobs: Sequence[Job],
+    to: str | None = None,
+    *,
+    look: Look = AS_IT_IS,
+    size: int | None = None,
+    batch: int | None = None,
 ) -> Iterator[Outcome]:
     """Translate pictures on one device; one that cannot be read or written does not stop the rest.
 
@@ -23,12 +29,13 @@ def translate(
         jobs: from `plan`.
         to: the domain to translate to; the recipe's first when left out.
         look: what is done after the networks.
+        size: the short side to which larger pictures are scaled down first; None keeps their size.
         batch: pictures at once; None for as many as suit their size and the device.
 
     Yields:
         What became of each, in the order of the jobs.
     """
-    return iter(Pipeline([model], jobs, to, look=look, batch=batch))
+    return iter(Pipeline([model], jobs, to, look=look, size=size, batch=batch))
 
 
 def translate_file(model: Model, job: Job, to: str | None = None, *, look: Look = AS_IT_IS) -> None:

@@ -11,6 +11,7 @@ import attrs
 from toonforge.data.reading.picture import read_picture, shown
 from toonforge.data.reading.pillow import opened, to_rgb
 from toonforge.data.reading.upright import orientation_of, turned
+from toonforge.data.transforms import scale, scaled_size
 from toonforge.errors import UnreadableImage
 from toonforge.use.pictures.colours import Conversion, conversion_of, space_of, to_srgb
 from toonforge.use.pictures.exif import kept_exif
@@ -66,11 +67,12 @@ def _put(pixels: Picture, where: npt.NDArray[np.bool_], other: Any) -> Picture:
     return np.where(where[..., None], other, pixels).astype(np.uint8) if where.any() else pixels
 
 
-def read_original(source: Path | bytes) -> Original:
+def read_original(source: Path | bytes, short: int | None = None) -> Original:
     """Read a picture file.
 
     Args:
         source: its path, or what it holds.
+        short: the short side is scaled down to this, never up; None keeps the size.
 
     Raises:
         UnreadableImage: as `read_picture`.
@@ -78,7 +80,7 @@ def read_original(source: Path | bytes) -> Original:
     pixels = read_picture(source, max_aspect=None)
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file, opened(file) as image:
-            return _with_extras(image, pixels)
+            return _with_extras(image, pixels, short)
     except Exception as error:  # damaged where `read_picture` does not look
         called = "a picture" if isinstance(source, bytes) else shown(source)
         raise UnreadableImage(called, f"damaged ({type(error).__name__}: {error})") from error
@@ -91,8 +93,11 @@ def original_of(image: Image.Image) -> Original:
     return _with_extras(image, turned(np.array(to_rgb(image), dtype=np.uint8), orientation_of(image)))
 
 
-def _with_extras(image: Image.Image, pixels: Picture) -> Original:
-    size = (pixels.shape[1], pixels.shape[0])
+def _with_extras(image: Image.Image, pixels: Picture, short: int | None = None) -> Original:
+    height, width = pixels.shape[:2]
+    if short is not None and short < min(height, width):
+        height, width = scaled_size(height, width, short)
+    size = (width, height)
     # Read first: some files lose these while they are decoded.
     profile, orientation, kind = image.info.get("icc_profile"), orientation_of(image), image.format
     space, alpha, converted = space_of(profile), None, None
@@ -112,7 +117,20 @@ def _with_extras(image: Image.Image, pixels: Picture) -> Original:
         exif = kept_exif(image, size, srgb=True)
     # Of a picture that is grey or has a palette, an RGB profile is as true as before.
     kept = profile if space == "RGB" and image.mode not in ("CMYK", "LAB") else None
+    pixels, alpha = _scaled(pixels, alpha, height, width)
     return Original(pixels=pixels, alpha=alpha, profile=kept, exif=exif, kind=kind)
+
+
+def _scaled(pixels: Picture, alpha: Picture | None, height: int, width: int) -> tuple[Picture, Picture | None]:
+    """At another size; the colour of what shines through counts for as much as is seen of it."""
+    import numpy as np
+    from PIL import Image
+
+    if alpha is None or alpha.shape == (height, width):
+        return scale(pixels, height, width), alpha
+    both = Image.fromarray(np.dstack([pixels, alpha])).resize((width, height), Image.Resampling.BICUBIC)
+    made = np.array(both)
+    return np.ascontiguousarray(made[..., :3]), made[..., 3]
 
 
 def _pixels(image: Image.Image | None) -> Picture | None:

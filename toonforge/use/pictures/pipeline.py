@@ -72,6 +72,7 @@ class Pipeline:
         jobs: pictures, from `toonforge.use.pictures.plan`.
         to: the domain to translate to; the recipe's first when left out.
         look: what is done after the networks.
+        size: the short side to which larger pictures are scaled down first; None keeps their size.
         batch: pictures at once; None for as many as suit their size and the device.
         threads: that read, and as many that write; as many as there are processors, at most four, when left out.
         note: told in a sentence where a picture is computed in parts, by whichever thread computes it; and that an
@@ -92,6 +93,7 @@ class Pipeline:
         to: str | None = None,
         *,
         look: Look = AS_IT_IS,
+        size: int | None = None,
         batch: int | None = None,
         threads: int | None = None,
         note: Callable[[str], None] = ignore,
@@ -99,6 +101,7 @@ class Pipeline:
     ) -> None:
         models[0].choose(to)
         self.models, self.jobs, self.to, self.look, self.note, self.part = models, jobs, to, look, note, part
+        self.size = size
         self.threads = threads or min(4, os.cpu_count() or 1)
         self.written = 0
         most = batch or MOST
@@ -214,7 +217,7 @@ class Pipeline:
         try:
             source = job.source if job.source is not None else job.data
             assert source is not None
-            return index, read_original(source)
+            return index, read_original(source, self.size)
         except UnreadableImage as error:
             return index, Outcome(job, error.reason)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from toonforge.data.reading.picture import shown, why_not_opened
+from toonforge.data.transforms import scaled_size
 from toonforge.errors import Problem, RunError, UnreadableImage
 from toonforge.extras import need
 from toonforge.files import beside, refuse_special
@@ -55,6 +56,7 @@ def translate_video(
     *,
     look: Look = AS_IT_IS,
     steady: float = 0.0,
+    size: int | None = None,
     batch: int | None = None,
     force: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
@@ -73,6 +75,7 @@ def translate_video(
         to: the domain to translate to; the recipe's first when left out.
         look: what is done to each translated frame.
         steady: how much flicker is taken out, 0 to 1 (see `toonforge.use.video.steady`). Needs OpenCV.
+        size: the short side to which larger frames are scaled down first; None keeps their size.
         batch: frames that are translated at once; None for as many as suit their size.
         force: overwrite the target.
         progress: called with the frames done and, where the film says so, all there are.
@@ -107,11 +110,11 @@ def translate_video(
                 if note is not None:
                     note(remark)
 
-    done, last, size = 0, 0.0, (0, 0)
+    done, last, written = 0, 0.0, (0, 0)
     try:
         with ExitStack() as stack:
-            film = stack.enter_context(Film(source))
-            film.batch = batch or batch_for(model.device.type, film.stream.height, film.stream.width)
+            film = stack.enter_context(Film(source, short=size))
+            film.batch = batch or batch_for(model.device.type, *_sides(film.stream.height, film.stream.width, size))
             pieces: Iterator[Piece] = ahead(film.pieces())
             pieces = ahead(translated(model, pieces, to, look))
             if steady:
@@ -124,7 +127,7 @@ def translate_video(
                 early.append(first)
             with beside(target, flush=True) as partial, partial.open("xb") as file:
                 with Writer(file, kind, first.facts, film.container) as writer:
-                    size = writer.width, writer.height
+                    written = writer.width, writer.height
                     tell(film.remarks + writer.remarks)
                     for piece in _chained(early, pieces):
                         if stop is not None and stop():
@@ -139,14 +142,18 @@ def translate_video(
                 tell(film.remarks + writer.remarks)
             damage = tuple(film.damage)
     except _Stopped:
-        return Outcome(target=target, frames=done, seconds=last, size=size, notes=tuple(notes), stopped=True)
+        return Outcome(target=target, frames=done, seconds=last, size=written, notes=tuple(notes), stopped=True)
     except UnreadableImage as error:
         raise RunError(Problem(message=f"{shown(source)} cannot be translated", found=error.reason)) from error
     except FFmpegError as error:  # the encoder's word: the target is a file of ours, whose errors are the system's
         raise unfit(source, film, error) from error
     except OSError as error:
         raise unwritable(target, error) from error
-    return Outcome(target=target, frames=done, seconds=last, size=size, notes=tuple(notes), damage=damage)
+    return Outcome(target=target, frames=done, seconds=last, size=written, notes=tuple(notes), damage=damage)
+
+
+def _sides(height: int, width: int, short: int | None) -> tuple[int, int]:
+    return scaled_size(height, width, short) if short and short < min(height, width) else (height, width)
 
 
 class _Stopped(Exception):

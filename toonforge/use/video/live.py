@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from toonforge.data.transforms import scale_short_side
 from toonforge.errors import Problem, RunError
 from toonforge.extras import need
 from toonforge.files import beside
@@ -44,6 +45,7 @@ def webcam(
     *,
     look: Look = AS_IT_IS,
     steady: float = 0.0,
+    size: int | None = None,
     show: bool | None = None,
     force: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
@@ -59,7 +61,7 @@ def webcam(
         model: as `toonforge.load` gives it.
         index: of the webcam, from 0 on.
         target: a film to record into; it is whole whenever it ends.
-        to, look, steady, force: as of `translate_video`.
+        to, look, steady, size, force: as of `translate_video`.
         show: open a window; left out, where OpenCV can and there is a screen.
         progress: called with the pictures done.
         stop: asked between pictures whether to end.
@@ -83,7 +85,7 @@ def webcam(
     rate = round(camera.get(5)) or RATE  # cv2.CAP_PROP_FPS
     steadier = Steadier(steady) if steady else None
     done, begun, last = 0, 0.0, 0
-    size = (0, 0)
+    written = (0, 0)
     try:
         with ExitStack() as stack:
             newest = stack.enter_context(Newest(camera))
@@ -95,10 +97,12 @@ def webcam(
                 seen = newest.next()
                 if seen is None:
                     break
+                if size is not None and size < min(seen.picture.shape[:2]):
+                    seen = attrs.evolve(seen, picture=scale_short_side(seen.picture, size))
                 made = translate_pictures(model, [seen.picture], to, look)[0]
                 made = made if steadier is None else steadier.next(seen.picture, made)
                 if done == 0:
-                    begun, size = seen.time, (made.shape[1], made.shape[0])
+                    begun, written = seen.time, (made.shape[1], made.shape[0])
                     writer = None if place is None else stack.enter_context(_recorder(place, kind, seen, rate))
                 last = max(last + 1, round((seen.time - begun) / UNIT)) if done else 0
                 if writer is not None:
@@ -117,7 +121,7 @@ def webcam(
     if done == 0 and not asked.is_set():
         raise RunError(Problem(message=f"webcam {index} sends no pictures", hint="is its cover open, is it in use?"))
     seconds = float(last * UNIT) + 1 / rate if done else 0.0
-    return Outcome(target=place or Path(), frames=done, seconds=seconds, size=size)
+    return Outcome(target=place or Path(), frames=done, seconds=seconds, size=written)
 
 
 def ready(

@@ -43,6 +43,7 @@ class Film:
     Args:
         path: of the film.
         batch: frames of a piece, at most; may be set until the first piece is read.
+        short: the short side to which frames are scaled down; None keeps their size.
 
     Attributes:
         container, stream: of PyAV.
@@ -55,8 +56,8 @@ class Film:
     container: InputContainer
     stream: VideoStream
 
-    def __init__(self, path: Path, batch: int = 1) -> None:
-        self.path, self.batch = path, batch
+    def __init__(self, path: Path, batch: int = 1, short: int | None = None) -> None:
+        self.path, self.batch, self.short = path, batch, short
         self.total: int | None = None
         self.seconds: float | None = None
         self.damage: list[str] = []
@@ -175,7 +176,7 @@ class Film:
         pixel = fraction(self.stream.sample_aspect_ratio)
         if self._facts is None and pixel and pixel != 1 and 1 / STRANGE_PIXELS <= pixel <= STRANGE_PIXELS:
             self.remarks.append(f"its pixels are not square ({pixel}): it was scaled, and looks the same")
-        picture = to_picture(frame, pixel)
+        picture = to_picture(frame, pixel, self.short)
         if self._facts is None:
             self._begin(frame, picture)
         elif picture.shape[:2] != (self._facts.height, self._facts.width):
