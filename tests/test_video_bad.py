@@ -11,17 +11,21 @@ import textwrap
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests import films, videos
 from tests.videos import SAME, Fake, with_sound
 from toonforge.errors import RunError, ToonforgeError
 from toonforge.use.video import translate_video
 from toonforge.use.video.ahead import ahead
+from toonforge.use.video.reading import Film
 from toonforge.use.video.translating import batch_for
 
 
@@ -235,6 +239,26 @@ def test_damaged_frames_are_left_out_and_counted_and_the_others_keep_their_times
     assert outcome.frames == 29 and "1 damaged frame left out, the first at 0." in outcome.damage[0]
     for when, number in zip(videos.times(outcome.target), videos.numbers(outcome.target)):
         assert when == pytest.approx(number / 25, abs=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    given_=st.lists(st.tuples(st.none() | st.integers(0, 300), st.integers(0, 90)), min_size=2, max_size=8),
+)
+def test_times_only_grow_and_where_they_jump_back_each_frame_follows_the_one_before(
+    given_: list[tuple[int | None, int]],
+) -> None:
+    """Of frames that do not say how long they last (0), as long as one of the film's rate: 40 ms."""
+    film = Film(Path("a.mkv"))
+    film.unit, film.rate = Fraction(1, 1000), Fraction(25)
+    found: list[tuple[int, int]] = []
+    for time, lasts in given_:
+        found.append(film._time(SimpleNamespace(pts=time, duration=lasts)))  # type: ignore[arg-type]
+        if len(found) > 1:
+            before, lasted = found[-2]
+            follows = time is None or time <= before
+            assert found[-1] == (before + (lasted or 40) if follows else time, lasts)
+            assert found[-1][0] > before
 
 
 def test_an_index_that_is_torn_off_is_said(tmp_path: Path) -> None:

@@ -119,6 +119,22 @@ def test_movement_is_found_where_it_is_known() -> None:
     assert np.median(movement.trust[:, 8:-8]) > 0.8
 
 
+@pytest.mark.parametrize("speed", [3.0, 6.0])
+def test_what_was_outside_the_picture_is_not_trusted(speed: float) -> None:
+    """Streaks along the movement look the same where the edge is drawn on."""
+    rows = np.random.default_rng(0).integers(40, 216, (HEIGHT, 1, 3), dtype=np.uint8)
+    frames = [
+        np.clip(picture // 8 + rows, 0, 255).astype(np.uint8) for picture in films.scene(1, 2, HEIGHT, WIDTH, speed)
+    ]
+    flow = Flow()
+    flow.next(frames[0])
+    movement = flow.next(frames[1])
+    assert movement is not None
+    outside = (movement.where[:, :, 0] > WIDTH - 1) | (movement.where[:, :, 0] < 0)
+    assert outside.sum() > HEIGHT
+    assert (movement.trust[outside] == 0).all()
+
+
 def test_a_film_is_steadied_frame_by_frame_whatever_its_batches(tmp_path: Path) -> None:
     frames = panned(frames=8)
     source = films.film(tmp_path / "a.mkv", frames, codec="ffv1", pixels="bgr0", number=False)
