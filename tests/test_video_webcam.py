@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,33 @@ def test_neither_a_window_nor_a_file_is_said_before_the_webcam_is_opened(monkeyp
     with pytest.raises(RunError, match=r"-o film\.mp4"):
         webcam(SAME, camera=camera)
     assert camera.sent == 0
+
+
+def test_no_webcam_is_said_before_there_is_nowhere_to_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cameras, "can_show", lambda: False)
+    with pytest.raises(RunError, match="webcam 99 cannot be opened"):
+        webcam(SAME, 99)
+
+
+def test_a_webcam_is_not_given_back_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cameras, "WAIT", 0.05)
+    goes_on, camera = threading.Event(), Recorded(3)
+    monkeypatch.setattr(camera, "read", lambda: (goes_on.wait(30), None))
+    with cameras.Newest(camera) as newest:
+        assert newest.next() is None
+    assert not camera.released
+    goes_on.set()
+    newest._thread.join(30)
+    assert camera.released
+
+
+def test_the_command_says_nothing_of_a_webcam_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["translate", str(videos.model_file(tmp_path)), "99", "-o", "me.mp4", "--cpu"]) == 2
+    said = capsys.readouterr().err
+    assert "webcam 99 cannot be opened" in said and "is translated" not in said
 
 
 def test_a_number_is_a_webcam_unless_a_file_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,14 +30,21 @@ def translate_webcam(
     from toonforge.use.video.live import ready
 
     place = None if out is None else Path(out)
-    ready(place, steady=steady, force=force)
+    ready(place, steady=steady, force=force, index=index)
     remove_left([] if place is None else [place])
 
     from toonforge.cli.translating import Telling, named
-    from toonforge.use.model import load
     from toonforge.use.video import webcam
+    from toonforge.use.video.camera import open_camera
 
-    loaded = load(model, checkpoint=checkpoint, cpu=cpu)
+    camera = open_camera(index)
+    try:
+        from toonforge.use.model import load
+
+        loaded = load(model, checkpoint=checkpoint, cpu=cpu)
+    except BaseException:
+        camera.release()
+        raise
     how = "Ctrl-C" if out else "q or Ctrl-C"
     click.echo(f"webcam {index} is translated to {to}; {how} ends", err=True)
     with Telling("picture", None, f"webcam {index}") as telling:
@@ -51,6 +58,7 @@ def translate_webcam(
             size=size,
             force=force,
             progress=telling.reach,
+            camera=camera,
         )
     if out is None:
         click.echo(f"{outcome.frames:,} pictures translated to {to} ({telling.rate})")

@@ -90,8 +90,7 @@ class Newest:
     def __exit__(self, *_: object) -> None:
         with self._there:
             self._over = True
-        self._thread.join(WAIT)
-        self._camera.release()
+        self._thread.join(WAIT)  # a webcam that hangs is given back by its thread: a release while it reads may crash
 
     def next(self) -> Seen | None:
         """The newest picture that was not taken yet; None where the webcam sends no more."""
@@ -103,14 +102,17 @@ class Newest:
     def _read(self) -> None:
         import numpy as np
 
-        while not self._over:
-            there, picture = self._camera.read()
-            with self._there:
-                if there and picture is not None:
-                    self._seen = Seen(np.ascontiguousarray(picture[:, :, ::-1]), time.monotonic())
-                else:
-                    self._over = True
-                self._there.notify()
+        try:
+            while not self._over:
+                there, picture = self._camera.read()
+                with self._there:
+                    if there and picture is not None:
+                        self._seen = Seen(np.ascontiguousarray(picture[:, :, ::-1]), time.monotonic())
+                    else:
+                        self._over = True
+                    self._there.notify()
+        finally:
+            self._camera.release()
 
 
 class Window:

@@ -75,7 +75,7 @@ def webcam(
             there already or cannot be written.
         ToonforgeError: OpenCV, or with a target PyAV, is not installed.
     """
-    kind, show = ready(target, show, steady=steady, force=force)
+    kind, show = ready(target, show, steady=steady, force=force, index=index if camera is None else None)
     place = None if target is None else Path(target)
     from toonforge.use.video.camera import Newest, Window, open_camera
     from toonforge.use.video.steady import Steadier
@@ -125,20 +125,28 @@ def webcam(
 
 
 def ready(
-    target: str | os.PathLike[str] | None, show: bool | None = None, *, steady: float = 0.0, force: bool = False
+    target: str | os.PathLike[str] | None,
+    show: bool | None = None,
+    *,
+    steady: float = 0.0,
+    force: bool = False,
+    index: int | None = None,
 ) -> tuple[str, bool]:
     """ffmpeg's name of the container that is recorded into ("" for none), and whether there is a window.
 
-    Torch is not imported. Arguments and errors are those of `webcam`.
+    Torch is not imported. Arguments and errors are those of `webcam`. Where the webcam of an `index` can be shown
+    nowhere, it is looked for before that is said: without one, no other output helps.
     """
     need("cv2", "webcams need")
     place = None if target is None else Path(target)
     kind = "" if place is None else container_of(place)
     refuse(None, place, force, steady)
-    from toonforge.use.video.camera import can_show
+    from toonforge.use.video.camera import can_show, open_camera
 
     show = can_show() if show is None else show
     if place is None and not show:
+        if index is not None:
+            open_camera(index).release()
         raise RunError(
             Problem(
                 message="what the webcam sees can be shown nowhere",
