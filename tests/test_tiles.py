@@ -133,7 +133,7 @@ def test_parts_keep_little_where_that_costs_little_work(monkeypatch: pytest.Monk
     monkeypatch.setitem(any_size.STRIP, "cpu", 1 << 18)
     monkeypatch.setattr(any_size, "MORE_WORK", 1.5)
     for kept in (lambda: 1 << 40, lambda: plans[0].memory - 1, lambda: 1):
-        monkeypatch.setattr(any_size, "kept_bytes", lambda _, kept=kept: kept())
+        monkeypatch.setattr(any_size, "kept_bytes", lambda _, kept=kept: [1, kept()])
         compute(model, picture(512, 64, SINGLE), tiles=ALWAYS)
     most, less, impossible = [plan.memory for plan in plans]
     assert less < most and plans[1].work <= any_size.MORE_WORK

@@ -165,8 +165,8 @@ class InParts(nn.Module):
     def _plan(self, steps: Steps, memory: int, strip: int) -> Plan:
         """Of little memory where that costs little work."""
         tiles = self.tiles
-        if tiles.memory is None:
-            plan = make_plan(steps, min(memory, kept_bytes(self.device)), strip, tiles.size, tiles.spill)
+        for little in kept_bytes(self.device) if tiles.memory is None else ():
+            plan = make_plan(steps, min(memory, little), strip, tiles.size, tiles.spill)
             if not plan.spilled and plan.work <= MORE_WORK:
                 return plan
         return make_plan(steps, memory, strip, tiles.size, tiles.spill)

@@ -29,9 +29,10 @@ def easy_bytes(device: torch.device) -> int:
     return min(EASY, int(EASY_SHARE * host_free()))
 
 
-def kept_bytes(device: torch.device) -> int:
-    """Bytes that parts had better leave at: what they keep in the machine's memory, whichever device computes them."""
-    return int((EASY_SHARE if device.type == "cpu" else SHARE) * host_free())
+def kept_bytes(device: torch.device) -> list[int]:
+    """Bytes that parts had better leave it at, the best first; with a GPU all that may be taken is as good."""
+    share = int(EASY_SHARE * host_free())
+    return [] if device.type == "cuda" else [min(EASY, share), share]
 
 
 def cuda_free(device: torch.device) -> int:
