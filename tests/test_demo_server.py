@@ -250,6 +250,36 @@ def test_one_picture_at_a_time_and_those_that_wait_know_their_place(
     assert max(message["rank"] for message in told[-1] if message["msg"] == "estimation") >= 1
 
 
+@pytest.fixture
+def example(client: Client) -> Any:
+    """Asks for an example by its number."""
+    pytest.importorskip("toonforge_samples")
+    calls = client.http.get("/config").json()["dependencies"]
+    (number,) = [call["id"] for call in calls if call["api_name"] == "load_example"]
+
+    def asked(index: object) -> Any:
+        body = {"data": [index], "fn_index": number, "session_hash": client.session}
+        return client.http.post("/gradio_api/run/predict", json=body)
+
+    return asked
+
+
+@pytest.mark.parametrize("index", [10**9, 6, -1, "x", None, [1], 1e300, True, {}])
+def test_an_example_that_there_is_not_prints_nothing(
+    example: Any, index: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert example(index).status_code == 500
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_examples_stay_when_all_else_is_swept(client: Client, served: Any, example: Any) -> None:
+    upload = Path(client.upload(photo((19, 18))).json()[0])
+    served.room.sweep(seconds=-1)
+    assert not upload.exists()
+    given = example(0).json()["data"][0]["value"]
+    assert client.http.get(f"/gradio_api/file={given['path']}").status_code == 200
+
+
 FOREIGN = [
     {"Origin": "https://a.example"},
     {"Origin": "null"},

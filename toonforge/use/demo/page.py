@@ -74,9 +74,10 @@ def build_page(models: Sequence[Offered], room: Room) -> gr.Blocks:
                     elem_id="tf-photo",
                 )
                 if examples := example_pictures():
-                    gr.Examples(
+                    given = gr.Examples(
                         [[str(path)] for path in examples], photo, label="Or try one of these", elem_id="tf-examples"
                     )
+                    given.dataset.preprocess = one_of(len(examples), given.dataset.preprocess)
                 with gr.Column(elem_id="tf-settings"):
                     strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", info="0 is the photograph as it was")
                     smooth = gr.Slider(0, 1, 0, step=0.05, label="Smoothing", info="evens out flat areas")
@@ -98,6 +99,7 @@ def build_page(models: Sequence[Offered], room: Room) -> gr.Blocks:
             show_progress="full",
             api_visibility="private",
         )
+    room.keep()  # the examples
     page.queue(max_size=MOST_WAITING, default_concurrency_limit=1, api_open=False)
     return page
 
@@ -111,6 +113,17 @@ def _model(offered: Offered, alone: bool) -> tuple[gr.HTML, gr.DownloadButton, g
         view = gr.HTML(empty(WAITING))
         button = gr.DownloadButton("Download", variant="primary", interactive=False)
     return view, button, domain
+
+
+def one_of(count: int, chosen: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Checks which example is asked for before Gradio looks for it: anybody can send anything."""
+
+    def checked(number: Any) -> Any:
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < count:
+            raise _shown([f"there is no example {number!r:.60}", f"Expected: 0 to {count - 1}"])
+        return chosen(number)
+
+    return checked
 
 
 def translating(models: Sequence[Offered], room: Room) -> Callable[..., Iterator[list[Any]]]:

@@ -35,6 +35,7 @@ class Room:
     """
 
     folder: Path
+    _kept: set[Path] = attrs.field(factory=set, init=False, repr=False)
     _closed: threading.Event = attrs.field(factory=threading.Event, init=False, repr=False)
     _used: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
@@ -73,12 +74,16 @@ class Room:
         folder.mkdir(parents=True)
         return folder / name
 
+    def keep(self) -> None:
+        """What lies here now is the page's own, and stays until its end."""
+        self._kept.update(path for path in self.folder.rglob("*") if path.is_file())
+
     def sweep(self, seconds: float = KEPT_SECONDS, most: int = KEPT_BYTES) -> None:
         """Delete files older than `seconds`, and the oldest of the others where they are more than `most` bytes."""
         files: list[tuple[float, int, Path]] = []
         for path in self.folder.glob("*/**/*"):  # not the mark of who is here
             with suppress(OSError):  # deleted meanwhile
-                if path.is_file():
+                if path.is_file() and path not in self._kept:
                     status = path.stat()
                     files.append((status.st_mtime, status.st_size, path))
         held = sum(size for _, size, _ in files)
