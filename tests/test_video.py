@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests import films, videos
 from tests.videos import NEGATIVE, SAME, with_sound
 from toonforge.use.look import Look
-from toonforge.use.video import translate_video
+from toonforge.use.video import film as translation
+from toonforge.use.video import reading, translate_video
 from toonforge.use.video.writing import ENCODERS
 
 FRAMES = 30
@@ -138,9 +139,36 @@ def test_a_film_whose_frames_are_stored_out_of_order_is_not_longer(tmp_path: Pat
 
 def test_frames_that_begin_after_the_sound_do_so_in_the_translation(tmp_path: Path) -> None:
     source = with_sound(tmp_path / "a.mp4", films.scene(1, 20), late=Fraction(1, 2))
-    out = translate_video(SAME, source, tmp_path / "out.mp4").target
+    outcome = translate_video(SAME, source, tmp_path / "out.mp4")
+    out = outcome.target
     assert videos.times(out) == videos.times(source)
     assert videos.times(out)[0] == 0.5 and videos.packets(out) == videos.packets(source)
+    assert outcome.seconds == pytest.approx(20 / 25)
+
+
+def test_sound_that_is_stored_before_all_frames_is_not_held(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, held = tmp_path / "a.mkv", []
+    at_once = {"max_interleave_delta": "1"}
+    with av.open(str(film)) as given_, av.open(str(source), "w", container_options=at_once) as out:
+        added = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in given_.streams}
+        stored = [packet for packet in given_.demux() if packet.dts is not None]
+        for packet in sorted(stored, key=lambda packet: packet.stream_index == 0):
+            packet.stream = added[packet.stream_index]
+            out.mux(packet)
+    monkeypatch.setattr(reading, "SOUND", 1)
+    monkeypatch.setattr(translation, "EARLY", 3)
+    chained = translation._chained
+    monkeypatch.setattr(
+        translation, "_chained", lambda early, later: (held.append(len(early)), chained(early, later))[1]
+    )
+    outcome = translate_video(SAME, source, tmp_path / "out.mkv")
+    assert held == [3]
+    assert videos.numbers(outcome.target) == [*range(FRAMES)]
+    assert videos.times(outcome.target) == pytest.approx(videos.times(source), abs=1e-6)
+    for track in (0, 1):
+        assert videos.packets(outcome.target, track) == videos.packets(source, track)
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])

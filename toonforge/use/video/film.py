@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from toonforge.use.video.translating import Translator
 
 
+EARLY = 16
+"""Pieces that are held until the first frame tells how the translation is written: some 64 MiB of sound. Where a film
+holds more sound before its frames, the first frame is looked up instead."""
+
+
 @attrs.frozen(kw_only=True)
 class Outcome:
     """What became of a film.
@@ -32,7 +37,7 @@ class Outcome:
     Attributes:
         target: where its translation is.
         frames: how many were translated.
-        seconds: how long it lasts.
+        seconds: from the beginning of its first frame to the end of its last.
         size: width and height of the translation, in pixels.
         notes: what is not as in the film, in words.
         damage: what was wrong with the film, in words; empty for a whole one. What could be read is in `target`.
@@ -95,7 +100,7 @@ def translate_video(
         need("cv2", "steady films need")
     from av import FFmpegError
 
-    from toonforge.use.video.reading import Film
+    from toonforge.use.video.reading import Film, first_facts
     from toonforge.use.video.steady import steadied
     from toonforge.use.video.translating import batch_for, translated
     from toonforge.use.video.writing import Writer, encoder_of
@@ -111,6 +116,7 @@ def translate_video(
                     note(remark)
 
     done, last, written = 0, 0.0, (0, 0)
+    begin: int | None = None
     try:
         with ExitStack() as stack:
             film = stack.enter_context(Film(source, short=size))
@@ -120,13 +126,12 @@ def translate_video(
             if steady:
                 pieces = ahead(steadied(pieces, steady))
             pieces = stack.enter_context(closing(pieces))
-            first = next(pieces)
-            early = [first]
-            while first.facts is None:  # sound before the first frame
-                first = next(pieces)
-                early.append(first)
+            early = [next(pieces)]
+            while early[-1].facts is None and len(early) < EARLY:  # sound before the first frame
+                early.append(next(pieces))
+            facts = early[-1].facts or first_facts(source, size)
             with beside(target, flush=True) as partial, partial.open("xb") as file:
-                with Writer(file, kind, first.facts, film.container) as writer:
+                with Writer(file, kind, facts, film.container) as writer:
                     written = writer.width, writer.height
                     tell(film.remarks + writer.remarks)
                     for piece in _chained(early, pieces):
@@ -135,8 +140,8 @@ def translate_video(
                         writer.add(piece)
                         done += len(piece.shots)
                         if piece.shots:
-                            end = piece.shots[-1]
-                            last = float((end.time + end.length) * piece.facts.unit)  # type: ignore[union-attr]
+                            begin = piece.shots[0].time if begin is None else begin
+                            last = float((piece.shots[-1].time + piece.shots[-1].length - begin) * facts.unit)
                         if progress is not None:
                             progress(done, film.total)
                 tell(film.remarks + writer.remarks)

@@ -6,8 +6,8 @@ It goes on after damaged frames, up to where a film is torn off, and keeps accou
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class Film:
         path: of the film.
         batch: frames of a piece, at most; may be set until the first piece is read.
         short: the short side to which frames are scaled down; None keeps their size.
+        alone: frames only, without sound and subtitles.
 
     Attributes:
         container, stream: of PyAV.
@@ -56,8 +57,9 @@ class Film:
     container: InputContainer
     stream: VideoStream
 
-    def __init__(self, path: Path, batch: int = 1, short: int | None = None) -> None:
+    def __init__(self, path: Path, batch: int = 1, short: int | None = None, alone: bool = False) -> None:
         self.path, self.batch, self.short = path, batch, short
+        self._alone = alone
         self.total: int | None = None
         self.seconds: float | None = None
         self.damage: list[str] = []
@@ -91,7 +93,7 @@ class Film:
     def __exit__(self, *error: object) -> None:
         self._open.close()
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Generator[Piece, None, None]:
         """All of the film.
 
         Raises:
@@ -137,7 +139,9 @@ class Film:
         """Frames, and packets of the other streams, in the order of the file."""
         import av
 
-        kept = [self.stream, *self.container.streams.audio, *self.container.streams.subtitles]
+        kept: list[Any] = [self.stream]
+        if not self._alone:
+            kept += [*self.container.streams.audio, *self.container.streams.subtitles]
         packets = self.container.demux(kept)
         extent = Extent(self.path, self.container, self.stream)
         while True:
@@ -256,3 +260,15 @@ class Film:
             many = len(self._lost)
             first = min(self._lost)
             self.damage.append(f"{many} damaged frame{'s' * (many != 1)} left out, the first at {first:.1f} s")
+
+
+def first_facts(path: Path, short: int | None = None) -> Facts:
+    """Those of a film whose first frame comes late.
+
+    Raises:
+        UnreadableImage: there is no frame in it.
+    """
+    with Film(path, short=short, alone=True) as film, closing(film.pieces()) as pieces:
+        facts = next(pieces).facts
+    assert facts is not None  # without sound, no piece ends before a frame
+    return facts
