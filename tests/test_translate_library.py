@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,27 @@ def test_the_look_is_that_of_the_command(model: Model) -> None:
     assert not np.array_equal(model(x, keep_color=True), model(x))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+def test_strength_0_is_the_array_to_the_last_bit(model: Model, dtype: type) -> None:
+    x = values(9, 7, 3) if dtype == np.uint8 else np.random.default_rng(0).random((9, 7, 3)).astype(dtype)
+    made = model(x, strength=0)
+    assert made.dtype == dtype and np.array_equal(made, x) and not np.shares_memory(made, x)
+    assert np.array_equal(model(x[..., 0], strength=0), np.repeat(x[..., :1], 3, -1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_strength_0_is_the_tensor_to_the_last_bit(model: Model, dtype: torch.dtype) -> None:
+    x = torch.rand((3, 9, 7), dtype=torch.float64).to(dtype) * 2 - 1
+    assert torch.equal(model(x, strength=0), x)
+
+
+def test_what_is_only_read_or_has_gradients_is_taken_without_a_warning(model: Model) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(np.asarray(Image.new("RGB", (8, 8))))
+        assert not model(torch.zeros(3, 8, 8, requires_grad=True)).requires_grad
+
+
 def test_the_input_is_not_changed(model: Model) -> None:
     array, tensor = values(4, 4, 3), torch.zeros(3, 4, 4)
     image = Image.fromarray(array.copy())
@@ -121,13 +143,13 @@ def test_a_copy_on_a_device_has_networks_of_its_own(model: Model) -> None:
         (np.zeros((4, 4, 3), np.int64), "array of int64"),
         (np.full((4, 4, 3), 200.0), "from 200 to 200"),
         (np.full((4, 4, 3), -0.5), "give a tensor"),
-        (np.full((4, 4, 3), np.nan), "values are not in"),
+        (np.full((4, 4, 3), np.nan), "some values are no finite numbers"),
         (np.zeros((0, 4, 3), np.uint8), "array of 0, 4, 3"),
         (np.zeros(3, np.uint8), "array of 3 is no picture"),
         (torch.zeros(4, 5, 3), "channels come first"),
         (torch.zeros(3, 4, 5, dtype=torch.uint8), "tensor of uint8"),
         (torch.full((3, 4, 5), 2.0), "from 2 to 2"),
-        (torch.full((3, 4, 5), torch.nan), "values are not in"),
+        (torch.full((3, 4, 5), torch.nan), "some values are no finite numbers"),
         (torch.zeros(3, 0, 5), "tensor of 3, 0, 5"),
         (torch.zeros(1, 1, 3, 4, 5), "tensor of 1, 1, 3, 4, 5"),
         ([np.zeros((4, 4, 3), np.uint8)], "one by one"),
@@ -149,5 +171,7 @@ def test_bad_wishes_are_told(model: Model) -> None:
             model(picture, "anme")
         with pytest.raises(RunError, match="strength"):
             model(picture, strength=2)
+        with pytest.raises(RunError, match="strength: is no number"):
+            model(picture, strength="much")  # type: ignore[arg-type]
         with pytest.raises(RunError, match="does not translate to 'anme'"):
             model(picture, "anme", strength=0)

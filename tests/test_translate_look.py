@@ -119,6 +119,11 @@ def test_the_window_grows_with_the_picture() -> None:
     assert [radius_of(1, 9), radius_of(256, 256), radius_of(2000, 4000)] == [1, 3, 20]
 
 
+def test_luma_is_that_of_rec_709() -> None:
+    colours = torch.eye(3)[:, :, None, None]  # red, green, blue
+    assert torch.equal(luma(colours).flatten(), torch.tensor([0.2126, 0.7152, 0.0722]))
+
+
 @pytest.mark.parametrize("value", [-0.01, 1.01, math.nan, math.inf])
 @pytest.mark.parametrize("field", ["strength", "smooth"])
 def test_a_share_is_from_0_to_1(field: str, value: float) -> None:

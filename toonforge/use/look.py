@@ -5,7 +5,8 @@ All of it works on batches of any size and on any device, and on values of sRGB 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -18,9 +19,13 @@ LUMA = (0.2126, 0.7152, 0.0722)
 """Of red, green and blue: Rec. ITU-R BT.709, whose primaries are those of sRGB."""
 
 
-def _share(look: Look, attribute: attrs.Attribute[float], value: float) -> None:
+def _share(look: Look, attribute: attrs.Attribute[float], value: Any) -> None:
+    if not isinstance(value, Real):
+        raise RunError(Problem(message="is no number", key=attribute.name, found=repr(value), expected="0 to 1"))
     if not 0 <= value <= 1:  # nor where it is no number
-        raise RunError(Problem(message="is out of range", key=attribute.name, found=f"{value:g}", expected="0 to 1"))
+        raise RunError(
+            Problem(message="is out of range", key=attribute.name, found=f"{float(value):g}", expected="0 to 1")
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ from toonforge.use.offered import choose, held, offered
 from toonforge.use.sizes import refuse_absurd_values
 from toonforge.use.tiled import Tiles, ignore
 from toonforge.use.tiled import compute as in_parts
-from toonforge.use.values import as_array, as_tensor, batch_of_array, batch_of_tensor, no_picture
+from toonforge.use.values import as_array, as_tensor, batch_of_array, batch_of_tensor, no_picture, same_array
 from toonforge.weights.chosen import Chosen, preferred
 from toonforge.weights.described import Weights, read_weights
 from toonforge.weights.network import build_network, network_config
@@ -98,9 +98,12 @@ class Model:
 
             made = translate_image(self, picture, to, look)
         elif isinstance(picture, np.ndarray):
-            made = as_array(self.translate(batch_of_array(picture), to, look=look), picture)
+            made = self.translate(batch_of_array(picture), to, look=look)
+            # Of strength 0 the input itself: on its way through [-1, 1] it would be rounded.
+            made = as_array(made, picture) if look.strength else same_array(picture)
         elif isinstance(picture, torch.Tensor):
-            made = as_tensor(self.translate(batch_of_tensor(picture), to, look=look), picture)
+            made = self.translate(batch_of_tensor(picture), to, look=look)
+            made = as_tensor(made, picture) if look.strength else picture.detach().clone()
         else:
             raise no_picture(picture)
         return cast(T, made)

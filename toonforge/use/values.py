@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from toonforge.errors import Problem, RunError
@@ -68,16 +69,24 @@ def batch_of_tensor(tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         name = str(tensor.dtype).removeprefix("torch.")
         raise _refused(f"a tensor of {name} is no picture", hint="of 0 to 255: tensor / 127.5 - 1")
+    tensor = tensor.detach()
     lowest, highest = float(tensor.min()), float(tensor.max())
     _refuse_outside(lowest, highest, (-1, 1), "of 0 to 255: tensor / 127.5 - 1")
     values = tensor if tensor.ndim == 4 else tensor[None]
-    return values.detach().float().clamp(-1, 1)
+    return values.float().clamp(-1, 1)
 
 
 def as_tensor(batch: Tensor, like: Tensor) -> Tensor:
     """The batch as a tensor of the dtype and the shape of `like`."""
     made = batch.to(like.dtype)
     return made if like.ndim == 4 else made[0]
+
+
+def same_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy of what is translated to itself; of H,W it is H,W,3."""
+    import numpy as np
+
+    return np.repeat(array[..., None], 3, -1) if array.ndim == 2 else array.copy()
 
 
 def no_picture(thing: object) -> RunError:
@@ -94,6 +103,8 @@ def _refuse_outside(lowest: float, highest: float, allowed: tuple[int, int], hin
     low, high = allowed
     if not (lowest >= low - _SLACK and highest <= high + _SLACK):  # nor where a value is no number
         found = f"from {lowest:.4g} to {highest:.4g}"
+        if not (math.isfinite(lowest) and math.isfinite(highest)):  # no other range would make them a picture
+            raise RunError(Problem(message="some values are no finite numbers", key="picture", found=found))
         raise RunError(Problem(message=f"values are not in [{low}, {high}]", key="picture", found=found, hint=hint))
 
 
