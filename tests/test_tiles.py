@@ -246,9 +246,42 @@ def test_the_error_that_is_said_is_the_errors_size() -> None:
     x = torch.nn.functional.interpolate(picture(48, 64, SINGLE), scale_factor=5, mode="bicubic").clamp(-1, 1)
     with torch.inference_mode():
         said = difference(network, [x], CPU, 128)
+        assert said is not None
         true = float((blended(network, [x], CPU, 128) - network(x)).abs().mean()) * 127.5
     assert true < said.mean < true * 10, "tiles of a reduced picture have more border: it is overstated"
     assert said.largest >= said.mean and (said.height, said.width) == (110, 147)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size"), [(65, 64, 16), (17, 17, 16), (10, 10, 8), (300, 1, 16), (300, 1, 128)]
+)
+def test_the_error_of_small_pictures_is_measured_as_they_are(height: int, width: int, size: int) -> None:
+    network = alive(torch.nn.Conv2d(3, 3, 5, padding=2))
+    x = picture(height, width, SINGLE)
+    with torch.inference_mode():
+        said = difference(network, [x], CPU, size)
+        true = (blended(network, [x], CPU, size).clamp(-1, 1) - network(x).clamp(-1, 1)).abs() * 127.5
+    assert said is not None
+    assert said.largest == pytest.approx(float(true.max())) and said.mean == pytest.approx(float(true.mean()))
+    assert said.largest > 0.05
+
+
+@settings(deadline=None, max_examples=20, derandomize=True)
+@given(st.integers(1, 3000), st.integers(1, 200), st.sampled_from([16, 32, 64, 128]), st.booleans())
+def test_one_tile_is_not_compared_with_itself(height: int, width: int, size: int, turned: bool) -> None:
+    """Where the picture has several tiles along a side, so has the reduced one; or nothing is said of the error."""
+    sides = (width, height) if turned else (height, width)
+    with torch.inference_mode():
+        said = difference(torch.nn.Conv2d(3, 3, 5, padding=2), [torch.rand(1, 3, *sides)], CPU, size)
+    if said is not None and max(sides) > size:
+        assert said.largest > 0
+
+
+def test_a_picture_too_narrow_to_be_reduced_has_no_number() -> None:
+    network = Untraceable(alive(torch.nn.Conv2d(3, 3, 5, padding=2)))
+    model, said = model_of({"G": network}, "G(photo)", {"G": Resnet().fit((3, 9, 9))}), list[str]()
+    compute(model, picture(9000, 20, SINGLE), tiles=Tiles(use="always", size=16), note=said.append)
+    assert said[0].endswith("the difference to the whole picture is not measured: it is too narrow to be reduced")
 
 
 def test_nobody_listening_is_warned_of_an_approximation() -> None:

@@ -180,7 +180,8 @@ class InParts(nn.Module):
             apart = difference(self.network, arguments, self.device, size)
         self._say_approximate(
             f"computed in tiles of {size}x{size} pixels, since the network cannot be computed by rows ({why}): what it "
-            f"takes of the whole picture comes from a reduced one; the difference to the whole picture is {apart}"
+            "takes of the whole picture comes from a reduced one; the difference to the whole picture is "
+            + str(apart or "not measured: it is too narrow to be reduced")
         )
         return blended(self.network, arguments, self.device, size, self.watch)
 

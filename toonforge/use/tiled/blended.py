@@ -23,6 +23,10 @@ OVERLAP = 4
 """A tile shares 1 / 4 of its side with the next."""
 
 
+SMALLEST = 16
+"""Pixels along the side of the tiles that are compared with the whole."""
+
+
 @attrs.frozen
 class Difference:
     """Between a picture in tiles and whole, in values of 0 to 255: the largest one and the mean."""
@@ -34,7 +38,7 @@ class Difference:
 
     def __str__(self) -> str:
         where = f"{self.width}x{self.height}"
-        return f"{self.mean:.1f} of 255 on average and at most {self.largest:.0f}, measured on the picture at {where}"
+        return f"{self.mean:.2f} of 255 on average and at most {self.largest:.1f}, measured on the picture at {where}"
 
 
 def blended(
@@ -76,17 +80,25 @@ def blended(
     return output
 
 
-def difference(network: nn.Module, arguments: Sequence[Any], device: torch.device, size: int) -> Difference:
+def difference(network: nn.Module, arguments: Sequence[Any], device: torch.device, size: int) -> Difference | None:
     """How far tiles are from the whole, on the picture reduced to what can be computed whole.
 
     The tiles are reduced by the same factor, so that there are as many of them, and their statistics are of a picture
-    that is reduced by it once more.
+    that is reduced by it once more. None where no picture of that size has as many tiles along both sides.
     """
-    small = _reduced(arguments, size)
+    small = _reduced(arguments, max(size, LEAST))
     height, width = _size_of(small)
     factor = max(_size_of(arguments)) / max(height, width)
+    several = [reduced for given, reduced in zip(_size_of(arguments), (height, width)) if given > size]
+    side = min(round(size / factor), *(reduced - 1 for reduced in several), size)
+    if factor == 1:  # as it is
+        side = size
+    elif side < SMALLEST:
+        side = min(SMALLEST, size)
+        if any(reduced < 2 * side - side // OVERLAP for reduced in several):
+            return None
     whole = _call(network, small, device)
-    tiles = blended(network, small, device, max(16, round(size / factor)))
+    tiles = blended(network, small, device, side)
     apart = (tiles.clamp(-1, 1) - whole.clamp(-1, 1)).abs() * 127.5
     return Difference(float(apart.max()), float(apart.mean()), height, width)
 
