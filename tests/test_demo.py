@@ -16,12 +16,14 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 
 from tests.demo_client import photo
 from tests.demo_models import Scaled, model_file, offered_models
 from toonforge.cli import main
 from toonforge.errors import RunError
+from toonforge.use.demo import remembering
 from toonforge.use.demo.about import about, headline
 from toonforge.use.demo.address import check_port, others_can_reach
 from toonforge.use.demo.compare import compared, failed
@@ -31,7 +33,8 @@ from toonforge.use.demo.room import Closed, Room, a_room
 from toonforge.use.demo.upload import read_upload
 from toonforge.use.demo.work import Offered, download_name, make, preview
 from toonforge.use.look import Look
-from toonforge.use.model import load
+from toonforge.use.model import Model, load
+from toonforge.use.tiled import Tiles
 from toonforge.use.translate import Job, translate_file
 
 
@@ -87,6 +90,26 @@ def test_moving_a_slider_does_not_run_the_networks_again(models: list[Offered], 
     assert np.abs(pixels[0.5] - 127.5).max() <= 1
     make(models[0], room, original, "a.png", "photo", Look())
     assert network.calls == 2, "another translation is another output"
+
+
+def test_a_picture_takes_no_more_memory_than_the_page_may(
+    models: list[Offered], room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(photo((64, 40), "PNG"))
+    given: list[Tiles] = []
+
+    def noted(model: Model, pictures: torch.Tensor, to: str, tiles: Tiles, *rest: object) -> torch.Tensor:
+        given.append(tiles)
+        return pictures
+
+    monkeypatch.setattr("toonforge.use.model.in_parts", noted)
+    for free, most in ((2**40, remembering.MEMORY), (1000, 1000)):
+        monkeypatch.setattr("toonforge.use.tiled.free.allowed_bytes", lambda device, free=free: free)
+        models[0].model._last.clear()
+        make(models[0], room, read_upload(source, "a.png"), "a.png", "anime", Look())
+        assert given.pop().memory == most and not given
+    models[0].model._last.clear()
 
 
 def test_another_picture_is_not_answered_from_memory(models: list[Offered], room: Room, tmp_path: Path) -> None:

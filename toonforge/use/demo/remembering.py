@@ -9,12 +9,16 @@ import attrs
 
 from toonforge.use.look import AS_IT_IS, Look
 from toonforge.use.model import Model
+from toonforge.use.tiled import Tiles
 
 if TYPE_CHECKING:
     import torch
 
 MOST_BYTES = 2**30
 """A larger output is not kept."""
+
+MEMORY = 4 * 2**30
+"""Bytes that a computation may take of this computer, which does other things too; larger ones are done in parts."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -33,10 +37,17 @@ class Remembering(Model):
         output = self._last.get(key)
         if output is None:
             self._last.clear()  # before there is another: both may not fit
-            output = super().translate(pictures, to, **how)
+            output = super().translate(pictures, to, **{"tiles": self._tiles(), **how})
             if output.numel() * output.element_size() <= MOST_BYTES:
                 self._last[key] = output
         return look.apply(pictures, output)
+
+    def _tiles(self) -> Tiles:
+        if self.device.type != "cpu":  # a GPU has memory of its own
+            return Tiles()
+        from toonforge.use.tiled.free import allowed_bytes
+
+        return Tiles(memory=max(1, min(MEMORY, allowed_bytes(self.device))))
 
 
 def remembering(model: Model) -> Remembering:

@@ -12,8 +12,9 @@ from toonforge.use.pictures.original import Original, read_original
 MAX_BYTES = 64 * 2**20
 """Larger files are not taken: of photographs, only those that no camera has compressed are."""
 
-MAX_PIXELS = 50_000_000
-"""Larger pictures are refused before they are decoded: most telephones take up to 50 million pixels."""
+MAX_PIXELS = 25_000_000
+"""Larger pictures are refused before they are decoded: on a CPU one of these takes minutes, and others wait. Most
+telephones and cameras take pictures of 12 to 24 million pixels."""
 
 LONGEST_NAME = 100
 """Letters of a file's name that are kept."""
