@@ -22,7 +22,7 @@ LUMA = (0.2126, 0.7152, 0.0722)
 def _share(look: Look, attribute: attrs.Attribute[float], value: Any) -> None:
     if not isinstance(value, Real):
         raise RunError(Problem(message="is no number", key=attribute.name, found=repr(value), expected="0 to 1"))
-    if not 0 <= value <= 1:  # nor where it is no number
+    if not 0 <= float(value) <= 1:  # nor where it is no number
         raise RunError(
             Problem(message="is out of range", key=attribute.name, found=f"{float(value):g}", expected="0 to 1")
         )
