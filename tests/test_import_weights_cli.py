@@ -144,3 +144,12 @@ def test_the_packaged_checkpoint_equals_its_own_network(tmp_path: Path) -> None:
     x = torch.rand(1, 3, 128, 160) * 2 - 1
     with torch.no_grad():
         assert (original(x) - model.compute(x)).abs().max() <= 1e-5
+
+
+def test_lines_are_broken_for_the_terminal_and_the_last_says_what_is_next(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    lines = said(capsys, "latest_net_G.pth", "-o", "G.safetensors").splitlines()
+    assert max(map(len, lines)) <= 50
+    assert lines[-1] == "next: toonforge translate G.safetensors photo.jpg"

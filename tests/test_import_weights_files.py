@@ -175,3 +175,11 @@ def test_what_torch_says_of_running_a_file_is_never_passed_on(tmp_path: Path) ->
         torch.save(value, tmp_path / "G.pth")
         text = refused(tmp_path / "G.pth")
         assert "weights_only" not in text and "safe_globals" not in text
+
+
+@pytest.mark.parametrize("side", [-5, 0, 10**18])
+def test_sides_that_no_picture_has_are_refused(tmp_path: Path, side: int) -> None:
+    torch.save(theirs.patchgan(theirs.plain).state_dict(), tmp_path / "D.pth")
+    with pytest.raises(RunError, match="side of pictures"):
+        toonforge.import_weights(tmp_path / "D.pth", tmp_path / "model.safetensors", image_size=side)
+    assert not (tmp_path / "model.safetensors").exists()

@@ -147,7 +147,7 @@ def _report(each: Imported, pairs: bool) -> None:
     from toonforge.recipe.resolved import component_data
 
     shown = [f"{key} {value}" for key, value in component_data(each.config).items() if key in SHOWN]
-    echo(f"{each.name}: {each.component} ({', '.join(shown)})")
+    echo(hanging(f"{each.name}: {each.component} ({', '.join(shown)})"))
     where = f"{each.path.name}, {each.part}" if each.part else each.path.name
     used = [pair for pair in each.fitted.pairs if pair.theirs is not None]
     counted = f"{len(used)} tensors used"

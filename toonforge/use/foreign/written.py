@@ -11,6 +11,7 @@ from toonforge.names import is_identifier
 from toonforge.recipe.expr import Expr
 from toonforge.registries import ops
 from toonforge.use.foreign.naming import INPUT, domain_of
+from toonforge.weights.described import LARGEST_SIDE
 from toonforge.weights.model_file import Part, write_model
 
 if TYPE_CHECKING:
@@ -35,8 +36,17 @@ def write(
         card: what else the file is to say of itself.
 
     Raises:
-        RunError: names that cannot be, more or fewer than there are generators, and files that cannot be written.
+        RunError: an `image_size` or names that cannot be, more or fewer names than there are generators, and files
+            that cannot be written.
     """
+    if image_size is not None and not 1 <= image_size <= LARGEST_SIDE:
+        raise RunError(
+            Problem(
+                message="image_size is the side of pictures in pixels",
+                found=str(image_size) if abs(image_size) < 10**18 else "far more",
+                expected=f"1 to {LARGEST_SIDE:,}",
+            )
+        )
     sizes = [each.image_size for each in networks if each.image_size is not None]
     about = {
         "source": _each(networks, lambda each: each.path.name + (f", {each.part}" if each.part else "")),
