@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from toonforge_cyclegan import Resnet
 
 import toonforge
-from tests import films, videos
+from tests import films, tiled_networks, videos
 from toonforge.cli import main
+from toonforge.use.pictures.pipeline import Pipeline
+from toonforge.use.pictures.plan import plan
 from toonforge.use.video import is_video, target_suffix, translate_video
 
 
@@ -73,3 +77,29 @@ def test_which_files_are_films_is_known_without_torch_and_pyav() -> None:
     assert [target_suffix(name) for name in ("a.MOV", "a.avi", "a.webm")] == [".MOV", ".mp4", ".webm"]
     code = "import sys, toonforge.use.video as v; v.is_video('a.mp4'); print({'torch', 'av', 'cv2'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+class Opaque(torch.nn.Module):
+    """Its trace is refused: what it does hangs on the numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if float(x.sum()) > -1e9 else -x
+
+
+def test_that_frames_are_approximated_in_tiles_is_said_once_a_film_and_once_a_picture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr("toonforge.use.tiled.any_size.allowed_bytes", lambda device: 1)
+    model = tiled_networks.model_of({"G": Opaque()}, "G(photo)", {"G": Resnet().fit((3, 9, 9))})
+    said: list[str] = []
+    source = films.film(folder / "short.mkv", films.scene(2, 8, 32, 48))
+    outcome = translate_video(model, source, folder / "out.mp4", batch=3, note=said.append)
+    assert len(said) == 1 and "the difference to the whole picture is" in said[0]
+    assert outcome.frames == 8 and outcome.notes == tuple(said)
+    for name in ("a", "b"):
+        Image.fromarray(films.scene(3, 1, 40, 50)[0]).save(folder / f"{name}.png")
+    said.clear()
+    jobs = plan([folder / "a.png", folder / "b.png"], folder / "out").jobs
+    assert all(each.problem is None for each in Pipeline([model], jobs, note=said.append))
+    assert 1 <= len(said) <= 2 and all("the difference to the whole picture is" in text for text in said)
+    assert not [each for each in recwarn.list if "in tiles" in str(each.message)]

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from tests import films
 from toonforge.recipe import component_from_data
 from toonforge.use.look import AS_IT_IS, Look
+from toonforge.use.tiled import ignore
 
 HERTZ = 48000
 TURNS = {1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0)}
@@ -34,7 +35,14 @@ class Fake:
     function: Callable[[torch.Tensor], torch.Tensor] = torch.clone
     device: torch.device = CPU
 
-    def translate(self, pictures: torch.Tensor, to: str | None = None, *, look: Look = AS_IT_IS) -> torch.Tensor:
+    def translate(
+        self,
+        pictures: torch.Tensor,
+        to: str | None = None,
+        *,
+        look: Look = AS_IT_IS,
+        note: Callable[[str], None] = ignore,
+    ) -> torch.Tensor:
         return look.apply(pictures, self.function(pictures))
 
 

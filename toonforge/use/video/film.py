@@ -122,7 +122,7 @@ def translate_video(
             film = stack.enter_context(Film(source, short=size))
             film.batch = batch or batch_for(model.device.type, *_sides(film.stream.height, film.stream.width, size))
             pieces: Iterator[Piece] = ahead(film.pieces())
-            pieces = ahead(translated(model, pieces, to, look))
+            pieces = ahead(translated(model, pieces, to, look, lambda text: tell([text])))
             if steady:
                 pieces = ahead(steadied(pieces, steady))
             pieces = stack.enter_context(closing(pieces))

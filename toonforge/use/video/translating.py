@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from toonforge.errors import ToonforgeError
 from toonforge.memory import is_out_of_memory
 from toonforge.use.look import Look
+from toonforge.use.tiled import ignore
 from toonforge.use.video.pieces import Piece, Shot
 
 if TYPE_CHECKING:
@@ -29,8 +31,10 @@ class Translator(Protocol):
     def device(self) -> torch.device:
         """Where it computes."""
 
-    def translate(self, pictures: torch.Tensor, to: str | None = None, *, look: Look = ...) -> torch.Tensor:
-        """N,3,H,W in [-1, 1] -> the same."""
+    def translate(
+        self, pictures: torch.Tensor, to: str | None = None, *, look: Look = ..., note: Callable[[str], None] = ...
+    ) -> torch.Tensor:
+        """N,3,H,W in [-1, 1] -> the same; `note` is told where they are computed in parts."""
 
 
 def batch_for(device: str, height: int, width: int) -> int:
@@ -38,16 +42,30 @@ def batch_for(device: str, height: int, width: int) -> int:
     return max(1, min(MOST, PIXELS.get(device, PIXELS["cuda"]) // max(1, height * width)))
 
 
-def translated(model: Translator, pieces: Iterator[Piece], to: str | None, look: Look) -> Iterator[Piece]:
-    """The pieces with translated frames, and those given beside them."""
+def translated(
+    model: Translator, pieces: Iterator[Piece], to: str | None, look: Look, note: Callable[[str], None] = ignore
+) -> Iterator[Piece]:
+    """The pieces with translated frames, and those given beside them.
+
+    Args:
+        note: told in a sentence where frames are computed in parts: of the first frame, which stands for all.
+    """
     at_once = 10**9
+    told: set[str] = set()
+
+    def once(text: str) -> None:
+        kind = re.sub(r"[\d.,]+", "", text)  # the same of another frame differs in its numbers
+        if kind not in told:
+            told.add(kind)
+            note(text)
+
     try:
         for piece in pieces:
             outputs: list[Picture] = []
             while len(outputs) < len(piece.shots):
                 given = [shot.pixels for shot in piece.shots[len(outputs) : len(outputs) + at_once]]
                 try:
-                    outputs += translate_pictures(model, given, to, look)
+                    outputs += translate_pictures(model, given, to, look, once)
                 except (RuntimeError, MemoryError, ToonforgeError) as error:
                     short = is_out_of_memory(error) or (error.__cause__ and is_out_of_memory(error.__cause__))
                     if len(given) == 1 or not short:
@@ -62,12 +80,18 @@ def translated(model: Translator, pieces: Iterator[Piece], to: str | None, look:
             close()
 
 
-def translate_pictures(model: Translator, pictures: Sequence[Picture], to: str | None, look: Look) -> list[Picture]:
+def translate_pictures(
+    model: Translator,
+    pictures: Sequence[Picture],
+    to: str | None,
+    look: Look,
+    note: Callable[[str], None] = ignore,
+) -> list[Picture]:
     """Pictures of one size, H,W,3 of RGB, 0 to 255, and their translations."""
     import numpy as np
     import torch
 
     batch = torch.from_numpy(np.stack(pictures)).to(model.device)  # N,H,W,3
-    made = model.translate(batch.permute(0, 3, 1, 2).float() / 127.5 - 1, to, look=look)
+    made = model.translate(batch.permute(0, 3, 1, 2).float() / 127.5 - 1, to, look=look, note=note)
     rows = ((made.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).contiguous().cpu().numpy()
     return list(rows)
