@@ -95,6 +95,14 @@ def test_a_wrong_domain_and_what_stands_in_the_way_are_told_together(
     assert "'foto'" in told and "nowhere.png is not there" in told
 
 
+def test_outputs_of_another_call_among_the_inputs_are_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture(place / "in" / "a.png")
+    assert main(["translate", "model", "in", "-o", "in/x1"]) == 0
+    assert "outputs of before" not in capsys.readouterr().err
+    assert main(["translate", "model", "in", "-o", "in/x2"]) == 0
+    assert "x1 holds 1 of the inputs, each called like one outside: outputs of before?" in capsys.readouterr().err
+
+
 def test_an_option_for_what_is_not_there_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["translate", "model", "a.png", "--steady", "0.5"]) == 0
     assert "--steady changes nothing" in capsys.readouterr().err

@@ -91,6 +91,24 @@ def test_outputs_below_the_input_are_no_inputs_of_the_next_call() -> None:
     assert list(pairs(plan(["translated"], "out"))) == list(first.values())
 
 
+def test_outputs_of_another_call_are_inputs_and_told() -> None:
+    files("a.png", "b.gif", "sub/c.jpg")
+    first = pairs(plan(["."], "x1"))
+    files(*first.values())
+    again = plan(["."], "x2")
+    assert len(again.jobs) == 6 and again.earlier == {"x1": 3}
+    files("x1/more.png")
+    assert plan(["."], "x2").earlier == {}
+
+
+@pytest.mark.parametrize(
+    "names", [["a/1.png", "b/1.png"], ["a.png", "sub/b.png"], ["a.png", "sub/a/b.png"], ["sub/sub/a.png", "sub/a.png"]]
+)
+def test_folders_of_pictures_of_their_own_are_no_outputs(names: list[str]) -> None:
+    files(*(f"in/{name}" for name in names))
+    assert plan(["in"]).earlier == {}
+
+
 def test_a_number_is_a_file_where_one_has_that_name() -> None:
     files("0")
     assert pairs(plan(["0"])) == {"0": "translated/0.png"}
@@ -130,6 +148,12 @@ def test_a_name_is_kept_and_so_is_an_ending_that_is_written(stem: str, ending: s
     suffix = Path(name).suffix
     expected = name if suffix.lower() in KEPT else f"{Path(name).stem}.png"
     assert job.target == Path("out") / expected
+
+
+def test_jfif_is_jpeg() -> None:
+    assert pairs(plan(["a.jfif", "-"], data=b""))["a.jfif"] == "translated/a.jfif"
+    files("in/a.JFIF", "in/b.png")
+    assert list(pairs(plan(["in"], "out", ending="jpg")).values()) == ["out/a.JFIF", "out/b.jpg"]
 
 
 def test_all_may_be_asked_to_be_of_one_kind() -> None:

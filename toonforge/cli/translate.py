@@ -129,6 +129,9 @@ def command(
     if problems:
         raise RunError(*problems)
     _say_what_is_for_nothing(planned, steady, ending)
+    for folder, count in planned.earlier.items():
+        told = f"{escaped(folder)} holds {count:,} of the inputs, each called like one outside: outputs of before?"
+        click.echo(f"{told} They are translated too; a pattern leaves them out", err=True)
     if any(job.target is None for job in planned.jobs) and sys.stdout.isatty():
         raise RunError(Problem(message="no picture is written to a terminal", hint="give a file with -o"))
     if planned.done:

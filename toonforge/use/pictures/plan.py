@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ from toonforge.data.reading.picture import SUFFIXES
 from toonforge.errors import Problem, RunError
 from toonforge.files import refuse_special
 from toonforge.use.pictures.conflicts import IS_INPUT, IS_THERE, SHARED, Conflict, cannot_write, in_words
+from toonforge.use.pictures.earlier import like_outputs
 from toonforge.use.pictures.inputs import STANDARD, Inputs, Source, gather
 from toonforge.use.video.kinds import WRITTEN, target_suffix
 
@@ -75,10 +76,12 @@ class Plan:
     Attributes:
         jobs: in the order of the inputs.
         done: those whose output is there already, where such are left out.
+        earlier: folders among the inputs that look like outputs of before, and how many pictures each holds.
     """
 
     jobs: tuple[Job, ...]
     done: tuple[Job, ...] = ()
+    earlier: Mapping[str, int] = attrs.field(factory=dict)
 
 
 def plan(
@@ -126,7 +129,8 @@ def plan(
     left = [job for job, done in zip(jobs, there) if not done]
     if problems := in_words(_conflicts(jobs, left, force)):
         raise RunError(*problems, *map(_missing, inputs.missing))
-    return Plan(jobs=tuple(left), done=tuple(job for job, done in zip(jobs, there) if done))
+    finished = tuple(job for job, done in zip(jobs, there) if done)
+    return Plan(jobs=tuple(left), done=finished, earlier=like_outputs(inputs.sources))
 
 
 def _refuse_nothing(inputs: Inputs, texts: Sequence[str]) -> None:
