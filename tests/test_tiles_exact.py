@@ -173,6 +173,28 @@ def test_strips_that_lie_in_the_padding(network: torch.nn.Module, height: int) -
     assert all(apart(parts(rows), expected) < EQUAL for rows in (1, 2, 4, 16))
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        torch.nn.AvgPool2d(2, divisor_override=3),
+        torch.nn.AvgPool2d(3, stride=2, ceil_mode=True),
+        torch.nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        torch.nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False),
+        torch.nn.MaxPool2d((3, 2), stride=(2, 3), dilation=2),
+        torch.nn.Upsample(scale_factor=4, mode="bilinear"),
+        torch.nn.ConvTranspose2d(3, 3, 3, stride=2, dilation=3, output_padding=2),
+        torch.nn.ConvTranspose2d(3, 3, 2, stride=2, output_padding=1),
+        torch.nn.Conv2d(3, 3, (4, 3), dilation=(3, 1)),
+        torch.nn.Conv2d(3, 3, 5, padding=4, padding_mode="reflect"),
+    ],
+    ids=str,
+)
+def test_single_layers_in_strips_of_every_height(network: torch.nn.Module) -> None:
+    network, x = alive(network.double().eval()), picture(24, 18)
+    parts, expected = Parts(network, x), whole(network, x)
+    assert all(apart(parts(rows), expected) < EQUAL for rows in (1, 2, 3, 7, 64))
+
+
 class Counting(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
