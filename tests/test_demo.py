@@ -135,6 +135,8 @@ def test_models_have_names_of_their_own_and_say_what_their_cards_say(tmp_path: P
         "description": "Flat colours. More.\nYet more.",
         "license": "CC0",
         "limits": "Small.",
+        "data": "The set `inked<` of 3.",
+        "sha256": "0a",
     }
     paths = [
         model_file(tmp_path / name / "g.safetensors", card=card) for name in "abc" if (tmp_path / name).mkdir() is None
@@ -145,6 +147,7 @@ def test_models_have_names_of_their_own_and_say_what_their_cards_say(tmp_path: P
     assert headline([alone]) == ("Photo to <b>cartoon</b>", "Flat colours.")
     said = about([alone])
     assert all(text in said for text in ("Yet more.", "CC0", "Small.", "500", "32 x 32")) and "<b>cartoon" not in said
+    assert "The set <code>inked&lt;</code> of 3." in said and "<dt>SHA-256</dt>" in said
     assert "g.safetensors" in said and str(tmp_path) not in said, "where it lies is nobody's business"
     with pytest.raises(RunError, match="needs a model"):
         offer([])

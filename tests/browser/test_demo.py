@@ -105,6 +105,8 @@ def test_it_fits_follows_the_theme_and_asks_nobody_else(
     wide = context["viewport"]["width"] > 1000
     left, right = (page.locator(".tf-both").nth(number).bounding_box() for number in (0, 1))
     assert (left["y"] == right["y"]) == wide, "side by side where there is room, else one below the other"
+    choice = page.locator(".tf-model").first.get_by_label("photo", exact=True).bounding_box()
+    assert choice["y"] > left["y"] + left["height"], "models with and without a choice begin at one height"
     assert page.title() == "Models side by side"
     shown.close()
 
@@ -171,6 +173,13 @@ def test_the_line_is_reached_and_moved_by_the_keyboard(opened: Opened, picture: 
     assert opened.at() == ["0", "0"]
 
 
+def test_settings_stand_above_the_results_where_these_are_below_each_other(browser: Any, url: str) -> None:
+    shown = Opened(browser, url, **PHONE)
+    settings, results = (shown.page.locator(place).bounding_box() for place in ("#tf-settings", "#tf-right"))
+    assert settings["y"] + settings["height"] <= results["y"]
+    shown.close()
+
+
 def test_strength_changes_the_translation_and_not_the_place_of_the_line(opened: Opened, picture: Path) -> None:
     opened.upload(picture)
     page = opened.page
@@ -208,8 +217,10 @@ def test_an_example_is_translated_at_a_click(opened: Opened) -> None:
     pytest.importorskip("toonforge_samples")
     page = opened.page
     examples = page.locator("#tf-examples button.gallery-item")
+    examples.nth(5).wait_for()
     assert examples.count() == 6
     page.wait_for_function("[...document.querySelectorAll('.gallery-item img')].every(each => each.alt)")
+    assert examples.nth(1).get_attribute("aria-label") == "goat"
     examples.nth(1).click()
     page.wait_for_selector(".tf-compare")
     assert page.locator("figcaption b").first.inner_text() == "goat.jpg"

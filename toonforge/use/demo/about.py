@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SHOWN = ("description", "limits", "data", "license", "credit")
 """Parts of a model's card, in the order shown; others follow."""
 LEFT_OUT = ("title",)
+CALLED = {"sha256": "SHA-256"}
 
 
 def headline(models: Sequence[Offered]) -> tuple[str, str]:
@@ -38,7 +39,7 @@ def _about(offered: Offered) -> str:
     card = offered.model.card
     keys = [key for key in SHOWN if key in card] + sorted(set(card) - {*SHOWN, *LEFT_OUT})
     side = offered.model.image_size
-    rows = [(key.replace("_", " ").capitalize(), card[key]) for key in keys]
+    rows = [(CALLED.get(key, key.replace("_", " ").capitalize()), card[key]) for key in keys]
     rows += [
         ("Model", Path(offered.given).name),
         ("Recipe", offered.model.recipe),
@@ -46,5 +47,10 @@ def _about(offered: Offered) -> str:
     ]
     rows += [("Trained on", f"{side} x {side} pixels")] if side is not None else []
     rows += [("Steps", f"{offered.model.step:,}")] if offered.model.step is not None else []
-    lines = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in rows)
+    lines = "".join(f"<dt>{escape(key)}</dt><dd>{_text(str(value))}</dd>" for key, value in rows)
     return f"<h3>{escape(offered.label)}</h3><dl>{lines}</dl>"
+
+
+def _text(said: str) -> str:
+    """A card's words as HTML: names between backticks as such."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(said))

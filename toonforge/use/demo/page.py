@@ -109,8 +109,8 @@ def _model(offered: Offered, alone: bool) -> tuple[gr.HTML, gr.DownloadButton, g
     domains = list(offered.model.translations)
     with gr.Column(elem_classes="tf-model"):
         gr.HTML(f"<h2>{escape(offered.label)}{step}</h2>", visible=not alone)
+        view = gr.HTML(empty(WAITING))  # first, so that pictures side by side begin at one height
         domain = gr.Radio(domains, value=domains[0], label="Translate to", visible=len(domains) > 1)
-        view = gr.HTML(empty(WAITING))
         button = gr.DownloadButton("Download", variant="primary", interactive=False)
     return view, button, domain
 

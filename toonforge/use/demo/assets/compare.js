@@ -36,6 +36,7 @@
     if (at !== 50 && document.querySelector(`.tf-both:not([style*="--at"])`)) draw();
     for (const picture of document.querySelectorAll('.gallery-item img[alt=""]')) {
       picture.alt = decodeURIComponent(picture.src.split("/").pop()).replace(/\.\w+$/, "").replaceAll("-", " ");
+      picture.closest("button")?.setAttribute("aria-label", picture.alt);
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
 })();
