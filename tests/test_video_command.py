@@ -82,8 +82,11 @@ def test_which_files_are_films_is_known_without_torch_and_pyav() -> None:
 class Opaque(torch.nn.Module):
     """Its trace is refused: what it does hangs on the numbers."""
 
+    calls = 0
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x if float(x.sum()) > -1e9 else -x
+        self.calls += 1
+        return x * (self.calls % 7 / 7) if float(x.sum()) > -1e9 else -x  # no frame is as far off as the one before
 
 
 def test_that_frames_are_approximated_in_tiles_is_said_once_a_film_and_once_a_picture(
