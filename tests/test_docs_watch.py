@@ -87,8 +87,8 @@ def test_the_checkpoints_that_the_page_names_are_there(folder: Path, capsys: pyt
     Image.new("RGB", (64, 64), (90, 160, 70)).save("cartoon.jpg")
     run(WATCH, "translate")
     said = capsys.readouterr().out
-    assert "(best checkpoint, step " in said and "(latest checkpoint, step 60)" in said
-    assert "(checkpoint of step 40)" in said
+    assert ", best checkpoint, step " in said and ", latest checkpoint, step 60," in said
+    assert ", checkpoint of step 40," in said
 
 
 def test_the_page_names_every_tracker_and_every_kind_of_warning() -> None:

@@ -150,9 +150,9 @@ def test_translate_takes_a_checkpoint_and_says_which(
     keep_best(run)
     Image.new("RGB", (8, 8), (255, 255, 255)).save("white.png")
     for words, said, value in [
-        ([], "(best checkpoint, step 300)", 0.3),
-        (["--checkpoint", "latest"], "(latest checkpoint, step 1000000)", 0.9),
-        (["--checkpoint", "100"], "(checkpoint of step 100)", 0.1),
+        ([], ", best checkpoint, step 300,", 0.3),
+        (["--checkpoint", "latest"], ", latest checkpoint, step 1000000,", 0.9),
+        (["--checkpoint", "100"], ", checkpoint of step 100,", 0.1),
     ]:
         assert main(["translate", str(run), "white.png", "-o", "out.png", "--force", "--cpu", *words]) == 0
         assert said in capsys.readouterr().out

@@ -35,7 +35,7 @@ lines) and `sketch` (pencil on white) look like none of them: they are there to 
 
 ABOUT_STYLES: Mapping[str, str] = {
     "drawn": "livelier colours in flat regions and six tones, soft dark lines",
-    "inked": "regions quite flat, livelier colours, pen strokes along the edges and few specks",
+    "inked": "flat regions, livelier colours, pen strokes and few specks",
     "classic": "colours smoothed, black lines: the filter of OpenCV tutorials",
     "soft": "classic with smoother, blurred colours",
     "muted": "classic with two thirds of the colour taken out",
