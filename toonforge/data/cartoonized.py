@@ -26,7 +26,7 @@ class CartoonizedFolder(HeldOut):
 
     Styles of the cartoons:
         drawn: livelier colours in flat regions and six tones, soft dark lines
-        inked: regions quite flat, livelier colours, pen strokes along the edges and few specks
+        inked: flat regions, livelier colours, pen strokes and few specks
         classic: colours smoothed, black lines: the filter of OpenCV tutorials
         soft: classic with smoother, blurred colours
         muted: classic with two thirds of the colour taken out
