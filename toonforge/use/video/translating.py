@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from toonforge.errors import ToonforgeError
 from toonforge.memory import is_out_of_memory
 from toonforge.use.look import Look
+from toonforge.use.pictures.computing import as_pixels, as_tensor
 from toonforge.use.tiled import ignore
 from toonforge.use.video.pieces import Piece, Shot
 
@@ -88,10 +89,4 @@ def translate_pictures(
     note: Callable[[str], None] = ignore,
 ) -> list[Picture]:
     """Pictures of one size, H,W,3 of RGB, 0 to 255, and their translations."""
-    import numpy as np
-    import torch
-
-    batch = torch.from_numpy(np.stack(pictures)).to(model.device)  # N,H,W,3
-    made = model.translate(batch.permute(0, 3, 1, 2).float() / 127.5 - 1, to, look=look, note=note)
-    rows = ((made.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).contiguous().cpu().numpy()
-    return list(rows)
+    return as_pixels(model.translate(as_tensor(pictures, model.device), to, look=look, note=note))
