@@ -26,6 +26,7 @@ class RunInfo:
         parameters: network name -> how many parameters it has.
         device: "cpu", "cuda:0", …
         processes: how many.
+        speed: which tricks it computes with, in words.
         notes: what the user should know of how it begins: what a resume changed, which checkpoints are damaged.
         idle: there is no step to train: all are done, or patience was at its end already.
     """
@@ -39,6 +40,7 @@ class RunInfo:
     parameters: Mapping[str, int]
     device: str
     processes: int
+    speed: str = ""
     notes: tuple[str, ...] = ()
     idle: bool = False
 

@@ -86,6 +86,7 @@ class Progress:
             f"{click.style(run.name, bold=True)}: {run.total_steps} steps on {run.device}{processes}, in {run.folder}"
         )
         self.say(f"parameters: {sizes}")
+        self.say(hanging(run.speed, "speed: "))
         self.say(f"report: {run.folder / REPORT}, kept up to date from the first grid on")
         for note in run.notes:
             self.say(hanging(escaped(note.replace("\n", " ")), "note: "))

@@ -184,6 +184,9 @@ def _union(kind: Any, converter: cattrs.Converter) -> Hook:
 
     def structure(value: Any, _: Any) -> Any:
         expected = []
+        arrays = [part for part in kinds if typing.get_origin(part) is tuple]
+        if isinstance(value, list) and len(arrays) == 1:  # what is wrong with an item is then said of the item
+            return converter.structure(value, arrays[0])
         for part in kinds:
             try:
                 return converter.structure(value, part)

@@ -28,6 +28,7 @@ from toonforge.optimizers import Adam
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.initial import InitialWeights
 from toonforge.schedules import Constant
+from toonforge.speed.tricks import TrickName
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -105,6 +106,11 @@ class Train(Component):
     seed: int = param(0, doc="of initial weights, data order, augmentation and noise", at_least=0, at_most=2**53)
     precision: Literal["fp32", "bf16", "fp64"] = param(
         "fp32", doc='number format of the computation: "bf16" runs under autocast, "fp64" is for tests of equality'
+    )
+    speed: Literal["auto", "safe"] | tuple[TrickName, ...] = param(
+        "auto",
+        doc='how steps are computed, with the same mathematics: "auto" takes every trick that pays, "safe" none, and '
+        "an array of tricks those",
     )
     accumulate: int = param(1, doc="cut each batch into this many parts, to save memory", unit="parts", at_least=1)
     ema: float | None = param(

@@ -128,6 +128,10 @@ def environment(record: Record) -> list[tuple[str, str]]:
     train = record.recipe.get("train")
     if isinstance(train, Mapping) and "precision" in train:
         found.append(("precision", str(train["precision"])))
+    if record.starts and record.starts[-1].tricks is not None:
+        found.append(("speed", ", ".join(record.starts[-1].tricks) or "as written, without tricks"))
+        unused = "; ".join(f"{trick}: {why}" for trick, why in record.starts[-1].unused.items())
+        found += [("tricks not used", unused)] if record.starts[-1].tricks and unused else []
     if record.starts:
         decay = record.starts[-1].averaged
         words = f"moving average of the generators, decay {decay:g}" if decay is not None else "weights as trained"

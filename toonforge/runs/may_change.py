@@ -14,6 +14,7 @@ from toonforge.schedules import Constant
 MAY_CHANGE = (
     "train.steps",
     "train.epochs",
+    "train.speed",
     "train.accumulate",
     "train.checkpoint",
     "train.samples",

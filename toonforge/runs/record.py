@@ -195,7 +195,7 @@ def _until(step: int, warning: Warning) -> Warning:
 
 
 def _start(event: Mapping[str, Any]) -> Start:
-    averaged = event.get("averaged")
+    averaged, speed = event.get("averaged"), event.get("speed")
     return Start(
         step=event["step"],
         time=_number(event.get("time", 0.0)),
@@ -215,6 +215,8 @@ def _start(event: Mapping[str, Any]) -> Start:
         parameters={name: _count(number) for name, number in event.get("parameters", {}).items()},
         device=_text(event.get("device", "")),
         processes=_count(event.get("processes", 1)),
+        tricks=None if speed is None else _texts(speed["tricks"]),
+        unused={} if speed is None else {_text(trick): _text(why) for trick, why in speed["why_not"].items()},
         averaged=None if averaged is None else _number(averaged),
         notes=_texts(event.get("notes", ())),
     )

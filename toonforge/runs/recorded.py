@@ -36,6 +36,8 @@ class Start:
         device, processes: where.
         averaged: the decay of the generators' moving average, if there is one: samples and metrics are made with it.
         notes: what the user was told of how it began.
+        tricks: of speed that its steps are computed with; None where the log does not say.
+        unused: the other tricks -> why not.
     """
 
     step: int
@@ -49,6 +51,8 @@ class Start:
     processes: int
     averaged: float | None
     notes: tuple[str, ...]
+    tricks: tuple[str, ...] | None = None
+    unused: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

@@ -20,7 +20,6 @@ from toonforge.runs.first_weights import record
 from toonforge.runs.folder import RunFolder
 from toonforge.runs.log import FORMAT, changes_not_begun
 from toonforge.train.first_weights import read_first
-from toonforge.train.phases import PlannedPhase
 from toonforge.train.process import device_name
 from toonforge.train.step import Training
 from toonforge.train.telling import Telling
@@ -102,6 +101,7 @@ def run_info(recipe: Recipe, folder: RunFolder, training: Training, **more: Any)
         parameters={name: sum(p.numel() for p in network.parameters()) for name, network in training.networks.items()},
         device=device_name(training.device),
         processes=training.accelerator.num_processes,
+        speed=training.speed.words,
         **more,
     )
 
@@ -114,7 +114,7 @@ def observers(recipe: Recipe, folder: RunFolder, accelerator: Accelerator) -> li
     return [*trackers, ReportWriter()]
 
 
-def start_event(recipe: Recipe, run: RunInfo, phases: Sequence[PlannedPhase]) -> dict[str, Any]:
+def start_event(recipe: Recipe, run: RunInfo, training: Training) -> dict[str, Any]:
     """What the log says of a start; see docs/reference/metrics-jsonl.md."""
     return {
         "format": FORMAT,
@@ -128,11 +128,16 @@ def start_event(recipe: Recipe, run: RunInfo, phases: Sequence[PlannedPhase]) ->
                 "every": phase.phase.every,
                 "updates": list(phase.phase.updates),
             }
-            for phase in phases
+            for phase in training.phases
         },
         "parameters": dict(run.parameters),
         "device": run.device,
         "processes": run.processes,
+        "speed": {
+            "wanted": training.speed.wanted,
+            "tricks": list(training.speed.tricks),
+            "why_not": dict(training.speed.why),
+        },
         "averaged": recipe.train.ema,
         "notes": list(run.notes),
     }

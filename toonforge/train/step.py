@@ -21,6 +21,8 @@ from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
+from toonforge.speed.choice import choose
+from toonforge.speed.tricks import Situation
 from toonforge.train.first_weights import State, start_from
 from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
 from toonforge.train.meeting import join
@@ -79,6 +81,18 @@ def data_parallel_keywords() -> dict[str, bool]:
     return {buffers: False, "find_unused_parameters": False}
 
 
+def situation(recipe: Recipe, accelerator: Accelerator) -> Situation:
+    """What decides about tricks of speed."""
+    train = recipe.train
+    return Situation(
+        device=accelerator.device.type,
+        precision=train.precision,
+        processes=accelerator.num_processes,
+        parts=train.accumulate,
+        clip=train.clip is not None,
+    )
+
+
 class Training:
     """Networks, optimizers and averages of a run, and the step that changes them.
 
@@ -98,6 +112,7 @@ class Training:
             raise several_as_one(recipe.train.processes)
         self.device: torch.device = self.accelerator.device
         self.rank: int = self.accelerator.process_index
+        self.speed = choose(recipe.train.speed, situation(recipe, self.accelerator))
         self.phases = plan(recipe.phases, recipe.train, total_steps, steps_per_epoch)
         self.networks = build_networks(recipe)
         generators = {name: self.networks[name].to(self.device) for name in recipe.generators}

@@ -163,7 +163,7 @@ class Trainer:
             self.ending.early(),
             self.stopping.caught(),
         ):
-            self.telling.write("start", self.done, **start_event(self.recipe, run, self.training.phases))
+            self.telling.write("start", self.done, **start_event(self.recipe, run, self.training))
             self.telling.tell("run_started")
             self.pace = Pace(self.done, self.recipe.train.batch_size)
             self._look()  # an earlier start may have been ended between a checkpoint and what was due with it

@@ -1,0 +1,63 @@
+"""Which tricks a run computes with, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from toonforge.speed.tricks import TRICKS, Situation, Trick
+
+
+@attrs.frozen(kw_only=True)
+class Speed:
+    """The tricks of a run; `"channels-last" in speed` asks for one.
+
+    Attributes:
+        wanted: "auto", "safe", or "listed" by the recipe.
+        tricks: those in use, in the order of `TRICKS`.
+        why: trick -> why it is not in use, of all that are not.
+    """
+
+    wanted: str = "safe"
+    tricks: tuple[str, ...] = ()
+    why: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def words(self) -> str:
+        """ "auto: quick-norms, channels-last", "safe"."""
+        tricks = ", ".join(self.tricks) or "no trick"
+        return self.wanted if self.wanted == "safe" else f"{self.wanted}: {tricks}"
+
+    def __contains__(self, trick: str) -> bool:
+        return trick in self.tricks
+
+
+SAFE = Speed()
+
+
+def choose(wanted: str | Sequence[str], situation: Situation) -> Speed:
+    """The tricks that `train.speed` means in a situation.
+
+    Args:
+        wanted: "auto": all that pay; "safe": none; or the names of those that are wanted, as far as they can be used.
+        situation: where it is computed.
+    """
+    listed = not isinstance(wanted, str)
+    why = {name: _reason(trick, wanted, situation) for name, trick in TRICKS.items()}
+    return Speed(
+        wanted="listed" if listed else str(wanted),
+        tricks=tuple(name for name, reason in why.items() if reason is None),
+        why={name: reason for name, reason in why.items() if reason is not None},
+    )
+
+
+def _reason(trick: Trick, wanted: str | Sequence[str], situation: Situation) -> str | None:
+    """Why the trick is not used; None where it is."""
+    if wanted == "safe":
+        return "train.speed is safe"
+    if wanted == "auto":
+        if situation.precision == "fp64":
+            return "fp64 computes as written"
+        return trick.impossible(situation) or trick.useless(situation)
+    return trick.impossible(situation) if trick.name in wanted else "not listed in train.speed"
