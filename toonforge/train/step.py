@@ -165,7 +165,7 @@ class Training:
             start_from(self.networks[name], averages.get(name), state, self.accelerator.num_processes)
 
     def _seed_call(self, part: int, text: str) -> None:
-        seed_call(self.recipe.train.seed, self.now, part, self.rank, text)
+        seed_call(self.recipe.train.seed, self.now, part, self.rank, text, self.device)
 
     def step(self, step: int, parts: Sequence[Mapping[str, Tensor]]) -> None:
         """Run the phases that are active at `step` over the parts of this process's batch, which are on its device.
@@ -173,7 +173,7 @@ class Training:
         Afterwards `losses`, `totals` and `finite` hold the step's values on the device, unread.
         """
         self.now = step
-        seed_step(self.recipe.train.seed, step, self.rank)
+        seed_step(self.recipe.train.seed, step, self.rank, self.device)
         dtype = DTYPES[self.recipe.train.precision]
         batch = [
             Part({key: normalised(value).to(dtype) for key, value in fields.items()}, index)
