@@ -17,6 +17,7 @@ TrickName = Literal[
     "batched-calls",
     "keep-pages",
     "tf32",
+    "tuned-convolutions",
     "compile",
     "cuda-graphs",
 ]
@@ -121,7 +122,12 @@ TRICKS = {
             impossible=_pages,
             useless=_device_memory,
         ),
-        Trick(name="tf32", doc="matrix products in TensorFloat-32", impossible=_only_cuda),
+        Trick(name="tf32", doc="matrix products and convolutions in TensorFloat-32", impossible=_only_cuda),
+        Trick(
+            name="tuned-convolutions",
+            doc="cuDNN tries its kernels on each new shape and keeps the fastest, so early steps take longer",
+            impossible=_only_cuda,
+        ),
         Trick(name="compile", doc="each network is compiled by torch.compile", useless=_unmeasured),
         Trick(
             name="cuda-graphs",
