@@ -121,6 +121,10 @@ class Part:
     drawn: dict[str, Tensor] = attrs.field(factory=dict)
     memo: dict[tuple[str, frozenset[str]], Any] = attrs.field(factory=dict)
 
+    def forget(self, but: frozenset[str]) -> None:
+        """Drop what the phase has computed, but for the expressions of these texts."""
+        self.memo = {key: value for key, value in self.memo.items() if key[0] in but} if but else {}
+
 
 Use = tuple[frozenset[str], frozenset[str]]
 """(networks updated, signals used) of a phase that is active in the present step."""
@@ -145,6 +149,8 @@ class Engine:
     ) -> None:
         self.compiler, self.networks, self.wrapped, self.seed_call = compiler, networks, wrapped, seed_call
         self.versions = dict.fromkeys(networks, 0)
+        # Listed once: going through a network's modules at every phase takes longer than telling its parameters.
+        self._parameters = {name: list(network.parameters()) for name, network in networks.items()}
         self._trainable: dict[str, bool] = {}
         self._updates: frozenset[str] = Nothing
         self._later: Sequence[Use] = ()
@@ -233,20 +239,21 @@ class Engine:
             self._require(before)
 
     def _require(self, names: frozenset[str]) -> None:
-        for name, network in self.networks.items():
+        for name, parameters in self._parameters.items():
             on = name in names
             if self._trainable.get(name) != on:
-                network.requires_grad_(on)
+                for parameter in parameters:
+                    parameter.requires_grad_(on)
                 self._trainable[name] = on
 
 
-def no_sync(wrapped: Mapping[str, nn.Module], parts: int) -> list[AbstractContextManager[None]]:
-    """Contexts for the forward passes of a batch in several parts: none of them asks for gradients to be averaged.
+def no_sync(wrapped: Mapping[str, nn.Module], several: bool) -> list[AbstractContextManager[None]]:
+    """Contexts for the forward passes before several backward passes: none of them asks for gradients to be averaged.
 
     A signal may be evaluated in one phase and receive its gradient in a later one. If its last part asked already
     then, the first part's backward pass would be the one that is averaged, and the last part's would not be.
     """
-    return [] if parts == 1 else [m.no_sync() for m in wrapped.values() if isinstance(m, DistributedDataParallel)]
+    return [] if not several else [m.no_sync() for m in wrapped.values() if isinstance(m, DistributedDataParallel)]
 
 
 def average_next(wrapped: Iterable[nn.Module]) -> None:

@@ -25,6 +25,7 @@ from toonforge.speed.choice import choose
 from toonforge.speed.tricks import Situation
 from toonforge.train.first_weights import State, start_from
 from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
+from toonforge.train.groups import Group, groups, in_one
 from toonforge.train.meeting import join
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.process import in_group
@@ -143,6 +144,8 @@ class Training:
             for name, (_, loss, _) in losses.items()
         }
         self.memory = Memory({**self.compiler.ops, **remembering})
+        self._groups = {phase.name: self._grouped(phase) for phase in self.phases}
+        self._split = any(len(found) > 1 for found in self._groups.values())
         self.now = 0
         self.losses: dict[str, Tensor] = {}
         self.totals: dict[str, Tensor] = {}
@@ -152,6 +155,19 @@ class Training:
     def _loss(self, config: Any) -> Any:
         loss = config.build()
         return loss.to(self.device, DTYPES[self.recipe.train.precision]) if isinstance(loss, nn.Module) else loss
+
+    def _grouped(self, phase: PlannedPhase) -> tuple[Group, ...]:
+        losses = {name: arguments for name, (_, _, arguments) in self._losses[phase.name].items()}
+        if "split-backward" not in self.speed:
+            return in_one(losses, phase.phase.updates)
+        changing = {name for name, network in self.networks.items() if changes(network)}
+        return groups(
+            losses,
+            phase.phase.updates,
+            self.compiler.signals,
+            changing=changing,
+            processes=self.accelerator.num_processes,
+        )
 
     def start_from(self, states: Mapping[str, State]) -> None:
         """Give networks their first weights, before the first step; every process calls this.
@@ -195,14 +211,7 @@ class Training:
         self.rates[phase.name] = self.optimizers.set_rate(phase, self.now)
         with self.engine.phase(phase.updates, later):
             for part in batch:
-                with ExitStack() as stack:
-                    for context in no_sync(self.wrapped, len(batch)):
-                        stack.enter_context(context)
-                    total = self._total(phase, part, len(batch))
-                if len(batch) > 1 and part is batch[-1]:
-                    average_next(self.wrapped[name] for name in phase.phase.updates)
-                self.accelerator.backward(total)
-                part.memo.clear()
+                self._differentiate(phase, part, len(batch), part is batch[-1])
         if self.accelerator.num_processes > 1:
             self._refuse_idle(phase)
         if self.recipe.train.clip is not None:
@@ -229,11 +238,35 @@ class Training:
                     )
                 )
 
-    def _total(self, phase: PlannedPhase, part: Part, parts: int) -> Tensor:
-        """The phase's share of one part in what its gradient is taken of."""
+    def _differentiate(self, phase: PlannedPhase, part: Part, parts: int, is_last: bool) -> None:
+        """Add the gradient of the phase's losses over one part to its networks, one group of losses after another."""
+        several = parts > 1 or self._split
+        whole: Tensor | None = None
+        for group in self._groups[phase.name]:
+            with ExitStack() as stack:
+                for context in no_sync(self.wrapped, several):
+                    stack.enter_context(context)
+                total = self._total(phase, group, part, parts)
+            if several and is_last:
+                average_next(self.wrapped[name] for name in group.complete)
+            whole = total.detach() if whole is None else whole + total.detach()
+            if parts > 1:
+                total = total / parts
+            if total.requires_grad or len(group.losses) == len(self._losses[phase.name]):
+                total.backward()
+            part.forget(group.later)
+        assert whole is not None  # the recipe's check refuses a phase without losses
+        self._note(self.totals, phase.name, whole, parts)
+        self.finite = self.finite & torch.isfinite(whole)
+
+    def _total(self, phase: PlannedPhase, group: Group, part: Part, parts: int) -> Tensor:
+        """The weighted sum of a group's losses over one part of the batch."""
         total: Tensor | None = None
-        for name, (term, loss, compiled) in self._losses[phase.name].items():
+        for name in group.losses:
+            term, loss, compiled = self._losses[phase.name][name]
             arguments = self.engine.arguments(compiled, part)
+            if term.loss.draws:
+                self._seed_call(part.index, f"phases.{phase.name}.losses.{name}")
             try:
                 value = loss(**arguments)
             except Exception as error:
@@ -244,10 +277,8 @@ class Training:
             self._note(self.losses, f"{phase.name}.{name}", value, parts)
             weighted = value if term.weight == 1 else value * term.weight
             total = weighted if total is None else total + weighted
-        assert total is not None  # the recipe's check refuses a phase without losses
-        self._note(self.totals, phase.name, total, parts)
-        self.finite = self.finite & torch.isfinite(total.detach())
-        return total if parts == 1 else total / parts
+        assert total is not None  # a group has losses
+        return total
 
     @staticmethod
     def _note(into: dict[str, Tensor], name: str, value: Tensor, parts: int) -> None:
