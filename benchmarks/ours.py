@@ -1,0 +1,95 @@
+"""This package's training step as a program of the protocol of benchmarks/protocol.py.
+
+python benchmarks/ours.py                               # speed = "auto"
+python benchmarks/ours.py safe
+python benchmarks/ours.py channels-last fused-optimizers
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from protocol import Losses, Start, serve
+from torch import Tensor
+
+import toonforge
+from toonforge.recipe.model import Recipe
+from toonforge.train.step import Training, make_accelerator
+from toonforge.use.foreign.networks import networks
+from toonforge.use.foreign.reading import read_foreign
+
+RECIPES = {"cyclegan": "cyclegan/cyclegan", "pix2pix": "pix2pix/pix2pix"}
+
+
+def recipe(start: Start, speed: list[str]) -> Recipe:
+    """The packaged recipe in the sizes asked for."""
+    settings = [
+        f"data.image_size={start.size}",
+        f"data.load_size={start.size}",
+        f"train.batch_size={start.batch}",
+        f"train.seed={start.seed}",
+        f'train.precision="{start.precision}"',
+    ]
+    if speed != ["auto"]:
+        settings.append(f"train.speed={json.dumps('safe' if speed == ['safe'] else speed)}")
+    if start.method == "cyclegan":
+        for name in "GF":
+            settings += [f"generators.{name}.width={start.width}", f"generators.{name}.blocks={start.blocks}"]
+        settings += [f"discriminators.{name}.width={start.width}" for name in ("D_anime", "D_photo")]
+    else:
+        settings += [f"generators.G.width={start.width}", f"generators.G.levels={start.levels}"]
+        settings += [] if start.dropout else ["generators.G.dropout=0"]
+        settings += [f"discriminators.D.width={start.width}"]
+    return toonforge.load_recipe(RECIPES[start.method], settings)
+
+
+class Ours:
+    """`Training.step` of a packaged recipe.
+
+    Args:
+        speed: "auto", "safe", or names of tricks.
+    """
+
+    def __init__(self, speed: list[str]) -> None:
+        self.speed = speed
+        self.now = 0
+
+    def start(self, start: Start) -> str:
+        loaded = recipe(start, self.speed)
+        self.training = Training(loaded, 10**6, 10**4, make_accelerator(start.precision, cpu=start.device == "cpu"))
+        for name, state in self._states(start):
+            self.training.networks[name].load_state_dict(state)
+        self.weights = {
+            f"{phase}.{term}": config.weight
+            for phase, planned in loaded.phases.items()
+            for term, config in planned.losses.items()
+        }
+        chosen = getattr(self.training, "speed", None)
+        return f"toonforge, {', '.join(sorted(chosen.tricks)) or 'no trick' if chosen else 'as it is'}"
+
+    @staticmethod
+    def _states(start: Start) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+        for path in sorted(Path(start.weights).glob("*.safetensors")):
+            for found in networks(read_foreign(path), None, {}, frozenset()):
+                yield path.stem, found.state
+
+    def step(self, pictures: dict[str, Tensor]) -> None:
+        parts = [{field: value.to(self.training.device) for field, value in pictures.items()}]
+        self.training.step(self.now, parts)
+        self.now += 1
+
+    def losses(self, done: object) -> Losses:
+        values, _, _ = self.training.read()
+        terms = {name: self.weights[name] * value for name, value in values.items()}
+        if any(name.startswith("discriminators.") for name in terms):  # of CycleGAN, two of a kind
+            for kind in ("anime", "photo"):
+                judged = [terms.pop(f"discriminators.{of}_{kind}") for of in ("reals", "fakes")]
+                terms[f"generators.judge_{kind}"] = sum(judged)
+        return {name.partition(".")[2]: value for name, value in terms.items()}
+
+
+if __name__ == "__main__":
+    serve(Ours(sys.argv[1:] or ["auto"]))
