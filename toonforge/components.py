@@ -219,9 +219,14 @@ class OtherNetwork(NetworkComponent):
 
 
 class Loss(Component):
-    """One term of an objective. Its `Expr` fields arrive as tensors, its `Network` fields as modules."""
+    """One term of an objective. Its `Expr` fields arrive as tensors, its `Network` fields as modules.
+
+    `draws = False` says that it draws nothing from torch's random state. Of any other, which is seeded before every
+    call, the draws depend on the step and on the loss's place in the recipe alone.
+    """
 
     kind = "losses"
+    draws: ClassVar[bool] = True
 
     @property
     def undecided(self) -> float | None:
@@ -292,6 +297,19 @@ class Narrows(Protocol):
 
     def only(self, fields: frozenset[str]) -> ImageSource:
         """The same items with these fields alone, all else equal; other fields may stay where they cost nothing."""
+
+
+@runtime_checkable
+class DrawsAlone(Protocol):
+    """A built data set that says whether all that is random in its items comes from the generator they are given.
+
+    Where that is so, the global streams of random numbers need not be seeded for each item, and a thread may read items
+    while a training step draws from those streams.
+    """
+
+    @property
+    def draws_alone(self) -> bool:
+        """Whether items draw from nothing but their own generator."""
 
 
 class Dataset(Component):

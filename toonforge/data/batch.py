@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections.abc import Callable
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from toonforge.data.reading.again import Retried
+
+Bytes = npt.NDArray[np.uint8]
 
 
 @attrs.frozen
@@ -39,15 +45,36 @@ class Batch:
         return attrs.evolve(self, parts=[{key: change(value) for key, value in part.items()} for part in self.parts])
 
 
-def room(first: Tensor, count: int, pin_memory: bool) -> Tensor:
-    """Memory for `count` tensors like the first; colours that lie together, as decoders leave them, stay so."""
-    together = first.dim() == 3 and first.stride(0) == 1
-    return torch.empty(
-        (count, *first.shape),
-        dtype=first.dtype,
-        memory_format=torch.channels_last if together else torch.contiguous_format,
-        pin_memory=pin_memory,
-    )
+class Rooms:
+    """Memory for batches, used again once nobody holds the batch that was in it, or any part of that.
+
+    New memory costs more than what is written to it: the system hands it out page by page, which takes longer than
+    copying a kept picture. (Page-locked memory is used again by torch's own allocator of it.)
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[tuple[Bytes, weakref.ref[Bytes]]] = []
+
+    def room(self, first: Tensor, count: int, pin_memory: bool) -> Tensor:
+        """Memory for `count` tensors like the first; colours that lie together, as decoders leave them, stay so."""
+        together = first.dim() == 3 and first.stride(0) == 1
+        shape = (count, *(first.permute(1, 2, 0).shape if together else first.shape))
+        if pin_memory:
+            batch = torch.empty(shape, dtype=first.dtype, pin_memory=True)
+        else:
+            batch = torch.from_numpy(self._block(math.prod(shape) * first.element_size())).view(first.dtype).view(shape)
+        return batch.permute(0, 3, 1, 2) if together else batch
+
+    def _block(self, size: int) -> Bytes:
+        """So many bytes that nobody holds. Of blocks that are free, only those of this size are kept."""
+        self._blocks = [(whole, held) for whole, held in self._blocks if held() is not None or whole.size == size]
+        whole = next((whole for whole, held in self._blocks if held() is None), None)
+        if whole is None:
+            whole = np.empty(size, np.uint8)
+        handed = whole[:]  # lives as long as any tensor made of it
+        self._blocks = [(other, held) for other, held in self._blocks if other is not whole]
+        self._blocks.append((whole, weakref.ref(handed)))
+        return handed
 
 
 def put(value: Tensor, batch: Tensor, at: int) -> None:

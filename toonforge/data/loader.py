@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from toonforge.components import ImageSource, Locates
-from toonforge.data.batch import Batch, put, room
+from toonforge.components import DrawsAlone, ImageSource, Locates
+from toonforge.data.batch import Batch, Rooms, put
 from toonforge.data.order import Draw, Order, steps_per_epoch
 from toonforge.data.reading.again import WAITS, read_again
 from toonforge.data.seeds import derive, seed_processor
@@ -143,6 +143,8 @@ class _Steps(Dataset["Batch | DataError"]):
         self.share = order.batch_size // (parts * processes)
         self.stride = order.batch_size // parts
         self._groups = list(order.sizes)
+        self._rooms = Rooms()
+        self._alone = isinstance(source, DrawsAlone) and source.draws_alone
         self._unreadable: dict[tuple[str, int], UnreadableImage] = {}
         self._tired: set[tuple[str, int]] = set()
         # What each worker reads, seen by all: 1 + its index * groups + the group's number; 0 between pictures.
@@ -189,7 +191,7 @@ class _Steps(Dataset["Batch | DataError"]):
                     item = self._instead(group, number, draw, batch)
                 for key, value in item.items():
                     if at == 0:
-                        fields[key] = room(value, self.share, self.pin_memory)
+                        fields[key] = self._rooms.room(value, self.share, self.pin_memory)
                     put(value, fields[key], at)
         return fields
 
@@ -203,7 +205,7 @@ class _Steps(Dataset["Batch | DataError"]):
             waits = () if batch.whole.passing or which in self._tired else WAITS
             try:
                 item = read_again(
-                    lambda: self.source.item(group, index, chance.begin()),
+                    lambda: self.source.item(group, index, chance.begin(self._alone)),
                     lambda: self._where(group, index),
                     batch.whole.retried.__setitem__,
                     waits,
@@ -259,8 +261,9 @@ class _Chance:
     draw: Draw
     fresh: np.random.Generator | None = None
 
-    def begin(self) -> np.random.Generator:
-        """Seed the global streams, which the data set of a plugin may draw from, and return the item's own stream."""
-        seed_processor(derive(self.seed, "data", self.group, self.number))
+    def begin(self, alone: bool) -> np.random.Generator:
+        """The item's own stream. Unless that is all it draws from, the global streams are seeded for it too."""
+        if not alone:
+            seed_processor(derive(self.seed, "data", self.group, self.number))
         rng, self.fresh = self.fresh or self.draw.generator(), None
         return rng

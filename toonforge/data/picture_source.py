@@ -66,6 +66,11 @@ class PictureSource:
         every = [*self.filtered, *(field for fields in groups.values() for field in fields)]
         self._wanted = self._needed = frozenset(every)
 
+    @property
+    def draws_alone(self) -> bool:
+        """Items draw from nothing but their own generator; of a class made from this one that is not known."""
+        return type(self) is PictureSource
+
     def only(self, fields: frozenset[str]) -> PictureSource:
         """The same items with these fields alone; pictures in memory are shared with this source."""
         narrowed = copy(self)

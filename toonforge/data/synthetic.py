@@ -44,6 +44,11 @@ class SyntheticSource:
         self.groups, self.size, self.split = groups, size, split
         self.sizes: Mapping[str, int] = dict.fromkeys(groups, count)
 
+    @property
+    def draws_alone(self) -> bool:
+        """Items draw from nothing but their own generator."""
+        return True
+
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
         """Fields of one item, mirrored by `rng` now and then."""
         flip = rng is not None and bool(rng.integers(2))

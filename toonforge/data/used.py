@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
-from toonforge.components import ImageSource, Locates, Narrows
+from toonforge.components import DrawsAlone, ImageSource, Locates, Narrows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,11 @@ class Used:
     def __init__(self, source: ImageSource, groups: list[str]) -> None:
         self.source = source
         self.sizes: Mapping[str, int] = {group: source.sizes[group] for group in groups}
+
+    @property
+    def draws_alone(self) -> bool:
+        """As the source's items do; no, where it does not say."""
+        return isinstance(self.source, DrawsAlone) and self.source.draws_alone
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> Mapping[str, torch.Tensor]:
         """The source's own item."""
