@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class LSGAN(Loss):
     """Least squares: the mean of (logits - 1)^2 for real, of logits^2 for fake (Mao et al., 2017)."""
 
+    draws = False
+
     logits: Expr = param(doc="what a discriminator says, any shape")
     real: bool = param(doc="whether the logits should say real (1) or fake (0)")
 
@@ -47,6 +49,8 @@ class LSGAN(Loss):
 class BCE(Loss):
     """The vanilla GAN's binary cross-entropy on logits; with `real = true` also the non-saturating generator loss."""
 
+    draws = False
+
     logits: Expr = param(doc="what a discriminator says, any shape, before any sigmoid")
     real: bool = param(doc="whether the logits should say real (1) or fake (0)")
 
@@ -70,6 +74,8 @@ class BCE(Loss):
 @component
 class Hinge(Loss):
     """Hinge (Lim and Ye, 2017): the discriminator's mean of max(0, 1 -+ logits), the generator's mean of -logits."""
+
+    draws = False
 
     logits: Expr = param(doc="what a discriminator says, any shape")
     role: Literal["real", "fake", "generator"] = param(
@@ -99,6 +105,8 @@ class Wasserstein(Loss):
 
     A generator's term is the one with `real = true` on what it made. The critic needs a `gradient-penalty` beside it.
     """
+
+    draws = False
 
     logits: Expr = param(doc="what a critic says, any shape")
     real: bool = param(doc="whether the score should be high (real) or low (fake)")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class L1(Loss):
     """Mean absolute difference: cycle consistency, identity, paired reconstruction."""
 
+    draws = False
+
     input: Expr = param(doc="what was made")
     target: Expr = param(doc="what it should be, of the same shape")
 
@@ -40,6 +42,8 @@ class L1(Loss):
 class L2(Loss):
     """Mean squared difference."""
 
+    draws = False
+
     input: Expr = param(doc="what was made")
     target: Expr = param(doc="what it should be, of the same shape")
 
@@ -60,6 +64,8 @@ class L2(Loss):
 @component
 class TotalVariation(Loss):
     """Total variation: differences of neighbouring pixels, averaged down and across and added; smooths a picture."""
+
+    draws = False
 
     input: Expr = param(doc="a picture")
     norm: Literal["l1", "l2"] = param("l1", doc='"l1" averages absolute differences, "l2" squared ones')

@@ -25,7 +25,7 @@ from toonforge.speed.choice import choose
 from toonforge.speed.tricks import Situation
 from toonforge.train.first_weights import State, start_from
 from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
-from toonforge.train.groups import Group, groups, in_one
+from toonforge.train.groups import Group, changes, groups, in_one
 from toonforge.train.meeting import join
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.process import in_group
@@ -241,6 +241,7 @@ class Training:
     def _differentiate(self, phase: PlannedPhase, part: Part, parts: int, is_last: bool) -> None:
         """Add the gradient of the phase's losses over one part to its networks, one group of losses after another."""
         several = parts > 1 or self._split
+        differentiated = False
         whole: Tensor | None = None
         for group in self._groups[phase.name]:
             with ExitStack() as stack:
@@ -252,10 +253,13 @@ class Training:
             whole = total.detach() if whole is None else whole + total.detach()
             if parts > 1:
                 total = total / parts
-            if total.requires_grad or len(group.losses) == len(self._losses[phase.name]):
-                total.backward()
+            if total.requires_grad:
+                total.backward()  # type: ignore[no-untyped-call]
+                differentiated = True
             part.forget(group.later)
         assert whole is not None  # the recipe's check refuses a phase without losses
+        if not differentiated:
+            whole.backward()  # type: ignore[no-untyped-call]  # it says that nothing has a gradient
         self._note(self.totals, phase.name, whole, parts)
         self.finite = self.finite & torch.isfinite(whole)
 
