@@ -1,4 +1,4 @@
-"""The engine against loops written by hand: every weight equal, bit for bit, after several steps."""
+"""The engine without tricks against loops written by hand: every weight equal, bit for bit, after several steps."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ type = "tiny/pictures"
 steps = 6
 batch_size = 2
 seed = 3
+speed = "safe"
 {train}
 """
 

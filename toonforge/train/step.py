@@ -22,6 +22,8 @@ from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.speed.choice import choose
+from toonforge.speed.compiled import Compiled
+from toonforge.speed.tf32 import settings_of
 from toonforge.speed.tricks import Situation
 from toonforge.train.first_weights import State, start_from
 from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
@@ -145,7 +147,9 @@ class Training:
         }
         self.memory = Memory({**self.compiler.ops, **remembering})
         self._groups = {phase.name: self._grouped(phase) for phase in self.phases}
+        self._named = [f"{phase.name}.{name}" for phase in self.phases for name in self._losses[phase.name]]
         self._split = any(len(found) > 1 for found in self._groups.values())
+        self.compiled = Compiled(self._compilable() if "compile" in self.speed else {})
         self.now = 0
         self.losses: dict[str, Tensor] = {}
         self.totals: dict[str, Tensor] = {}
@@ -168,6 +172,12 @@ class Training:
             changing=changing,
             processes=self.accelerator.num_processes,
         )
+
+    def _compilable(self) -> dict[str, nn.Module]:
+        """Networks that losses are not lent: those may want a gradient's gradient, which torch.compile has not."""
+        losses = [arguments for found in self._losses.values() for _, _, arguments in found.values()]
+        lent = {name for arguments in losses for name in arguments.networks.values()}
+        return {name: network for name, network in self.networks.items() if name not in lent}
 
     def start_from(self, states: Mapping[str, State]) -> None:
         """Give networks their first weights, before the first step; every process calls this.
@@ -197,8 +207,9 @@ class Training:
         ]
         active = [phase for phase in self.phases if phase.active(step)]
         self.losses, self.totals = {}, {}
-        for index, phase in enumerate(active):
-            self._run(phase, batch, [self._uses[later.name] for later in active[index + 1 :]])
+        with settings_of(self.speed, self.device), self.compiled.active():
+            for index, phase in enumerate(active):
+                self._run(phase, batch, [self._uses[later.name] for later in active[index + 1 :]])
         if self.average is not None:
             for name in self.average.networks:
                 if any(name in phase.updates for phase in active):
@@ -291,14 +302,14 @@ class Training:
 
     def read(self) -> tuple[dict[str, float], dict[str, float], bool]:
         """(losses, totals, all finite so far): the mean over processes. This waits for the device."""
-        names = [*self.losses, *self.totals]
+        losses = {name: self.losses[name] for name in self._named if name in self.losses}
+        names = [*losses, *self.totals]
         if not names:
             return {}, {}, bool(self.finite)
-        values = [*self.losses.values(), *self.totals.values(), self.finite]
+        values = [*losses.values(), *self.totals.values(), self.finite]
         row = torch.stack([value.double() if value.device.type == "cpu" else value.float() for value in values])
         if self.accelerator.num_processes > 1:
             row = self.accelerator.reduce(row, reduction="mean")
         numbers: list[float] = row.tolist()
         known = dict(zip(names, numbers, strict=False))
-        losses = {name: known[name] for name in self.losses}
-        return losses, {name: known[name] for name in self.totals}, numbers[-1] == 1.0
+        return {name: known[name] for name in losses}, {name: known[name] for name in self.totals}, numbers[-1] == 1.0
