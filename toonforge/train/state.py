@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from toonforge.components import Optimizer
 from toonforge.recipe.model import Recipe
+from toonforge.speed.fused import fuse, like_parameter
 from toonforge.train.phases import PlannedPhase
 from toonforge.train.seeds import derive
 
@@ -33,9 +34,16 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
 
 
 class Optimizers:
-    """One optimizer for each network and owner (`train`, or a phase with an optimizer of its own)."""
+    """One optimizer for each network and owner (`train`, or a phase with an optimizer of its own).
 
-    def __init__(self, phases: list[PlannedPhase], networks: Mapping[str, nn.Module]) -> None:
+    Args:
+        phases: of the recipe.
+        networks: by name.
+        fused: use the fused kernels where there are some.
+    """
+
+    def __init__(self, phases: list[PlannedPhase], networks: Mapping[str, nn.Module], fused: bool = False) -> None:
+        self.fused = fused
         self.by_key: dict[tuple[str, str], torch.optim.Optimizer] = {}
         self._base: dict[tuple[str, str], list[float]] = {}
         self._configs: dict[tuple[str, str], Optimizer] = {}
@@ -47,6 +55,8 @@ class Optimizers:
     def add(self, key: tuple[str, str], config: Optimizer, network: nn.Module) -> None:
         """Build the optimizer of (owner, network's name)."""
         optimizer = self.by_key[key] = config.build(network.parameters())
+        if self.fused:
+            fuse(optimizer)
         self._base[key] = [group["lr"] for group in optimizer.param_groups]
         self._configs[key] = config
 
@@ -116,13 +126,16 @@ def load_optimizer(
     optimizer: torch.optim.Optimizer, network: nn.Module, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]
 ) -> None:
     """Put back what `optimizer_tensors` gave, through the optimizer's own loading, which fits devices and types."""
-    names = [name for name, _ in network.named_parameters()]
     state: dict[int, dict[str, Any]] = {}
     # Loaded tensors may still be mapped onto their file, which is deleted one day.
     tensors = {key: value.clone() for key, value in tensors.items()}
-    for index, name in enumerate(names):
+    for index, (name, parameter) in enumerate(network.named_parameters()):
         prefix = f"{name}/"
-        entries = {k.removeprefix(prefix): v for k, v in (*tensors.items(), *plain.items()) if k.startswith(prefix)}
+        entries = {k.removeprefix(prefix): v for k, v in plain.items() if k.startswith(prefix)}
+        # In the parameter's order of memory, as the optimizer made it: fused kernels look at no strides.
+        entries |= {
+            k.removeprefix(prefix): like_parameter(parameter, v) for k, v in tensors.items() if k.startswith(prefix)
+        }
         if entries:
             state[index] = entries
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
