@@ -12,6 +12,7 @@ import click
 VERBS: Mapping[str, str] = {
     "run": "Train a recipe.",
     "sweep": "Train a grid of overrides, and compare the runs.",
+    "bench": "Measure how fast a recipe trains, and what would help.",
     "check": "Check recipes without training.",
     "list": "List components, recipes and models.",
     "show": "Explain a component or a recipe.",

@@ -1,0 +1,65 @@
+"""What a measurement says a recipe should be changed to: a line to write, or nothing."""
+
+from __future__ import annotations
+
+import json
+
+from toonforge.bench.measured import Measurement, Row
+from toonforge.bench.variants import AUTO, SAFE
+from toonforge.speed.tricks import TRICKS
+
+WAITS = 0.1
+"""The share of a step in which it may wait for pictures before that is worth a word."""
+
+
+def advice(measured: Measurement) -> tuple[str, ...]:
+    """Lines for the user, the one on `train.speed` first."""
+    return (_on_speed(measured), *_on_data(measured))
+
+
+def _on_speed(measured: Measurement) -> str:
+    here = measured.here
+    tried = [row for row in measured.rows if row.variant.trick is not None and row.ratio is not None]
+    pays = [str(row.variant.trick) for row in tried if row.variant.trick not in here.chosen and _faster(row)]
+    costs = [str(row.variant.trick) for row in tried if row.variant.trick in here.chosen and _faster(row)]
+    if pays or costs:
+        best = [name for name in TRICKS if name in {*here.chosen, *pays} - {*costs}]
+        if set(best) == set(here.auto):
+            return f'write speed = "auto" in [train]: it has {_what(pays, costs)}'
+        return f"write speed = {json.dumps(best)} in [train]: {_what(pays, costs)}"
+    for name in (AUTO, SAFE):
+        row = measured.row(name)
+        if row is not None and row.ratio is not None and row.ratio.faster:
+            return f'write speed = "{name}" in [train]: {1 - row.ratio.median:.0%} less time'
+    return f"nothing to do: {_as_it_is(measured)}"
+
+
+def _faster(row: Row) -> bool:
+    return row.ratio is not None and row.ratio.faster
+
+
+def _what(pays: list[str], costs: list[str]) -> str:
+    """ "compile pays here, keep-pages does not"."""
+    said = [f"{' and '.join(pays)} {'pays' if len(pays) == 1 else 'pay'} here"] if pays else []
+    if costs:
+        said.append(f"{' and '.join(costs)} {'does' if len(costs) == 1 else 'do'} not" + (" pay" * (not pays)))
+    return ", ".join(said)
+
+
+def _as_it_is(measured: Measurement) -> str:
+    here, safe = measured.here, measured.row(SAFE)
+    if not here.chosen:
+        return "no trick pays here" if measured.rows[1:] else "it is computed as written, and auto would do so too"
+    how = 'speed = "auto"' if here.wanted == "auto" else "the tricks listed"
+    if safe is not None and safe.ratio is not None and safe.ratio.slower:
+        return f"{how} saves {1 - 1 / safe.ratio.median:.0%} of the time that a step takes without"
+    return f"{how} and no trick at all are equally fast here, as far as these turns can tell"
+
+
+def _on_data(measured: Measurement) -> tuple[str, ...]:
+    """Pictures that are waited for."""
+    if measured.data_share < WAITS:
+        return ()
+    workers = measured.about["workers"]
+    more = f"workers = {max(2, 2 * workers)} in [train]"
+    return (f'{measured.data_share:.0%} of the time waits for pictures: try {more}, or cache = "memory" in [data]',)

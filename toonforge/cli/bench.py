@@ -1,0 +1,129 @@
+"""`toonforge bench`: how fast a recipe trains here, where the time goes, and what each trick gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toonforge.cli.again import again
+from toonforge.cli.worker import is_worker
+from toonforge.errors import Problem, RunError
+from toonforge.files import write_atomic
+from toonforge.runs.disk import writing
+
+if TYPE_CHECKING:
+    from toonforge.bench.asked import Asked
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value; VALUE is TOML.")
+@click.option("--tricks", metavar="NAME,NAME", help="Measure with and without each of these tricks, one by one.")
+@click.option("--all", "every", is_flag=True, help="The same with all tricks that can be used here.")
+@click.option(
+    "--try",
+    "tries",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Measure the recipe with this change too; may be repeated.",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Steps in a turn; as many as take a second when left out.")
+@click.option(
+    "--turns", type=click.IntRange(min=1), default=5, show_default=True, help="How often each takes its turn."
+)
+@click.option(
+    "--at",
+    type=click.IntRange(min=0),
+    metavar="STEP",
+    help="Which step of the training is measured; one of its longest stage when left out.",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the numbers there too."
+)
+@click.option("--cpu", is_flag=True, help="Stay on the CPU even where there is a GPU.")
+@click.option("--worker", is_flag=True, hidden=True, help="Be one of the processes that are measured.")
+@click.pass_obj
+def command(
+    arguments: list[str],
+    recipe: str,
+    overrides: tuple[str, ...],
+    tricks: str | None,
+    every: bool,
+    tries: tuple[str, ...],
+    steps: int | None,
+    turns: int,
+    at: int | None,
+    json_file: Path | None,
+    cpu: bool,
+    worker: bool,
+) -> int:
+    """Measure how fast RECIPE trains on this machine: a file, or a packaged recipe's name.
+
+    Steps are timed as they are and with train.speed = "safe", each in a process of its own, the two taking turns; then
+    it is shown where a step's time goes, and what to change. With --all or --tricks each trick is measured by itself,
+    and with --try any other change. Nothing is written but what --json names.
+
+    \b
+    Examples:
+      toonforge bench recipes/anime_unet.toml
+      toonforge bench recipes/anime_unet.toml --all
+      toonforge bench recipes/anime_unet.toml --tricks channels-last,compile --turns 9
+      toonforge bench cyclegan/cyclegan --set data.fields.photo='"my/photos"' --try train.batch_size=4
+    """
+    if worker:
+        from toonforge.bench.worker import main
+
+        return main()
+    if is_worker():
+        raise RunError(Problem(message="bench starts its processes itself", hint="leave out torchrun"))
+    from toonforge.bench.asked import Asked, refuse_several, trick_names
+    from toonforge.recipe import load, verify
+    from toonforge.use.evaluate.record import check_writable
+
+    names = None if every else () if tricks is None else trick_names(tricks)
+    if every and tricks is not None:
+        raise RunError(Problem(message="--all stands for all of --tricks", hint="give one of the two"))
+    loaded = load(recipe, overrides)
+    verify(loaded, recipe, overrides, begins=False)
+    refuse_several(loaded, [load(recipe, (*overrides, change)) for change in tries])
+    if json_file is not None:
+        check_writable(json_file, json_file.absolute().parent)
+    asked = Asked(
+        source=recipe,
+        overrides=overrides,
+        steps=steps,
+        turns=turns,
+        tricks=names,
+        tries=tries,
+        at=at,
+        cpu=cpu,
+    )
+    return _measure(asked, [*again(), *arguments[: arguments.index("bench")], "bench", recipe, "--worker"], json_file)
+
+
+def _measure(asked: Asked, command: list[str], json_file: Path | None) -> int:
+    from toonforge.bench.advice import advice
+    from toonforge.bench.alternating import measure
+    from toonforge.bench.measured import as_json
+    from toonforge.bench.process import Fault
+    from toonforge.cli.bench_progress import Progress
+    from toonforge.cli.bench_table import show
+
+    try:
+        with Progress() as progress:
+            measured = measure(asked, progress, command)
+    except Fault as error:
+        click.echo(f"a measuring process failed:\n{error}", err=True)
+        return 1
+    said = advice(measured)
+    wanted = asked.tricks if asked.tricks is not None else measured.here.impossible
+    show(measured, said, {trick: why for trick, why in measured.here.impossible.items() if trick in wanted})
+    if json_file is not None:
+        with writing(json_file):
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(json_file, json.dumps(as_json(measured, said), indent=1) + "\n")
+        click.echo(f"numbers: {json_file}")
+    return 0

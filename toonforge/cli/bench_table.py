@@ -1,0 +1,256 @@
+"""A measurement on the terminal: the step, where it goes, the variants beside each other, and what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+from toonforge.bench.measured import Measurement, Row
+from toonforge.bench.variants import AS_IS
+from toonforge.cli.text import hanging, width
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+WAYS = ("forward", "backward")
+BAR = 16
+"""Columns that the whole of a step takes as a bar."""
+EIGHTHS = " ▏▎▍▌▋▊▉"
+SPREAD = 0.1
+"""A spread of the turns from which on it is said that the machine was busy."""
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def show(measured: Measurement, advice: Sequence[str], left_out: Mapping[str, str]) -> None:
+    """Print a measurement on stdout.
+
+    Args:
+        measured: what to print.
+        advice: lines for its end.
+        left_out: trick -> why it was wanted but cannot be measured here.
+    """
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, width=width(), highlight=False)
+    click.echo(heading(measured))
+    for line in facts(measured):
+        click.echo(hanging(line, "  ", "    "))
+    click.echo()
+    console.print(parts_table(measured, width()))
+    if len(measured.rows) > 1:
+        click.echo()
+        console.print(variants_table(measured, width()))
+    click.echo()
+    for line in notes(measured, left_out):
+        click.echo(click.style(hanging(line), dim=True))
+    for line in advice:
+        colour = "green" if line.startswith("nothing") else "yellow"
+        click.echo(hanging(f"{click.style('advice', fg=colour, bold=True)}: {line}"))
+
+
+# -- the step ---------------------------------------------------------------------------------------------------------
+
+
+def heading(measured: Measurement) -> str:
+    """What was measured, where."""
+    about = measured.about
+    hardware = f" ({about['hardware']})" if about["hardware"] else ""
+    pictures = f"batches of {about['batch_size']}"
+    if about["parts"] > 1:
+        pictures += f" in {about['parts']} parts"
+    first = f", from step {about['first']} on" if about["first"] else ""
+    text = f"{click.style(about['name'], bold=True)} on {about['device']}{hardware}: {about['precision']}, {pictures}"
+    return hanging(f"{text}, phases {', '.join(about['phases'])}{first}")
+
+
+def facts(measured: Measurement) -> list[str]:
+    """Speed, memory, and the work in a step against what the device can do."""
+    own = measured.own
+    assert own.times is not None
+    lines = [
+        f"step    {click.style(seconds_text(own.times.median), fg='cyan', bold=True)} ± {own.times.spread:.0%}, "
+        f"{own.images_per_second:.3g} images/s",
+        f"memory  {memory_text(own.memory)} at most" if own.memory else "",
+    ]
+    if measured.flops is not None and measured.rate is not None:
+        line = f"work    {large(measured.flops)}FLOP a step: {large(measured.rate)}FLOP/s"
+        if measured.rates:
+            best = max(measured.rates, key=measured.rates.__getitem__)
+            line += (
+                f", {measured.peak_share:.0%} of the {large(measured.rates[best])}FLOP/s that a {best} in "
+                f"{measured.about['precision']} comes to here"
+            )
+        lines.append(line)
+    tricks = ", ".join(own.tricks) or "none"
+    wanted = measured.here.wanted
+    lines.append(f"tricks  {tricks}" if wanted == "listed" else f"tricks  {wanted}: {tricks}")
+    return [line for line in lines if line]
+
+
+def parts_table(measured: Measurement, room: int) -> Table:
+    """Where a step's time goes, the largest part first, the rest last."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    assert measured.parts is not None
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
+    table.add_column("where it goes")
+    for title in (*WAYS, "together"):
+        table.add_column(title, justify="right")
+    table.add_column("share", justify="right")
+    if room >= 56 + BAR:
+        table.add_column("")
+    whole = sum(sum(row.values()) for row in measured.parts.values())
+    last = ("rest", "device idle")
+    rows = sorted(measured.parts.items(), key=lambda item: (item[0] in last, -sum(item[1].values())))
+    for kind, row in rows:
+        total = sum(row.values())
+        share = total / whole if whole else 0.0
+        cells = [seconds_text(row[way]) if way in row else "" for way in WAYS]
+        style = "dim" if kind in last else ""
+        table.add_row(
+            Text(kind + names_of(measured, kind), style),
+            *cells,
+            Text(seconds_text(total), "cyan"),
+            f"{share:.0%}",
+            *([Text(bar(share), "cyan" if not style else "dim")] if len(table.columns) > 5 else []),
+        )
+    return table
+
+
+def names_of(measured: Measurement, kind: str) -> str:
+    """The networks behind a kind's time, where they are few."""
+    names = [name for name in measured.networks if measured.about["kinds"].get(name) == kind]
+    text = f" {', '.join(names)}"
+    return text if names and len(text) <= 20 else ""
+
+
+def bar(share: float) -> str:
+    """A share as a bar of eighths of a column."""
+    eighths = round(max(0.0, min(1.0, share)) * BAR * 8)
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+# -- the variants -----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _Column:
+    title: str
+    cells: list[Text]
+
+    @property
+    def size(self) -> int:
+        return max(len(self.title), *(len(cell) for cell in self.cells))
+
+
+def variants_table(measured: Measurement, room: int) -> Table:
+    """A row a variant; a narrow terminal goes without ranges, pictures a second and memory, in this order."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = measured.rows
+    columns = [
+        _Column("", [_name(measured, row) for row in rows]),
+        _Column("step", [_step(row) for row in rows]),
+        _Column("images/s", [Text(f"{row.images_per_second:.3g}" if row.times else "") for row in rows]),
+        _Column("memory", [Text(memory_text(row.memory) if row.times else "") for row in rows]),
+        _Column("time a picture", [_ratio(row) for row in rows]),
+        _Column("of turns", [_range(row) for row in rows]),
+    ]
+    for title in ("of turns", "images/s", "memory"):
+        if sum(column.size + 3 for column in columns) - 3 < room:
+            break
+        columns = [column for column in columns if column.title != title]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        left = column.title in ("", "time a picture")
+        table.add_column(column.title, justify="left" if left else "right", no_wrap=column.title != "step")
+    for index in range(len(rows)):
+        table.add_row(*(column.cells[index] for column in columns))
+    return table
+
+
+def _name(measured: Measurement, row: Row) -> Text:
+    from rich.text import Text
+
+    if row.variant.name != AS_IS:
+        return Text(row.variant.name)
+    wanted = measured.here.wanted
+    return Text(AS_IS if wanted == "listed" else f"{AS_IS}: {wanted}", "bold")
+
+
+def _step(row: Row) -> Text:
+    from rich.text import Text
+
+    if row.times is None:
+        return Text(row.problem or "failed", "red")
+    return Text(f"{seconds_text(row.times.median)} ±{row.times.spread:>4.0%}")
+
+
+def _ratio(row: Row) -> Text:
+    """Against the recipe as it is, and in a word where the turns agree."""
+    from rich.text import Text
+
+    if row.ratio is None:
+        return Text("1.00" if row.times is not None else "", "dim")
+    text = f"{row.ratio.median:.2f}"
+    if row.ratio.faster:
+        return Text(f"{text} faster", "green")
+    return Text(f"{text} slower", "yellow") if row.ratio.slower else Text(text, "dim")
+
+
+def _range(row: Row) -> Text:
+    from rich.text import Text
+
+    return Text("" if row.ratio is None else f"{row.ratio.low:.2f} – {row.ratio.high:.2f}", "dim")
+
+
+# -- below it ---------------------------------------------------------------------------------------------------------
+
+
+def notes(measured: Measurement, left_out: Mapping[str, str]) -> list[str]:
+    """What must be known to read the numbers."""
+    own = measured.own
+    assert own.times is not None
+    lines = [f"{measured.turns} turns of {count(measured.steps, 'step')} each, in turn; medians, ± half the range"]
+    if measured.rows[1:]:
+        lines[0] += "; slower and faster: by a sign test over the turns"
+    if own.times.spread > SPREAD:
+        lines.append("the machine was busy: its times spread; more --turns tell more")
+    lines += [f"not measured: {trick} ({why})" for trick, why in left_out.items()]
+    return [*lines, *measured.notes]
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 step", "5 steps"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Three digits: "1.82 s", "182 ms", "0.04 ms"."""
+    if seconds >= 0.9995:
+        return f"{seconds:.3g} s"
+    if seconds >= 0.0995:
+        return f"{seconds * 1e3:.0f} ms"
+    return f"{seconds * 1e3:.1f} ms" if seconds >= 0.00995 else f"{seconds * 1e3:.2f} ms"
+
+
+def memory_text(size: int) -> str:
+    """ "1.21 GB", "640 MB"."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def large(number: float) -> str:
+    """A number before a unit: 1.88e12 -> "1.88 T"."""
+    for limit, prefix in UNITS:
+        if number >= limit:
+            return f"{number / limit:.3g} {prefix}"
+    return f"{number:.3g} "
