@@ -7,9 +7,14 @@ python benchmarks/ours.py channels-last fused-optimizers
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from protocol import Losses, Start, serve
@@ -24,13 +29,14 @@ from toonforge.use.foreign.reading import read_foreign
 RECIPES = {"cyclegan": "cyclegan/cyclegan", "pix2pix": "pix2pix/pix2pix"}
 
 
-def recipe(start: Start, speed: list[str]) -> Recipe:
+def recipe(start: Start, speed: list[str], processes: int = 1) -> Recipe:
     """The packaged recipe in the sizes asked for."""
     settings = [
         f"data.image_size={start.size}",
         f"data.load_size={start.size}",
         f"train.batch_size={start.batch}",
         f"train.seed={start.seed}",
+        f"train.processes={processes}",
         f'train.precision="{start.precision}"',
     ]
     if speed != ["auto"]:
@@ -51,14 +57,15 @@ class Ours:
 
     Args:
         speed: "auto", "safe", or names of tricks.
+        processes: that train together.
     """
 
-    def __init__(self, speed: list[str]) -> None:
-        self.speed = speed
+    def __init__(self, speed: list[str], processes: int = 1) -> None:
+        self.speed, self.processes = speed, processes
         self.now = 0
 
     def start(self, start: Start) -> str:
-        loaded = recipe(start, self.speed)
+        loaded = recipe(start, self.speed, self.processes)
         self.training = Training(loaded, 10**6, 10**4, make_accelerator(start.precision, cpu=start.device == "cpu"))
         for name, state in self._states(start):
             self.training.networks[name].load_state_dict(state)
@@ -77,8 +84,9 @@ class Ours:
                 yield path.stem, found.state
 
     def step(self, pictures: dict[str, Tensor]) -> None:
-        parts = [{field: value.to(self.training.device) for field, value in pictures.items()}]
-        self.training.step(self.now, parts)
+        rank, device = self.training.rank, self.training.device
+        mine = {field: value.chunk(self.processes)[rank] for field, value in pictures.items()}
+        self.training.step(self.now, [{field: value.to(device) for field, value in mine.items()}])
         self.now += 1
 
     def losses(self, done: object) -> Losses:
@@ -91,5 +99,50 @@ class Ours:
         return {name.partition(".")[2]: value for name, value in terms.items()}
 
 
+@contextmanager
+def told(words: list[str], processes: int) -> Iterator[Iterator[str]]:
+    """The lines of stdin; with several processes, after they were passed on to the others, which end with this one."""
+    if processes == 1 or "RANK" in os.environ:
+        yield iter(sys.stdin)
+        return
+    with tempfile.TemporaryDirectory() as place:
+        os.environ.update(WORLD_SIZE=str(processes), LOCAL_WORLD_SIZE=str(processes), MASTER_ADDR="127.0.0.1")
+        os.environ.update(MASTER_PORT="29500", TOONFORGE_STORE=f"{place}/store", RANK="0", LOCAL_RANK="0")
+        others = [
+            subprocess.Popen(
+                [sys.executable, __file__, *words],
+                env={**os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                text=True,
+                bufsize=1,
+            )
+            for rank in range(1, processes)
+        ]
+
+        def lines() -> Iterator[str]:
+            for line in sys.stdin:
+                for other in others:
+                    assert other.stdin is not None
+                    other.stdin.write(line)
+                yield line
+
+        try:
+            yield lines()
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("speed", nargs="*", default=["auto"])
+    parser.add_argument("--processes", type=int, default=1)
+    given = parser.parse_args(words)
+    with told(words, given.processes) as lines:
+        serve(Ours(given.speed, given.processes), lines)
+
+
 if __name__ == "__main__":
-    serve(Ours(sys.argv[1:] or ["auto"]))
+    main(sys.argv[1:])

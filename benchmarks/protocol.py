@@ -40,7 +40,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,12 +86,12 @@ class Program(Protocol):
         """The losses of the step; not timed."""
 
 
-def serve(program: Program) -> None:
-    """Answer until stdin ends. What else the process prints goes to stderr."""
+def serve(program: Program, lines: Iterable[str] = sys.stdin) -> None:
+    """Answer until the lines end. What else the process prints goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     device = torch.device("cpu")
-    for line in sys.stdin:
+    for line in lines:
         message = json.loads(line)
         try:
             if message.pop("do") == "start":
