@@ -21,6 +21,7 @@ from toonforge.registries import recipes
 from toonforge.runs.described import has_checkpoints, refuse_damaged
 from toonforge.runs.folder import RunFolder
 from toonforge.train.insisting import HOW
+from toonforge.train.sharding import refuse_sharding
 
 
 @click.command()
@@ -61,6 +62,7 @@ def command(
     if count is not None:  # part of the recipe, so that its check refuses a batch that cannot be cut among them
         overrides = (*overrides, f"train.processes={count}")
     with said_once():
+        refuse_sharding()
         file, folder = locate(recipe, out, resume)
         loaded = load(file, overrides)
         if name is not None:

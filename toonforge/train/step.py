@@ -32,6 +32,7 @@ from toonforge.train.meeting import join
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.process import in_group
 from toonforge.train.seeds import seed_call, seed_step
+from toonforge.train.sharding import refuse_kind, refuse_sharding
 from toonforge.train.state import DTYPES, Average, Memory, Optimizers, build_networks
 
 PATIENCE = timedelta(hours=12)
@@ -42,6 +43,7 @@ started them ends the others."""
 
 def make_accelerator(precision: str, cpu: bool = False) -> Accelerator:
     """The Accelerator of a run: Accelerate's own gradient accumulation stays off, ours is in the step."""
+    refuse_sharding()
     # Accelerate remembers a process's first precision and device, and refuses a later run that wants others. It also
     # remembers that a process was alone, and would let each of those that have joined since train for itself.
     count = torch.distributed.get_world_size() if in_group() else None
@@ -111,6 +113,7 @@ class Training:
     ) -> None:
         self.recipe = recipe
         self.accelerator = accelerator or make_accelerator(recipe.train.precision)
+        refuse_kind(self.accelerator.distributed_type.value)
         if self.accelerator.num_processes == 1 < recipe.train.processes:
             raise several_as_one(recipe.train.processes)
         self.device: torch.device = self.accelerator.device
@@ -123,7 +126,8 @@ class Training:
         self.average = Average(generators, recipe.train.ema) if recipe.train.ema is not None else None
         trained = {name for phase in self.phases for name in phase.updates}
         self.wrapped: dict[str, nn.Module] = {
-            name: self.accelerator.prepare_model(network, evaluation_mode=name not in trained)
+            # Told where to be: otherwise Accelerate loads all of torch's distributed tensors to see whether it is one.
+            name: self.accelerator.prepare_model(network, device_placement=True, evaluation_mode=name not in trained)
             for name, network in self.networks.items()
         }
         self.optimizers = Optimizers(self.phases, self.networks)
