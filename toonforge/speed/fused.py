@@ -44,7 +44,7 @@ def _unfit(optimizer: Optimizer) -> str | None:
         for parameter in group["params"]:
             if not _dense(parameter):
                 return "parameters lie in memory with gaps"
-            if not _known(type(optimizer), parameter.device, parameter.dtype):
+            if not _known(type(optimizer).__name__, parameter.device, parameter.dtype):
                 return f"torch has no fused {type(optimizer).__name__} for {parameter.dtype} on {parameter.device.type}"
     return None
 
@@ -58,13 +58,13 @@ def _dense(tensor: Tensor) -> bool:
 
 
 @cache
-def _known(kind: type[Optimizer], device: torch.device, dtype: torch.dtype) -> bool:
+def _known(kind: str, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether this torch has the kernel, found out by a step of one number."""
     parameter = nn.Parameter(torch.zeros(1, device=device, dtype=dtype))
     parameter.grad = torch.zeros_like(parameter)
     settings: dict[str, Any] = {"lr": 1e-3, "fused": True}
     try:
-        kind([parameter], **settings).step()
+        getattr(torch.optim, kind)([parameter], **settings).step()
     except (RuntimeError, TypeError, NotImplementedError):
         return False
     return True

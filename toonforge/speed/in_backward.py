@@ -18,11 +18,9 @@ from torch.optim import Optimizer
 from toonforge.errors import Problem, RunError
 from toonforge.speed.fused import begin_momentum
 
-KINDS = frozenset(
-    kind
-    for name in "Adam AdamW SGD RMSprop Adagrad Adadelta Adamax NAdam RAdam Rprop ASGD Adafactor".split()
-    if (kind := getattr(torch.optim, name, None)) is not None
-)
+_ADAMS = ("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Adafactor", "Adagrad", "Adadelta")
+_NAMES = (*_ADAMS, "SGD", "ASGD", "RMSprop", "Rprop")
+KINDS = frozenset(kind for name in _NAMES if (kind := getattr(torch.optim, name, None)) is not None)
 """Torch's optimizers that update every parameter by itself. A subclass may do otherwise."""
 CHUNK, LAUNCHES = 1 << 20, 64 << 20
 """Bytes of gradients that wait for each other, as every step of an optimizer has its price: on a CPU, and elsewhere,
@@ -63,7 +61,8 @@ class StepInBackward:
         for parameter in parameters:
             wanted = parameter.requires_grad
             # One that is frozen just now takes no hook.
-            parameter.requires_grad_(True).register_post_accumulate_grad_hook(self._arrived)
+            parameter.requires_grad_(True)
+            parameter.register_post_accumulate_grad_hook(self._arrived)  # type: ignore[no-untyped-call]
             parameter.requires_grad_(wanted)
 
     @contextmanager
@@ -98,7 +97,7 @@ class StepInBackward:
                 Problem(
                     message="a gradient came in several pieces, after its parameter had been updated by the first",
                     key="train.speed",
-                    found="step-in-backward, and a network that calls backward within backward (a reentrant checkpoint)",
+                    found="step-in-backward, and a network with a backward pass within (a reentrant checkpoint)",
                     expected="a network whose gradient comes from one backward pass",
                     hint='leave step-in-backward out: list the other tricks, or set train.speed = "safe"',
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -60,9 +60,9 @@ class Optimizers:
         self._base[key] = [group["lr"] for group in optimizer.param_groups]
         self._configs[key] = config
 
-    def of(self, phase: PlannedPhase) -> list[torch.optim.Optimizer]:
-        """The optimizers that the phase steps, in the order of its `updates`."""
-        return [self.by_key[phase.owner, name] for name in phase.phase.updates]
+    def of(self, phase: PlannedPhase, names: Sequence[str] | None = None) -> list[torch.optim.Optimizer]:
+        """The optimizers that the phase steps, in the order of its `updates`; or those of some of its networks."""
+        return [self.by_key[phase.owner, name] for name in (phase.phase.updates if names is None else names)]
 
     def after_a_step(self, key: tuple[str, str], network: nn.Module) -> dict[str, Any] | None:
         """What the optimizer holds by "parameter/key" once it has stepped; None where that cannot be told beforehand.

@@ -23,6 +23,8 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.speed.choice import choose
 from toonforge.speed.compiled import Compiled
+from toonforge.speed.in_backward import StepInBackward
+from toonforge.speed.pages import keep_pages
 from toonforge.speed.tf32 import settings_of
 from toonforge.speed.tricks import Situation
 from toonforge.train.first_weights import State, start_from
@@ -119,6 +121,8 @@ class Training:
         self.device: torch.device = self.accelerator.device
         self.rank: int = self.accelerator.process_index
         self.speed = choose(recipe.train.speed, situation(recipe, self.accelerator))
+        if "keep-pages" in self.speed:
+            keep_pages()
         self.phases = plan(recipe.phases, recipe.train, total_steps, steps_per_epoch)
         self.networks = build_networks(recipe)
         generators = {name: self.networks[name].to(self.device) for name in recipe.generators}
@@ -130,7 +134,9 @@ class Training:
             name: self.accelerator.prepare_model(network, device_placement=True, evaluation_mode=name not in trained)
             for name, network in self.networks.items()
         }
-        self.optimizers = Optimizers(self.phases, self.networks)
+        self.optimizers = Optimizers(self.phases, self.networks, fused="fused-optimizers" in self.speed)
+        in_backward = "step-in-backward" in self.speed
+        self._in_backward = StepInBackward(self.optimizers.by_key.values() if in_backward else ())
         self.graph = Graph(self.networks, recipe.signals)
         self.compiler = Compiler(self.graph, registries.ops, self.device)
         self.engine = Engine(self.compiler, self.networks, self.wrapped, self._seed_call)
@@ -269,7 +275,8 @@ class Training:
             if parts > 1:
                 total = total / parts
             if total.requires_grad:
-                total.backward()  # type: ignore[no-untyped-call]
+                with self._in_backward.during(self.optimizers.of(phase, group.complete if is_last else ())):
+                    total.backward()  # type: ignore[no-untyped-call]
                 differentiated = True
             part.forget(group.later)
         assert whole is not None  # the recipe's check refuses a phase without losses
