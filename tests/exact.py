@@ -70,7 +70,7 @@ every = 2
 fool = {{ type = "lsgan", logits = "D(fake)", real = true }}
 """
 """Epochs of 4 steps (the longest group has 8 pictures); phases that begin, end and rest within them."""
-OWN = {"time", "seconds", "images_per_second", "memory"}
+OWN = {"time", "seconds", "images_per_second", "data", "memory"}
 """Keys of the log that no two starts share."""
 STARTS = {"start", "end", "changed", "damaged"}
 """Events of a start, not of the training."""

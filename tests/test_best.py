@@ -81,7 +81,7 @@ def scripted(
 
 def events_of(folder: Path, *kinds: str) -> list[dict[str, Any]]:
     """The log without what differs from run to run."""
-    hidden = {"time", "seconds", "images_per_second", "memory"}
+    hidden = {"time", "seconds", "images_per_second", "data", "memory"}
     return [
         {key: value for key, value in event.items() if key not in hidden}
         for event in read_events(folder)

@@ -56,6 +56,8 @@ class Step:
         images_per_second: pictures of one batch field, over all processes, since the last logged step.
         memory: peak bytes: of the device, or of the process on a CPU.
         lr: phase -> learning rate used.
+        data: share of the time since the last logged step, 0 to 1, in which the device waited for pictures; of a GPU
+            at most so much. Of the main process.
     """
 
     step: int
@@ -64,6 +66,7 @@ class Step:
     images_per_second: float
     memory: int
     lr: Mapping[str, float]
+    data: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

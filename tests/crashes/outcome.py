@@ -13,7 +13,7 @@ import attrs
 LOG = "metrics.jsonl"
 OF_A_START = frozenset({"start", "changed", "damaged", "end"})
 """Events that tell of one start."""
-OF_A_MOMENT = frozenset({"time", "images_per_second", "memory", "seconds"})
+OF_A_MOMENT = frozenset({"time", "images_per_second", "data", "memory", "seconds"})
 """Keys that no two runs have alike."""
 NOT_COMPARED = frozenset({LOG, ".lock", "report.html"})
 

@@ -24,6 +24,7 @@ from toonforge.cli.run_text import (
     measured_lines,
     over_line,
     plain_line,
+    speed_text,
     summary,
     warning_lines,
 )
@@ -109,9 +110,8 @@ class Progress:
         now = time.monotonic()
         left = self._seconds_left(run, step, now)
         if self.live is not None and self.bar is not None:
-            speed = f"{step.images_per_second:.1f} images/s"
             self._left = f"{duration(left)} left"
-            self.bar.update(self.bar.task_ids[0], completed=step.step, speed=speed, left=self._left)
+            self.bar.update(self.bar.task_ids[0], completed=step.step, speed=speed_text(step), left=self._left)
             self.live.update(self._display(step))
             return
         if now >= self._quiet_until or step.step == run.total_steps:

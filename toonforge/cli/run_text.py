@@ -62,8 +62,14 @@ def plain_line(run: events.RunInfo, step: events.Step, left: float) -> str:
     size = len(str(run.total_steps))
     return (
         f"step {step.step:>{size}}/{run.total_steps}  {100 * step.step // max(run.total_steps, 1):>3}%  {totals}"
-        f"  {step.images_per_second:.1f} images/s  {duration(left)} left"
+        f"  {speed_text(step)}  {duration(left)} left"
     )
+
+
+def speed_text(step: events.Step) -> str:
+    """How fast steps are, and how much of their time they wait for pictures, where that is a hundredth or more."""
+    waiting = f" (data {100 * step.data:.0f} %)" if step.data >= 0.01 else ""
+    return f"{step.images_per_second:.1f} images/s{waiting}"
 
 
 def measured_lines(run: events.RunInfo, measured: events.Measured) -> str:

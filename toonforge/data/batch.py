@@ -59,10 +59,11 @@ class Rooms:
         """Memory for `count` tensors like the first; colours that lie together, as decoders leave them, stay so."""
         together = first.dim() == 3 and first.stride(0) == 1
         shape = (count, *(first.permute(1, 2, 0).shape if together else first.shape))
-        if pin_memory:
-            batch = torch.empty(shape, dtype=first.dtype, pin_memory=True)
+        size = math.prod(shape) * first.element_size()
+        if pin_memory or not size:  # no bytes cannot be viewed as numbers
+            batch = torch.empty(shape, dtype=first.dtype, pin_memory=pin_memory)
         else:
-            batch = torch.from_numpy(self._block(math.prod(shape) * first.element_size())).view(first.dtype).view(shape)
+            batch = torch.from_numpy(self._block(size)).view(first.dtype).view(shape)
         return batch.permute(0, 3, 1, 2) if together else batch
 
     def _block(self, size: int) -> Bytes:

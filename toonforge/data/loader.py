@@ -94,6 +94,11 @@ class TrainLoader:
                 yield result
 
     @property
+    def may_read_ahead(self) -> bool:
+        """Whether a thread may read batches here while a training step draws random numbers."""
+        return self._samples.alone and not self._workers
+
+    @property
     def reading(self) -> str | None:
         """Where the picture lies that the next batch waits for; None where that is none. Any thread may ask."""
         return self._samples.reading(self._begun % max(self._workers, 1))
@@ -144,7 +149,7 @@ class _Steps(Dataset["Batch | DataError"]):
         self.stride = order.batch_size // parts
         self._groups = list(order.sizes)
         self._rooms = Rooms()
-        self._alone = isinstance(source, DrawsAlone) and source.draws_alone
+        self.alone = isinstance(source, DrawsAlone) and source.draws_alone
         self._unreadable: dict[tuple[str, int], UnreadableImage] = {}
         self._tired: set[tuple[str, int]] = set()
         # What each worker reads, seen by all: 1 + its index * groups + the group's number; 0 between pictures.
@@ -205,7 +210,7 @@ class _Steps(Dataset["Batch | DataError"]):
             waits = () if batch.whole.passing or which in self._tired else WAITS
             try:
                 item = read_again(
-                    lambda: self.source.item(group, index, chance.begin(self._alone)),
+                    lambda: self.source.item(group, index, chance.begin(self.alone)),
                     lambda: self._where(group, index),
                     batch.whole.retried.__setitem__,
                     waits,

@@ -151,6 +151,8 @@ def speed(record: Record, clock: Clock) -> list[tuple[str, str]]:
     if rate is not None:
         most = max(step.images_per_second for step in record.steps)
         found.append(("images per second", f"{number(rate)} (median), {number(most)} at most"))
+    if (waiting := record.data) is not None:
+        found.append(("waiting for pictures", f"{100 * waiting:.1f} % of the steps' time (median)"))
     if any(step.memory for step in record.steps):
         found.append(("peak memory", memory(max(step.memory for step in record.steps))))
     if record.waited:

@@ -180,13 +180,19 @@ def _engine(record: Record) -> Mapping[str, Any]:
     for title, note, unit, values in (
         ("images per second", "over all processes", None, [step.images_per_second for step in record.steps]),
         (
+            "waiting for pictures",
+            "share of the steps' time, 0 to 1",
+            None,
+            [step.data for step in record.steps],
+        ),
+        (
             "peak memory",
             "of the device; of the process on a CPU",
             "bytes",
             [float(step.memory) for step in record.steps],
         ),
     ):
-        if any(values):
+        if any(value and not math.isnan(value) for value in values):
             series = [{"label": title, **curve(steps, values)}]
             smooth = unit is None
             found.append({"title": title, "note": note, "smooth": smooth, "zero": True, "series": series, "unit": unit})

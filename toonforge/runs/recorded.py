@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +58,7 @@ class Start:
 
 @attrs.frozen(kw_only=True)
 class Logged:
-    """One logged step: see `toonforge.events.Step`. A loss that was not finite is nan."""
+    """One logged step: see `toonforge.events.Step`. A loss that was not finite is nan, and so is what is not known."""
 
     step: int
     time: float
@@ -66,6 +67,7 @@ class Logged:
     lr: Mapping[str, float]
     images_per_second: float
     memory: int
+    data: float = math.nan
 
 
 @attrs.frozen(kw_only=True)
@@ -187,6 +189,12 @@ class Record:
         """The median of the logged ones; the first is slow and left out where there are others."""
         rates = [logged.images_per_second for logged in self.steps if logged.images_per_second > 0]
         return statistics.median(rates[1:] or rates) if rates else None
+
+    @property
+    def data(self) -> float | None:
+        """The median of the logged shares of time that steps waited for pictures, without the first, as above."""
+        shares = [logged.data for logged in self.steps if not math.isnan(logged.data)]
+        return statistics.median(shares[1:] or shares) if shares else None
 
     @property
     def memory(self) -> int | None:

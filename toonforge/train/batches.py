@@ -36,6 +36,15 @@ def loader_of(
     )
 
 
+def reads_ahead(loader: TrainLoader, accelerator: Accelerator) -> int:
+    """How many batches are read before they are asked for, while the step before them computes.
+
+    On a GPU one: the processor has little else to do there. On a CPU reading would take what the step computes with,
+    and background workers read ahead by themselves.
+    """
+    return int(accelerator.device.type == "cuda" and loader.may_read_ahead)
+
+
 def safely(batches: Iterator[Batch], save: Callable[[], None]) -> Iterator[Batch]:
     """The batches. Where no further one can be had, what was trained until then is saved before that is told."""
     while True:

@@ -34,12 +34,15 @@ class Reader(Generic[T]):
 
     Args:
         batches: iterated over in the thread alone.
+        ahead: how many batches are read before they are asked for: while the one before them is used.
     """
 
     END: Final = object()
 
-    def __init__(self, batches: Iterable[T]) -> None:
+    def __init__(self, batches: Iterable[T], ahead: int = 0) -> None:
         self._asks: SimpleQueue[bool] = SimpleQueue()
+        for _ in range(ahead):
+            self._asks.put(True)
         self._here: SimpleQueue[Any] = SimpleQueue()
         self._before = {*multiprocessing.active_children()}
         # A thread has a current device of its own; memory for copies belongs to that.

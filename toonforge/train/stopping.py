@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from types import FrameType
 from typing import TypeVar
@@ -112,25 +112,30 @@ class Stopping:
         slow: Callable[[float], None] | None = None,
         news: Callable[[T], Sequence[News]] | None = None,
         hear: Callable[[Sequence[News]], None] | None = None,
+        ahead: int = 0,
+        timed: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Generator[T, None, None]:
         """The batches as they come; every process must ask for as many as the others.
 
         Args:
-            batches: read in a thread of their own, each when it is asked for and not before. What they start to read
-                with (processes of a loader) ends with this iteration, however that ends.
+            batches: read in a thread of their own, each when it is asked for and not before, but for `ahead`. What they
+                start to read with (processes of a loader) ends with this iteration, however that ends.
             slow: told the seconds that a batch has been waited for, now and then where that takes long.
             news: what this process has to tell the others of a batch: plain values, mostly none.
             hear: told the news of each process, its own too, before the batch that they are of.
+            ahead: how many batches are read before they are asked for; see `Reader`.
+            timed: what a batch is waited for in: to know how long that takes.
 
         Raises:
             Stopped: on every process at once, before the next batch, once one of them was asked to stop; where
                 there is one process, while it waits.
         """
-        with Reader(batches) as reader:
+        with Reader(batches, ahead) as reader:
             self._wake = reader.wake
             try:
                 while True:
-                    batch = reader.next(lambda: self.asked, slow)
+                    with timed():
+                        batch = reader.next(lambda: self.asked, slow)
                     # Who was asked to stop may have no batch in hand, and has none of what others hear.
                     here = batch is not reader.END and not self.asked
                     told = news(batch) if news is not None and here else ()  # type: ignore[arg-type]

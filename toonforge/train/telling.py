@@ -124,7 +124,8 @@ class Telling:
     def write_step(self, step: events.Step) -> None:
         """Write a step's losses down; one that is not finite becomes null."""
         values = attrs.asdict(step)
-        self.write("step", values.pop("step"), **{**values, "images_per_second": round(values["images_per_second"], 2)})
+        rounded = {"images_per_second": round(step.images_per_second, 2), "data": round(step.data, 4)}
+        self.write("step", values.pop("step"), **{**values, **rounded})
 
     def warn(self, warning: events.Warned) -> None:
         """Something begins to look wrong."""

@@ -29,7 +29,8 @@ FOLDER = "trackers"
 class Trackers:
     """Listens to a run and tells its trackers; only the main process is listened to.
 
-    Keys: "loss/PHASE.LOSS", "total/PHASE", "lr/PHASE", "images_per_second", "memory" (bytes), "metric/NAME",
+    Keys: "loss/PHASE.LOSS", "total/PHASE", "lr/PHASE", "images_per_second", "memory" (bytes), "data"
+    (share of time, 0 to 1), "metric/NAME",
     "metric/NAME.PART", "best/NAME", "warning/KIND" (text), and of pictures "samples" and "picture/NAME". A tracker
     that fails is said so once and left alone: it never ends a run, and metrics.jsonl has everything.
 
@@ -98,7 +99,7 @@ class Trackers:
         values = {f"loss/{name}": value for name, value in step.losses.items()}
         values |= {f"total/{name}": value for name, value in step.totals.items()}
         values |= {f"lr/{name}": value for name, value in step.lr.items()}
-        values |= {"images_per_second": step.images_per_second, "memory": step.memory}
+        values |= {"images_per_second": step.images_per_second, "memory": step.memory, "data": step.data}
         self._log(self._untold("step", step.step), values, step.step)
 
     @hookimpl

@@ -22,7 +22,7 @@ from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.runs.disk import room_for
 from toonforge.runs.folder import RunFolder
-from toonforge.train.batches import loader_of, safely
+from toonforge.train.batches import loader_of, reads_ahead, safely
 from toonforge.train.beginning import (
     Described,
     describe_run,
@@ -35,7 +35,7 @@ from toonforge.train.ending import Ending
 from toonforge.train.first_weights import read_first
 from toonforge.train.looking import Looking
 from toonforge.train.meeting import find_run
-from toonforge.train.pace import Pace
+from toonforge.train.pace import Pace, pace_of
 from toonforge.train.phases import total_steps
 from toonforge.train.process import in_group
 from toonforge.train.saving import Saving
@@ -165,7 +165,7 @@ class Trainer:
         ):
             self.telling.write("start", self.done, **start_event(self.recipe, run, self.training))
             self.telling.tell("run_started")
-            self.pace = Pace(self.done, self.recipe.train.batch_size)
+            self.pace = pace_of(self.accelerator.device, self.done, self.recipe.train.batch_size)
             self._look()  # an earlier start may have been ended between a checkpoint and what was due with it
             if not self._ended():
                 self._steps()
@@ -231,7 +231,8 @@ class Trainer:
         def hear(news: Sequence[News]) -> None:
             self.telling.hear(self.done, news)
 
-        waiting = self.stopping.waiting(batches, slow, self.telling.news, hear)
+        ahead = reads_ahead(loader, self.accelerator)
+        waiting = self.stopping.waiting(batches, slow, self.telling.news, hear, ahead, self.pace.waiting)
         with closing(waiting) as batches, self._stoppable():
             for batch in safely(batches, self._save_alone):
                 self._step(batch)
@@ -272,9 +273,9 @@ class Trainer:
 
     def _log(self) -> None:
         step = self.looking.read(self.done)
-        speed = self.pace.since(self.done)
+        rate = self.pace.since(self.done)
         with self.pace.held():
-            self.looking.logged(attrs.evolve(step, images_per_second=speed))
+            self.looking.logged(attrs.evolve(step, images_per_second=rate.pictures, data=rate.waiting))
 
     def _save(self) -> None:
         if self.saving.saved != self.done and self.done > 0:
