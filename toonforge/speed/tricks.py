@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Literal, get_args
@@ -73,6 +76,23 @@ def _unmeasured(_: Situation) -> str | None:
     return "not measured on a GPU yet"
 
 
+def _compiler(situation: Situation) -> str | None:
+    """What torch.compile needs to make kernels of its own."""
+    if situation.device not in ("cpu", "cuda"):
+        return "for CPUs and CUDA devices"
+    if situation.device == "cuda" and importlib.util.find_spec("triton") is None:
+        return "needs the package triton"
+    own = (os.environ.get("CXX") or os.environ.get("CC") or "").split()[:1]
+    compilers = (*own, "g++", "gcc", "clang++", "clang", "cl")
+    return None if any(map(shutil.which, compilers)) else "needs a C++ compiler, and finds none"
+
+
+def _slow_to_compile(situation: Situation) -> str | None:
+    if situation.device == "cpu":
+        return "compiling takes a minute, and the CPU's kernels gain nothing"
+    return _unmeasured(situation)
+
+
 def _no_gain_on_cpu(situation: Situation) -> str | None:
     return "gains nothing on a CPU" if situation.device == "cpu" else None
 
@@ -128,7 +148,12 @@ TRICKS = {
             doc="cuDNN tries its kernels on each new shape and keeps the fastest, so early steps take longer",
             impossible=_only_cuda,
         ),
-        Trick(name="compile", doc="each network is compiled by torch.compile", useless=_unmeasured),
+        Trick(
+            name="compile",
+            doc="each network is compiled by torch.compile",
+            impossible=_compiler,
+            useless=_slow_to_compile,
+        ),
         Trick(
             name="cuda-graphs",
             doc="a phase's kernels are recorded once and started together",
