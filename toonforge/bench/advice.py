@@ -24,9 +24,8 @@ def _on_speed(measured: Measurement) -> str:
     costs = [str(row.variant.trick) for row in tried if row.variant.trick in here.chosen and _faster(row)]
     if pays or costs:
         best = [name for name in TRICKS if name in {*here.chosen, *pays} - {*costs}]
-        if set(best) == set(here.auto):
-            return f'write speed = "auto" in [train]: it has {_what(pays, costs)}'
-        return f"write speed = {json.dumps(best)} in [train]: {_what(pays, costs)}"
+        speed = AUTO if set(best) == set(here.auto) else best or SAFE
+        return f"write speed = {json.dumps(speed)} in [train]: {_what(pays, costs)}"
     for name in (AUTO, SAFE):
         row = measured.row(name)
         if row is not None and row.ratio is not None and row.ratio.faster:

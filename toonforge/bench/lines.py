@@ -11,8 +11,8 @@ The first line a process reads describes its recipe (`Start`), and its answer is
     {"do": "losses"}              those of the last step                          {"losses": {name: value}}
 
 `seconds` are of all the turn's steps, `data` of them those in which it waited for pictures; `memory` is the process's
-peak in bytes, and `room` what is free beside it. `parts` are of one step: kind -> direction -> seconds. An answer {"problems": …} or {"fault": …} is an error, after which the
-process ends; so it does when its input is closed.
+peak in bytes, and `room` what is free beside it. `parts` are of one step: kind -> direction -> seconds. An answer
+{"problems": …} or {"fault": …} is an error, after which the process ends; so it does when its input is closed.
 """
 
 from __future__ import annotations

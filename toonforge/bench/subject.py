@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -28,9 +27,11 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.readiness import verify
 from toonforge.speed.choice import choose
 from toonforge.speed.tf32 import settings_of
-from toonforge.train.batches import loader_of
+from toonforge.train.batches import loader_of, reads_ahead
+from toonforge.train.pace import pace_of
 from toonforge.train.phases import total_steps
 from toonforge.train.process import device_name
+from toonforge.train.reader import Reader
 from toonforge.train.step import make_accelerator, situation
 
 ENDLESS = 10**9
@@ -80,18 +81,19 @@ class Subject:
         )
         self.device: torch.device = self.accelerator.device
         self.situation = situation(recipe, self.accelerator)
-        self._batches: Iterator[Batch] = iter(on_device(loader, self.device))
+        batches = on_device(loader, self.device)
+        self._reader: Reader[Batch] = Reader(batches, reads_ahead(loader, self.accelerator))
+        self._pace = pace_of(self.device, 0, recipe.train.batch_size)
         self._done = 0
 
     def __enter__(self) -> Subject:
+        self._reader.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        close = getattr(self._batches, "close", None)
-        if close is not None:
-            close()
+        self._reader.__exit__(kind, error, traceback)
 
     def described(self) -> dict[str, Any]:
         """What the process that asks wants to know of it."""
@@ -149,17 +151,15 @@ class Subject:
 
     def turn(self, steps: int) -> dict[str, Any]:
         """So many steps, as in a training; see `toonforge.bench.lines`."""
-        waited = 0.0
         try:
             self._wait()
-            began = time.perf_counter()
+            self._pace.since(self._done)
             for _ in range(steps):
-                asked = time.perf_counter()
-                batch = next(self._batches)
-                waited += time.perf_counter() - asked
+                with self._pace.waiting():
+                    batch = self._next()
                 self._step(batch)
             self._wait()
-            seconds = time.perf_counter() - began
+            rate = self._pace.since(self._done)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -170,13 +170,19 @@ class Subject:
                     hint="a smaller batch or picture, or train.accumulate",
                 )
             ) from error
+        seconds = steps * self.recipe.train.batch_size / rate.pictures
         return {
             "steps": steps,
             "seconds": seconds,
-            "data": waited,
+            "data": rate.waiting * seconds,
             "memory": peak_bytes(self.device),
             "room": free_bytes(self.device),
         }
+
+    def _next(self) -> Batch:
+        batch = self._reader.next(lambda: False)
+        assert isinstance(batch, Batch)
+        return batch
 
     def _step(self, batch: Batch) -> None:
         self.training.step(self.stage.step(self._done), batch.parts)
@@ -191,7 +197,7 @@ class Subject:
 
     def parts(self, steps: int) -> dict[str, Any]:
         """Where the time of steps goes; the profiler slows the processor, so shares count, not seconds."""
-        batches = [next(self._batches) for _ in range(steps)]
+        batches = [self._next() for _ in range(steps)]
         self._wait()
         spans, calls, seconds = profiled(
             self.training, self.labels, self.device, [partial(self._step, batch) for batch in batches]
@@ -215,7 +221,7 @@ class Subject:
         A mean over the stage's cycle. A multiplication and its addition are two.
         """
         count = self.stage.rounded(1)
-        batches = [next(self._batches) for _ in range(count)]
+        batches = [self._next() for _ in range(count)]
         with FlopCounterMode(display=False) as counter:
             for batch in batches:
                 self._step(batch)

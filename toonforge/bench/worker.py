@@ -41,10 +41,11 @@ def _answer_all(first: dict[str, Any], output: IO[str]) -> None:
     with Subject(lines.read_start(first)) as subject:
         lines.write(output, subject.described())
         while (question := lines.read(sys.stdin)) is not None:
-            lines.write(output, _answer(subject, question))
+            lines.write(output, answer(subject, question))
 
 
-def _answer(subject: Subject, question: dict[str, Any]) -> dict[str, Any]:
+def answer(subject: Subject, question: dict[str, Any]) -> dict[str, Any]:
+    """What a question is answered with; see `toonforge.bench.lines`."""
     do = question["do"]
     if do == "warm":
         return subject.warm()

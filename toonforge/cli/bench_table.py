@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 WAYS = ("forward", "backward")
-BAR = 16
-"""Columns that the whole of a step takes as a bar."""
+BAR = 24
+"""Columns of a bar as long as the whole step."""
+NARROW = 76
+"""Columns below which there is no room for bars."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 SPREAD = 0.1
 """A spread of the turns from which on it is said that the machine was busy."""
@@ -38,8 +40,8 @@ def show(measured: Measurement, advice: Sequence[str], left_out: Mapping[str, st
 
     console = Console(file=sys.stdout, width=width(), highlight=False)
     click.echo(heading(measured))
-    for line in facts(measured):
-        click.echo(hanging(line, "  ", "    "))
+    for title, line in facts(measured).items():
+        click.echo(hanging(line, f"  {title:<8}", " " * 10))
     click.echo()
     console.print(parts_table(measured, width()))
     if len(measured.rows) > 1:
@@ -68,60 +70,58 @@ def heading(measured: Measurement) -> str:
     return hanging(f"{text}, phases {', '.join(about['phases'])}{first}")
 
 
-def facts(measured: Measurement) -> list[str]:
+def facts(measured: Measurement) -> dict[str, str]:
     """Speed, memory, and the work in a step against what the device can do."""
-    own = measured.own
+    own, wanted = measured.own, measured.here.wanted
     assert own.times is not None
-    lines = [
-        f"step    {click.style(seconds_text(own.times.median), fg='cyan', bold=True)} ± {own.times.spread:.0%}, "
-        f"{own.images_per_second:.3g} images/s",
-        f"memory  {memory_text(own.memory)} at most" if own.memory else "",
-    ]
+    step = click.style(seconds_text(own.times.median), fg="cyan", bold=True)
+    lines = {"step": f"{step} ± {own.times.spread:.0%}, {own.images_per_second:.3g} images/s"}
+    if own.memory:
+        lines["memory"] = f"{memory_text(own.memory)} at most"
     if measured.flops is not None and measured.rate is not None:
-        line = f"work    {large(measured.flops)}FLOP a step: {large(measured.rate)}FLOP/s"
-        if measured.rates:
-            best = max(measured.rates, key=measured.rates.__getitem__)
-            line += (
-                f", {measured.peak_share:.0%} of the {large(measured.rates[best])}FLOP/s that a {best} in "
-                f"{measured.about['precision']} comes to here"
-            )
-        lines.append(line)
+        lines["work"] = f"{large(measured.flops)}FLOP a step: {large(measured.rate)}FLOP/s"
+    if measured.peak_share is not None:
+        best = max(measured.rates, key=measured.rates.__getitem__)
+        lines["work"] += (
+            f", {measured.peak_share:.0%} of the {large(measured.rates[best])}FLOP/s of a large {best} here, in "
+            f"{measured.about['precision']}"
+        )
     tricks = ", ".join(own.tricks) or "none"
-    wanted = measured.here.wanted
-    lines.append(f"tricks  {tricks}" if wanted == "listed" else f"tricks  {wanted}: {tricks}")
-    return [line for line in lines if line]
+    return {**lines, "tricks": tricks if wanted == "listed" or not own.tricks else f"{tricks} ({wanted})"}
 
 
 def parts_table(measured: Measurement, room: int) -> Table:
     """Where a step's time goes, the largest part first, the rest last."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     assert measured.parts is not None
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
-    table.add_column("where it goes")
-    for title in (*WAYS, "together"):
-        table.add_column(title, justify="right")
-    table.add_column("share", justify="right")
-    if room >= 56 + BAR:
-        table.add_column("")
     whole = sum(sum(row.values()) for row in measured.parts.values())
+    unit, in_unit = ("s", 1.0) if whole >= 1 else ("ms", 1e3)
+    digits = 2 if whole * in_unit < 10 or unit == "s" else 1
+    bars = room >= NARROW
+    table = plain_table()
+    table.add_column("where it goes")
+    for title in (*WAYS, f"both, {unit}", "share"):
+        table.add_column(title, justify="right")
+    if bars:
+        table.add_column("")
     last = ("rest", "device idle")
-    rows = sorted(measured.parts.items(), key=lambda item: (item[0] in last, -sum(item[1].values())))
-    for kind, row in rows:
+    for kind, row in sorted(measured.parts.items(), key=lambda item: (item[0] in last, -sum(item[1].values()))):
         total = sum(row.values())
         share = total / whole if whole else 0.0
-        cells = [seconds_text(row[way]) if way in row else "" for way in WAYS]
-        style = "dim" if kind in last else ""
-        table.add_row(
-            Text(kind + names_of(measured, kind), style),
-            *cells,
-            Text(seconds_text(total), "cyan"),
-            f"{share:.0%}",
-            *([Text(bar(share), "cyan" if not style else "dim")] if len(table.columns) > 5 else []),
-        )
+        ways = [f"{row[way] * in_unit:.{digits}f}" if way in row else "" for way in WAYS]
+        cells = [Text(kind + names_of(measured, kind)), *map(Text, ways)]
+        cells += [Text(f"{total * in_unit:.{digits}f}", "cyan"), Text(f"{share:.0%}")]
+        table.add_row(*cells, *([Text(bar(share), "cyan")] if bars else []), style="dim" if kind in last else None)
     return table
+
+
+def plain_table() -> Table:
+    """Columns under a line."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
 
 
 def names_of(measured: Measurement, kind: str) -> str:
@@ -152,8 +152,6 @@ class _Column:
 
 def variants_table(measured: Measurement, room: int) -> Table:
     """A row a variant; a narrow terminal goes without ranges, pictures a second and memory, in this order."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     rows = measured.rows
@@ -163,16 +161,16 @@ def variants_table(measured: Measurement, room: int) -> Table:
         _Column("images/s", [Text(f"{row.images_per_second:.3g}" if row.times else "") for row in rows]),
         _Column("memory", [Text(memory_text(row.memory) if row.times else "") for row in rows]),
         _Column("time a picture", [_ratio(row) for row in rows]),
-        _Column("of turns", [_range(row) for row in rows]),
+        _Column("from – to", [_range(row) for row in rows]),
     ]
-    for title in ("of turns", "images/s", "memory"):
+    for title in ("from – to", "images/s", "memory"):
         if sum(column.size + 3 for column in columns) - 3 < room:
             break
         columns = [column for column in columns if column.title != title]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, header_style="bold")
+    table = plain_table()
     for column in columns:
         left = column.title in ("", "time a picture")
-        table.add_column(column.title, justify="left" if left else "right", no_wrap=column.title != "step")
+        table.add_column(column.title, justify="left" if left else "right", no_wrap=True)
     for index in range(len(rows)):
         table.add_row(*(column.cells[index] for column in columns))
     return table
@@ -191,7 +189,7 @@ def _step(row: Row) -> Text:
     from rich.text import Text
 
     if row.times is None:
-        return Text(row.problem or "failed", "red")
+        return Text("failed", "red")
     return Text(f"{seconds_text(row.times.median)} ±{row.times.spread:>4.0%}")
 
 
@@ -225,6 +223,7 @@ def notes(measured: Measurement, left_out: Mapping[str, str]) -> list[str]:
         lines[0] += "; slower and faster: by a sign test over the turns"
     if own.times.spread > SPREAD:
         lines.append("the machine was busy: its times spread; more --turns tell more")
+    lines += [f"{row.variant.name} failed: {row.problem}" for row in measured.rows if row.times is None]
     lines += [f"not measured: {trick} ({why})" for trick, why in left_out.items()]
     return [*lines, *measured.notes]
 
