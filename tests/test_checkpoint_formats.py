@@ -40,19 +40,26 @@ def test_this_version_reads_what_it_writes() -> None:
     assert Version(NEEDS) <= Version(__version__)
 
 
+@pytest.mark.parametrize("speed", ["auto", "safe"])
 @pytest.mark.parametrize("number", FORMATS)
 def test_a_checkpoint_of_an_older_format_is_resumed_as_if_it_were_of_this_one(
-    tiny: None, tmp_path: Path, number: int
+    tiny: None, tmp_path: Path, number: int, speed: str
 ) -> None:
     run = a_run(tmp_path, number)
     facts = json.loads((run / "facts.json").read_text())
     newest = run / f"checkpoints/step-{facts['step']:06d}"
     assert inventory.damage(newest) is None and sums(newest) == pytest.approx(facts["sums"], rel=1e-4)
     heard = Notes()
-    finished = train(recipes.load(run / "resolved.toml"), folder=run, resume=True, cpu=True, listeners=[heard])
-    assert (finished.step, finished.reason, heard.notes) == (facts["steps"], "done", ())
+    recipe = recipes.load(run / "resolved.toml", [f'train.speed="{speed}"'])
+    finished = train(recipe, folder=run, resume=True, cpu=True, listeners=[heard])
+    assert (finished.step, finished.reason) == (facts["steps"], "done")
+    assert not [note for note in heard.notes if "train.speed" not in note]
+    end = sums(run / f"checkpoints/step-{facts['steps']:06d}")
+    assert end.keys() == facts["end"].keys()
+    if speed == "auto":  # the norm after it takes this bias out: its gradient is rounding, of which Adam makes steps
+        end = {key: facts["end"][key] if key.startswith("G.") and key.endswith(": 0.bias") else end[key] for key in end}
     # Other processors and versions of torch round otherwise; state that was lost shows in far earlier digits.
-    assert sums(run / f"checkpoints/step-{facts['steps']:06d}") == pytest.approx(facts["end"], rel=2e-3, abs=1e-3)
+    assert end == pytest.approx(facts["end"], rel=2e-3, abs=1e-3)
 
 
 @pytest.mark.parametrize("number", FORMATS)
