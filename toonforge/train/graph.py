@@ -261,3 +261,13 @@ def average_next(wrapped: Iterable[nn.Module]) -> None:
     for module in wrapped:
         if isinstance(module, DistributedDataParallel):
             module.reducer.prepare_for_backward([])
+
+
+def is_averaged(wrapped: nn.Module) -> bool:
+    """Whether no parameter's gradient is still waited for, before all are averaged over the processes."""
+    if isinstance(wrapped, DistributedDataParallel):
+        try:
+            wrapped._check_reducer_finalized()  # type: ignore[no-untyped-call]
+        except RuntimeError:
+            return False
+    return True
