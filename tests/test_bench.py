@@ -321,14 +321,15 @@ def test_phases_that_are_rarer_are_in_every_turn(
         (["--tricks", ""], "names no trick"),
         (["--all", "--tricks", "compile"], "--all"),
         (["--set", "train.stepz=1"], "train.steps"),
-        (["--try", "train.stepz=1"], "train.steps"),
+        (["--try", "train.stepz=1"], "--try: "),
+        (["--try", "train.precision=bf16"], "--try 'train.precision="),
         (["--set", "train.processes=2"], "train.batch_size=1"),
         (["--try", "train.processes=2"], "a single process is measured"),
         (["--at", "40"], "no such step"),
         (["--json", "small.toml/numbers.json"], "numbers.json"),
         (["--turns", "0"], "--turns"),
     ],
-    ids=["trick", "no-trick", "both", "set", "try", "processes", "try-processes", "at", "json", "turns"],
+    ids=["trick", "no-trick", "both", "set", "try", "try-text", "processes", "try-processes", "at", "json", "turns"],
 )
 def test_what_cannot_be_measured_is_refused_in_words(
     recipe: str, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,10 @@ from toonforge.bench.parts import STEP, Call, Span, label
 from toonforge.train.step import Training
 
 
+USER = 7
+"""The profiler's scope of labels: torch's `RecordScope::USER_SCOPE`."""
+
+
 class Labels:
     """Whether calls are labelled now, and those that were."""
 
@@ -104,7 +108,7 @@ def spans_of(events: Any) -> list[Span]:
     found: list[Span] = []
     numbers: dict[int, int] = {}
     ours = [event for event in events if event.device_type == torch._C._autograd.DeviceType.CPU]
-    for event in sorted(ours, key=lambda event: (event.thread, event.time_range.start, -event.time_range.end)):
+    for event in sorted(ours, key=_by_thread):
         parent = event.cpu_parent
         numbers[id(event)] = len(found)
         found.append(
@@ -112,8 +116,14 @@ def spans_of(events: Any) -> list[Span]:
                 name=event.name,
                 parent=None if parent is None else numbers.get(id(parent)),
                 seconds=max(0.0, event.self_cpu_time_total) * 1e-6,
-                device=sum(kernel.duration for kernel in event.kernels) * 1e-6,
+                # Kernels are begun by operations; what a GPU says of our own labels is no further one.
+                device=0.0 if event.scope == USER else sum(kernel.duration for kernel in event.kernels) * 1e-6,
                 number=event.sequence_nr,
             )
         )
     return found
+
+
+def _by_thread(event: Any) -> tuple[Any, ...]:
+    """An event comes behind the one that it lies within, also where both take no time that can be measured."""
+    return event.thread, event.time_range.start, -event.time_range.end, event.id

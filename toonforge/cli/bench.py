@@ -6,16 +6,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
 from toonforge.cli.again import again
 from toonforge.cli.worker import is_worker
-from toonforge.errors import Problem, RunError
+from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.files import write_atomic
 from toonforge.runs.disk import writing
 
 if TYPE_CHECKING:
     from toonforge.bench.asked import Asked
+    from toonforge.recipe.model import Recipe
 
 
 @click.command()
@@ -88,7 +90,7 @@ def command(
         raise RunError(Problem(message="--all stands for all of --tricks", hint="give one of the two"))
     loaded = load(recipe, overrides)
     verify(loaded, recipe, overrides, begins=False)
-    refuse_several(loaded, [load(recipe, (*overrides, change)) for change in tries])
+    refuse_several(loaded, [_tried(recipe, overrides, change) for change in tries])
     if json_file is not None:
         check_writable(json_file, json_file.absolute().parent)
     asked = Asked(
@@ -102,6 +104,25 @@ def command(
         cpu=cpu,
     )
     return _measure(asked, [*again(), *arguments[: arguments.index("bench")], "bench", recipe, "--worker"], json_file)
+
+
+def _tried(recipe: str, overrides: tuple[str, ...], change: str) -> Recipe:
+    """The recipe with a change of --try, whose mistakes are told as that option's."""
+    from toonforge.recipe import load, verify
+
+    try:
+        loaded = load(recipe, (*overrides, change))
+        verify(loaded, recipe, (*overrides, change), begins=False)
+    except ToonforgeError as error:
+        raise type(error)(*map(_of_try, error.problems)) from None
+    return loaded
+
+
+def _of_try(problem: Problem) -> Problem:
+    if problem.where is None or problem.where.source != "--set":
+        return problem
+    hint = problem.hint and problem.hint.replace("--set ", "--try ")
+    return attrs.evolve(problem, where=attrs.evolve(problem.where, source="--try"), hint=hint)
 
 
 def _measure(asked: Asked, command: list[str], json_file: Path | None) -> int:

@@ -66,7 +66,7 @@ def _live() -> Live:
     console = Console(file=sys.stderr)
     # Room for the "^C" that a terminal writes where the cursor is: it would open a line that stays behind.
     console.width = max(console.width - 3, 20)
-    what = Column(ratio=3, no_wrap=True, overflow="ellipsis")
+    what = Column(ratio=5, no_wrap=True, overflow="ellipsis")
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", table_column=what),

@@ -1,0 +1,116 @@
+"""The page on making training faster: its commands, measured in this process, and one with processes of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench_here import RECIPE, here
+from toonforge import recipe as recipes
+from toonforge.cli import main
+from toonforge.speed.choice import choose
+from toonforge.speed.tricks import TRICKS, Situation
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs/how-to/make-it-faster.md").read_text("utf-8")
+QUICK = ["--turns", "1", "--steps", "1", "--cpu"]
+
+
+def commands(marker: str) -> Iterator[list[str]]:
+    (block,) = re.findall(rf"^<!-- run: {marker} -->\n```sh\n(.*?)```", PAGE, re.M | re.S)
+    for line in block.splitlines():
+        name, verb, *words = shlex.split(line)
+        assert (name, verb) == ("toonforge", "bench")
+        yield words
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
+    """The page's recipe, which the page it stands on trains, with networks that take no time."""
+    monkeypatch.chdir(tmp_path)
+    Path("quick.toml").write_text(RECIPE, "utf-8")
+
+
+@pytest.mark.parametrize("marker", ["bench", "all", "try"])
+def test_the_pages_commands_measure(
+    quick: None, marker: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here(monkeypatch)
+    monkeypatch.setitem(TRICKS, "compile", TRICKS["cuda-graphs"])  # which takes a minute, and is tested elsewhere
+    for words in commands(marker):
+        assert main(["bench", *words, *QUICK]) == 0, words
+        out = capsys.readouterr().out
+        assert "failed" not in out and "advice" in out
+        asked = [word.split("=")[0].removeprefix("train.") for word in words if word.startswith("train.")]
+        assert all(name in out for name in asked[asked.count("--set") :])
+        if "--all" in words:
+            assert all(
+                f"with {name}" in out or f"without {name}" in out or f"not measured: {name}" in out for name in TRICKS
+            )
+
+
+def test_the_page_measures_with_processes_of_its_own(tmp_path: Path) -> None:
+    watch = (ROOT / "docs/how-to/watch-a-run.md").read_text("utf-8")
+    (text,) = re.findall(r"^```toml\n(.*?)```", watch, re.M | re.S)
+    (tmp_path / "quick.toml").write_text(text, "utf-8")
+    (words,) = commands("bench")
+    command = [sys.executable, "-m", "toonforge", "bench", *words, *QUICK, "--json", "numbers.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    found = json.loads((tmp_path / "numbers.json").read_text("utf-8"))
+    own, safe = found["variants"]
+    assert own["tricks"] and safe["tricks"] == [] and safe["ratio"] > 0
+    assert found["parts"]["generators"]["backward"] > 0 and 0 < found["share_of_peak"] < 2
+    assert own["memory"] > 100e6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.json", "quick.toml"]
+    # The page shows what the command prints, but for the numbers.
+    (sample,) = re.findall(r"^```text\n(.*?)```", PAGE, re.M | re.S)
+    firsts = [line.split()[0] for line in sample.splitlines() if line.strip() and not line.startswith(" " * 4)]
+    said = {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
+    assert set(firsts) - {"the", "machine"} <= said | {"where", "turns"}
+
+
+def test_the_page_lists_every_trick_as_it_is() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (yes|no) \| (yes|no) \|$", PAGE, re.M)
+    autos = [choose("auto", Situation(device=device, platform="linux")) for device in ("cpu", "cuda")]
+    assert rows == [
+        (name, trick.doc, *("yes" if name in auto else "no" for auto in autos)) for name, trick in TRICKS.items()
+    ]
+
+
+def test_the_speeds_that_the_page_writes_can_be_written() -> None:
+    written = re.findall(r"^(?:# )?(speed = .*?)(?: +#.*)?$", PAGE, re.M)
+    assert len(written) == 3
+    for line in written:
+        assert recipes.load("cyclegan/cyclegan", [f"train.{line.replace(' = ', '=')}"]).train.speed
+
+
+def test_the_pages_python_runs(
+    quick: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here(monkeypatch)
+    (code,) = re.findall(r"^```python\n(.*?)```", PAGE, re.M | re.S)
+    exec(compile(code, "page", "exec"), {})
+    assert capsys.readouterr().out == "[('as the recipe is', 2), ('safe', 2)]\n"
+
+
+def test_help_and_mistakes_need_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "quick.toml").write_text('extends = "cyclegan/cyclegan"\n', "utf-8")
+    code = (
+        "import sys; from toonforge.cli import main\n"
+        "assert main(['bench', '--help']) == 0\n"
+        "assert main(['bench', 'quick.toml', '--tricks', 'none-such']) == 2\n"
+        "assert main(['bench', 'quick.toml', '--set', 'train.speed=\"fast\"']) == 2\n"
+        "sys.exit(90 if {'torch', 'rich', 'accelerate'} & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "there is no trick 'none-such'" in done.stderr
