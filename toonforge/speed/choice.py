@@ -45,6 +45,8 @@ def choose(wanted: str | Sequence[str], situation: Situation) -> Speed:
     """
     listed = not isinstance(wanted, str)
     why = {name: _reason(trick, wanted, situation) for name, trick in TRICKS.items()}
+    if why["cuda-graphs"] is None and why["step-in-backward"] is None:
+        why["step-in-backward"] = "cuda-graphs records gradients alone"
     return Speed(
         wanted="listed" if listed else str(wanted),
         tricks=tuple(name for name, reason in why.items() if reason is None),

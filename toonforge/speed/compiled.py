@@ -27,7 +27,7 @@ class Compiled:
 
     def __init__(self, networks: Mapping[str, nn.Module], backend: str = "inductor") -> None:
         # Dropout as the step's seeds have it: inductor's own generator would draw other numbers from them.
-        options = {"options": {"fallback_random": True}} if backend == "inductor" else {}
+        options: dict[str, Any] = {"options": {"fallback_random": True}} if backend == "inductor" else {}
         self._forwards: list[tuple[nn.Module, Callable[..., Any]]] = []
         for name, network in networks.items():
             compiled = torch.compile(network.forward, backend=backend, dynamic=False, **options)

@@ -72,6 +72,12 @@ def _only_cuda(situation: Situation) -> str | None:
     return None if situation.device == "cuda" else "for CUDA devices"
 
 
+def _recordable(situation: Situation) -> str | None:
+    if situation.processes > 1:
+        return "gradients of several processes are averaged while they are computed"
+    return _only_cuda(situation)
+
+
 def _unmeasured(_: Situation) -> str | None:
     return "not measured on a GPU yet"
 
@@ -157,7 +163,7 @@ TRICKS = {
         Trick(
             name="cuda-graphs",
             doc="a phase's kernels are recorded once and started together",
-            impossible=_only_cuda,
+            impossible=_recordable,
             useless=_unmeasured,
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -21,14 +21,16 @@ from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
+from toonforge.speed.capture import CudaRecorder
 from toonforge.speed.choice import choose
 from toonforge.speed.compiled import Compiled
 from toonforge.speed.in_backward import StepInBackward
 from toonforge.speed.pages import keep_pages
 from toonforge.speed.tf32 import settings_of
 from toonforge.speed.tricks import Situation
+from toonforge.train.captured import CapturedSteps
 from toonforge.train.first_weights import State, start_from
-from toonforge.train.graph import Compiler, Engine, Part, Use, average_next, no_sync
+from toonforge.train.graph import Arguments, Compiler, Engine, Part, average_next, no_sync
 from toonforge.train.groups import Group, changes, groups, in_one
 from toonforge.train.meeting import join
 from toonforge.train.phases import PlannedPhase, plan
@@ -160,6 +162,8 @@ class Training:
         self._named = [f"{phase.name}.{name}" for phase in self.phases for name in self._losses[phase.name]]
         self._split = any(len(found) > 1 for found in self._groups.values())
         self.compiled = Compiled(self._compilable() if "compile" in self.speed else {})
+        self.captured = CapturedSteps(self, CudaRecorder(self.device)) if "cuda-graphs" in self.speed else None
+        self.seeding: Callable[[int, str], None] = self._seed
         self.now = 0
         self.losses: dict[str, Tensor] = {}
         self.totals: dict[str, Tensor] = {}
@@ -201,6 +205,9 @@ class Training:
             start_from(self.networks[name], averages.get(name), state, self.accelerator.num_processes)
 
     def _seed_call(self, part: int, text: str) -> None:
+        self.seeding(part, text)
+
+    def _seed(self, part: int, text: str) -> None:
         seed_call(self.recipe.train.seed, self.now, part, self.rank, text, self.device)
 
     def step(self, step: int, parts: Sequence[Mapping[str, Tensor]]) -> None:
@@ -211,34 +218,61 @@ class Training:
         self.now = step
         seed_step(self.recipe.train.seed, step, self.rank, self.device)
         dtype = DTYPES[self.recipe.train.precision]
-        batch = [
-            Part({key: normalised(value).to(dtype) for key, value in fields.items()}, index)
-            for index, fields in enumerate(parts)
-        ]
+        batch = [{key: normalised(value).to(dtype) for key, value in fields.items()} for fields in parts]
         active = [phase for phase in self.phases if phase.active(step)]
         self.losses, self.totals = {}, {}
         with settings_of(self.speed, self.device), self.compiled.active():
-            for index, phase in enumerate(active):
-                self._run(phase, batch, [self._uses[later.name] for later in active[index + 1 :]])
+            if self.captured is not None:
+                self.captured.run(active, batch)
+            else:
+                self.run_phases(active, [Part(fields, index) for index, fields in enumerate(batch)])
         if self.average is not None:
             for name in self.average.networks:
                 if any(name in phase.updates for phase in active):
                     self.average.update(name, self.networks[name])
 
-    def _run(self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[Use]) -> None:
-        optimizers = self.optimizers.of(phase)
-        for optimizer in optimizers:
+    def run_phases(
+        self,
+        active: Sequence[PlannedPhase],
+        batch: Sequence[Part],
+        entering: Callable[[PlannedPhase], None] | None = None,
+    ) -> None:
+        """Run the phases one after another. `entering` is called before each."""
+        for index, phase in enumerate(active):
+            if entering is not None:
+                entering(phase)
+            self.clear_gradients(phase)
+            self.set_rate(phase)
+            self.gradients(phase, batch, active[index + 1 :])
+            self.update(phase)
+
+    def losses_of(self, phase: PlannedPhase) -> Mapping[str, Arguments]:
+        """What the phase's losses take, by name."""
+        return {name: arguments for name, (_, _, arguments) in self._losses[phase.name].items()}
+
+    def clear_gradients(self, phase: PlannedPhase) -> None:
+        """Forget the gradients of what the phase updates."""
+        for optimizer in self.optimizers.of(phase):
             optimizer.zero_grad(set_to_none=True)
+
+    def set_rate(self, phase: PlannedPhase) -> None:
+        """Set the phase's learning rate for the present step."""
         self.rates[phase.name] = self.optimizers.set_rate(phase, self.now)
-        with self.engine.phase(phase.updates, later):
+
+    def gradients(self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[PlannedPhase]) -> None:
+        """Evaluate the phase's losses and differentiate them; `later` are the phases that follow in this step."""
+        with self.engine.phase(phase.updates, [self._uses[other.name] for other in later]):
             for part in batch:
                 self._differentiate(phase, part, len(batch), part is batch[-1])
+
+    def update(self, phase: PlannedPhase) -> None:
+        """Update the phase's networks by their gradients."""
         if self.accelerator.num_processes > 1:
             self._refuse_idle(phase)
         if self.recipe.train.clip is not None:
             parameters = [p for name in phase.phase.updates for p in self.networks[name].parameters()]
             nn.utils.clip_grad_norm_(parameters, self.recipe.train.clip)
-        for optimizer in optimizers:
+        for optimizer in self.optimizers.of(phase):
             optimizer.step()
         for name in phase.updates:
             self.engine.stepped(name)

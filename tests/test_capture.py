@@ -1,0 +1,303 @@
+"""Steps that are recorded and replayed equal steps as written, to the last bit; what cannot be recorded is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tests.plain_recipes import everything
+from tests.tape import TapeRecorder
+from tests.test_engine_equality import CARTOONGAN, CYCLEGAN, PIX2PIX
+from toonforge.memory import is_out_of_memory
+from toonforge.recipe import loads
+from toonforge.recipe.model import Recipe
+from toonforge.speed.capture import CudaRecorder, equal
+from toonforge.speed.choice import choose
+from toonforge.speed.tricks import Situation
+from toonforge.train.captured import MOST_KINDS, CapturedSteps
+from toonforge.train.step import Training, make_accelerator
+
+pytestmark = pytest.mark.usefixtures("tiny")
+FIELDS = ("photo", "anime", "cartoon", "smooth")
+STEPS = 8
+
+
+def recipe_of(text: str, train: str = "", **replaced: str) -> Recipe:
+    if text == PIX2PIX:
+        data = 'fields = ["cartoon", "photo"]\npaired = true'
+    elif text == CARTOONGAN:
+        data = 'fields = ["photo", "cartoon", "smooth"]'
+    else:
+        data = ""
+    written = text.format(data=data, train=train)
+    for old, new in replaced.items():
+        assert old in written
+        written = written.replace(old, new)
+    return loads(written)
+
+
+def training_of(recipe: Recipe, recorded: bool) -> Training:
+    training = Training(recipe, 40, 10, make_accelerator(recipe.train.precision, cpu=True))
+    if recorded:
+        training.captured = CapturedSteps(training, TapeRecorder(training.networks))
+    return training
+
+
+def pictures(step: int, count: int, parts: int, side: int = 16) -> list[Mapping[str, Tensor]]:
+    generator = torch.Generator().manual_seed(step)
+
+    def some() -> Tensor:
+        return torch.randint(256, (count, 3, side, side), generator=generator, dtype=torch.uint8)
+
+    return [{name: some() for name in FIELDS} for _ in range(parts)]
+
+
+def run(training: Training, steps: int = STEPS, parts: int = 1) -> list[Any]:
+    told = []
+    for step in range(steps):
+        training.step(step, pictures(step, 2, parts))
+        told.append(training.read())
+    return told
+
+
+def recorder_of(training: Training) -> Any:
+    assert training.captured is not None
+    return training.captured.recorder
+
+
+def assert_equal_to_written(recipe: Recipe, replays: int | None, steps: int = STEPS) -> Training:
+    """Returns the training that was recorded."""
+    plain, recorded = training_of(recipe, False), training_of(recipe, True)
+    parts = recipe.train.accumulate
+    assert run(recorded, steps, parts) == run(plain, steps, parts)
+    ours, theirs = everything(recorded), everything(plain)
+    assert ours.keys() == theirs.keys()
+    assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+    if replays is not None:
+        assert recorder_of(recorded).replayed == replays
+    return recorded
+
+
+WRITTEN = 3
+"""Steps of a kind before it is recorded."""
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        "",
+        "ema = 0.9\nclip = 0.5",
+        "accumulate = 2",
+        'schedule = { type = "linear-decay", start = 2 }\noptimizer = { type = "sgd", momentum = 0.5 }',
+    ],
+    ids=["adam", "ema and clip", "parts", "schedule"],
+)
+def test_cyclegan_with_its_pools_equals_steps_as_written(train: str) -> None:
+    train = train.replace("accumulate = 2", "accumulate = 2\n")
+    training = assert_equal_to_written(recipe_of(CYCLEGAN, train), replays=2 * (STEPS - WRITTEN))
+    assert training.captured is not None and training.captured.reasons == {}
+    assert recorder_of(training).recorded == 2
+
+
+def test_a_discriminator_first_and_dropout_and_running_statistics() -> None:
+    training = assert_equal_to_written(recipe_of(PIX2PIX), replays=2 * (STEPS - WRITTEN))
+    assert training.captured is not None and training.captured.reasons == {}
+
+
+def test_each_kind_of_step_is_recorded_once() -> None:
+    training = assert_equal_to_written(
+        recipe_of(CARTOONGAN, **{"until = 2": "until = 5", "from = 2": "from = 5"}), None, 12
+    )
+    assert recorder_of(training).recorded == 1 + 2
+    assert recorder_of(training).replayed == (5 - WRITTEN) + 2 * (7 - WRITTEN)
+
+
+def test_phases_that_alternate() -> None:
+    recipe = recipe_of(CYCLEGAN, **{'updates = ["D_anime", "D_photo"]': 'updates = ["D_anime", "D_photo"]\nevery = 2'})
+    training = assert_equal_to_written(recipe, None, 10)
+    assert recorder_of(training).recorded == 1 + 2
+
+
+@settings(max_examples=6, deadline=None)
+@given(sides=st.lists(st.sampled_from([16, 20]), min_size=6, max_size=10), every=st.integers(1, 3))
+def test_whatever_order_kinds_of_steps_come_in(sides: list[int], every: int) -> None:
+    recipe = recipe_of(
+        CYCLEGAN,
+        **{'updates = ["D_anime", "D_photo"]': f'updates = ["D_anime", "D_photo"]\nevery = {every}', ", 3)": ", 0)"},
+    )
+    plain, recorded = training_of(recipe, False), training_of(recipe, True)
+    for training in (plain, recorded):
+        for step, side in enumerate(sides):
+            training.step(step, pictures(step, 2, 1, side))
+    assert recorded.read() == plain.read()
+    ours, theirs = everything(recorded), everything(plain)
+    assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+
+
+FOOL = 'logits = "D_anime(fake_anime)", real = true'
+REALS = 'logits = "D_anime(anime)", real = true'
+
+
+@pytest.mark.parametrize(
+    ("replaced", "reason"),
+    [
+        ({FOOL: 'logits = "D_anime(noise(fake_anime, 0.1))", real = true'}, "draws on what phases.generators trains"),
+        ({REALS: 'logits = "D_anime(noise(G(anime), 0.1))", real = true'}, "phases.discriminators itself computes"),
+        ({'G = {{ type = "tiny/generator" }}': 'G = {{ type = "tiny/generator", dropout = 0.5 }}'}, "draw (dropout)"),
+    ],
+    ids=["noise with a gradient", "noise on a call", "dropout"],
+)
+def test_what_has_to_be_drawn_within_a_phase_is_computed_as_written(replaced: dict[str, str], reason: str) -> None:
+    written = {
+        old.replace("{{", "{").replace("}}", "}"): new.replace("{{", "{").replace("}}", "}")
+        for old, new in replaced.items()
+    }
+    training = assert_equal_to_written(recipe_of(CYCLEGAN, **written), replays=0, steps=6)
+    assert training.captured is not None
+    assert [reason in told for told in training.captured.reasons.values()] == [True]
+    assert recorder_of(training).recorded == 0
+
+
+def test_noise_on_pictures_and_on_what_an_earlier_phase_made_is_drawn_outside() -> None:
+    replaced = {
+        REALS: 'logits = "D_anime(noise(anime, 0.1))", real = true',
+        "pool(fake_anime, 3)": "noise(pool(fake_anime, 3), 0.1)",
+    }
+    training = assert_equal_to_written(recipe_of(CYCLEGAN, **replaced), replays=2 * (STEPS - WRITTEN))
+    assert training.captured is not None and training.captured.reasons == {}
+
+
+def test_a_penalty_that_draws_once() -> None:
+    penalty = 'penalty = { type = "gradient-penalty", discriminator = "D_anime", real = "anime", fake = "fake_anime" }'
+    recipe = recipe_of(CYCLEGAN, **{"fakes_anime ": penalty + "\nfakes_anime "})
+    assert_equal_to_written(recipe, replays=2 * (STEPS - WRITTEN))
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["first phase", "after another was recorded"])
+def test_a_network_that_looks_at_numbers_is_computed_as_written(frozen: bool) -> None:
+    """Frozen: it looks only where its phase is over, and the one before has been recorded and replayed."""
+    recipe = recipe_of(PIX2PIX, **{", norm = true": ""})
+    plain, recorded = training_of(recipe, False), training_of(recipe, True)
+    first = recorded.networks["D"].get_submodule("0") if "0" in dict(recorded.networks["D"].named_modules()) else None
+    looking = first or recorded.networks["D"]
+
+    def look(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if not (frozen and next(recorded.networks["D"].parameters()).requires_grad):
+            assert inputs[0].sum().item() is not None
+
+    looking.register_forward_pre_hook(look)
+    assert run(recorded) == run(plain)
+    ours, theirs = everything(recorded), everything(plain)
+    assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
+    assert recorded.captured is not None
+    assert [*recorded.captured.reasons] == ["discriminator, generator"]
+    assert "capturing" in recorded.captured.reasons["discriminator, generator"]
+
+
+def test_numbers_drawn_on_the_processor_are_not_frozen_into_a_recording() -> None:
+    import random
+
+    training = training_of(recipe_of(CYCLEGAN), True)
+    training.networks["G"].register_forward_pre_hook(lambda module, inputs: random.random() and None)
+    run(training, 5)
+    assert training.captured is not None
+    assert "draws numbers on the processor" in training.captured.reasons["generators, discriminators"]
+    assert recorder_of(training).recorded == 0
+
+
+def test_a_loss_that_may_remember_is_not_recorded() -> None:
+    training = training_of(recipe_of(CYCLEGAN), True)
+    parts: Any = training.memory.parts
+    parts["phases.generators.losses.cycle_photo"] = object()
+    run(training, 5)
+    assert training.captured is not None
+    assert "cycle_photo" in training.captured.reasons["generators, discriminators"]
+
+
+def test_out_of_memory_is_not_taken_for_work_that_cannot_be_recorded() -> None:
+    training = training_of(recipe_of(CYCLEGAN), True)
+
+    def record(work: Callable[[], None]) -> Callable[[], None]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    recorder_of(training).record = record
+    with pytest.raises(RuntimeError) as caught:
+        run(training, 5)
+    assert is_out_of_memory(caught.value)
+
+
+def test_memory_is_kept_for_a_few_kinds_of_steps() -> None:
+    training = training_of(recipe_of(CYCLEGAN, **{", 3)": ", 0)"}), True)
+    for step, side in enumerate(range(16, 16 + 4 * (MOST_KINDS + 1), 4)):
+        training.step(step, pictures(step, 1, 1, side))
+    assert training.captured is not None
+    assert "kinds" in training.captured.reasons["generators, discriminators"]
+
+
+class FakeCuda:
+    """Writes down what is asked of streams and graphs."""
+
+    def __init__(self, name: str, lines: list[str]) -> None:
+        self.name, self.lines = name, lines
+
+    def wait_stream(self, other: FakeCuda) -> None:
+        self.lines.append(f"{self.name} waits for {other.name}")
+
+    def replay(self) -> None:
+        self.lines.append("replayed")
+
+    def __enter__(self) -> None:
+        self.lines.append(f"on {self.name}")
+
+    def __exit__(self, *error: object) -> None:
+        self.lines.append(f"off {self.name}")
+
+
+def test_recordings_are_made_and_warmed_up_on_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    stream = FakeCuda("apart", lines)
+    asked: list[Mapping[str, Any]] = []
+
+    def graph(made: FakeCuda, **options: Any) -> FakeCuda:
+        asked.append(options)
+        return FakeCuda("recording", lines)
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda given: given)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: FakeCuda("usual", lines))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: FakeCuda("graph", lines))
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    recorder: Any = CudaRecorder(torch.device("cuda", 0))
+    with recorder.apart():
+        replay = recorder.record(lambda: lines.append("work"))
+        replay()
+    assert lines == [
+        *("apart waits for usual", "on apart", "on recording", "work", "off recording", "replayed", "off apart"),
+        "usual waits for apart",
+    ]
+    assert asked == [{"pool": "pool", "stream": stream, "capture_error_mode": "thread_local"}]
+
+
+def test_random_states_are_compared_whole() -> None:
+    state = (torch.tensor([1, 2]), ("MT", b"x", 3))
+    assert equal(state, (torch.tensor([1, 2]), ("MT", b"x", 3)))
+    assert not equal(state, (torch.tensor([1, 3]), ("MT", b"x", 3)))
+    assert not equal(state, (torch.tensor([1, 2]), ("MT", b"y", 3)))
+    assert not equal(state, (torch.tensor([1, 2]),))
+
+
+def test_graphs_are_for_those_who_ask_on_one_cuda_device() -> None:
+    auto = choose("auto", Situation(device="cuda"))
+    assert "cuda-graphs" not in auto and "not measured" in auto.why["cuda-graphs"]
+    wanted = ["cuda-graphs", "step-in-backward"]
+    alone = choose(wanted, Situation(device="cuda"))
+    assert alone.tricks == ("cuda-graphs",) and "cuda-graphs" in alone.why["step-in-backward"]
+    assert choose(wanted, Situation(device="cpu")).tricks == ("step-in-backward",)
+    assert "several processes" in choose(wanted, Situation(device="cuda", processes=2)).why["cuda-graphs"]

@@ -1,0 +1,336 @@
+"""Steps whose gradients are recorded once and then replayed whole: a phase costs one launch in place of hundreds.
+
+The first steps of each kind (of the same phases and shapes) are computed as written, then one is recorded phase by
+phase, and all later ones replay it on their own pictures. Optimizers stay outside of the recordings, so that any will
+do and a schedule's rates are plain numbers. So does what draws: pools and noise are drawn from as always, and the
+recording reads what they gave. One call of a phase may draw while it is replayed (dropout), from the seed that it has
+as written. What cannot be had so is computed as written, and `reasons` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from toonforge.memory import is_out_of_memory
+from toonforge.speed.capture import Recorder, equal
+from toonforge.train.graph import Compiled, Nothing, Part
+from toonforge.train.groups import walk
+from toonforge.train.phases import PlannedPhase
+
+if TYPE_CHECKING:
+    from toonforge.train.step import Training
+
+WARM_UP = 3
+"""Steps of a kind before it is recorded: kernels are chosen and optimizers' averages made meanwhile."""
+MOST_KINDS = 8
+"""Each recording keeps memory. Phases that alternate make a handful of kinds; more are computed as written."""
+
+Kind = tuple[Any, ...]
+Seed = tuple[int, str]
+"""(part of the batch, text of the call)."""
+
+
+@attrs.frozen
+class Draw:
+    """An expression that is drawn outside of the recording, and the memory from which the recording reads it."""
+
+    part: Part
+    node: Compiled
+    into: Tensor
+
+
+@attrs.frozen
+class RecordedPhase:
+    """A phase's gradients, on paper.
+
+    Attributes:
+        seeds: of the call that draws while it is replayed, if there is one.
+        gradients: (parameter, where replaying puts its gradient; None where nothing reaches it).
+        row: the losses, the total, and whether all is finite; where replaying puts them.
+    """
+
+    replay: Callable[[], None]
+    draws: Sequence[Draw]
+    seeds: Sequence[Seed]
+    gradients: Sequence[tuple[Tensor, Tensor | None]]
+    losses: Sequence[str]
+    totals: Sequence[str]
+    row: Tensor
+
+
+@attrs.define
+class Step:
+    """What is known of one kind of step.
+
+    Attributes:
+        seen: how often it was computed as written.
+        drawing: phase -> calls that draw as they are computed.
+        parts: of the recording: its pictures' memory, and what was computed from them.
+    """
+
+    seen: int = 0
+    drawing: Mapping[str, tuple[Seed, ...]] = attrs.field(factory=dict)
+    parts: Sequence[Part] = ()
+    phases: Sequence[RecordedPhase] = ()
+
+
+class CapturedSteps:
+    """The steps of a training, recorded and replayed.
+
+    Attributes:
+        reasons: why steps are computed as written, by the phases of their kind.
+    """
+
+    def __init__(self, training: Training, recorder: Recorder, warm_up: int = WARM_UP) -> None:
+        self.training, self.recorder, self.warm_up = training, recorder, warm_up
+        self.reasons: dict[str, str] = {}
+        self._steps: dict[Kind, Step] = {}
+
+    def run(self, active: Sequence[PlannedPhase], fields: Sequence[Mapping[str, Tensor]]) -> None:
+        """One step of the active phases over the parts of a batch, pictures in [-1, 1]."""
+        if not active:
+            return
+        kind = _kind(active, fields)
+        with self.recorder.apart():
+            step = self._steps.get(kind)
+            if step is None and len(self._steps) < MOST_KINDS:
+                step = self._steps[kind] = Step()
+            if step is None:
+                self._refuse(active, f"more than {MOST_KINDS} kinds of steps")
+            if step is None or _named(active) in self.reasons:
+                self.training.run_phases(active, _parts(fields))
+            elif step.phases:
+                self._replay(step, active, fields)
+            elif step.seen < self.warm_up:
+                self._watch(step, active, fields)
+            else:
+                self._record(step, active, fields)
+
+    # -- as written ------------------------------------------------------------------------------------------------
+
+    def _watch(self, step: Step, active: Sequence[PlannedPhase], fields: Sequence[Mapping[str, Tensor]]) -> None:
+        """Compute a step as written; in the last one before recording, see which calls draw."""
+        step.seen += 1
+        if step.seen < self.warm_up:
+            self.training.run_phases(active, _parts(fields))
+            return
+        seen: list[tuple[str, Seed, bool, bool]] = []
+        calls = _Calls(self.recorder, seen)
+        as_written = self.training.seeding
+
+        def seed_and_watch(part: int, text: str) -> None:
+            calls.close()
+            as_written(part, text)
+            calls.begin(part, text)
+
+        with self._seeding(seed_and_watch):
+            self.training.run_phases(active, _parts(fields), calls.enter)
+            calls.close()
+        ops = {node.text for phase in active for node in self._drawing_ops(phase)}
+        drawn = [(phase, seed, once) for phase, seed, moved, once in seen if (moved or once) and seed[1] not in ops]
+        for name, (_, text), once in drawn:
+            if once:
+                self._refuse(active, f"{text} of phases.{name} draws numbers on the processor")
+        step.drawing = {phase.name: tuple(seed for name, seed, _ in drawn if name == phase.name) for phase in active}
+        for name, seeds in step.drawing.items():
+            if len(seeds) > 1:
+                texts = " and ".join(text for _, text in seeds)
+                self._refuse(active, f"{texts} of phases.{name} draw (dropout); one call of a phase may")
+        for phase in active:
+            for name in self.training.losses_of(phase):
+                if f"phases.{phase.name}.losses.{name}" in self.training.memory.parts:
+                    self._refuse(active, f"the loss {name} of phases.{phase.name} may remember what it saw")
+        for reason in self._undrawable(active):
+            self._refuse(active, reason)
+
+    def _refuse(self, active: Sequence[PlannedPhase], reason: str) -> None:
+        self.reasons.setdefault(_named(active), reason)
+
+    @contextmanager
+    def _seeding(self, seed: Callable[[int, str], None]) -> Iterator[None]:
+        before = self.training.seeding
+        self.training.seeding = seed
+        try:
+            yield
+        finally:
+            self.training.seeding = before
+
+    # -- recording -------------------------------------------------------------------------------------------------
+
+    def _record(self, step: Step, active: Sequence[PlannedPhase], fields: Sequence[Mapping[str, Tensor]]) -> None:
+        """Record each phase and do at once what was recorded. Where one cannot be, go on as written from there."""
+        parts = [Part({key: value.clone() for key, value in given.items()}, i) for i, given in enumerate(fields)]
+        phases: list[RecordedPhase] = []
+        for index, phase in enumerate(active):
+            before = [dict(part.signals) for part in parts]
+            try:
+                recorded = self._record_phase(step, phase, active[index + 1 :], parts)
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                self._refuse(active, str(error).strip().partition("\n")[0])
+                for part, signals in zip(parts, before, strict=True):
+                    # What was noted down has not been computed, and went through the signals' gradients already.
+                    part.memo, part.signals = {}, {n: attrs.evolve(s, gradient=Nothing) for n, s in signals.items()}
+                self.training.run_phases(active[index:], parts)
+                return
+            phases.append(recorded)
+            self._finish(phase, recorded)
+        step.parts, step.phases = parts, phases
+
+    def _record_phase(
+        self, step: Step, phase: PlannedPhase, later: Sequence[PlannedPhase], parts: Sequence[Part]
+    ) -> RecordedPhase:
+        training = self.training
+        draws = [Draw(part, node, self._outside(node, part)) for part in parts for node in self._draws(phase, part)]
+        held = training.losses, training.totals, training.finite
+        rows: list[Tensor] = []
+
+        def work() -> None:
+            training.finite = torch.ones((), dtype=torch.bool, device=training.device)
+            training.gradients(phase, parts, later)
+            values = [*training.losses.values(), *training.totals.values(), training.finite]
+            wide = torch.float64 if any(value.dtype == torch.float64 for value in values) else torch.float32
+            rows.append(torch.stack([value.detach().to(wide) for value in values]))
+
+        training.clear_gradients(phase)
+        training.losses, training.totals = {}, {}
+        try:
+            with self._seeding(_no_seed):
+                replay = self.recorder.record(work)
+            losses, totals = tuple(training.losses), tuple(training.totals)
+        finally:
+            training.losses, training.totals, training.finite = held
+        parameters = [p for name in phase.phase.updates for p in training.networks[name].parameters()]
+        gradients = [(parameter, parameter.grad) for parameter in parameters]
+        return RecordedPhase(replay, draws, step.drawing[phase.name], gradients, losses, totals, rows[0])
+
+    # -- replaying -------------------------------------------------------------------------------------------------
+
+    def _replay(self, step: Step, active: Sequence[PlannedPhase], fields: Sequence[Mapping[str, Tensor]]) -> None:
+        for part, given in zip(step.parts, fields, strict=True):
+            for key, memory in part.fields.items():
+                memory.copy_(given[key])
+        for phase, recorded in zip(active, step.phases, strict=True):
+            for draw in recorded.draws:
+                draw.into.copy_(self._drawn(draw.node, draw.part))
+            self._finish(phase, recorded)
+
+    def _finish(self, phase: PlannedPhase, recorded: RecordedPhase) -> None:
+        """Do what was recorded of a phase, and update its networks."""
+        training = self.training
+        for seed in recorded.seeds:
+            training.seeding(*seed)
+        recorded.replay()
+        row = recorded.row.clone()  # the next step writes over it
+        names = len(recorded.losses)
+        training.losses.update(zip(recorded.losses, row[:names].unbind(), strict=True))
+        training.totals.update(zip(recorded.totals, row[names:-1].unbind(), strict=True))
+        training.finite = training.finite & (row[-1] == 1)
+        for parameter, gradient in recorded.gradients:
+            parameter.grad = gradient
+        training.set_rate(phase)
+        training.update(phase)
+
+    # -- what is drawn outside -------------------------------------------------------------------------------------
+
+    def _drawing_ops(self, phase: PlannedPhase) -> list[Compiled]:
+        """Calls of pools, noise and their like in the phase's expressions, those within others first."""
+        roots = [node for found in self.training.losses_of(phase).values() for node in found.nodes.values()]
+        nodes = walk(roots, self.training.compiler.signals)
+        return sorted((n for n in nodes.values() if n.kind == "op" and n.draws), key=lambda node: len(node.text))
+
+    def _draws(self, phase: PlannedPhase, part: Part) -> Iterator[Compiled]:
+        """What the phase draws and no phase of this step before it has."""
+        return (node for node in self._drawing_ops(phase) if node.text not in part.drawn)
+
+    def _undrawable(self, active: Sequence[PlannedPhase]) -> Iterator[str]:
+        """Why draws of these phases have to be made within them."""
+        known, drawn = set[str](), set[str]()
+        for phase in active:
+            roots = [node for found in self.training.losses_of(phase).values() for node in found.nodes.values()]
+            for node in self._drawing_ops(phase):
+                if node.text not in drawn and node.below & phase.updates:
+                    yield f"{node.text} draws on what phases.{phase.name} trains"
+                elif node.text not in drawn and not all(_at_hand(argument, known) for argument in node.arguments):
+                    yield f"{node.text} draws on what phases.{phase.name} itself computes"
+                drawn.add(node.text)
+            touched = walk(roots, self.training.compiler.signals).values()
+            known |= {node.name for node in touched if node.kind == "signal"}
+
+    def _outside(self, node: Compiled, part: Part) -> Tensor:
+        """What the node draws, in memory of its own, where the engine finds it."""
+        memory = part.drawn[node.text] = self._drawn(node, part).clone()
+        return memory
+
+    @torch.no_grad()
+    def _drawn(self, node: Compiled, part: Part) -> Tensor:
+        assert node.op is not None
+        arguments = [self._value(argument, part) for argument in node.arguments]
+        self.training.seeding(part.index, node.text)
+        return node.op(*arguments).detach()
+
+    def _value(self, node: Compiled, part: Part) -> Any:
+        if node.kind == "field":
+            return part.fields[node.name]
+        if node.kind == "number":
+            return node.number
+        if node.kind == "signal":
+            return part.signals[node.name].value.detach()
+        return self._drawn(node, part) if node.text not in part.drawn else part.drawn[node.text]
+
+
+def _at_hand(node: Compiled, signals: Set[str]) -> bool:
+    """Whether a value is known before the phase begins: of pictures and these signals, by ops alone."""
+    if node.kind == "signal":
+        return node.name in signals
+    return node.kind != "network" and all(_at_hand(argument, signals) for argument in node.arguments)
+
+
+def _no_seed(part: int, text: str) -> None:
+    """A device's generator takes no seed while it is recorded."""
+
+
+class _Calls:
+    """Watches which of the seeded calls draw, and from what."""
+
+    def __init__(self, recorder: Recorder, seen: list[tuple[str, Seed, bool, bool]]) -> None:
+        self.recorder, self.seen = recorder, seen
+        self.phase = ""
+        self.open: tuple[str, Seed, tuple[Any, Any]] | None = None
+
+    def enter(self, phase: PlannedPhase) -> None:
+        """A phase begins."""
+        self.close()
+        self.phase = phase.name
+
+    def begin(self, part: int, text: str) -> None:
+        """A call was seeded: what is drawn until the next one is drawn by it."""
+        self.open = self.phase, (part, text), self.recorder.states()
+
+    def close(self) -> None:
+        """The call is over."""
+        if self.open is not None:
+            phase, seed, (replayed, once) = self.open
+            now = self.recorder.states()
+            self.seen.append((phase, seed, not equal(replayed, now[0]), not equal(once, now[1])))
+        self.open = None
+
+
+def _parts(fields: Sequence[Mapping[str, Tensor]]) -> list[Part]:
+    return [Part(given, index) for index, given in enumerate(fields)]
+
+
+def _named(active: Sequence[PlannedPhase]) -> str:
+    return ", ".join(phase.name for phase in active)
+
+
+def _kind(active: Sequence[PlannedPhase], fields: Sequence[Mapping[str, Tensor]]) -> Kind:
+    shapes = tuple((key, value.shape, value.dtype) for given in fields for key, value in sorted(given.items()))
+    return tuple(phase.name for phase in active), len(fields), shapes
