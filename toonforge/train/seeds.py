@@ -35,4 +35,4 @@ def _seed_torch(value: int, device: torch.device) -> None:
     """
     torch.default_generator.manual_seed(value)
     if device.type != "cpu":
-        getattr(torch, device.type).manual_seed(value)
+        getattr(torch, device.type, torch).manual_seed(value)
