@@ -5,10 +5,11 @@
     python benchmarks/losses.py cyclegan/cyclegan-128 --speed channels-last,quick-norms
 
 Recipes are trained with narrow networks on pictures of the samples, three times over from the same weights, on the same
-pictures: without a trick ("safe"), with them, and without a trick from weights in which every other number is the next
-that float32 knows. Adversarial training magnifies any rounding, and Adam's first steps go by a gradient's sign; the
-third training shows how much of a difference means nothing. Where that of the tricks is no larger, they change no more
-than rounding. (That a step with them is the same step is proved in double precision, by the tests.)
+pictures: without a trick ("safe"), with them, and without a trick but rounded otherwise: before every step a third of
+all weights become the next larger number that float32 knows, a third the next smaller one. Adversarial training
+magnifies any rounding, and Adam's first steps go by a gradient's sign; the third training shows how much of a
+difference means nothing. Where that of the tricks is no larger, they change no more than rounding. (That a step with
+them is the same step is proved in double precision, by the tests.)
 
 A difference is the mean of |a - b| over the last quarter of the steps, as a share of the mean of a; where losses swing,
 the one between two trainings that round differently is large as well. `mean` is that of the last quarter.
@@ -37,7 +38,7 @@ from toonforge.train.step import Training, make_accelerator
 
 RECIPES = ("cyclegan/cyclegan-128", "pix2pix/pix2pix", "toon2real/toon2real", "cartoongan/cartoongan")
 SHOWN = (1, 10, 50, 100, 200, 500, 1000)
-SAFE, NEXT = "safe", "safe, next weights"
+SAFE, ROUNDED = "safe", "safe, other rounding"
 
 Curves = dict[str, dict[str, list[float]]]
 """Variant -> total of a phase -> its value at every step, NaN where the phase was not active."""
@@ -67,7 +68,7 @@ def curves(name: str, given: argparse.Namespace) -> Curves:
     """The three trainings of a recipe."""
     recipe = narrow(toonforge.load_recipe(name), given)
     speed = given.speed if given.speed == "auto" else tuple(given.speed.split(","))
-    variants = {SAFE: "safe", given.speed: speed, NEXT: "safe"}
+    variants = {SAFE: "safe", given.speed: speed, ROUNDED: "safe"}
     made: Curves = {}
     print(f"{name}: {given.size} pixels, width {given.width}, batch {given.batch}, {given.steps} steps", flush=True)
     for variant, value in variants.items():
@@ -78,10 +79,10 @@ def curves(name: str, given: argparse.Namespace) -> Curves:
             max(1, given.steps // 50),  # what takes ten epochs takes a fifth of the steps
             make_accelerator("fp32", cpu=not given.gpu),
         )
-        if variant == NEXT:
-            nudge(training)
         made[variant] = {phase: [] for phase in recipe.phases}
         for step, batch in zip(range(given.steps), batches(recipe, given)):
+            if variant == ROUNDED:
+                round_otherwise(training, step)
             training.step(step, [{field: tensor.to(training.device) for field, tensor in batch.items()}])
             _, totals, _ = training.read()
             for phase, values in made[variant].items():
@@ -112,13 +113,14 @@ def narrow(recipe: Recipe, given: argparse.Namespace) -> Recipe:
 
 
 @torch.no_grad()
-def nudge(training: Training) -> None:
-    """Replace every other weight by the next larger number."""
+def round_otherwise(training: Training, step: int) -> None:
+    """Replace a third of the weights by the next larger number, a third by the next smaller one."""
+    generator = torch.Generator().manual_seed(step)
     for network in training.networks.values():
         for parameter in network.parameters():
-            larger = torch.nextafter(parameter, torch.full_like(parameter, float("inf")))
-            every_other = torch.arange(parameter.numel(), device=parameter.device).view(parameter.shape) % 2 == 0
-            parameter.copy_(torch.where(every_other, larger, parameter))
+            ways = torch.randint(-1, 2, parameter.shape, generator=generator).to(parameter)
+            towards = torch.where(ways == 0, parameter, ways * float("inf"))
+            parameter.copy_(torch.nextafter(parameter, towards))
 
 
 def batches(recipe: Recipe, given: argparse.Namespace) -> Iterator[Mapping[str, Tensor]]:
@@ -180,7 +182,7 @@ def draw(found: Mapping[str, Curves], path: Path) -> None:
         left, right = (figure.add_subplot(len(found), 2, 2 * row + column) for column in (1, 2))
         for number, phase in enumerate(of_recipe[SAFE]):
             for variant, totals in of_recipe.items():
-                if variant == NEXT:
+                if variant == ROUNDED:
                     continue
                 line = {"alpha": 0.9} if variant == SAFE else {"linestyle": (0, (4, 3)), "color": "black"}
                 label = f"{phase}, {variant}" if variant == SAFE or number == 0 else None
@@ -189,7 +191,7 @@ def draw(found: Mapping[str, Curves], path: Path) -> None:
                 if variant != SAFE:
                     apart = np.abs(np.array(totals[phase]) - np.array(of_recipe[SAFE][phase]))
                     relative = apart / np.abs(np.array(of_recipe[SAFE][phase]))
-                    style = "-" if variant != NEXT else ":"
+                    style = "-" if variant != ROUNDED else ":"
                     right.plot(relative, style, color=f"C{number}", linewidth=1, label=f"{phase}, {variant}")
         left.set(title=f"{recipe}: totals", yscale="log", xlabel="step")
         right.set(title="difference to safe, as a share", yscale="log", xlabel="step")

@@ -24,7 +24,8 @@ are passed over.
     losses    of the step, before its updates, as they enter the sum that is differentiated (weighted):
               fool_anime, fool_photo, cycle_photo, cycle_anime, identity_anime, identity_photo, judge_anime,
               judge_photo of CycleGAN; fool, pixels, fakes, reals of pix2pix.
-    peak      the most bytes that the process has held so far; on a GPU, the most that tensors have held there.
+    peak      the most bytes that the process has held since it started, or since it answered to "start" where the
+              system can forget (Linux); on a GPU, the most that tensors have held there.
 
 `serve` is the program's end for programs in Python, `Client` the other end. benchmarks/ours.py and
 benchmarks/classic.py speak it, and benchmarks/step.py measures what does.
@@ -32,6 +33,7 @@ benchmarks/classic.py speak it, and benchmarks/step.py measures what does.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -41,6 +43,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -98,6 +101,7 @@ def serve(program: Program, lines: Iterable[str] = sys.stdin) -> None:
                 start = Start(**message)
                 device = torch.device(start.device)
                 answer: dict[str, Any] = {"program": program.start(start)}
+                forget_peak(device)
             else:
                 answer = timed(program, load_file(message["pictures"]), device)
         except Exception as error:
@@ -133,6 +137,15 @@ def peak(device: torch.device) -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def forget_peak(device: torch.device) -> None:
+    """Count from now on: reading weights takes memory that no training needs."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):  # not Linux
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 class Client:

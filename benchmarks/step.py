@@ -15,8 +15,8 @@ every term of the losses is compared. The first step's are those of one computat
 have moved, and Adam's first steps, which go by a gradient's sign, make more of the rounding.
 
 Medians with the lowest and the highest, and the median of the turns' ratios to the last program named with its
-quartiles. Memory is the most that the process has held, in all steps timed, all of Python and torch included; "more
-than after start" leaves out what it held before its first step.
+quartiles. Memory is the most that the process has held since it was ready for its first step, all of Python and torch
+included; on a GPU, the most that tensors have held there.
 """
 
 from __future__ import annotations
@@ -69,7 +69,6 @@ def main() -> None:
             alike = compare(programs, small, given.compare, environment, given.loud)
             if not alike:
                 sys.exit("the losses are not the same: nothing was timed")
-        # Precision is ours alone: it has a price in rounding that the comparison is not about.
         for line in measure(programs, start, given, environment):
             print(line)
 
@@ -183,7 +182,7 @@ def measure(
         }
         said = {}
         for name, program in running.items():
-            mine = given.precision if name.startswith("ours") else "fp32"
+            mine = given.precision if name.startswith("ours") else "fp32"  # others have no choice
             said[name] = program.start(attrs.evolve(start, precision=mine))
         began = time.perf_counter()
         batches = pictures(start, place)
