@@ -19,32 +19,39 @@ _USUAL_TRIM, _USUAL_MAPS = 128 << 10, 65536
 """What glibc begins with."""
 
 
+_kept = False
+
+
 def keep_pages() -> bool:
     """Let freed memory stay with the process; whether this C library could be told so."""
-    return _set(trim=-1, maps=0)
-
-
-def give_back() -> bool:
-    """Return what is free to the system, and go back to glibc's own settings; whether there was a C library to tell."""
-    done = _set(trim=_USUAL_TRIM, maps=_USUAL_MAPS)
-    return trim() and done
+    global _kept
+    _kept = _set(trim=-1, maps=0)
+    return _kept
 
 
 def trim() -> bool:
-    """Return what is free to the system once, whatever the settings: after work that took more than a step does."""
+    """Return what is free to the system once, if it is kept: after work that took more than a step does."""
     library = _glibc()
-    if library is None:
+    if library is None or not _kept:
         return False
     library.malloc_trim(0)
     return True
 
 
+def give_back() -> bool:
+    """Return what is free to the system and keep nothing any more; whether anything was kept."""
+    global _kept
+    kept = trim()
+    _kept = False
+    return kept and _set(trim=_USUAL_TRIM, maps=_USUAL_MAPS)
+
+
 def _set(trim: int, maps: int) -> bool:
     library = _glibc()
+    if library is None:
+        return False
     # 1 is success, where most of the library's calls have 0.
-    return (
-        library is not None and bool(library.mallopt(_MMAP_MAX, maps)) and bool(library.mallopt(_TRIM_THRESHOLD, trim))
-    )
+    return library.mallopt(_MMAP_MAX, maps) == 1 and library.mallopt(_TRIM_THRESHOLD, trim) == 1
 
 
 @cache

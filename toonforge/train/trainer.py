@@ -22,6 +22,7 @@ from toonforge.recipe.model import Recipe
 from toonforge.recipe.readiness import verify
 from toonforge.runs.disk import room_for
 from toonforge.runs.folder import RunFolder
+from toonforge.speed import pages
 from toonforge.train.batches import loader_of, reads_ahead, safely
 from toonforge.train.beginning import (
     Described,
@@ -87,6 +88,7 @@ def train(
             raise
         raise told from error
     finally:
+        pages.give_back()
         if not joined_before and in_group():
             # Threads of the group that are still there when the process ends may abort it.
             torch.distributed.destroy_process_group()
@@ -304,6 +306,7 @@ class Trainer:
                     self.looking.draw(self.done)
                 if measures:
                     measured = self.looking.measure(self.done)
+                    pages.trim()  # a metric's network takes memory that no step needs
             better, over, self.stopped = self.saving.judge(self.done, measured, self.stopped)
             self.over = self.over or over
             if better:
