@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -16,15 +17,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pictures import fill
+from toonforge import recipe as recipes
+from toonforge.cli import main
+from toonforge.cli.run_text import speed_text
 from toonforge.data import PictureSource, UnpairedFolders
 from toonforge.data.batch import Rooms, put
 from toonforge.data.loader import TrainLoader
 from toonforge.data.synthetic import Synthetic
 from toonforge.data.used import only_used
+from toonforge.events import Step
+from toonforge.report import around
+from toonforge.report import clock as report_clock
+from toonforge.runs.record import read_record
 from toonforge.train import pace
 from toonforge.train.batches import reads_ahead
 from toonforge.train.pace import Pace, Processor
 from toonforge.train.stopping import Stopped, Stopping
+from toonforge.train.trainer import train
 
 LONG = 20.0
 """Seconds that a test waits for what should happen at once."""
@@ -333,3 +342,57 @@ def test_a_gpu_is_asked_by_an_event_behind_its_last_call_and_not_waited_for(monk
         said.append("waited for a batch")
     assert said == ["recorded on the stream of cuda:1", "waited for a batch", "asked"]
     assert stopwatch.since(1).waiting == 0
+
+
+# -- what a run says of it ------------------------------------------------------------------------------------------
+
+RECIPE = """
+name = "waiting"
+data = { type = "tiny/pictures", paired = true }
+generators.G = { type = "tiny/generator" }
+phases.p = { updates = ["G"], losses.content = { type = "l1", input = "G(photo)", target = "anime" } }
+train = { steps = 4, log.every = 2 }
+"""
+
+
+def test_the_share_of_waiting_stands_in_log_progress_and_report(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Pace, "since", lambda self, step: pace.Rate(12.3, 0.25))
+    Path("waiting.toml").write_text(RECIPE)
+    assert main(["run", "waiting.toml", "--cpu"]) == 0
+    assert "12.3 images/s (data 25 %)" in capsys.readouterr().err
+    record = read_record("runs/waiting")
+    assert [(step.step, step.data) for step in record.steps] == [(1, 0.25), (2, 0.25), (4, 0.25)]
+    page = Path("runs/waiting/report.html").read_text("utf-8")
+    assert "25.0 % of the steps" in page and page.count("waiting for pictures") == 3  # a fact, a chart and its line
+
+
+def test_each_wait_for_a_batch_is_timed_once(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = []
+    waiting = Pace.waiting
+    monkeypatch.setattr(Pace, "waiting", lambda self: timed.append(self) or waiting(self))
+    train(recipes.loads(RECIPE), folder=tmp_path / "run", cpu=True)
+    assert len(timed) == 4
+    assert all(0 < step.data < 1 for step in read_record(tmp_path / "run").steps)
+
+
+def test_a_log_that_does_not_say_how_long_was_waited_is_read(tmp_path: Path) -> None:
+    line = {"event": "step", "step": 1, "time": 1.0, "losses": {}}
+    shares = [{}, {"data": 0.1}, {"data": 0.3}, {"data": None}, {"data": 0.2}]
+    (tmp_path / "resolved.toml").write_text(RECIPE)
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps({**line, **share}) + "\n" for share in shares))
+    assert read_record(tmp_path).data == 0.25  # the first that is known is slow, and left out
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    record = read_record(tmp_path)
+    assert record.data is None and record.unread == 0
+    assert not any(name == "waiting for pictures" for name, _ in around.speed(record, report_clock.Clock(record)))
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.0, ""), (0.0049, ""), (0.01, " (data 1 %)"), (0.126, " (data 13 %)"), (1.0, " (data 100 %)")]
+)
+def test_progress_names_a_share_from_a_hundredth_on(share: float, said: str) -> None:
+    step = Step(step=1, losses={}, totals={}, images_per_second=3.21, memory=1, lr={}, data=share)
+    assert speed_text(step) == f"3.2 images/s{said}"
