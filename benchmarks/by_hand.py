@@ -6,10 +6,13 @@
 
 By hand is the step that one writes for this one method over the very same networks, with the same tricks as the run's:
 their layout and norms come with the networks, the optimizers are built as the engine's are, losses that share no
-gradient are differentiated one group after another where `split-backward` is on. One training runs with `train()`; at
-each of its steps the hand-written step and the engine's are timed, in turn the one or the other first. What passes
-between two steps (reading a batch, the log, whether to stop) belongs to the loop's time, except for the steps by hand.
-Both begin with the same weights and get the same pictures: their first losses are compared before anything is timed.
+gradient are differentiated one group after another where `split-backward` is on, parameters are updated during backward
+passes where `step-in-backward` is. Batched calls, torch.compile and CUDA graphs are the engine's alone.
+
+One training runs with `train()`; at each of its steps the hand-written step and the engine's are timed, in turn the one
+or the other first. What passes between two steps (reading a batch, the log, whether to stop) belongs to the loop's
+time, except for the steps by hand. Both begin with the same weights and get the same pictures: their first losses are
+compared.
 
 Medians over all steps but the first three, the lowest and the highest; a ratio is the median of the turns' ratios.
 """
@@ -37,6 +40,7 @@ from toonforge.data.synthetic import SyntheticSource
 from toonforge.data.transforms import normalised
 from toonforge.ops.image_pool import ImagePool
 from toonforge.recipe.model import Recipe
+from toonforge.speed.in_backward import StepInBackward
 from toonforge.train.seeds import seed_call
 from toonforge.train.step import Training
 from toonforge.train.trainer import train
@@ -65,22 +69,35 @@ class Hand:
         self.optimizers = {
             name: alike(optimizer, self.parameters[name]) for (_, name), optimizer in training.optimizers.by_key.items()
         }
+        stepped = "step-in-backward" in training.speed
+        self.in_backward = StepInBackward(self.optimizers.values()) if stepped else None
         self.losses: dict[str, Tensor] = {}
 
-    def update(self, names: Sequence[str], groups: Sequence[Callable[[], Tensor]]) -> None:
-        """Freeze all but the named networks, differentiate each group's sum of losses, and step."""
+    def update(self, names: Sequence[str], groups: Sequence[tuple[Callable[[], Tensor], str]]) -> None:
+        """Freeze all but the named networks, differentiate each group's sum of losses, and step.
+
+        Args:
+            groups: each with the networks, split by blanks, whose gradient is whole after it.
+        """
         for name, parameters in self.parameters.items():
             for parameter in parameters:
                 parameter.requires_grad_(name in names)
         for name in names:
             self.optimizers[name].zero_grad()
         if self.split:
-            for group in groups:
-                group().backward()
+            for group, whole in groups:
+                self.differentiate(group(), whole.split())
         else:
-            functools.reduce(torch.add, [group() for group in groups]).backward()
+            self.differentiate(functools.reduce(torch.add, [group() for group, _ in groups]), names)
         for name in names:
             self.optimizers[name].step()
+
+    def differentiate(self, total: Tensor, whole: Sequence[str]) -> None:
+        if self.in_backward is None:
+            total.backward()
+        else:
+            with self.in_backward.during([self.optimizers[name] for name in whole]):
+                total.backward()
 
     def note(self, name: str, value: Tensor) -> Tensor:
         self.losses[name] = value.detach()
@@ -109,25 +126,22 @@ class CycleGAN(Hand):
         self.update(
             ("G", "F"),
             [
-                lambda: there(G, F, D_anime, photo, "anime", "photo"),
-                lambda: there(F, G, D_photo, anime, "photo", "anime"),
-                lambda: same(G, anime, "anime"),
-                lambda: same(F, photo, "photo"),
+                (lambda: there(G, F, D_anime, photo, "anime", "photo"), ""),
+                (lambda: there(F, G, D_photo, anime, "photo", "anime"), ""),
+                (lambda: same(G, anime, "anime"), "G"),
+                (lambda: same(F, photo, "photo"), "F"),
             ],
         )
-        self.update(
-            ("D_anime", "D_photo"),
-            [
-                lambda: 0.5 * note("discriminators.reals_anime", lsgan(D_anime(anime), True)),
-                lambda: (
-                    0.5 * note("discriminators.fakes_anime", lsgan(D_anime(self.pool_anime(fakes["anime"])), False))
-                ),
-                lambda: 0.5 * note("discriminators.reals_photo", lsgan(D_photo(photo), True)),
-                lambda: (
-                    0.5 * note("discriminators.fakes_photo", lsgan(D_photo(self.pool_photo(fakes["photo"])), False))
-                ),
-            ],
-        )
+
+        def judged(kind: str, judge: nn.Module, real: Tensor, pool: ImagePool) -> list[Callable[[], Tensor]]:
+            return [
+                lambda: 0.5 * note(f"discriminators.reals_{kind}", lsgan(judge(real), True)),
+                lambda: 0.5 * note(f"discriminators.fakes_{kind}", lsgan(judge(pool(fakes[kind])), False)),
+            ]
+
+        first, second = judged("anime", D_anime, anime, self.pool_anime)
+        third, fourth = judged("photo", D_photo, photo, self.pool_photo)
+        self.update(("D_anime", "D_photo"), [(first, ""), (second, "D_anime"), (third, ""), (fourth, "D_photo")])
 
 
 class Pix2pix(Hand):
@@ -138,17 +152,19 @@ class Pix2pix(Hand):
             parameter.requires_grad_(True)
         fake = G(cartoon)
 
-        def both() -> Tensor:
-            false = note("discriminator.fakes", bce(D(torch.cat((cartoon, fake.detach()), 1)), False))
-            true = note("discriminator.reals", bce(D(torch.cat((cartoon, photo), 1)), True))
-            return 0.5 * false + 0.5 * true
+        def false() -> Tensor:
+            return 0.5 * note("discriminator.fakes", bce(D(torch.cat((cartoon, fake.detach()), 1)), False))
+
+        def true() -> Tensor:
+            return 0.5 * note("discriminator.reals", bce(D(torch.cat((cartoon, photo), 1)), True))
 
         def fooled() -> Tensor:
             fool = note("generator.fool", bce(D(torch.cat((cartoon, fake), 1)), True))
             return fool + 100 * note("generator.pixels", functional.l1_loss(fake, photo))
 
-        self.update(("D",), [both])
-        self.update(("G",), [fooled])
+        # Batch norm's running averages want their order: the discriminator's losses are one group.
+        self.update(("D",), [(lambda: false() + true(), "D")])
+        self.update(("G",), [(fooled, "G")])
 
 
 METHODS: Mapping[str, type[CycleGAN | Pix2pix]] = {"cyclegan": CycleGAN, "pix2pix": Pix2pix}
