@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from toonforge.bench import peaks, pool
+from toonforge.bench import peaks, pool, subject
 from toonforge.bench.lines import Start, read_start
 from toonforge.bench.subject import Subject
 from toonforge.bench.worker import answer
@@ -90,5 +90,6 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Measure in this process from now on; returns what is asked, as it is asked."""
     monkeypatch.setattr(pool, "Process", Here)
     monkeypatch.setattr(Here, "said", [])
+    monkeypatch.setattr(subject, "WARM_SECONDS", 0.0)
     small_device(monkeypatch)
     return Here.said

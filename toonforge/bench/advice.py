@@ -52,7 +52,7 @@ def _as_it_is(measured: Measurement) -> str:
     how = 'speed = "auto"' if here.wanted == "auto" else "the tricks listed"
     if safe is not None and safe.ratio is not None and safe.ratio.slower:
         return f"{how} saves {1 - 1 / safe.ratio.median:.0%} of the time that a step takes without"
-    return f"{how} and no trick at all are equally fast here, as far as these turns can tell"
+    return f"these turns do not tell {how} from no trick at all"
 
 
 def _on_data(measured: Measurement) -> tuple[str, ...]:

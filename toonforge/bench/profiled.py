@@ -13,7 +13,6 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from toonforge.bench.parts import STEP, Call, Span, label
 from toonforge.train.step import Training
 
-
 USER = 7
 """The profiler's scope of labels: torch's `RecordScope::USER_SCOPE`."""
 
