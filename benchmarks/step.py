@@ -22,6 +22,7 @@ included; on a GPU, the most that tensors have held there.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import tempfile
@@ -162,9 +163,9 @@ def compare(programs: dict[str, str], start: Start, steps: int, environment: dic
 
 
 def largest_difference(losses: dict[str, float], reference: dict[str, float]) -> float:
-    """Of all terms, as a share of the reference's; infinite where there are not the same terms."""
-    if losses.keys() != reference.keys():
-        return float("inf")
+    """Of all terms, as a share of the reference's; infinite where there are not the same terms, or no numbers."""
+    if losses.keys() != reference.keys() or not all(map(math.isfinite, (*losses.values(), *reference.values()))):
+        return math.inf
     return max(abs(losses[name] - value) / max(abs(value), 1e-8) for name, value in reference.items())
 
 
