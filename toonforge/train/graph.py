@@ -156,7 +156,7 @@ class Engine:
         self._later: Sequence[Use] = ()
 
     @contextmanager
-    def phase(self, updates: frozenset[str], later: Sequence[Use]) -> Iterator[None]:
+    def phase(self, updates: frozenset[str], later: Sequence[Use], name: str = "") -> Iterator[None]:
         """Freeze every network that the phase does not update. `later`: the phases that follow in this step."""
         self._updates, self._later = updates, later
         with self._gradients_for(updates):
@@ -190,16 +190,21 @@ class Engine:
         return part.memo[key]
 
     def _call(self, node: Compiled, want: frozenset[str], part: Part) -> Tensor:
+        if node.kind == "network":
+            return self._network(node, want, part)
         arguments = [self.value(argument, want, part) for argument in node.arguments]
+        assert node.op is not None
         with torch.set_grad_enabled(bool(want & node.below)):
-            if node.kind == "network":
-                self.seed_call(part.index, node.text)
-                result: Tensor = self._module(node.name, want)(*arguments)
-                return result
-            assert node.op is not None
             if node.draws:
                 self.seed_call(part.index, node.text)
             return node.op(*arguments)
+
+    def _network(self, node: Compiled, want: frozenset[str], part: Part) -> Tensor:
+        arguments = [self.value(argument, want, part) for argument in node.arguments]
+        with torch.set_grad_enabled(bool(want & node.below)):
+            self.seed_call(part.index, node.text)
+            result: Tensor = self._module(node.name, want)(*arguments)
+            return result
 
     def _module(self, name: str, want: frozenset[str]) -> nn.Module:
         return self.wrapped[name] if name in want else self.networks[name]
@@ -209,13 +214,16 @@ class Engine:
         known = part.signals.get(node.name)
         if known is not None and not need:
             return known.value.detach()
-        if known is not None and need <= known.gradient and known.versions == self._versions(node):
+        if known is not None and self._usable(known, node, need):
             return known.value
         gradient = need or self._wanted_later(node)
         with self._gradients_for(want if need else gradient):
             value: Tensor = self.value(self.compiler.signals[node.name], gradient, part)
         part.signals[node.name] = _Signal(value, gradient, self._versions(node))
         return value if need else value.detach()
+
+    def _usable(self, known: _Signal, node: Compiled, need: frozenset[str]) -> bool:
+        return need <= known.gradient and known.versions == self._versions(node)
 
     def _versions(self, node: Compiled) -> dict[str, int]:
         return {network: self.versions[network] for network in node.below}

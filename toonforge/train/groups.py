@@ -110,25 +110,25 @@ def reach(arguments: Arguments, updates: Set[str], signals: Mapping[str, Compile
         trained=frozenset(node.name for node in calls if node.name in updates and node.text in attached),
         lent=lent & updates,
         called=lent | {node.name for node in calls},
-        forms=frozenset((node.name, _numbers(node)) for node in calls if node.name in updates),
+        forms=frozenset((node.name, numbers(node)) for node in calls if node.name in updates),
     )
 
 
 def walk(roots: Iterable[Compiled], signals: Mapping[str, Compiled], *, detached: bool = True) -> dict[str, Compiled]:
-    """Expressions and all below them by text, through signals, each once; nothing behind ops that detach where not
-    `detached`."""
+    """Expressions and all below them by text, each once, through those signals that are given; nothing behind ops that
+    detach where not `detached`."""
     waiting, found = list(roots), dict[str, Compiled]()
     while waiting:
         node = waiting.pop()
         if node.text not in found:
             found[node.text] = node
             if detached or not node.stateful:
-                waiting += (signals[node.name],) if node.kind == "signal" else node.arguments
+                waiting += (signals[node.name],) if node.name in signals else node.arguments
     return found
 
 
-def _numbers(call: Compiled) -> str:
-    """A network that takes a number may use other parameters for another one."""
+def numbers(call: Compiled) -> str:
+    """The numbers among a call's arguments: a network may use other parameters for another one."""
     return ",".join(argument.text if argument.kind == "number" else "_" for argument in call.arguments)
 
 

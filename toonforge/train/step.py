@@ -28,9 +28,10 @@ from toonforge.speed.in_backward import StepInBackward
 from toonforge.speed.pages import keep_pages
 from toonforge.speed.tf32 import settings_of
 from toonforge.speed.tricks import Situation
+from toonforge.train.batching import BatchingEngine, Together, takes_batches
 from toonforge.train.captured import CapturedSteps
 from toonforge.train.first_weights import State, start_from
-from toonforge.train.graph import Arguments, Compiler, Engine, Part, average_next, no_sync
+from toonforge.train.graph import Arguments, Compiler, Engine, Part, average_next, is_averaged, no_sync
 from toonforge.train.groups import Group, changes, groups, in_one
 from toonforge.train.meeting import join
 from toonforge.train.phases import PlannedPhase, plan
@@ -141,7 +142,8 @@ class Training:
         self._in_backward = StepInBackward(self.optimizers.by_key.values() if in_backward else ())
         self.graph = Graph(self.networks, recipe.signals)
         self.compiler = Compiler(self.graph, registries.ops, self.device)
-        self.engine = Engine(self.compiler, self.networks, self.wrapped, self._seed_call)
+        engine = BatchingEngine if "batched-calls" in self.speed else Engine
+        self.engine = engine(self.compiler, self.networks, self.wrapped, self._seed_call)
         self._uses = {p.name: (p.updates, self.graph.signals_used(p.phase)) for p in self.phases}
         # Compiled now, not at the first use: a checkpoint must know the ops of phases that are not active yet.
         self._losses = {
@@ -175,17 +177,19 @@ class Training:
         return loss.to(self.device, DTYPES[self.recipe.train.precision]) if isinstance(loss, nn.Module) else loss
 
     def _grouped(self, phase: PlannedPhase) -> tuple[Group, ...]:
-        losses = {name: arguments for name, (_, _, arguments) in self._losses[phase.name].items()}
+        """The phase's losses in groups; and which of its calls are made at once."""
+        losses, signals = self.losses_of(phase), self.compiler.signals
+        changing = {name for name, network in self.networks.items() if changes(network)}
+        sets: Sequence[frozenset[str]] = ()
+        if isinstance(self.engine, BatchingEngine):
+            roots = [node for arguments in losses.values() for node in arguments.nodes.values()]
+            batched = {name for name, network in self.networks.items() if takes_batches(network)}
+            plan = self.engine.plans[phase.name] = Together(roots, phase.updates, signals, batched, changing)
+            sets = plan.sets
         if "split-backward" not in self.speed:
             return in_one(losses, phase.phase.updates)
-        changing = {name for name, network in self.networks.items() if changes(network)}
-        return groups(
-            losses,
-            phase.phase.updates,
-            self.compiler.signals,
-            changing=changing,
-            processes=self.accelerator.num_processes,
-        )
+        processes = self.accelerator.num_processes
+        return groups(losses, phase.phase.updates, signals, changing=changing, together=sets, processes=processes)
 
     def _compilable(self) -> dict[str, nn.Module]:
         """Networks that losses are not lent: those may want a gradient's gradient, which torch.compile has not."""
@@ -261,7 +265,7 @@ class Training:
 
     def gradients(self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[PlannedPhase]) -> None:
         """Evaluate the phase's losses and differentiate them; `later` are the phases that follow in this step."""
-        with self.engine.phase(phase.updates, [self._uses[other.name] for other in later]):
+        with self.engine.phase(phase.updates, [self._uses[other.name] for other in later], phase.name):
             for part in batch:
                 self._differentiate(phase, part, len(batch), part is batch[-1])
 
@@ -290,6 +294,16 @@ class Training:
                         found=f"{name}, of which the losses do not reach {', '.join(idle[:3])}{more}",
                         expected="losses that reach every parameter of what the phase updates",
                         hint="train in one process, or make networks of their own of what is trained apart",
+                    )
+                )
+            if self._split and not is_averaged(self.wrapped[name]):
+                raise RunError(
+                    Problem(
+                        message="a network's gradients were not averaged over the processes",
+                        key="train.speed",
+                        found=f"split-backward, and {name}, of which the last losses of phases.{phase.name} do not "
+                        "reach every parameter",
+                        hint="leave split-backward out: list the other tricks",
                     )
                 )
 
