@@ -30,6 +30,8 @@ class DoubleUnetGenerator(PadToMultiple):
         residual: see `PadToMultiple`.
     """
 
+    any_layout = True
+
     def __init__(
         self,
         in_channels: int = 3,

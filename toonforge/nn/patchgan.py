@@ -26,6 +26,8 @@ class PatchGAN(nn.Module):
         bias: of all convolutions but the first and the last, which have one; what the norm asks for when left out.
     """
 
+    any_layout = True
+
     def __init__(
         self,
         in_channels: int = 3,
@@ -72,6 +74,8 @@ class PixelGAN(nn.Module):
         spectral: spectral normalisation of all convolutions.
         bias: of the second and the third convolution; what the norm asks for when left out.
     """
+
+    any_layout = True
 
     def __init__(
         self,

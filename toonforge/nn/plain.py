@@ -19,6 +19,8 @@ class PlainDiscriminator(nn.Module):
         spectral: spectral normalisation (Miyato et al., 2018) of all layers.
     """
 
+    any_layout = True
+
     def __init__(
         self, in_channels: int = 3, *, width: int = 64, layers: int = 4, norm: Norm = "instance", spectral: bool = False
     ) -> None:

@@ -65,6 +65,8 @@ class ResnetGenerator(PadToMultiple):
         residual: see `PadToMultiple`.
     """
 
+    any_layout = True
+
     def __init__(
         self,
         in_channels: int = 3,

@@ -29,6 +29,8 @@ class UnetGenerator(PadToMultiple):
         residual: see `PadToMultiple`.
     """
 
+    any_layout = True
+
     def __init__(
         self,
         in_channels: int = 3,

@@ -25,6 +25,7 @@ from toonforge.speed.capture import CudaRecorder
 from toonforge.speed.choice import choose
 from toonforge.speed.compiled import Compiled
 from toonforge.speed.in_backward import StepInBackward
+from toonforge.speed.layout import arranged
 from toonforge.speed.pages import keep_pages
 from toonforge.speed.tf32 import settings_of
 from toonforge.speed.tricks import Situation
@@ -127,7 +128,8 @@ class Training:
         if "keep-pages" in self.speed:
             keep_pages()
         self.phases = plan(recipe.phases, recipe.train, total_steps, steps_per_epoch)
-        self.networks = build_networks(recipe)
+        built = build_networks(recipe)
+        self.networks = {name: arranged(network, self.speed, self.device) for name, network in built.items()}
         generators = {name: self.networks[name].to(self.device) for name in recipe.generators}
         # Copied before Accelerate replaces `forward`, which a copy would go on calling on the original.
         self.average = Average(generators, recipe.train.ema) if recipe.train.ema is not None else None

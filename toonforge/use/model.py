@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -14,6 +14,8 @@ from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
+from toonforge.speed import choice
+from toonforge.speed.tricks import Situation
 from toonforge.use.look import AS_IT_IS, Look
 from toonforge.use.offered import choose, held, offered
 from toonforge.use.sizes import refuse_absurd_values
@@ -232,7 +234,7 @@ def load(model: str | Path, *, checkpoint: str | int | None = None, cpu: bool = 
     first = next(iter(found.weights.values()))
     from toonforge.inference import Inference
 
-    loaded = _build(found.checkpoint, found.weights, cpu)
+    loaded = _build(found.checkpoint, found.weights, cpu, "auto")
     return Model(
         recipe=found.recipe,
         translations=found.translations,
@@ -253,6 +255,8 @@ def load_networks(
     *,
     averaged: bool = True,
     cpu: bool = False,
+    speed: str | Sequence[str] = "safe",
+    precision: str = "fp32",
 ) -> Networks:
     """Load networks of a checkpoint, whether or not a translation uses them.
 
@@ -262,6 +266,7 @@ def load_networks(
         names: which; all that the checkpoint holds when left out.
         averaged: prefer moving averages to the weights that were trained.
         cpu: stay on the CPU even where there is a GPU.
+        speed, precision: they compute as in a training with this `train.speed` and `train.precision`.
 
     Raises:
         RunError: for a path without weights, a checkpoint or a network that is not there, or weights that do not fit.
@@ -278,19 +283,24 @@ def load_networks(
         )
     if not averaged:
         weights = {name: read_weights(_as_trained(item))[0] for name, item in weights.items() if name in wanted}
-    return _build(chosen, {name: weights[name] for name in wanted}, cpu)
+    return _build(chosen, {name: weights[name] for name in wanted}, cpu, speed, precision)
 
 
 def _as_trained(weights: Weights) -> Path:
     return preferred(weights.path.parent, weights.network, averaged=False) if weights.averaged else weights.path
 
 
-def _build(chosen: Chosen, weights: Mapping[str, Weights], cpu: bool) -> Networks:
+def _build(
+    chosen: Chosen, weights: Mapping[str, Weights], cpu: bool, speed: str | Sequence[str], precision: str = "fp32"
+) -> Networks:
     import torch
 
+    from toonforge.speed.layout import arranged
+
     device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
+    tricks = choice.choose(speed, Situation(device=device.type, precision=precision))
     return Networks(
-        modules={name: build_network(item).to(device) for name, item in weights.items()},
+        modules={name: arranged(build_network(item), tricks, device).to(device) for name, item in weights.items()},
         averaged=frozenset(name for name, item in weights.items() if item.averaged),
         device=device,
         checkpoint=chosen,

@@ -28,7 +28,9 @@ def inference_of(plan: Plan, device: torch.device) -> Inference:
 def _networks(trained: Trained, names: frozenset[str], device: torch.device) -> dict[str, nn.Module]:
     """Networks that compute as those of the training did when it measured."""
     folder, precision = trained.checkpoint.folder, trained.recipe.train.precision
-    loaded = load_networks(folder, names=sorted(names), cpu=device.type == "cpu")
+    speed = trained.recipe.train.speed
+    on_cpu = device.type == "cpu"
+    loaded = load_networks(folder, names=sorted(names), cpu=on_cpu, speed=speed, precision=precision)
     modules = dict(loaded.modules)
     for name in names:
         if precision == "fp64":

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from toonforge.memory import is_out_of_memory
+from toonforge.nn.quick import as_written
 from toonforge.use.tiled.step import NotInParts
 
 
@@ -81,7 +82,7 @@ def traced(network: nn.Module, arguments: Sequence[Any]) -> Trace:
     parameters = {name: torch.empty(value.shape, dtype=value.dtype) for name, value in state.items()}
     given = [torch.empty(item.shape, dtype=item.dtype) for item in pictures]
     try:
-        with _quietly(), torch.inference_mode(False), torch.no_grad():
+        with _quietly(), as_written(), torch.inference_mode(False), torch.no_grad():
             module = make_fx(functionalize(call), tracing_mode="fake", _allow_non_fake_inputs=True)(parameters, *given)
     except NotInParts:
         raise

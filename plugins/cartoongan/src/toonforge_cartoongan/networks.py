@@ -28,6 +28,8 @@ class CartoonGenerator(PadToMultiple):
         residual: see `PadToMultiple`.
     """
 
+    any_layout = True
+
     def __init__(
         self,
         in_channels: int = 3,
@@ -86,6 +88,8 @@ class CartoonDiscriminator(nn.Module):
         width: channels of the first convolution; 8 times as many in the last stage.
         spectral: spectral normalisation (Miyato et al., 2018) of all convolutions.
     """
+
+    any_layout = True
 
     def __init__(
         self, in_channels: int = 3, *, width: int = 32, norm: Norm = "instance-affine", spectral: bool = False

@@ -70,6 +70,8 @@ class AttentionUnet(PadToMultiple):
         dropout: probability in the first three decoder stages.
     """
 
+    any_layout = True
+
     def __init__(
         self,
         in_channels: int = 3,

@@ -1,0 +1,222 @@
+"""Instance norm by faster kernels, and convolutions without the biases that it takes out again.
+
+`quicken` changes how a network computes, and nothing else: names, parameters and the mathematics stay. Torch computes
+instance norm as a batch norm of N x C channels, for which it copies what does not lie channel by channel. Its group
+norm of C groups and, picture by picture, its batch norm are the same function: measured on a CPU, forward and backward
+together take 0.35 of the time where channels lie one after another, and 0.25 in channels-last.
+
+A bias that is added to a whole channel changes its mean alone, which the norm subtracts. So a convolution right before
+such a norm is computed without its bias, whose gradient is exactly 0 in place of the rounding errors around 0.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from toonforge.nn.norms import PictureBatchNorm2d
+from toonforge.nn.tracing import known
+
+PIXELS = 2**16
+"""Of a picture whose gradient is wanted, at most, for the batch norm's kernel in channels-last: torch adds them up one
+by one there, in 32 bits, and 512x512 of them come out wrong in the fourth digit."""
+TOGETHER = 2**13
+"""Pixels whose mean and variance are taken at once where no gradient is wanted; those of all are made of theirs."""
+
+
+class _Written:
+    """How many `as_written` are open, in all threads."""
+
+    count = 0
+    lock = threading.Lock()
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Within it all networks compute as torch's own layers do, for those who look on: traces, exports.
+
+    In every thread: results differ in rounding alone.
+    """
+    with _Written.lock:
+        _Written.count += 1
+    try:
+        yield
+    finally:
+        with _Written.lock:
+            _Written.count -= 1
+
+
+def quicken(network: nn.Module) -> nn.Module:
+    """Let the instance norms and sequences of a network compute faster; returns the network, changed in place.
+
+    Only layers of exactly torch's own classes are changed (and `PictureBatchNorm2d`), those of subclasses compute as
+    their authors wrote. `as_written` gives torch's own ways back for a while.
+    """
+    for module in network.modules():
+        if type(module) in QUICK and not (isinstance(module, nn.InstanceNorm2d) and module.track_running_stats):
+            module.__class__ = QUICK[type(module)]
+    return network
+
+
+class QuickInstanceNorm2d(nn.InstanceNorm2d):
+    """`nn.InstanceNorm2d` without running statistics."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """(N,C,H,W)."""
+        if input.dim() != 4 or input.shape[1] != self.num_features:
+            return super().forward(input)
+        quick = normalised(input, self.weight, self.bias, self.eps)
+        return super().forward(input) if quick is None else quick
+
+    def _get_name(self) -> str:
+        return nn.InstanceNorm2d.__name__
+
+
+class QuickPictureBatchNorm2d(PictureBatchNorm2d):
+    """`PictureBatchNorm2d`: in evaluation an instance norm."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N,C,H,W), in evaluation of at least two pixels."""
+        quick = None if self.training else normalised(x, self.weight, self.bias, self.eps)
+        return super().forward(x) if quick is None else quick
+
+    def _get_name(self) -> str:
+        return PictureBatchNorm2d.__name__
+
+
+class QuickSequential(nn.Sequential):
+    """`nn.Sequential` that leaves out the biases which the next layer takes out again."""
+
+    def forward(self, input: Any) -> Any:
+        """What the layers make of it, one after another."""
+        if _Written.count:
+            return super().forward(input)  # type: ignore[no-untyped-call]
+        layers = list(self._modules.values())
+        for layer, following in zip(layers, [*layers[1:], None]):
+            assert layer is not None
+            input = _without_bias(layer, input) if _is_dead(layer, following) else layer(input)
+        return input
+
+    def _get_name(self) -> str:
+        return nn.Sequential.__name__
+
+
+QUICK: dict[type[nn.Module], Any] = {
+    nn.InstanceNorm2d: QuickInstanceNorm2d,
+    PictureBatchNorm2d: QuickPictureBatchNorm2d,
+    nn.Sequential: QuickSequential,
+}
+
+
+def normalised(
+    x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, epsilon: float
+) -> torch.Tensor | None:
+    """Each channel of each picture less its mean, divided by its deviation; None where torch's own way is best.
+
+    A picture's result is the same bit by bit alone and in a batch.
+
+    Args:
+        x: (N,C,H,W).
+        weight, bias: (C,), applied afterwards.
+        epsilon: added to the variances.
+    """
+    if _Written.count or not all(map(known, x.shape)):
+        return None
+    count, channels, height, width = x.shape
+    if not count or height * width < 2:  # torch's own says what is wrong with it
+        return None
+    if x.device.type != "cpu":
+        # One launch for all pictures is worth a copy.
+        return None if count > 1 or x.is_contiguous() else _by_batch_norm(x, weight, bias, epsilon)
+    if x.dtype not in (torch.float32, torch.float64):
+        return None
+    if not x.is_contiguous():
+        if not x.is_contiguous(memory_format=torch.channels_last):
+            return None
+        learning = torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if not learning or height * width <= PIXELS:
+            norm = _by_batch_norm if learning else _without_gradient
+            pictures = [norm(one, weight, bias, epsilon) for one in torch.split(x, 1)]
+            return pictures[0] if count == 1 else torch.cat(pictures)
+        x = x.contiguous()
+    return functional.group_norm(x, channels, weight, bias, epsilon)
+
+
+def _by_batch_norm(
+    x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, epsilon: float
+) -> torch.Tensor:
+    """One picture, a batch of its own."""
+    return functional.batch_norm(x, None, None, weight, bias, True, 0.0, epsilon)
+
+
+def _without_gradient(
+    x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, epsilon: float
+) -> torch.Tensor:
+    """The same, from the means and variances of some rows at a time: as quick, and exact for pictures of any size."""
+    height, width = x.shape[2:]
+    parts = torch.split(x, max(1, TOGETHER // width), 2)
+    means, variances = zip(*(torch.batch_norm_update_stats(part, None, None, 0.0) for part in parts))
+    shares = torch.tensor([part.shape[2] / height for part in parts], dtype=x.dtype)[:, None]
+    each = torch.stack(means)
+    mean = (shares * each).sum(0)
+    variance = (shares * (torch.stack(variances) + (each - mean) ** 2)).sum(0)
+    return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, epsilon)
+
+
+# -- biases that are taken out again ----------------------------------------------------------------------------------
+
+
+def _is_dead(layer: nn.Module, following: nn.Module | None) -> bool:
+    """Whether the layer's bias changes nothing but what the following layer subtracts."""
+    if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or layer.bias is None:
+        return False
+    if isinstance(following, QuickPictureBatchNorm2d):
+        subtracts = not following.training
+    else:
+        subtracts = isinstance(following, QuickInstanceNorm2d)
+    return subtracts and not (_is_watched(layer) or _is_watched(following))
+
+
+def _is_watched(layer: nn.Module | None) -> bool:
+    """Whether somebody's code sees, or changes, what the layer is given or yields."""
+    return layer is not None and bool(
+        layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
+    )
+
+
+def _without_bias(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+    y: torch.Tensor
+    if isinstance(layer, nn.Conv2d):
+        y = layer._conv_forward(x, layer.weight, None)
+    else:
+        options = (layer.stride, layer.padding, layer.output_padding, layer.groups, layer.dilation)
+        y = functional.conv_transpose2d(x, layer.weight, None, *options)  # type: ignore[arg-type]
+    bias = layer.bias
+    if bias is not None and bias.requires_grad and torch.is_grad_enabled():
+        y = _Beside.apply(y, bias)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Beside(torch.autograd.Function):
+    """Passes a value on; a bias beside it gets a gradient of zeros.
+
+    None would do for most optimizers, but processes that train together, and those that count gradients, miss it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """(N,C,H,W) and (C,)."""
+        ctx.shape, ctx.dtype = bias.shape, bias.dtype
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """That of the value, and zeros."""
+        return gradient, gradient.new_zeros(ctx.shape, dtype=ctx.dtype)
