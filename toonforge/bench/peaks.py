@@ -17,7 +17,9 @@ SIZE, SIZE_DEVICE = 1536, 8192
 CHANNELS, PIXELS = 256, 64
 """Of the convolution: that of a ResNet generator's blocks at 256 pixels."""
 PICTURES_DEVICE = 32
-TRIES = 5
+TRIES = 6
+LONG = 0.5
+"""Seconds after which two tries are enough."""
 
 
 @torch.no_grad()
@@ -49,8 +51,10 @@ def rates(device: torch.device, precision: str) -> dict[str, float]:
 def _seconds(compute: Callable[[], Tensor], device: torch.device) -> float:
     """The shortest of some tries, each of several calls on a GPU, where one is too short to be timed."""
     calls = 1 if device.type == "cpu" else 10
-    best = float("inf")
-    for _ in range(TRIES + 1):
+    best, first = float("inf"), time.perf_counter()
+    for number in range(TRIES):
+        if number >= 2 and time.perf_counter() - first > LONG:
+            break
         began = time.perf_counter()
         for _ in range(calls):
             compute()
