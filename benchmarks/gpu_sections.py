@@ -1,0 +1,192 @@
+"""The sections of benchmarks/gpu.py: what each measures and which rows it writes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gpu_kernels import shares, watched
+from gpu_steps import Subject, apart, flops, in_turns, possible, ratio, tricks
+from gpu_whole import Translating, make_folder, waiting
+from protocol import Start
+
+from toonforge.bench.peaks import rates as best_rates
+
+if TYPE_CHECKING:
+    from gpu import Day
+
+BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "L40S": 362e12, "4090": 165e12}
+"""Dense bf16 operations a second by the data sheets, by a word of the device's name."""
+
+
+def spread(values: list[float], scale: float = 1.0) -> str:
+    ordered = sorted(scale * value for value in values)
+    return f"{ordered[len(ordered) // 2]:.3g} ({ordered[0]:.3g} to {ordered[-1]:.3g})"
+
+
+def rates(day: Day) -> None:
+    """What the device computes at best."""
+    for precision in ("fp32", "bf16"):
+        day.rates[precision] = max(best_rates(day.device, precision).values())
+        sheet = next((rate for word, rate in BF16.items() if precision == "bf16" and word in day.known["device"]), None)
+        beside = f"{day.rates[precision] / sheet:.0%} of the data sheet's {sheet / 1e12:.0f}" if sheet else ""
+        day.row(f"best rate, {precision}", f"{day.rates[precision] / 1e12:.3g} TFLOP/s", beside)
+
+
+def steps(day: Day, method: str, batch: int, target: str, graphs: bool = False) -> None:
+    """Ours with different tricks and precisions, and the step by hand, in turns."""
+    plain, half = day.start(method, batch), day.start(method, batch, "bf16")
+    label = f"{method} {plain.size}, batch {plain.batch}"
+    wanted: dict[str, tuple[Start, list[str]]] = {"auto": (plain, ["auto"])}
+    if graphs:
+        wanted["graphs"] = plain, [*tricks(plain), "cuda-graphs"]
+        wanted["graphs, bf16"] = half, [*tricks(half), "cuda-graphs"]
+    else:
+        wanted = {"safe": (plain, ["safe"]), **wanted, "auto, bf16": (half, ["auto"])}
+    hand = day.subject("by hand", plain, None)
+    subjects = [hand]
+    for name, (start, speed) in wanted.items():
+        day.attempt(f"{label}, {name}", 15, lambda n=name, s=start, w=speed: subjects.append(day.subject(n, s, w)))
+    for one in subjects[1:]:
+        compare(day, label, one, hand)
+    times = in_turns(subjects, day.turns, day.turn)
+    for one in subjects:
+        each = times[one.name]
+        beside = "" if one is hand else f"{ratio(times, one.name, hand.name):.2f} times by hand"
+        rate = plain.batch / median(each)
+        found = f"{rate:.4g} images/s, {spread(each, 1e3)} ms"
+        day.row(f"{label}, {one.name}", found, beside, target if beside else "")
+        if hand.peak:
+            share = f"{one.peak / hand.peak:.2f} of by hand" if one is not hand else ""
+            day.row(
+                f"{label}, {one.name}: peak memory", f"{one.peak / 2**30:.3g} GiB", share, "<= 0.80" if share else ""
+            )
+    best = min(subjects, key=lambda one: median(times[one.name]))
+    operations = flops(hand)
+    rate = operations / median(times[best.name])
+    share = f"{rate / day.rates['bf16']:.1%} of the measured bf16 rate" if "bf16" in day.rates else ""
+    found = f"{rate / 1e12:.3g} TFLOP/s, {operations / 1e12:.3g} TFLOP a step"
+    day.row(f"{label}, {best.name}, the fastest", found, share, "stated")
+    day.known[f"{label}{', graphs' * graphs}"] = {name: list(each) for name, each in times.items()}
+
+
+def compare(day: Day, label: str, one: Subject, hand: Subject) -> None:
+    """Rows on losses: of the first step, and of a later one, by when small differences have grown."""
+    half = "bf16" in one.name
+    for when, ours, theirs, most in (
+        ("first", one.losses, hand.losses, 0.05 if half else 0.01),
+        ("later", total(one.later), total(hand.later), 0.1 if half else 0.05),
+    ):
+        difference = apart(ours, theirs)
+        beside = "the same" if difference <= most else "NOT THE SAME"
+        day.row(f"{label}, {one.name}: {when} losses", f"{difference:.1e} apart from by hand", beside, f"<= {most}")
+    for reason in one.reasons:
+        day.row(f"{label}, {one.name}", "computed as written", reason)
+
+
+def total(losses: Mapping[str, float]) -> dict[str, float]:
+    """Of all terms together: those that are almost 0 differ by large shares."""
+    return {"total": sum(losses.values())}
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def kernels(day: Day, method: str, batch: int, precision: str) -> None:
+    """Where a step's time goes on the device."""
+    one = day.subject("auto", day.start(method, batch, precision), ["auto"])
+    count = 2 if day.small else 5
+    work, seconds = watched(lambda: one.steps(count), day.device)
+    for kind, milliseconds, share in shares(work, count, seconds):
+        label = f"{method}, batch {one.start.batch}, {precision}, auto: {kind}"
+        day.row(label, f"{milliseconds:.3g} ms", f"{share:.1%}")
+
+
+def data(day: Day) -> None:
+    """A run from a folder of 10,000 JPEG files."""
+    root, count = day.root / "data", 24 if day.small else 5000
+    began = time.monotonic()
+    for field in ("photo", "anime"):
+        make_folder(root / field, count, 36 if day.small else 286)
+    made = f"{2 * count} JPEG files, written in {time.monotonic() - began:.0f} s"
+    size, batch, number = (32, 2, 8) if day.small else (256, 16, 200)
+    found = waiting(root, batch=batch, size=size, steps=number, small=day.small, cpu=day.given.cpu, precision="bf16")
+    rate = f"{found['images_per_second']:.4g} images/s, {made}"
+    day.row(f"waiting for data, CycleGAN, bf16, batch {batch}", f"{found['data']:.2%}", rate, "< 2 %")
+
+
+def translate(day: Day) -> None:
+    """A folder through ResNet-9, from files to files."""
+    root = day.root / "translate"
+    root.mkdir()
+    width, blocks = (4, 6) if day.small else (64, 9)
+    programs = Translating(root, width=width, blocks=blocks, device=day.device)
+    for side, count in ((32, 4), (48, 3)) if day.small else ((256, 160), (512, 48)):
+        make_folder(root / str(side), count, side)
+        found = programs.rates(root / str(side), 2 if day.small else 3)
+        for name, (rate, times) in found.items():
+            beside = "" if name == "by hand" else f"{times:.2f} times by hand"
+            day.row(f"translate {side}, {name}", f"{rate:.4g} pictures/s", beside, ">= 5" if beside else "")
+        day.row(f"translate {side}", f"{programs.apart()} of 255 apart at most", "from by hand", "<= 2")
+
+
+def tricks_alone(day: Day) -> None:
+    """Each trick: with all of auto and without it, or auto and it besides."""
+    for batch in (1,) if day.small else (1, 16):
+        base = day.subject("auto", day.start("cyclegan", batch), ["auto"])
+        alone = [trick for trick in possible(base.start) if trick not in ("compile", "cuda-graphs")]
+        for trick in alone[:1] if day.small else alone:
+            day.attempt(f"{trick}, batch {batch}", 8, partial(one_trick, day, base, trick))
+
+
+def one_trick(day: Day, base: Subject, trick: str) -> None:
+    """A trick's own ratio: the time with it over the time without."""
+    usual = tricks(base.start)
+    if trick in usual:
+        other = day.subject("without", base.start, [name for name in usual if name != trick] or ["safe"])
+        with_it, without, kept = base.name, other.name, "in auto"
+    else:
+        other = day.subject("with", base.start, [*usual, trick])
+        with_it, without, kept = other.name, base.name, "not in auto"
+    times = in_turns([base, other], day.turns, day.turn / 2)
+    label = f"{trick}, CycleGAN, batch {base.start.batch}"
+    day.row(label, f"{1 / ratio(times, with_it, without):.3f} of the time without it", kept)
+    for reason in other.reasons:
+        day.row(label, "as written", reason)
+
+
+def losses(day: Day) -> None:
+    """Narrow networks with and without the tricks, from the same weights on the same pictures."""
+
+    start = day.start("cyclegan", 2)
+    count = 2 if day.small else 200
+    found: dict[str, list[float]] = {}
+    for name, precision, speed in (("safe", "fp32", "safe"), ("auto", "fp32", "auto"), ("auto, bf16", "bf16", "auto")):
+        one = day.subject(name, day.start("cyclegan", 2, precision), [speed])
+        found[name] = [sum(map(float, one.program.losses(one.steps(1)).values())) for _ in range(count)]
+    for at in [at for at in (1, 2, 5, 10, 50, 100, count) if at <= count]:
+        values = ", ".join(f"{name} {row[at - 1]:.5g}" for name, row in found.items())
+        day.row(f"losses after step {at}, CycleGAN, batch {start.batch}", values)
+    day.known["losses"] = found
+
+
+def compiled(day: Day) -> None:
+    """torch.compile, which takes long to begin with."""
+    start = day.start("cyclegan", 16, "bf16")
+    if "compile" not in possible(start) or day.small:
+        day.row("compile", "not done", "only at full size, where a compiler is found")
+        return
+    base = day.subject("auto", start, ["auto"])
+    began = time.monotonic()
+    other = day.subject("with compile", start, [*tricks(start), "compile"])
+    took = f"{time.monotonic() - began:.0f} s to begin"
+    times = in_turns([base, other], day.turns, day.turn)
+    day.row(
+        f"compile, CycleGAN, bf16, batch {start.batch}",
+        f"{1 / ratio(times, other.name, base.name):.3f} of the time",
+        took,
+    )
