@@ -162,8 +162,7 @@ class Pix2pix(Hand):
             fool = note("generator.fool", bce(D(torch.cat((cartoon, fake), 1)), True))
             return fool + 100 * note("generator.pixels", functional.l1_loss(fake, photo))
 
-        # Batch norm's running averages want their order: the discriminator's losses are one group.
-        self.update(("D",), [(lambda: false() + true(), "D")])
+        self.update(("D",), [(false, ""), (true, "D")])
         self.update(("G",), [(fooled, "G")])
 
 
