@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.pictures import fill
 from toonforge import recipe as recipes
 from toonforge.cli import main
-from toonforge.cli.run_text import speed_text
+from toonforge.cli.run_text import speed_text, waiting_note
 from toonforge.data import PictureSource, UnpairedFolders
 from toonforge.data.batch import Rooms, put
 from toonforge.data.loader import TrainLoader
@@ -396,3 +396,23 @@ def test_a_log_that_does_not_say_how_long_was_waited_is_read(tmp_path: Path) -> 
 def test_progress_names_a_share_from_a_hundredth_on(share: float, said: str) -> None:
     step = Step(step=1, losses={}, totals={}, images_per_second=3.21, memory=1, lr={}, data=share)
     assert speed_text(step) == f"3.2 images/s{said}"
+
+
+def test_what_helps_against_long_waits_is_said_once_enough_is_known() -> None:
+    assert waiting_note([0.9, 0.9, 0.9], 0) is None
+    assert waiting_note([0.9, 0.09, 0.5, 0.09], 0) is None
+    assert waiting_note([0.0, 0.3, 0.12, 0.1], 0) == (
+        "steps waited for pictures for 12 % of their time: train.workers = 2 loads them with processes in the background"
+    )
+    assert "train.workers = 8 loads them with more processes" in str(waiting_note([0.0, 0.3, 0.12, 0.1], 4))
+
+
+def test_a_run_that_waited_long_says_at_its_end_what_helps(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("waiting.toml").write_text(RECIPE)
+    for share, said in ((0.25, True), (0.02, False)):
+        monkeypatch.setattr(Pace, "since", lambda self, step, share=share: pace.Rate(12.3, share))
+        assert main(["run", "waiting.toml", "--cpu", "--name", f"w{share}", "--set", "train.log.every=1"]) == 0
+        assert ("note: steps waited for pictures for 25 % of their time" in capsys.readouterr().err) == said

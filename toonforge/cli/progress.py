@@ -26,6 +26,7 @@ from toonforge.cli.run_text import (
     plain_line,
     speed_text,
     summary,
+    waiting_note,
     warning_lines,
 )
 from toonforge.cli.text import hanging, width
@@ -64,6 +65,7 @@ class Progress:
         self._seconds_per_step: float | None = None
         self._logged = (0, 0.0)
         self._last: events.Step | None = None
+        self._shares: list[float] = []
         self._measured: events.Measured | None = None
         self._errors: dict[int, float | None] = {}
         self._warned: dict[tuple[str, str], int] = {}
@@ -107,6 +109,7 @@ class Progress:
     def step_finished(self, run: events.RunInfo, step: events.Step) -> None:
         """Show a logged step."""
         self._last = step
+        self._shares.append(step.data)
         now = time.monotonic()
         left = self._seconds_left(run, step, now)
         if self.live is not None and self.bar is not None:
@@ -196,6 +199,8 @@ class Progress:
         if finished.reason == "failed":
             leaving.ends(None)
             return
+        if (note := waiting_note(self._shares, self.recipe.train.workers)) is not None:
+            self.say(hanging(note, "note: "))
         error = None if finished.best is None else self._error(run.folder, finished.best)
         text = summary(run, finished, self.recipe, self._last, self._checkpoint, self._measured, error, self.in_sweep)
         leaving.over(exit_code(finished))

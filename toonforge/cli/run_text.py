@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -17,6 +18,8 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 
 REPORT = "report.html"
+LONG_WAITING = 0.1
+"""Share of the steps' time from which on waiting for pictures is worth a word at the end."""
 NAMED = 20
 """Pictures that are named at the end of a run."""
 
@@ -70,6 +73,23 @@ def speed_text(step: events.Step) -> str:
     """How fast steps are, and how much of their time they wait for pictures, where that is a hundredth or more."""
     waiting = f" (data {100 * step.data:.0f} %)" if step.data >= 0.01 else ""
     return f"{step.images_per_second:.1f} images/s{waiting}"
+
+
+def waiting_note(shares: Sequence[float], workers: int) -> str | None:
+    """What helps where steps wait for pictures for long; None where they do not, or where little is known.
+
+    Args:
+        shares: of the time, 0 to 1, at each logged step.
+        workers: as many load pictures in the background.
+    """
+    later = shares[1:]  # the first is that of beginning to read
+    share = statistics.median(later) if len(later) >= 3 else 0.0
+    if share < LONG_WAITING:
+        return None
+    more = (
+        f"train.workers = {max(2, 2 * workers)} loads them with {'more ' if workers else ''}processes in the background"
+    )
+    return f"steps waited for pictures for {100 * share:.0f} % of their time: {more}"
 
 
 def measured_lines(run: events.RunInfo, measured: events.Measured) -> str:
