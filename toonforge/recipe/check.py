@@ -87,6 +87,10 @@ def _check_train(recipe: Recipe, report: Report) -> None:
             expected=f"a multiple of {parts}",
             hint=f"set batch_size to {-(-train.batch_size // parts) * parts}, or `{key}` to a divisor",
         )
+    for index, name in enumerate(train.recompute):
+        if name not in recipe.modules:
+            hint = did_you_mean(name, recipe.modules)
+            report.add(("train", "recompute", index), f"unknown network {name!r}", hint=hint)
     if train.ema is not None and not recipe.generators:
         report.add(("train", "ema"), "there is no generator to average", hint="leave `ema` out")
     rules = {name: getattr(train, name).every for name in ("log", "checkpoint", "samples", "metrics")}

@@ -15,6 +15,7 @@ MAY_CHANGE = (
     "train.steps",
     "train.epochs",
     "train.speed",
+    "train.recompute",
     "train.accumulate",
     "train.checkpoint",
     "train.samples",

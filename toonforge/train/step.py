@@ -27,6 +27,7 @@ from toonforge.speed.compiled import Compiled
 from toonforge.speed.in_backward import StepInBackward
 from toonforge.speed.layout import arranged
 from toonforge.speed.pages import keep_pages
+from toonforge.speed.recompute import recompute
 from toonforge.speed.tf32 import settings_of
 from toonforge.speed.tricks import Situation
 from toonforge.train.batching import BatchingEngine, Together, takes_batches
@@ -133,6 +134,8 @@ class Training:
         generators = {name: self.networks[name].to(self.device) for name in recipe.generators}
         # Copied before Accelerate replaces `forward`, which a copy would go on calling on the original.
         self.average = Average(generators, recipe.train.ema) if recipe.train.ema is not None else None
+        for name in recipe.train.recompute:
+            recompute(self.networks[name], name)
         trained = {name for phase in self.phases for name in phase.updates}
         self.wrapped: dict[str, nn.Module] = {
             # Told where to be: otherwise Accelerate loads all of torch's distributed tensors to see whether it is one.
@@ -194,10 +197,14 @@ class Training:
         return groups(losses, phase.phase.updates, signals, changing=changing, together=sets, processes=processes)
 
     def _compilable(self) -> dict[str, nn.Module]:
-        """Networks that losses are not lent: those may want a gradient's gradient, which torch.compile has not."""
+        """Networks that losses are not lent: those may want a gradient's gradient, which torch.compile has not.
+
+        Nor those that compute their activations again: that is not to be compiled.
+        """
         losses = [arguments for found in self._losses.values() for _, _, arguments in found.values()]
         lent = {name for arguments in losses for name in arguments.networks.values()}
-        return {name: network for name, network in self.networks.items() if name not in lent}
+        others = lent.union(self.recipe.train.recompute)
+        return {name: network for name, network in self.networks.items() if name not in others}
 
     def start_from(self, states: Mapping[str, State]) -> None:
         """Give networks their first weights, before the first step; every process calls this.
