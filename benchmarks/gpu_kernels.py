@@ -76,9 +76,10 @@ def span(work: Sequence[Work]) -> float:
 
 
 def _is_work(event: Any, on_cpu: bool) -> bool:
-    """On a GPU its kernels and copies, on a CPU the operations that consist of no others."""
+    """On a GPU its kernels and copies, on a CPU the operations that are no part of others."""
     if on_cpu:
-        return not event.cpu_children
+        above = event.cpu_parent
+        return event.name.startswith("aten::") and not (above is not None and above.name.startswith("aten::"))
     # Ranges that somebody named lie over the kernels in them.
     return "CUDA" in str(event.device_type) and not getattr(event, "is_user_annotation", False)
 

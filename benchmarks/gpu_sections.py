@@ -168,7 +168,7 @@ def losses(day: Day) -> None:
     for name, precision, speed in (("safe", "fp32", "safe"), ("auto", "fp32", "auto"), ("auto, bf16", "bf16", "auto")):
         one = day.subject(name, day.start("cyclegan", 2, precision), [speed])
         found[name] = [sum(map(float, one.program.losses(one.steps(1)).values())) for _ in range(count)]
-    for at in [at for at in (1, 2, 5, 10, 50, 100, count) if at <= count]:
+    for at in sorted({min(at, count) for at in (1, 2, 5, 10, 50, 100, 200)}):
         values = ", ".join(f"{name} {row[at - 1]:.5g}" for name, row in found.items())
         day.row(f"losses after step {at}, CycleGAN, batch {start.batch}", values)
     day.known["losses"] = found

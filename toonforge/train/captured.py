@@ -9,7 +9,7 @@ as written. What cannot be had so is computed as written, and `reasons` says why
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from toonforge.memory import is_out_of_memory
-from toonforge.speed.capture import Recorder, equal
+from toonforge.speed.capture import Recorder
+from toonforge.train.drawing import Calls, Seed, drawing_ops, several, undrawable
 from toonforge.train.graph import Compiled, Nothing, Part
-from toonforge.train.groups import walk
 from toonforge.train.phases import PlannedPhase
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ MOST_KINDS = 8
 """Each recording keeps memory. Phases that alternate make a handful of kinds; more are computed as written."""
 
 Kind = tuple[Any, ...]
-Seed = tuple[int, str]
-"""(part of the batch, text of the call)."""
 
 
 @attrs.frozen
@@ -120,8 +118,7 @@ class CapturedSteps:
         if step.seen < self.warm_up:
             self.training.run_phases(active, _parts(fields))
             return
-        seen: list[tuple[str, Seed, bool, bool]] = []
-        calls = _Calls(self.recorder, seen)
+        calls = Calls(self.recorder)
         as_written = self.training.seeding
 
         def seed_and_watch(part: int, text: str) -> None:
@@ -132,21 +129,21 @@ class CapturedSteps:
         with self._seeding(seed_and_watch):
             self.training.run_phases(active, _parts(fields), calls.enter)
             calls.close()
-        ops = {node.text for phase in active for node in self._drawing_ops(phase)}
-        drawn = [(phase, seed, once) for phase, seed, moved, once in seen if (moved or once) and seed[1] not in ops]
-        for name, (_, text), once in drawn:
-            if once:
-                self._refuse(active, f"{text} of phases.{name} draws numbers on the processor")
-        step.drawing = {phase.name: tuple(seed for name, seed, _ in drawn if name == phase.name) for phase in active}
-        for name, seeds in step.drawing.items():
-            if len(seeds) > 1:
-                texts = " and ".join(text for _, text in seeds)
-                self._refuse(active, f"{texts} of phases.{name} draw (dropout); one call of a phase may")
-        for phase in active:
-            for name in self.training.losses_of(phase):
-                if f"phases.{phase.name}.losses.{name}" in self.training.memory.parts:
-                    self._refuse(active, f"the loss {name} of phases.{phase.name} may remember what it saw")
-        for reason in self._undrawable(active):
+        losses = {phase.name: self.training.losses_of(phase) for phase in active}
+        ops = {node.text for phase in active for node in self._ops(phase)}
+        step.drawing = {phase.name: calls.drew(phase.name, ops) for phase in active}
+        remembering = [
+            f"the loss {loss} of phases.{phase} may remember what it saw"
+            for phase, found in losses.items()
+            for loss in found
+            if f"phases.{phase}.losses.{loss}" in self.training.memory.parts
+        ]
+        for reason in (
+            *calls.once(ops),
+            *several(step.drawing),
+            *remembering,
+            *undrawable(active, losses, self.training.compiler.signals),
+        ):
             self._refuse(active, reason)
 
     def _refuse(self, active: Sequence[PlannedPhase], reason: str) -> None:
@@ -240,29 +237,12 @@ class CapturedSteps:
 
     # -- what is drawn outside -------------------------------------------------------------------------------------
 
-    def _drawing_ops(self, phase: PlannedPhase) -> list[Compiled]:
-        """Calls of pools, noise and their like in the phase's expressions, those within others first."""
-        roots = [node for found in self.training.losses_of(phase).values() for node in found.nodes.values()]
-        nodes = walk(roots, self.training.compiler.signals)
-        return sorted((n for n in nodes.values() if n.kind == "op" and n.draws), key=lambda node: len(node.text))
-
     def _draws(self, phase: PlannedPhase, part: Part) -> Iterator[Compiled]:
         """What the phase draws and no phase of this step before it has."""
-        return (node for node in self._drawing_ops(phase) if node.text not in part.drawn)
+        return (node for node in self._ops(phase) if node.text not in part.drawn)
 
-    def _undrawable(self, active: Sequence[PlannedPhase]) -> Iterator[str]:
-        """Why draws of these phases have to be made within them."""
-        known, drawn = set[str](), set[str]()
-        for phase in active:
-            roots = [node for found in self.training.losses_of(phase).values() for node in found.nodes.values()]
-            for node in self._drawing_ops(phase):
-                if node.text not in drawn and node.below & phase.updates:
-                    yield f"{node.text} draws on what phases.{phase.name} trains"
-                elif node.text not in drawn and not all(_at_hand(argument, known) for argument in node.arguments):
-                    yield f"{node.text} draws on what phases.{phase.name} itself computes"
-                drawn.add(node.text)
-            touched = walk(roots, self.training.compiler.signals).values()
-            known |= {node.name for node in touched if node.kind == "signal"}
+    def _ops(self, phase: PlannedPhase) -> list[Compiled]:
+        return drawing_ops(self.training.losses_of(phase), self.training.compiler.signals)
 
     def _outside(self, node: Compiled, part: Part) -> Tensor:
         """What the node draws, in memory of its own, where the engine finds it."""
@@ -286,41 +266,8 @@ class CapturedSteps:
         return self._drawn(node, part) if node.text not in part.drawn else part.drawn[node.text]
 
 
-def _at_hand(node: Compiled, signals: Set[str]) -> bool:
-    """Whether a value is known before the phase begins: of pictures and these signals, by ops alone."""
-    if node.kind == "signal":
-        return node.name in signals
-    return node.kind != "network" and all(_at_hand(argument, signals) for argument in node.arguments)
-
-
 def _no_seed(part: int, text: str) -> None:
     """A device's generator takes no seed while it is recorded."""
-
-
-class _Calls:
-    """Watches which of the seeded calls draw, and from what."""
-
-    def __init__(self, recorder: Recorder, seen: list[tuple[str, Seed, bool, bool]]) -> None:
-        self.recorder, self.seen = recorder, seen
-        self.phase = ""
-        self.open: tuple[str, Seed, tuple[Any, Any]] | None = None
-
-    def enter(self, phase: PlannedPhase) -> None:
-        """A phase begins."""
-        self.close()
-        self.phase = phase.name
-
-    def begin(self, part: int, text: str) -> None:
-        """A call was seeded: what is drawn until the next one is drawn by it."""
-        self.open = self.phase, (part, text), self.recorder.states()
-
-    def close(self) -> None:
-        """The call is over."""
-        if self.open is not None:
-            phase, seed, (replayed, once) = self.open
-            now = self.recorder.states()
-            self.seen.append((phase, seed, not equal(replayed, now[0]), not equal(once, now[1])))
-        self.open = None
 
 
 def _parts(fields: Sequence[Mapping[str, Tensor]]) -> list[Part]:
