@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 KINDS: tuple[tuple[str, str], ...] = (
     ("optimizer and averages", r"adam|multi_tensor|foreach|lerp|fused_(sgd|adagrad)"),

@@ -137,7 +137,7 @@ def translate(day: Day) -> None:
 def tricks_alone(day: Day) -> None:
     """Each trick: with all of auto and without it, or auto and it besides."""
     for batch in (1,) if day.small else (1, 16):
-        base = day.subject("auto", day.start("cyclegan", batch), ["auto"])
+        base = day.subject("auto", day.start(day.usual, batch), ["auto"])
         alone = [trick for trick in possible(base.start) if trick not in ("compile", "cuda-graphs")]
         for trick in alone[:1] if day.small else alone:
             day.attempt(f"{trick}, batch {batch}", 8, partial(one_trick, day, base, trick))
@@ -153,7 +153,7 @@ def one_trick(day: Day, base: Subject, trick: str) -> None:
         other = day.subject("with", base.start, [*usual, trick])
         with_it, without, kept = other.name, base.name, "not in auto"
     times = in_turns([base, other], day.turns, day.turn / 2)
-    label = f"{trick}, CycleGAN, batch {base.start.batch}"
+    label = f"{trick}, {base.start.method}, batch {base.start.batch}"
     day.row(label, f"{1 / ratio(times, with_it, without):.3f} of the time without it", kept)
     for reason in other.reasons:
         day.row(label, "as written", reason)
@@ -162,15 +162,15 @@ def one_trick(day: Day, base: Subject, trick: str) -> None:
 def losses(day: Day) -> None:
     """Narrow networks with and without the tricks, from the same weights on the same pictures."""
 
-    start = day.start("cyclegan", 2)
+    start = day.start(day.usual, 2)
     count = 2 if day.small else 200
     found: dict[str, list[float]] = {}
     for name, precision, speed in (("safe", "fp32", "safe"), ("auto", "fp32", "auto"), ("auto, bf16", "bf16", "auto")):
-        one = day.subject(name, day.start("cyclegan", 2, precision), [speed])
+        one = day.subject(name, day.start(day.usual, 2, precision), [speed])
         found[name] = [sum(map(float, one.program.losses(one.steps(1)).values())) for _ in range(count)]
     for at in sorted({min(at, count) for at in (1, 2, 5, 10, 50, 100, 200)}):
         values = ", ".join(f"{name} {row[at - 1]:.5g}" for name, row in found.items())
-        day.row(f"losses after step {at}, CycleGAN, batch {start.batch}", values)
+        day.row(f"losses after step {at}, {start.method}, batch {start.batch}", values)
     day.known["losses"] = found
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.plain_recipes import everything
+from tests.plain_recipes import EVERY, everything
 from tests.tape import TapeRecorder
 from tests.test_engine_equality import CARTOONGAN, CYCLEGAN, PIX2PIX
+from toonforge.components import changed
+from toonforge.data.loader import TrainLoader
 from toonforge.memory import is_out_of_memory
-from toonforge.recipe import loads
+from toonforge.recipe import load, loads
 from toonforge.recipe.model import Recipe
 from toonforge.speed.capture import CudaRecorder, equal
 from toonforge.speed.choice import choose
-from toonforge.speed.tricks import Situation
+from toonforge.speed.tricks import TRICKS, Situation
+from toonforge.testing.recipes import shrink
 from toonforge.train.captured import MOST_KINDS, CapturedSteps
 from toonforge.train.step import Training, make_accelerator
 
@@ -301,3 +305,34 @@ def test_graphs_are_for_those_who_ask_on_one_cuda_device() -> None:
     assert alone.tricks == ("cuda-graphs",) and "cuda-graphs" in alone.why["step-in-backward"]
     assert choose(wanted, Situation(device="cpu")).tricks == ("step-in-backward",)
     assert "several processes" in choose(wanted, Situation(device="cuda", processes=2)).why["cuda-graphs"]
+
+
+@pytest.mark.parametrize("text", [CYCLEGAN, PIX2PIX], ids=["cyclegan", "pix2pix"])
+def test_recordings_go_together_with_the_other_tricks(text: str) -> None:
+    others = [name for name in TRICKS if name not in ("compile", "cuda-graphs", "step-in-backward", "keep-pages")]
+    recipe = recipe_of(text, "clip = 1.0", **{'speed = "safe"': f"speed = {others}"})
+    training = assert_equal_to_written(recipe, replays=2 * (STEPS - WRITTEN))
+    assert training.speed.tricks == tuple(name for name in others if name not in training.speed.why)
+    assert "split-backward" in training.speed and "batched-calls" in training.speed
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_every_recipe_with_its_own_networks(name: str) -> None:
+    """Two minutes: `pytest -m soak tests/test_capture.py`. Those that cannot be recorded say why."""
+    recipe = shrink(load(EVERY[name]), 6)
+    recipe = attrs.evolve(recipe, metrics={}, train=changed(recipe.train, speed="safe"))
+    steps = recipe.train.steps or 1
+    found = []
+    for recorded in (False, True):
+        training = training_of(recipe, recorded)
+        source = recipe.data.build("train")
+        loader = TrainLoader(
+            source, seed=0, batch_size=recipe.train.batch_size, total_steps=steps, parts=recipe.train.accumulate
+        )
+        for step, batch in enumerate(loader):
+            training.step(step, batch.parts)
+        found.append(everything(training))
+    assert [key for key in found[0] if not torch.equal(found[0][key], found[1][key])] == []
+    assert training.captured is not None
+    assert recorder_of(training).replayed > 0 or training.captured.reasons
