@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -93,14 +93,15 @@ class Translating:
 
     def __init__(self, root: Path, *, width: int, blocks: int, device: torch.device) -> None:
         import toonforge
+        from toonforge.cli.import_ import command
 
         torch.manual_seed(0)
         self.root, self.device = root, device
         self.network = resnet(width, blocks)
         save_file(self.network.state_dict(), root / "G.safetensors")
         self.network.eval().to(device)
-        words = [sys.executable, "-m", "toonforge", "import", "G.safetensors", "--out", "model.safetensors"]
-        subprocess.run(words, check=True, cwd=root, stdout=subprocess.DEVNULL)
+        with redirect_stdout(io.StringIO()):
+            command.main([str(root / "G.safetensors"), "--out", str(root / "model.safetensors")], standalone_mode=False)
         self.model = toonforge.load(root / "model.safetensors", cpu=device.type == "cpu")
 
     @torch.no_grad()
