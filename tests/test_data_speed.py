@@ -21,8 +21,9 @@ from toonforge import recipe as recipes
 from toonforge.cli import main
 from toonforge.cli.run_text import speed_text, waiting_note
 from toonforge.data import PictureSource, UnpairedFolders
-from toonforge.data.batch import Rooms, put
+from toonforge.data.batch import Batch, Rooms, put
 from toonforge.data.loader import TrainLoader
+from toonforge.data.prefetch import Copy, one_ahead
 from toonforge.data.synthetic import Synthetic
 from toonforge.data.used import only_used
 from toonforge.events import Step
@@ -216,6 +217,36 @@ def test_one_batch_is_read_ahead_for_a_gpu_unless_workers_do(
     loader = TrainLoader(source, seed=0, batch_size=4, total_steps=3, workers=workers)
     accelerator: Any = type("Accelerator", (), {"device": torch.device(kind)})
     assert reads_ahead(loader, accelerator) == ahead
+
+
+class Noted:
+    """Copies that note down what happens, each as an event that can be waited for."""
+
+    def __init__(self, count: int) -> None:
+        self.begun = [threading.Event() for _ in range(count)]
+        self.finished = [threading.Event() for _ in range(count)]
+
+    def begin(self, given: Batch) -> Copy:
+        self.begun[number_of(given)].set()
+        return Copy(given, None)  # type: ignore[arg-type]
+
+    def finish(self, copy: Copy) -> Batch:
+        self.finished[number_of(copy.batch)].set()
+        return copy.batch
+
+
+def number_of(batch: Batch) -> int:
+    return int(batch.parts[0]["photo"])
+
+
+def test_for_a_gpu_the_next_batch_is_there_and_the_one_after_it_on_its_way_while_a_step_computes() -> None:
+    copies = Noted(8)
+    loaded = (Batch([{"photo": torch.tensor(number)}]) for number in range(8))
+    for batch in Stopping(lambda: None).waiting(one_ahead(loaded, copies), ahead=1):
+        number = number_of(batch)  # of the step that computes now; the next batch is not asked for yet
+        assert number == 7 or copies.finished[number + 1].wait(LONG)
+        assert number >= 6 or copies.begun[number + 2].wait(LONG)
+        assert number >= 5 or not copies.begun[number + 3].wait(0.02), "no more than two lie on the device"
 
 
 # -- the share of time that pictures are waited for -----------------------------------------------------------------
