@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.bench_here import RECIPE, here, small_device
 from toonforge.bench import pool
 from toonforge.bench.alternating import measure
 from toonforge.bench.asked import Asked
 from toonforge.bench.lines import Start, problems, told
+from toonforge.bench.pictures import as_later
 from toonforge.bench.process import Fault, Process
 from toonforge.bench.subject import Subject
 from toonforge.cli import main
 from toonforge.cli.bench_table import bar, seconds_text
-from toonforge.errors import Location, Problem, RunError
+from toonforge.errors import Location, Problem, RunError, UnreadableImage
 
 
 @pytest.fixture
@@ -69,7 +71,8 @@ def test_measured_steps_are_those_of_a_training(recipe: str) -> None:
         one.parts(2)
         one.flops()
         one.turn(2)
-        other.turn(2 + 2 + one.stage.cycle + 2)
+        for number in range(2 + 2 + one.stage.cycle + 2):
+            other.training.step(number, other._next().parts)
         for name, network in one.training.networks.items():
             state = other.training.networks[name].state_dict()
             assert all((value == state[key]).all() for key, value in network.state_dict().items()), name
@@ -114,6 +117,33 @@ def test_problems_come_through_as_they_are() -> None:
     assert problems(json.loads(json.dumps(told(error)))) == list(error.problems)
 
 
+def test_pictures_that_memory_holds_are_measured_as_they_come_from_there() -> None:
+    class Pictures:
+        sizes = {"photo": 40, "anime": 3}
+
+        def item(self, group: str, index: int, rng: Any) -> Mapping[str, torch.Tensor]:
+            if group == "anime" and self.sizes["anime"] == 4:
+                raise UnreadableImage("a.jpg", "cut off")
+            return {group: torch.zeros(3, 100, 100, dtype=torch.uint8)}
+
+        def name(self, group: str, index: int) -> str:
+            return f"{group}-{index}"
+
+    class Kept:
+        cache = "memory"
+
+    pictures: Any = Pictures()
+    kept: Any = Kept()
+    assert as_later(pictures, kept, 4).sizes == {"photo": 8, "anime": 3}
+    kept.cache = "disk"
+    assert as_later(pictures, kept, 4) is pictures
+    kept.cache = "memory"
+    pictures.sizes = {"photo": 9000, "anime": 3}  # 270 MB
+    assert as_later(pictures, kept, 4) is pictures
+    pictures.sizes = {"photo": 40, "anime": 4}
+    assert as_later(pictures, kept, 4) is pictures
+
+
 # -- processes --------------------------------------------------------------------------------------------------------
 
 SPEAKER = """
@@ -131,6 +161,7 @@ tricks = [] if speed == "safe" else json.loads(words.split("=")[1]) if speed == 
 size = 4 if "batch" in words else 2
 say({"wanted": speed, "chosen": tricks, "auto": ["quick-norms", "compile"], "impossible": {"tf32": "for CUDA devices"},
      "device": "cpu", "cycle": 1, "batch_size": size, "precision": "fp32"})
+turns = 0
 for line in sys.stdin:
     do = json.loads(line)["do"]
     log.write(f"{do} {words or 'own'} {os.getpid()}\\n")
@@ -140,10 +171,11 @@ for line in sys.stdin:
     if do == "turn" and "fault" in words:
         say({"fault": "Traceback\\nKeyError: 7"})
         sys.exit(1)
-    if do in ("turn", "warm"):
-        say({"steps": 2, "seconds": 0.2 * (2 if speed == "safe" else 1), "data": 0.01, "memory": 1000, "room": ROOM})
+    turns += do == "turn"
+    if do in ("turn", "warm"):  # the machine becomes slower and slower
+        say({"steps": 2, "seconds": 0.2 * max(turns, 1) * (2 if speed == "safe" else 1), "data": 0.01, "memory": 1000, "room": ROOM})
     elif do == "parts":
-        say({"parts": {"generators": {"forward": 1.0, "backward": 2.0}, "rest": {"": 1.0}}, "networks": {}, "seconds": 4.0})
+        say({"parts": {"generators": {"forward": 1.0, "backward": 2.0}, "rest": {"": 1.0}}, "networks": {}, "seconds": 5.0})
     elif do == "flops":
         say({"flops": 10**9})
     elif do == "rate":
@@ -184,7 +216,7 @@ def test_variants_take_turns_each_in_a_process_of_its_own(place: Path) -> None:
     assert without.tricks == ("quick-norms",) and batch.pictures == 4
     # Twice the pictures in the same time: what counts is the time a picture.
     assert batch.ratio is not None and batch.ratio.median == pytest.approx(0.5)
-    assert measured.flops == 10**9 and measured.peak_share == pytest.approx(1e9 / 0.1 / 1e11)
+    assert measured.flops == 10**9 and measured.peak_share == pytest.approx(1e9 / 0.2 / 1e11)
 
 
 def test_parts_add_up_to_the_step(place: Path) -> None:
@@ -192,7 +224,7 @@ def test_parts_add_up_to_the_step(place: Path) -> None:
     assert measured.own.times is not None and measured.parts is not None
     assert sum(sum(row.values()) for row in measured.parts.values()) == pytest.approx(measured.own.times.median)
     assert measured.parts["data"] == {"": 0.005}
-    assert measured.parts["generators"] == pytest.approx({"forward": 0.095 / 4, "backward": 0.095 / 2})
+    assert measured.parts["generators"] == pytest.approx({"forward": 0.095 / 5, "backward": 0.19 / 5})
 
 
 @pytest.mark.parametrize(("room", "together"), [(5000, 5), (2500, 3), (0, 64), (1, 1)])

@@ -59,6 +59,8 @@ def _on_data(measured: Measurement) -> tuple[str, ...]:
     """Pictures that are waited for."""
     if measured.data_share < WAITS:
         return ()
-    workers = measured.about["workers"]
-    more = f"workers = {max(2, 2 * workers)} in [train]"
-    return (f'{measured.data_share:.0%} of the time waits for pictures: try {more}, or cache = "memory" in [data]',)
+    about = measured.about
+    ways = [f"workers = {max(2, 2 * about['workers'])} in [train]"]
+    if not about["kept"] and about["cache"] in ("memory", "none"):
+        ways.append('cache = "disk" in [data]')
+    return (f"{measured.data_share:.0%} of the time waits for pictures: try {', or '.join(ways)}",)

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from toonforge.bench.lines import Start
 from toonforge.bench.parts import by_kind, shared_out
 from toonforge.bench.peaks import free_bytes, peak_bytes, rates
+from toonforge.bench.pictures import as_later
 from toonforge.bench.profiled import Labels, labelled_training, profiled
 from toonforge.bench.stage import stage_of
 from toonforge.data.batch import Batch
@@ -76,8 +77,10 @@ class Subject:
                 )
             )
         self.stage = stage
+        pictures = as_later(source, recipe.data, recipe.train.batch_size)
+        self.kept = pictures is not source
         loader = loader_of(
-            recipe.train, source, self.accelerator, Path("."), start_step=stage.first, total_steps=ENDLESS
+            recipe.train, pictures, self.accelerator, Path("."), start_step=stage.first, total_steps=ENDLESS
         )
         self.device: torch.device = self.accelerator.device
         self.situation = situation(recipe, self.accelerator)
@@ -108,6 +111,8 @@ class Subject:
             "batch_size": train.batch_size,
             "parts": train.accumulate,
             "workers": train.workers,
+            "cache": getattr(self.recipe.data, "cache", None),
+            "kept": self.kept,
             "first": stage.first,
             "cycle": stage.cycle,
             "phases": list(stage.phases),
