@@ -37,8 +37,12 @@ def answering(fool: float, seconds: float = 1.0) -> str:
     )
 
 
+TRICKS = ["quick-norms", "channels-last", "fused-optimizers", "step-in-backward", "split-backward", "batched-calls"]
+
+
+@pytest.mark.parametrize("speed", [["safe"], TRICKS], ids=["safe", "tricks"])
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
-def test_the_step_by_hand_is_ours_in_double_precision(method: str, tmp_path: Path) -> None:
+def test_the_step_by_hand_is_ours_in_double_precision(method: str, speed: list[str], tmp_path: Path) -> None:
     from ours import Ours
     from protocol import Start
     from reference import cyclegan, pix2pix
@@ -47,7 +51,7 @@ def test_the_step_by_hand_is_ours_in_double_precision(method: str, tmp_path: Pat
 
     start = Start(method=method, weights=str(tmp_path), precision="fp64", **FEW)  # type: ignore[arg-type]
     draw_weights(start)
-    ours = Ours(["safe"])
+    ours = Ours(speed)
     ours.start(start)
     if method == "cyclegan":
         networks = cyclegan.build(start.width, start.blocks)
