@@ -1,7 +1,7 @@
 """CycleGAN's step in several processes, each with its share of the cores, against one process with all of them.
 
     python benchmarks/processes.py
-    python benchmarks/processes.py --size 256 --width 64 --blocks 9 --turns 4
+    python benchmarks/processes.py --size 256 --width 64 --blocks 9 --turns 3 --compare-size 64
     python benchmarks/processes.py --processes 2 --batch 8 --size 64 --width 16
 
 Both make the same steps of the same global batch, of which each process has its share; the processes average their
@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 
+import attrs
 import torch
 from protocol import Start
 from step import HERE, compare, draw_weights, measure
@@ -32,6 +33,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=10, help="steps that count (default 10)")
     parser.add_argument("--warmup", type=int, default=1, help="steps that do not (default 1)")
     parser.add_argument("--seconds", type=float, help="begin no turn after this many seconds of measuring")
+    parser.add_argument("--compare", type=int, default=3, help="steps whose losses are compared; 0: none (default 3)")
+    parser.add_argument("--compare-size", type=int, help="side of the pictures for that; --size when left out")
     parser.add_argument("--loud", action="store_true", help="show what the processes say")
     given = parser.parse_args()
     given.precision = "fp32"
@@ -50,7 +53,8 @@ def main() -> None:
         draw_weights(start)
         print(f"CycleGAN, {given.size} pixels, batch {batch}, width {given.width}, torch {torch.__version__}: ", end="")
         print(f"{count} processes of {each} threads, one of {cores}, on {cores} cores")
-        if not compare(programs, start, 3, {}, given.loud):
+        small = attrs.evolve(start, size=given.compare_size or given.size)
+        if given.compare and not compare(programs, small, given.compare, {}, given.loud):
             sys.exit("the losses are not the same: nothing was timed")
         for line in measure(programs, start, given, {}):
             print(line)

@@ -28,7 +28,28 @@ are passed over.
               system can forget (Linux); on a GPU, the most that tensors have held there.
 
 `serve` is the program's end for programs in Python, `Client` the other end. benchmarks/ours.py and
-benchmarks/classic.py speak it, and benchmarks/step.py measures what does.
+benchmarks/classic.py speak it, and benchmarks/step.py measures what does. Another code base needs an adapter like
+
+    sys.path += ["/its/folder", "/toonforge/benchmarks"]
+    from protocol import serve
+    from its_module import Model
+
+    class Adapter:
+        def start(self, start):
+            self.model = Model(width=start.width, blocks=start.blocks)
+            for name, state in start.states().items():
+                self.model.networks[name].load_state_dict(state)
+            return "its name"
+
+        def step(self, pictures):
+            return self.model.train_on(pictures["photo"], pictures["anime"])
+
+        def losses(self, done):
+            return {"fool_anime": done.adversarial, ...}
+
+    serve(Adapter())
+
+in a file of its own, and the command that starts it.
 """
 
 from __future__ import annotations

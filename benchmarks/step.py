@@ -2,7 +2,7 @@
 
     python benchmarks/step.py cyclegan
     python benchmarks/step.py pix2pix --turns 20 --ours auto safe
-    python benchmarks/step.py cyclegan --against "python /elsewhere/adapter.py" --seconds 300
+    python benchmarks/step.py cyclegan --against "python /elsewhere/adapter.py" --turns 4 --compare-size 64
     python benchmarks/step.py cyclegan --size 64 --width 8 --blocks 6      # quickly, to see that it works
 
 Each program is a process of its own, and they take turns, one step each, so that whatever else the machine does slows
