@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -26,12 +26,29 @@ from toonforge.components import changed
 from toonforge.ops import Gray
 from toonforge.recipe.model import Recipe
 from toonforge.testing.recipes import shrink
+from toonforge.train import batching
 from toonforge.train.step import Training
 
 DEVICE = torch.device("meta")
 
 Call = tuple[str, tuple[tuple[int, ...], ...]]
 """An operation on the device, and the shapes of what it gives."""
+
+
+TRIED: list[tuple[Any, ...]] = []
+"""Networks that were tried, with the shapes of their inputs."""
+
+
+@pytest.fixture(autouse=True)
+def _networks_that_treat_pictures_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a network does is tried by numbers, and waited for, once for each shape that it is called with."""
+    TRIED.clear()
+
+    def tried(network: nn.Module, inputs: Sequence[Any]) -> bool:
+        TRIED.append((network, *(tuple(value.shape) for value in tensors(inputs))))
+        return True
+
+    monkeypatch.setattr(batching, "is_independent", tried)
 
 
 class Accelerator(SimpleNamespace):
@@ -105,6 +122,7 @@ def run_through(recipe: Recipe, watched: int = 0) -> list[list[Call]]:
             training.step(step, parts)
         if watching is not None:
             seen.append(watching.calls)
+    assert len(TRIED) == len({*TRIED}), "a network is tried at every step"
     return seen
 
 
