@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -26,6 +28,7 @@ from toonforge.speed.tricks import TRICKS, Situation
 from toonforge.testing.recipes import shrink
 from toonforge.train.captured import MOST_KINDS, CapturedSteps
 from toonforge.train.step import Training, make_accelerator
+from toonforge.train.trainer import train
 
 pytestmark = pytest.mark.usefixtures("tiny")
 FIELDS = ("photo", "anime", "cartoon", "smooth")
@@ -336,3 +339,21 @@ def test_every_recipe_with_its_own_networks(name: str) -> None:
     assert [key for key in found[0] if not torch.equal(found[0][key], found[1][key])] == []
     assert training.captured is not None
     assert recorder_of(training).replayed > 0 or training.captured.reasons
+
+
+def test_a_run_says_once_what_is_not_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Recorded(Training):
+        def __init__(self, *words: Any) -> None:
+            super().__init__(*words)
+            self.captured = CapturedSteps(self, TapeRecorder(self.networks))
+
+    monkeypatch.setattr("toonforge.train.trainer.Training", Recorded)
+    recipe = recipe_of(
+        CYCLEGAN, "log = { every = 1 }", **{FOOL: 'logits = "D_anime(noise(fake_anime, 0.1))", real = true'}
+    )
+    finished = train(recipe, folder=tmp_path / "run", cpu=True)
+    (warning,) = finished.warnings
+    assert (warning.kind, warning.about, warning.step) == ("not-recorded", "generators, discriminators", WRITTEN)
+    assert "noise(fake_anime, 0.1) draws on what phases.generators trains" in warning.message
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines if line["event"] == "warning"] == ["not-recorded"]

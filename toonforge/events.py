@@ -123,7 +123,7 @@ class Warned:
     Attributes:
         step: steps done when it was seen.
         kind: "not-finite", "exploding", "discriminator-won", "unchanged", "one-colour", "same-output", "inverted",
-            "saturated" or "not-beaten".
+            "saturated", "not-beaten" or "not-recorded".
         about: the loss, phase, network, translation or metric it is about.
         message: what was seen, in plain words and with its numbers.
         hint: what usually helps.

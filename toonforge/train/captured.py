@@ -89,6 +89,13 @@ class CapturedSteps:
         self.training, self.recorder, self.warm_up = training, recorder, warm_up
         self.reasons: dict[str, str] = {}
         self._steps: dict[Kind, Step] = {}
+        self._told: set[str] = set()
+
+    def untold(self) -> list[tuple[str, str]]:
+        """(phases, why their steps are computed as written), each once."""
+        news = [(phases, reason) for phases, reason in self.reasons.items() if phases not in self._told]
+        self._told |= self.reasons.keys()
+        return news
 
     def run(self, active: Sequence[PlannedPhase], fields: Sequence[Mapping[str, Tensor]]) -> None:
         """One step of the active phases over the parts of a batch, pictures in [-1, 1]."""

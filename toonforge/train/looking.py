@@ -113,6 +113,20 @@ class Looking:
         with self.telling.together():
             self.telling.logged(step)
             self._watched(lambda watch: watch.logged(step))
+            self._not_recorded(step.step)
+
+    def _not_recorded(self, step: int) -> None:
+        captured = self.training.captured
+        for phases, reason in captured.untold() if captured is not None else ():
+            self.telling.warn(
+                events.Warned(
+                    step=step,
+                    kind="not-recorded",
+                    about=phases,
+                    message=f"steps of {phases} are computed as written, not recorded as CUDA graphs: {reason}",
+                    hint='only speed is lost; without "cuda-graphs" in train.speed this is not said',
+                )
+            )
 
     def grid(self, step: int) -> Path | None:
         """The validation grid of a step, if there is one."""
