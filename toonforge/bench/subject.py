@@ -28,12 +28,12 @@ from toonforge.recipe.graph import Graph
 from toonforge.recipe.readiness import verify
 from toonforge.speed.choice import choose
 from toonforge.speed.tf32 import settings_of
+from toonforge.train.accelerating import make_accelerator, situation
 from toonforge.train.batches import loader_of, reads_ahead
 from toonforge.train.pace import pace_of
 from toonforge.train.phases import total_steps
 from toonforge.train.process import device_name
 from toonforge.train.reader import Reader
-from toonforge.train.step import make_accelerator, situation
 
 ENDLESS = 10**9
 """Steps that there are pictures for."""
@@ -144,15 +144,14 @@ class Subject:
 
     def warm(self) -> dict[str, Any]:
         """Steps until nothing is done for the first time; what is told is of the last ones."""
-        least = WARM if self.device.type == "cpu" else WARM_DEVICE
-        least = self.stage.rounded(least)
+        least = self.stage.rounded(WARM if self.device.type == "cpu" else WARM_DEVICE)
         began = time.perf_counter()
-        turn = self.turn(least)
-        done = least
-        while done < MOST_WARM and time.perf_counter() - began < WARM_SECONDS:
+        self.turn(least)
+        while True:
             turn = self.turn(self.stage.cycle)
-            done += self.stage.cycle
-        return turn
+            least += self.stage.cycle
+            if least >= MOST_WARM or time.perf_counter() - began > WARM_SECONDS:
+                return turn
 
     def turn(self, steps: int) -> dict[str, Any]:
         """So many steps, as in a training; see `toonforge.bench.lines`."""

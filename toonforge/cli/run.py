@@ -169,7 +169,7 @@ def train(recipe: Recipe, file: str, folder: Path, resume: bool, cpu: bool, in_s
     if os.environ.get("RANK", "0") == "0":
         progress.say("loading PyTorch and the networks …")
     try:
-        from toonforge.train.step import has_accelerator
+        from toonforge.train.accelerating import has_accelerator
         from toonforge.train.trainer import train as start
 
         if recipe.train.processes == 1 and not is_worker():

@@ -23,6 +23,7 @@ from toonforge.recipe.readiness import verify
 from toonforge.runs.disk import room_for
 from toonforge.runs.folder import RunFolder
 from toonforge.speed import pages
+from toonforge.train.accelerating import PATIENCE, has_accelerator, make_accelerator
 from toonforge.train.batches import loader_of, reads_ahead, safely
 from toonforge.train.beginning import (
     Described,
@@ -42,7 +43,7 @@ from toonforge.train.process import in_group
 from toonforge.train.saving import Saving
 from toonforge.train.short import short_of_memory
 from toonforge.train.state import DTYPES
-from toonforge.train.step import PATIENCE, Training, has_accelerator, make_accelerator
+from toonforge.train.step import Training
 from toonforge.train.stopping import Stopped, Stopping
 from toonforge.train.telling import News, Telling
 from toonforge.validation.validation import Validation
