@@ -12,11 +12,13 @@ weights, which are far larger than pictures there, have to be laid out anew inst
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import nn
 
+from toonforge.nn.few_pixels import by_matrices
 from toonforge.nn.quick import quicken
 from toonforge.speed.choice import Speed
 
@@ -28,6 +30,8 @@ def arranged(network: nn.Module, speed: Speed, device: torch.device | str) -> nn
     """A network as it computes under `speed` on a device; changed in place, names and numbers stay."""
     if "quick-norms" in speed:
         quicken(network)
+    if "matrix-convolutions" in speed:
+        by_matrices(network)
     if "channels-last" in speed and pays(network, torch.device(device)):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.register_forward_hook(_as_torch_has_it)
@@ -48,11 +52,11 @@ def pays(network: nn.Module, device: torch.device) -> bool:
 
 def _keeps_sizes(network: nn.Module) -> bool:
     """Whether most of the weights are of convolutions without a stride, and none of them are too many."""
-    weights = {
-        layer: layer.weight.numel() for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-    }
-    plain = sum(count for layer, count in weights.items() if isinstance(layer, nn.Conv2d) and set(layer.stride) == {1})
-    return 2 * plain > sum(weights.values()) and max(weights.values()) <= LARGEST
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    # Not asked of the weight: a spectral norm changes whenever somebody looks at it.
+    numbers = [math.prod(each.kernel_size) * each.in_channels * each.out_channels // each.groups for each in layers]
+    plain = sum(n for n, each in zip(numbers, layers) if isinstance(each, nn.Conv2d) and set(each.stride) == {1})
+    return 2 * plain > sum(numbers) and max(numbers) <= LARGEST
 
 
 def _as_torch_has_it(_: nn.Module, __: Any, output: Any) -> Any:

@@ -1,0 +1,279 @@
+"""Quick norms compute what torch's own layers do: outputs, gradients, gradients of gradients; and hide nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm
+
+from tests.plain_recipes import assert_equal, plain, trained
+from tests.ranks import together
+from tests.test_split_backward import with_speed
+from toonforge.nn.norms import PictureBatchNorm2d
+from toonforge.nn.quick import QuickInstanceNorm2d, as_written, quicken
+from toonforge.use.tiled.trace import traced
+
+LAST = torch.channels_last
+
+
+def stage(affine: bool = False, transposed: bool = False, dtype: torch.dtype = torch.float64) -> nn.Sequential:
+    """Convolutions of each kind before a norm, with biases that are not 0."""
+    torch.manual_seed(0)
+    grow: nn.Module = nn.ConvTranspose2d(4, 6, 3, 2, 1, 1) if transposed else nn.Conv2d(4, 6, 3, 2, 1)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
+        nn.InstanceNorm2d(4, affine=affine),
+        nn.LeakyReLU(0.2, inplace=True),
+        grow,
+        nn.InstanceNorm2d(6, 1e-3, affine=affine),
+        nn.Conv2d(6, 2, 1),
+    )
+    for key, parameter in network.named_parameters():
+        if key.endswith("bias"):
+            nn.init.normal_(parameter)
+    return network.to(dtype)
+
+
+def both(network: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """As torch computes it, and quick."""
+    return network, quicken(copy.deepcopy(network))
+
+
+def gradients(network: nn.Module, x: Tensor, penalty: bool = False) -> list[Tensor]:
+    """The output's, by the input and all parameters; or those of a gradient penalty."""
+    x = x.clone().requires_grad_()
+    y = network(x)
+    if penalty:
+        (slope,) = torch.autograd.grad(y.tanh().sum(), x, create_graph=True)
+        y = slope
+    y.square().sum().backward()
+    assert x.grad is not None
+    return [y.detach(), x.grad, *(p.grad for p in network.parameters() if p.grad is not None)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(1, 3),
+    height=st.integers(3, 9),
+    width=st.integers(3, 9),
+    affine=st.booleans(),
+    transposed=st.booleans(),
+    layout=st.sampled_from(["pictures", "weights", "neither"]),
+    penalty=st.booleans(),
+)
+def test_equal_to_torchs_own_layers(
+    count: int, height: int, width: int, affine: bool, transposed: bool, layout: str, penalty: bool
+) -> None:
+    written, quick = both(stage(affine, transposed))
+    x = torch.randn(count, 3, height, width, dtype=torch.float64)
+    expected = gradients(written, x, penalty)
+    if layout == "weights":
+        quick.to(memory_format=LAST)  # type: ignore[call-overload]
+    found = gradients(quick, x.contiguous(memory_format=LAST) if layout == "pictures" else x, penalty)
+    largest = max(1.0, *(float(value.abs().max()) for value in expected))
+    assert len(found) == len(expected)
+    for one, other in zip(expected, found, strict=True):
+        assert float((one - other).abs().max()) <= 1e-9 * largest
+
+
+@pytest.mark.parametrize("learning", [True, False])
+@pytest.mark.parametrize("side", [64, 512])
+def test_exact_for_pictures_of_any_size(side: int, learning: bool) -> None:
+    """Torch's batch norm in channels-last is off by 3e-4 at 512 pixels."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 4, side, side) + 10
+    expected = functional.instance_norm(x.double())
+    with torch.set_grad_enabled(learning):
+        found = quicken(nn.InstanceNorm2d(4))(x.contiguous(memory_format=LAST))
+    assert float((found - expected).abs().max()) < 5e-5
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, LAST])
+@pytest.mark.parametrize("learning", [True, False])
+def test_a_picture_is_normalised_alike_alone_and_in_a_batch(layout: torch.memory_format, learning: bool) -> None:
+    torch.manual_seed(0)
+    norm = quicken(nn.InstanceNorm2d(5, affine=True))
+    batch = torch.randn(4, 5, 37, 41).contiguous(memory_format=layout)
+    with torch.set_grad_enabled(learning):
+        whole = norm(batch)
+        for index in range(4):
+            assert torch.equal(whole[index], norm(batch[index : index + 1])[0])
+
+
+# -- biases that the norm takes out -----------------------------------------------------------------------------------
+
+
+def test_a_dead_bias_is_not_computed_and_its_gradient_is_zero() -> None:
+    network = quicken(stage())
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    before = network(x)
+    dead = [network.get_parameter(key) for key in ("0.bias", "3.bias")]
+    with torch.no_grad():
+        for bias in dead:
+            bias.fill_(1e6)
+    assert torch.equal(network(x), before)
+    network(x).sum().backward()
+    for bias in dead:
+        assert bias.grad is not None and not bias.grad.any()
+        assert bias.grad.shape == bias.shape
+    assert network.get_parameter("5.bias").grad.any()  # type: ignore[union-attr]
+
+
+def test_a_frozen_bias_gets_no_gradient() -> None:
+    network = quicken(stage())
+    network.get_parameter("0.bias").requires_grad_(False)
+    network(torch.randn(1, 3, 8, 8, dtype=torch.float64)).sum().backward()
+    assert network.get_parameter("0.bias").grad is None
+
+
+def test_a_bias_before_anything_else_counts() -> None:
+    torch.manual_seed(0)
+    alive = [
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.InstanceNorm2d(4)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval(),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4, track_running_stats=True)).eval(),
+    ]
+    for network in alive:
+        x = torch.randn(2, 3, 8, 8)
+        with torch.no_grad():
+            network[0].bias.copy_(torch.tensor([0.0, 1.0, -2.0, 3.0]))  # type: ignore[operator, union-attr]
+            assert torch.allclose(quicken(copy.deepcopy(network))(x), network(x), atol=1e-5)
+
+
+def test_batch_norm_in_training_tracks_the_mean_with_the_bias() -> None:
+    network, quick = both(nn.Sequential(nn.Conv2d(3, 4, 3), PictureBatchNorm2d(4)))
+    x = torch.randn(3, 3, 8, 8) + 5
+    assert torch.equal(network(x), quick(x))
+    assert torch.equal(network[1].running_mean, quick[1].running_mean)  # type: ignore[index]
+    assert torch.allclose(network.eval()(x), quick.eval()(x), atol=1e-5)
+
+
+def seen_by_hook(network: nn.Module, x: Tensor) -> Tensor:
+    found: list[Tensor] = []
+    handle = network[0].register_forward_hook(lambda *all: found.append(all[2].detach().clone()))  # type: ignore[index]
+    network(x)
+    handle.remove()
+    (output,) = found
+    return output
+
+
+def test_who_looks_at_a_convolution_sees_all_of_it() -> None:
+    written, quick = both(stage())
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    assert torch.equal(seen_by_hook(written, x), seen_by_hook(quick, x))
+
+
+@pytest.mark.parametrize("change", [spectral_norm, nn.utils.spectral_norm], ids=["parametrization", "hook"])
+def test_weights_that_are_computed_are(change: Callable[[nn.Module], nn.Module]) -> None:
+    network = stage()
+    for index in (0, 3):
+        change(network[index])
+    written, quick = both(network.eval())
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    assert torch.allclose(written(x), quick(x), atol=1e-12)
+    assert not torch.allclose(quicken(stage())(x), quick(x), atol=1e-3)
+    assert parametrize.is_parametrized(quick) == parametrize.is_parametrized(written)
+
+
+# -- what others see --------------------------------------------------------------------------------------------------
+
+
+def test_names_numbers_and_looks_stay() -> None:
+    written, quick = both(stage(affine=True))
+    assert repr(quick) == repr(written)
+    assert list(quick.state_dict()) == list(written.state_dict())
+    again = copy.deepcopy(quick)
+    assert isinstance(again[1], QuickInstanceNorm2d)  # type: ignore[index]
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    assert torch.equal(again(x), quick(x))
+    with torch.no_grad():
+        again[0].weight.zero_()  # type: ignore[index, union-attr, operator]
+    assert not torch.equal(again(x), quick(x))
+
+
+def test_subclasses_compute_as_they_are_written() -> None:
+    class Mine(nn.InstanceNorm2d):
+        def forward(self, input: Tensor) -> Tensor:
+            return input + 1
+
+    x = torch.randn(1, 4, 5, 5)
+    assert torch.equal(quicken(nn.Sequential(Mine(4)))(x), x + 1)
+
+
+def test_as_written_is_torchs_own_way() -> None:
+    written, quick = both(stage(dtype=torch.float32))
+    x = torch.randn(2, 3, 32, 32)
+    with as_written():
+        assert torch.equal(quick(x), written(x))
+    assert not torch.equal(quick(x), written(x)), "nothing is quick"
+
+
+def test_traces_are_those_of_torchs_own_layers() -> None:
+    written, quick = both(stage(dtype=torch.float32).eval())
+    x = torch.randn(1, 3, 16, 16)
+    one, other = ([str(node.target) for node in traced(network, [x]).graph.nodes] for network in (written, quick))
+    assert one == other
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1, 1), (2, 3, 4, 4), (4, 4)])
+def test_what_torch_refuses_is_refused_in_its_words(shape: tuple[int, ...]) -> None:
+    def said(norm: nn.Module) -> str:
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            norm(torch.zeros(shape))
+        return str(caught.value)
+
+    assert said(quicken(nn.InstanceNorm2d(4, affine=True))) == said(nn.InstanceNorm2d(4, affine=True))
+
+
+def test_a_picture_without_a_batch_is_normalised() -> None:
+    written, quick = both(nn.InstanceNorm2d(4))
+    x = torch.randn(4, 5, 6)
+    assert torch.allclose(written(x), quick(x), atol=1e-6)
+
+
+def test_bf16_under_autocast_computes_in_the_same_types() -> None:
+    written, quick = both(stage(dtype=torch.float32))
+    x = torch.randn(2, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        one, other = written(x), quick(x)
+    assert one.dtype == other.dtype == torch.bfloat16
+    assert torch.allclose(one.float(), other.float(), atol=0.1)
+    other.float().sum().backward()
+    assert quick.get_parameter("0.bias").grad.dtype == torch.float32  # type: ignore[union-attr]
+
+
+def test_compiled_it_is_the_same() -> None:
+    written, quick = both(stage())
+    torch.compiler.reset()
+    compiled = torch.compile(quick, backend="aot_eager")
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    for one, other in zip(gradients(written, x), gradients(compiled, x), strict=True):  # type: ignore[arg-type]
+        assert torch.allclose(one, other, atol=1e-9)
+
+
+# -- trainings --------------------------------------------------------------------------------------------------------
+
+QUICK = ("quick-norms", "channels-last")
+
+
+@pytest.mark.parametrize("name", ["cyclegan/cyclegan", "pix2pix/pix2pix", "recipes/anime_cartoongan.toml"])
+def test_trainings_are_equal_to_those_as_written(name: str) -> None:
+    recipe = plain(name, steps=2)
+    assert_equal(trained(with_speed(recipe, "safe")), trained(with_speed(recipe, QUICK)), 1e-10)
+
+
+def test_two_processes_train_like_one() -> None:
+    """Every parameter has a gradient, the dead biases too: without, the first step would be refused."""
+    recipe = with_speed(plain("cyclegan/cyclegan", steps=2), QUICK)
+    (one,) = together(1, lambda rank: trained(recipe))
+    for other in together(2, lambda rank: trained(recipe)):
+        assert_equal(one, other)
