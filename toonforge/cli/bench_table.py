@@ -25,6 +25,8 @@ NARROW = 76
 EIGHTHS = " ▏▎▍▌▋▊▉"
 SPREAD = 0.1
 """A spread of the turns from which on it is said that the machine was busy."""
+FEWEST = 5
+"""Turns of which a sign test can say anything."""
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -221,6 +223,7 @@ def notes(measured: Measurement, left_out: Mapping[str, str]) -> list[str]:
     lines = [f"{measured.turns} turns of {count(measured.steps, 'step')} each, in turn; medians, ± half the range"]
     if measured.rows[1:]:
         lines[0] += "; slower and faster: by a sign test over the turns"
+        lines[0] += ", of which five can tell" if measured.turns < FEWEST else ""
     if own.times.spread > SPREAD:
         lines.append("the machine was busy: its times spread; more --turns tell more")
     lines += [f"{row.variant.name} failed: {row.problem}" for row in measured.rows if row.times is None]
