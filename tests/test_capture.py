@@ -319,6 +319,24 @@ def test_recordings_go_together_with_the_other_tricks(text: str) -> None:
     assert "split-backward" in training.speed and "batched-calls" in training.speed
 
 
+def test_losses_stay_as_they_were_read_and_nan_is_seen() -> None:
+    training = training_of(recipe_of(CYCLEGAN), True)
+    run(training)
+    kept, copies = dict(training.losses), {name: value.clone() for name, value in training.losses.items()}
+    training.step(STEPS, pictures(STEPS, 2, 1))
+    assert all(torch.equal(kept[name], copies[name]) for name in kept)
+    assert not any(torch.equal(training.losses[name], copies[name]) for name in kept)
+    assert bool(training.finite)
+    bad: list[dict[str, Tensor]] = [
+        {name: value / 255 for name, value in part.items()} for part in pictures(STEPS + 1, 2, 1)
+    ]
+    bad[0]["photo"][0] = torch.nan
+    training.step(STEPS + 1, bad)
+    assert not training.read()[2]
+    training.step(STEPS + 2, pictures(0, 2, 1))
+    assert not training.read()[2], "what was not finite once stays so"
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", sorted(EVERY))
 def test_every_recipe_with_its_own_networks(name: str) -> None:
