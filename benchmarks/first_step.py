@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -147,15 +147,20 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--repeats", type=int, default=5)
     asked = parser.parse_args()
+    table(asked.recipe, asked.overrides, asked.repeats)
+
+
+def table(recipe: str | None, given: Sequence[str], repeats: int) -> None:
+    """Run so often, and print the parts, the largest first."""
     found: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        overrides = list(asked.overrides)
-        if asked.recipe is None:
+        overrides = list(given)
+        if recipe is None:
             overrides += [f"{kind}.width=16" for kind in ("generators.G", "generators.F")]
             overrides += [f"discriminators.D_{kind}.width=16" for kind in ("anime", "photo")]
             overrides.append(f"data.fields={pictures(Path(folder))}")
-        words = ["run", asked.recipe or "cyclegan/cyclegan", *(w for o in overrides for w in ("--set", o))]
-        for number in range(asked.repeats):
+        words = ["run", recipe or "cyclegan/cyclegan", *(w for o in overrides for w in ("--set", o))]
+        for number in range(repeats):
             out = Path(folder) / f"{number}.json"
             marked = {**os.environ, "FIRST_STEP": f"{out}@{time.time()}"}
             command = [sys.executable, __file__, *words, "--out", f"{folder}/run-{number}"]

@@ -1,6 +1,8 @@
 """How long the quick verbs take: best and median wall time over a few runs, and whether torch was loaded.
 
-python benchmarks/startup.py [REPEATS]
+    python benchmarks/startup.py [REPEATS]
+
+And `toonforge run` until the end of its first step, by its parts: see `first_step.py`, which takes any recipe.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+import first_step
 
 COMMANDS = (
     ["--help"],
@@ -36,6 +40,8 @@ def main(repeats: int) -> None:
         probe = subprocess.run([sys.executable, "-c", PROBE.format(words)], check=False, stdout=subprocess.DEVNULL)
         loaded = "loaded" if probe.returncode else "not loaded"
         print(f"{' '.join(words):<40}{best:>7.2f}s{median:>7.2f}s  {loaded}")
+    print("\ntoonforge run cyclegan/cyclegan, 256 pixels, width 16, from the command to the end of the first step:")
+    first_step.table(None, [], repeats)
 
 
 if __name__ == "__main__":
