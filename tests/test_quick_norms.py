@@ -17,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from tests.plain_recipes import assert_equal, plain, trained
 from tests.ranks import together
 from tests.test_split_backward import with_speed
+from toonforge.nn import strided
 from toonforge.nn.norms import PictureBatchNorm2d
 from toonforge.nn.quick import QuickInstanceNorm2d, as_written, quicken
 from toonforge.use.tiled.trace import traced
@@ -106,6 +107,28 @@ def test_a_picture_is_normalised_alike_alone_and_in_a_batch(layout: torch.memory
         whole = norm(batch)
         for index in range(4):
             assert torch.equal(whole[index], norm(batch[index : index + 1])[0])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("penalty", [False, True])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_gradients_of_weights_in_another_layout_are_equal(
+    monkeypatch: pytest.MonkeyPatch, transposed: bool, penalty: bool, bias: bool
+) -> None:
+    """As those of large convolutions with a stride are computed."""
+    layouts: list[bool] = []
+    convolved = strided.convolved
+    monkeypatch.setattr(strided, "LEAST", 1)
+    monkeypatch.setattr(strided, "convolved", lambda layer, x: layouts.append(True) or convolved(layer, x))
+    network = stage(transposed=transposed)
+    if not bias:
+        network.get_submodule("3").bias = None
+    written, quick = both(network)
+    quick.to(memory_format=LAST)  # type: ignore[call-overload]
+    x = torch.randn(2, 3, 8, 10, dtype=torch.float64)
+    for one, other in zip(gradients(written, x, penalty), gradients(quick, x, penalty), strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-10)
+    assert layouts, "none was computed in another layout"
 
 
 # -- biases that the norm takes out -----------------------------------------------------------------------------------

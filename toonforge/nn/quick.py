@@ -11,45 +11,25 @@ such a norm is computed without its bias, whose gradient is exactly 0 in place o
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from toonforge.nn import strided
+from toonforge.nn.few_pixels import FEW, FewPixelsConvTranspose2d
 from toonforge.nn.norms import PictureBatchNorm2d
 from toonforge.nn.tracing import known
+from toonforge.nn.written import as_written, written
+
+__all__ = ["as_written", "quicken"]
 
 PIXELS = 2**16
 """Of a picture whose gradient is wanted, at most, for the batch norm's kernel in channels-last: torch adds them up one
 by one there, in 32 bits, and 512x512 of them come out wrong in the fourth digit."""
 TOGETHER = 2**13
 """Pixels whose mean and variance are taken at once where no gradient is wanted; those of all are made of theirs."""
-
-
-class _Written:
-    """How many `as_written` are open, in all threads."""
-
-    count = 0
-    lock = threading.Lock()
-
-
-@contextmanager
-def as_written() -> Iterator[None]:
-    """Within it all networks compute as torch's own layers do, for those who look on: traces, exports.
-
-    In every thread: results differ in rounding alone.
-    """
-    with _Written.lock:
-        _Written.count += 1
-    try:
-        yield
-    finally:
-        with _Written.lock:
-            _Written.count -= 1
 
 
 def quicken(network: nn.Module) -> nn.Module:
@@ -95,12 +75,12 @@ class QuickSequential(nn.Sequential):
 
     def forward(self, input: Any) -> Any:
         """What the layers make of it, one after another."""
-        if _Written.count:
+        if written():
             return super().forward(input)  # type: ignore[no-untyped-call]
         layers = list(self._modules.values())
         for layer, following in zip(layers, [*layers[1:], None]):
             assert layer is not None
-            input = _without_bias(layer, input) if _is_dead(layer, following) else layer(input)
+            input = _without_bias(layer, input) if _needs_no_bias(layer, following) else layer(input)
         return input
 
     def _get_name(self) -> str:
@@ -126,7 +106,7 @@ def normalised(
         weight, bias: (C,), applied afterwards.
         epsilon: added to the variances.
     """
-    if _Written.count or not all(map(known, x.shape)):
+    if written() or not all(map(known, x.shape)):
         return None
     count, channels, height, width = x.shape
     if not count or height * width < 2:  # torch's own says what is wrong with it
@@ -172,15 +152,13 @@ def _without_gradient(
 # -- biases that are taken out again ----------------------------------------------------------------------------------
 
 
-def _is_dead(layer: nn.Module, following: nn.Module | None) -> bool:
-    """Whether the layer's bias changes nothing but what the following layer subtracts."""
-    if type(layer) not in (nn.Conv2d, nn.ConvTranspose2d) or layer.bias is None:
+def _needs_no_bias(layer: nn.Module, following: nn.Module | None) -> bool:
+    """Whether it is a convolution without a bias, or with one that changes only what the following layer subtracts."""
+    if type(layer) not in (*FEW, *FEW.values()) or _is_watched(layer) or _is_watched(following):
         return False
-    if isinstance(following, QuickPictureBatchNorm2d):
-        subtracts = not following.training
-    else:
-        subtracts = isinstance(following, QuickInstanceNorm2d)
-    return subtracts and not (_is_watched(layer) or _is_watched(following))
+    if layer.bias is None or isinstance(following, QuickInstanceNorm2d):
+        return True
+    return isinstance(following, QuickPictureBatchNorm2d) and not following.training
 
 
 def _is_watched(layer: nn.Module | None) -> bool:
@@ -193,8 +171,12 @@ def _is_watched(layer: nn.Module | None) -> bool:
 def _without_bias(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     y: torch.Tensor
-    if isinstance(layer, nn.Conv2d):
+    if strided.pays(layer, x):
+        y = strided.convolved(layer, x)
+    elif isinstance(layer, nn.Conv2d):
         y = layer._conv_forward(x, layer.weight, None)
+    elif isinstance(layer, FewPixelsConvTranspose2d):
+        y = layer.convolved(x, None)
     else:
         options = (layer.stride, layer.padding, layer.output_padding, layer.groups, layer.dilation)
         y = functional.conv_transpose2d(x, layer.weight, None, *options)  # type: ignore[arg-type]
