@@ -19,10 +19,11 @@ from tests.tape import TapeRecorder
 from tests.test_engine_equality import CARTOONGAN, CYCLEGAN, PIX2PIX
 from toonforge.components import changed
 from toonforge.data.loader import TrainLoader
+from toonforge.errors import RunError
 from toonforge.memory import is_out_of_memory
 from toonforge.recipe import load, loads
 from toonforge.recipe.model import Recipe
-from toonforge.speed.capture import CudaRecorder, equal
+from toonforge.speed.capture import CudaRecorder, Looks, equal
 from toonforge.speed.choice import choose
 from toonforge.speed.tricks import TRICKS, Situation
 from toonforge.testing.recipes import shrink
@@ -186,25 +187,50 @@ def test_a_penalty_that_draws_once() -> None:
     assert_equal_to_written(recipe, replays=2 * (STEPS - WRITTEN))
 
 
-@pytest.mark.parametrize("frozen", [False, True], ids=["first phase", "after another was recorded"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["first phase", "second phase"])
 def test_a_network_that_looks_at_numbers_is_computed_as_written(frozen: bool) -> None:
-    """Frozen: it looks only where its phase is over, and the one before has been recorded and replayed."""
-    recipe = recipe_of(PIX2PIX, **{", norm = true": ""})
+    recipe = recipe_of(PIX2PIX)
     plain, recorded = training_of(recipe, False), training_of(recipe, True)
-    first = recorded.networks["D"].get_submodule("0") if "0" in dict(recorded.networks["D"].named_modules()) else None
-    looking = first or recorded.networks["D"]
 
     def look(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if not (frozen and next(recorded.networks["D"].parameters()).requires_grad):
             assert inputs[0].sum().item() is not None
 
-    looking.register_forward_pre_hook(look)
+    recorded.networks["D"].register_forward_pre_hook(look)
     assert run(recorded) == run(plain)
     ours, theirs = everything(recorded), everything(plain)
     assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
-    assert recorded.captured is not None
-    assert [*recorded.captured.reasons] == ["discriminator, generator"]
-    assert "capturing" in recorded.captured.reasons["discriminator, generator"]
+    assert recorded.captured is not None and recorder_of(recorded).recorded == 0
+    (reason,) = recorded.captured.reasons.values()
+    assert f"phases.{'generator' if frozen else 'discriminator'} looks at numbers" in reason and "D(cat(" in reason
+
+
+def test_work_that_turns_out_not_to_be_recordable_ends_the_training_in_words() -> None:
+    training = training_of(recipe_of(CYCLEGAN), True)
+
+    def look(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if training.now >= WRITTEN:
+            assert inputs[0].sum().item() is not None
+
+    training.networks["G"].register_forward_pre_hook(look)
+    run(training, WRITTEN)
+    with pytest.raises(RunError) as caught:
+        training.step(WRITTEN, pictures(WRITTEN, 2, 1))
+    (problem,) = caught.value.problems
+    assert "the phase generators" in problem.message and "capturing" in (problem.found or "")
+    assert problem.key == "train.speed" and "cuda-graphs" in (problem.hint or "")
+
+
+def test_moving_numbers_between_devices_is_seen() -> None:
+    seen: list[str] = []
+    here, there = torch.ones(3), torch.ones(3, device="meta")
+    with Looks(seen.append):
+        here.to(torch.float64)
+        here.clone().copy_(torch.zeros(3))
+        assert seen == []
+        here.to("meta")
+        there.copy_(here)
+    assert seen == ["_to_copy", "copy_"]
 
 
 def test_numbers_drawn_on_the_processor_are_not_frozen_into_a_recording() -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+LOOKING = frozenset(
+    {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "masked_select", "unique2", "_unique2"}
+)
+MOVING = frozenset({"_to_copy", "copy_"})
 
 
 class Recorder(Protocol):
@@ -67,6 +74,30 @@ class CudaRecorder:
         return torch.cuda.get_rng_state(self.device), (torch.get_rng_state(), host_states())
 
 
+class Looks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within it, `told` hears of every operation that waits for a device's numbers, or moves some between devices.
+
+    Recorded work can do neither: when it is replayed, nobody is there to look.
+    """
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.told = told
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Do the operation, and tell of it where it is one of these."""
+        name = func.overloadpacket.__name__
+        if name in LOOKING or (name in MOVING and _between(args, kwargs or {})):
+            self.told(name)
+        return func(*args, **(kwargs or {}))
+
+
+def _between(args: Any, kwargs: Mapping[str, Any]) -> bool:
+    devices = {value.device.type for value in tree_leaves(args) if isinstance(value, torch.Tensor)}
+    wanted = kwargs.get("device")
+    return len(devices | ({torch.device(wanted).type} if wanted is not None else set())) > 1
+
+
 def host_states() -> tuple[Any, ...]:
     """The states of Python's and numpy's generators."""
     state: Any = np.random.get_state(legacy=False)
@@ -77,4 +108,6 @@ def equal(one: Any, other: Any) -> bool:
     """Whether two random states are the same."""
     if isinstance(one, tuple):
         return len(one) == len(other) and all(map(equal, one, other))
-    return bool(torch.equal(one, other)) if isinstance(one, torch.Tensor) else bool(one == other)
+    if isinstance(one, torch.Tensor):  # by numpy, as torch's own comparison would be taken for looking at numbers
+        return bool(np.array_equal(one.numpy(), other.numpy()))
+    return bool(one == other)

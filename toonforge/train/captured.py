@@ -17,10 +17,11 @@ import attrs
 import torch
 from torch import Tensor
 
+from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
 from toonforge.speed.capture import Recorder
 from toonforge.train.drawing import Calls, Seed, drawing_ops, several, undrawable
-from toonforge.train.graph import Compiled, Nothing, Part
+from toonforge.train.graph import Compiled, Part
 from toonforge.train.phases import PlannedPhase
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class CapturedSteps:
         if step.seen < self.warm_up:
             self.training.run_phases(active, _parts(fields))
             return
-        calls = Calls(self.recorder)
+        ops = {node.text for phase in active for node in self._ops(phase)}
+        calls = Calls(self.recorder, ops)
         as_written = self.training.seeding
 
         def seed_and_watch(part: int, text: str) -> None:
@@ -133,12 +135,16 @@ class CapturedSteps:
             as_written(part, text)
             calls.begin(part, text)
 
+        parts = _parts(fields)
         with self._seeding(seed_and_watch):
-            self.training.run_phases(active, _parts(fields), calls.enter)
-            calls.close()
+            for index, phase in enumerate(active):
+                self.training.clear_gradients(phase)
+                self.training.set_rate(phase)
+                with calls.of(phase.name):
+                    self.training.gradients(phase, parts, active[index + 1 :])
+                self.training.update(phase)
         losses = {phase.name: self.training.losses_of(phase) for phase in active}
-        ops = {node.text for phase in active for node in self._ops(phase)}
-        step.drawing = {phase.name: calls.drew(phase.name, ops) for phase in active}
+        step.drawing = {phase.name: calls.drew(phase.name) for phase in active}
         remembering = [
             f"the loss {loss} of phases.{phase} may remember what it saw"
             for phase, found in losses.items()
@@ -146,7 +152,8 @@ class CapturedSteps:
             if f"phases.{phase}.losses.{loss}" in self.training.memory.parts
         ]
         for reason in (
-            *calls.once(ops),
+            *calls.looked,
+            *calls.once(),
             *several(step.drawing),
             *remembering,
             *undrawable(active, losses, self.training.compiler.signals),
@@ -168,22 +175,16 @@ class CapturedSteps:
     # -- recording -------------------------------------------------------------------------------------------------
 
     def _record(self, step: Step, active: Sequence[PlannedPhase], fields: Sequence[Mapping[str, Tensor]]) -> None:
-        """Record each phase and do at once what was recorded. Where one cannot be, go on as written from there."""
+        """Record each phase and do at once what was recorded."""
         parts = [Part({key: value.clone() for key, value in given.items()}, i) for i, given in enumerate(fields)]
         phases: list[RecordedPhase] = []
         for index, phase in enumerate(active):
-            before = [dict(part.signals) for part in parts]
             try:
                 recorded = self._record_phase(step, phase, active[index + 1 :], parts)
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise
-                self._refuse(active, str(error).strip().partition("\n")[0])
-                for part, signals in zip(parts, before, strict=True):
-                    # What was noted down has not been computed, and went through the signals' gradients already.
-                    part.memo, part.signals = {}, {n: attrs.evolve(s, gradient=Nothing) for n, s in signals.items()}
-                self.training.run_phases(active[index:], parts)
-                return
+                raise _cannot_record(phase, error) from error
             phases.append(recorded)
             self._finish(phase, recorded)
         step.parts, step.phases = parts, phases
@@ -271,6 +272,20 @@ class CapturedSteps:
         if node.kind == "signal":
             return part.signals[node.name].value.detach()
         return self._drawn(node, part) if node.text not in part.drawn else part.drawn[node.text]
+
+
+def _cannot_record(phase: PlannedPhase, error: RuntimeError) -> RunError:
+    """For work that nothing spoke against beforehand: a recording that failed leaves nothing to go on with."""
+    # The end of a recording fails too, after what made it fail.
+    cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
+    return RunError(
+        Problem(
+            message=f"the phase {phase.name} cannot be recorded as a CUDA graph",
+            key="train.speed",
+            found=str(cause).strip().partition("\n")[0],
+            hint='leave "cuda-graphs" out of train.speed',
+        )
+    )
 
 
 def _no_seed(part: int, text: str) -> None:

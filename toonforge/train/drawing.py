@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from typing import Any
 
-from toonforge.speed.capture import Recorder, equal
+from toonforge.speed.capture import Looks, Recorder, equal
 from toonforge.train.graph import Arguments, Compiled
 from toonforge.train.groups import walk
 from toonforge.train.phases import PlannedPhase
@@ -15,22 +16,30 @@ Seed = tuple[int, str]
 
 
 class Calls:
-    """Watches which of a step's seeded calls draw, and from which generators.
+    """Watches which of a step's seeded calls draw, from which generators, and which look at numbers.
 
     Args:
         recorder: whose generators.
+        ops: texts of calls that are drawn beside a recording, and may do what they like.
+
+    Attributes:
+        looked: calls that look at numbers, in words.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
+    def __init__(self, recorder: Recorder, ops: Set[str]) -> None:
+        self.recorder, self.ops = recorder, ops
+        self.looked: list[str] = []
         self._phase = ""
         self._open: tuple[Seed, tuple[Any, Any]] | None = None
         self._seen: list[tuple[str, Seed, bool, bool]] = []
 
-    def enter(self, phase: PlannedPhase) -> None:
-        """A phase begins."""
-        self.close()
-        self._phase = phase.name
+    @contextmanager
+    def of(self, phase: str) -> Iterator[None]:
+        """Within it a phase's gradients are computed."""
+        self._phase, self._open = phase, None
+        with Looks(self._look):
+            yield
+            self.close()
 
     def begin(self, part: int, text: str) -> None:
         """A call was seeded: what is drawn until the next one is drawn by it."""
@@ -39,19 +48,24 @@ class Calls:
     def close(self) -> None:
         """The call is over."""
         if self._open is not None:
-            seed, (replayed, once) = self._open
+            (seed, (replayed, once)), self._open = self._open, None
             now = self.recorder.states()
             self._seen.append((self._phase, seed, not equal(replayed, now[0]), not equal(once, now[1])))
-        self._open = None
 
-    def drew(self, phase: str, ops: Set[str]) -> tuple[Seed, ...]:
-        """The calls of a phase that drew from what recordings draw from anew; not those of `ops`, drawn beside them."""
-        return tuple(seed for name, seed, drawn, _ in self._seen if drawn and name == phase and seed[1] not in ops)
+    def _look(self, operation: str) -> None:
+        text = "" if self._open is None else self._open[0][1]
+        if text not in self.ops:
+            after = f", in or after {text}" if text else ""
+            self.looked.append(f"phases.{self._phase} looks at numbers while it is computed ({operation}{after})")
 
-    def once(self, ops: Set[str]) -> Iterator[str]:
-        """Of other calls that drew from what a recording would draw from once and for all, in words."""
+    def drew(self, phase: str) -> tuple[Seed, ...]:
+        """The calls of a phase that drew from what recordings draw from anew."""
+        return tuple(seed for name, seed, drawn, _ in self._seen if drawn and name == phase and seed[1] not in self.ops)
+
+    def once(self) -> Iterator[str]:
+        """Calls that drew from what a recording would draw from once and for all, in words."""
         for phase, (_, text), _, drawn in self._seen:
-            if drawn and text not in ops:
+            if drawn and text not in self.ops:
                 yield f"{text} of phases.{phase} draws numbers on the processor"
 
 

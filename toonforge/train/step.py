@@ -175,16 +175,9 @@ class Training:
                 if any(name in phase.updates for phase in active):
                     self.average.update(name, self.networks[name])
 
-    def run_phases(
-        self,
-        active: Sequence[PlannedPhase],
-        batch: Sequence[Part],
-        entering: Callable[[PlannedPhase], None] | None = None,
-    ) -> None:
-        """Run the phases one after another. `entering` is called before each."""
+    def run_phases(self, active: Sequence[PlannedPhase], batch: Sequence[Part]) -> None:
+        """Run the phases one after another."""
         for index, phase in enumerate(active):
-            if entering is not None:
-                entering(phase)
             self.clear_gradients(phase)
             self.set_rate(phase)
             self.gradients(phase, batch, active[index + 1 :])
