@@ -12,6 +12,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from toonforge.errors import Problem, RunError
+
 LOOKING = frozenset(
     {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "masked_select", "unique2", "_unique2"}
 )
@@ -96,6 +98,20 @@ def _between(args: Any, kwargs: Mapping[str, Any]) -> bool:
     devices = {value.device.type for value in tree_leaves(args) if isinstance(value, torch.Tensor)}
     wanted = kwargs.get("device")
     return len(devices | ({torch.device(wanted).type} if wanted is not None else set())) > 1
+
+
+def cannot_record(phase: str, error: RuntimeError) -> RunError:
+    """For work that nothing spoke against beforehand: a recording that failed leaves nothing to go on with."""
+    # The end of a recording fails too, after what made it fail.
+    cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
+    return RunError(
+        Problem(
+            message=f"the phase {phase} cannot be recorded as a CUDA graph",
+            key="train.speed",
+            found=str(cause).strip().partition("\n")[0],
+            hint='leave "cuda-graphs" out of train.speed',
+        )
+    )
 
 
 def host_states() -> tuple[Any, ...]:

@@ -17,9 +17,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
-from toonforge.speed.capture import Recorder
+from toonforge.speed.capture import Recorder, cannot_record
 from toonforge.train.drawing import Calls, Seed, drawing_ops, several, undrawable
 from toonforge.train.graph import Compiled, Part
 from toonforge.train.phases import PlannedPhase
@@ -184,7 +183,7 @@ class CapturedSteps:
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise
-                raise _cannot_record(phase, error) from error
+                raise cannot_record(phase.name, error) from error
             phases.append(recorded)
             self._finish(phase, recorded)
         step.parts, step.phases = parts, phases
@@ -272,20 +271,6 @@ class CapturedSteps:
         if node.kind == "signal":
             return part.signals[node.name].value.detach()
         return self._drawn(node, part) if node.text not in part.drawn else part.drawn[node.text]
-
-
-def _cannot_record(phase: PlannedPhase, error: RuntimeError) -> RunError:
-    """For work that nothing spoke against beforehand: a recording that failed leaves nothing to go on with."""
-    # The end of a recording fails too, after what made it fail.
-    cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
-    return RunError(
-        Problem(
-            message=f"the phase {phase.name} cannot be recorded as a CUDA graph",
-            key="train.speed",
-            found=str(cause).strip().partition("\n")[0],
-            hint='leave "cuda-graphs" out of train.speed',
-        )
-    )
 
 
 def _no_seed(part: int, text: str) -> None:
