@@ -70,6 +70,7 @@ class Day:
         self.rates: dict[str, float] = {}
         self.rows: list[tuple[str, str, str, str]] = []
         self.known: dict[str, Any] = {}
+        self.broken = False
 
     def left(self) -> float:
         return 60 * self.given.minutes - (time.monotonic() - self.began)
@@ -80,6 +81,9 @@ class Day:
 
     def attempt(self, name: str, needs: float, work: Callable[[], None]) -> None:
         """Do something if there is time for it; a failure is a row."""
+        if self.broken:
+            self.row(name, "not done", "the device has failed before")
+            return
         if self.left() < needs and not self.small:
             self.row(name, "not done", f"{self.left():.0f} s left")
             return
@@ -87,6 +91,7 @@ class Day:
             work()
         except Exception as error:
             traceback.print_exc()
+            self.broken = not works(self.device)
             self.row(name, "failed", f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:120]}")
         gc.collect()
         if self.device.type == "cuda":
@@ -119,6 +124,16 @@ class Day:
         if not Path(start.weights).exists():
             draw_weights(start)
         return start
+
+
+def works(device: Any) -> bool:
+    """Whether the device still computes: some failures end all that a process can do there."""
+    import torch
+
+    try:
+        return torch.ones(2, device=device).sum().item() == 2
+    except RuntimeError:
+        return False
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:

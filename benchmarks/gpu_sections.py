@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gpu_kernels import shares, watched
+from gpu_pictures import make_folder
 from gpu_steps import Subject, apart, flops, in_turns, possible, ratio, tricks
-from gpu_whole import Translating, make_folder, waiting
+from gpu_whole import Translating, waiting
 from protocol import Start
 
 from toonforge.bench.peaks import rates as best_rates

@@ -7,9 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,32 +16,6 @@ from gpu_steps import alternating, by_hand, ratio
 from PIL import Image
 from reference.networks import resnet
 from safetensors.torch import save_file
-
-
-def write_jpeg(folder: Path, side: int, number: int) -> None:
-    """A picture with large shapes and some noise: as long to decode as a photo of its size."""
-    rng = np.random.default_rng(number)
-    large = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).resize(
-        (side, side), Image.Resampling.BICUBIC
-    )
-    noise = rng.normal(0, 8, (side, side, 1))
-    pixels = (np.asarray(large) + noise).clip(0, 255).astype(np.uint8)
-    Image.fromarray(pixels).save(folder / f"{number:06}.jpg", quality=90)
-
-
-def make_folder(folder: Path, count: int, side: int) -> None:
-    """So many JPEG files, written by all cores."""
-    folder.mkdir(parents=True)
-    write = partial(write_jpeg, folder, side)
-    if count < 200:
-        for number in range(count):
-            write(number)
-        return
-    from multiprocessing import get_context
-
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for _ in pool.map(write, range(count), chunksize=100):
-            pass
 
 
 def waiting(

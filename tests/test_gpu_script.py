@@ -137,3 +137,25 @@ def test_packages_that_are_missing_are_named(
     with pytest.raises(SystemExit) as caught:
         installed.as_installed(tmp_path)
     assert "missing: tomli-w" in str(caught.value) and "pip install tomli-w" in str(caught.value)
+
+
+def test_a_failure_is_a_row_and_the_rest_goes_on_unless_the_device_is_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from argparse import Namespace
+
+    script = module("gpu", monkeypatch)
+    day = script.Day(Namespace(cpu=True, small=False, minutes=1.0), tmp_path)
+
+    def fails() -> None:
+        raise ValueError("no such kernel\nmore of it")
+
+    day.attempt("first", 10, fails)
+    day.attempt("second", 10, lambda: day.row("second", "1 ms"))
+    day.attempt("long", 1000, fails)
+    assert [row[:2] for row in day.rows] == [("first", "failed"), ("second", "1 ms"), ("long", "not done")]
+    assert day.rows[0][2] == "ValueError: no such kernel"
+    monkeypatch.setattr(script, "works", lambda device: False)
+    day.attempt("third", 10, fails)
+    day.attempt("fourth", 10, lambda: day.row("fourth", "1 ms"))
+    assert [row[1] for row in day.rows[3:]] == ["failed", "not done"]
