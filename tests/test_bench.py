@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -90,6 +90,18 @@ def test_every_part_of_a_step_is_found(recipe: str) -> None:
         assert 0.5 * told["seconds"] < whole <= told["seconds"]
         assert told["networks"]["G"] == parts["generators"] and told["networks"]["D"] == parts["discriminators"]
         assert subject.training.networks["G"]._compiled_call_impl is None
+
+
+def test_recorded_steps_are_computed_to_see_into_them(recipe: str) -> None:
+    class Recorded:
+        def run(self, *_: Any) -> None:
+            raise AssertionError("a replay shows nothing of what is in it")
+
+    with Subject(Start(source=recipe, cpu=True)) as subject:
+        subject.training.captured = cast(Any, Recorded())
+        with pytest.raises(AssertionError):
+            subject.turn(2)
+        assert subject.parts(2)["parts"]["generators"]["forward"] > 0
 
 
 def test_operations_are_counted_as_by_hand(recipe: str) -> None:

@@ -125,6 +125,8 @@ class _Measuring:
         own = self.own.row()
         assert own.times is not None and own.waits is not None
         self.listener.said("where the time goes")
+        if "cuda-graphs" in own.tricks:
+            self.notes.append("where it goes: the kernels of the same steps, computed without cuda-graphs")
         profile = stage.rounded(max(1, min(PROFILED, round(TURN / each))))
         shares = self.pool.ask(OWN, "parts", steps=profile)
         self._count(OWN, own.tricks)

@@ -200,7 +200,11 @@ class Subject:
     # -- what is in them ----------------------------------------------------------------------------------------
 
     def parts(self, steps: int) -> dict[str, Any]:
-        """Where the time of steps goes; the profiler slows the processor, so shares count, not seconds."""
+        """Where the time of steps goes; the profiler slows the processor, so shares count, not seconds.
+
+        Steps that were recorded as CUDA graphs tell nothing of what is in them: they are computed from here on.
+        """
+        self.training.captured = None
         batches = [self._next() for _ in range(steps)]
         self._wait()
         spans, calls, seconds = profiled(
