@@ -253,6 +253,12 @@ def test_a_loss_that_may_remember_is_not_recorded() -> None:
     assert "cycle_photo" in training.captured.reasons["generators, discriminators"]
 
 
+def test_a_network_that_is_computed_again_is_not_recorded() -> None:
+    training = assert_equal_to_written(recipe_of(CYCLEGAN, 'recompute = ["G"]'), replays=0, steps=5)
+    assert training.captured is not None
+    assert "train.recompute" in training.captured.reasons["generators, discriminators"]
+
+
 def test_out_of_memory_is_not_taken_for_work_that_cannot_be_recorded() -> None:
     training = training_of(recipe_of(CYCLEGAN), True)
 

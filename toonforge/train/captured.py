@@ -150,7 +150,11 @@ class CapturedSteps:
             for loss in found
             if f"phases.{phase}.losses.{loss}" in self.training.memory.parts
         ]
+        # A checkpoint reads the device's random state, which cannot be done while it is recorded.
+        recomputed = self.training.recipe.train.recompute
+        again = [f"{name} is computed again in backward passes (train.recompute)" for name in recomputed]
         for reason in (
+            *again,
             *calls.looked,
             *calls.once(),
             *several(step.drawing),
