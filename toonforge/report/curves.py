@@ -183,7 +183,7 @@ def _engine(record: Record) -> Mapping[str, Any]:
             "waiting for pictures",
             "share of the steps' time, 0 to 1",
             None,
-            [step.data for step in record.steps],
+            [math.nan if step.data is None else step.data for step in record.steps],
         ),
         (
             "peak memory",

@@ -231,7 +231,7 @@ def _logged(event: Mapping[str, Any]) -> Logged:
         lr=_numbers(event.get("lr", {})),
         images_per_second=_number(event.get("images_per_second") or 0.0),
         memory=_count(event.get("memory") or 0),
-        data=_number(event.get("data")),
+        data=None if event.get("data") is None else _number(event["data"]),
     )
 
 

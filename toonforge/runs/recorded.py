@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +57,7 @@ class Start:
 
 @attrs.frozen(kw_only=True)
 class Logged:
-    """One logged step: see `toonforge.events.Step`. A loss that was not finite is nan, and so is what is not known."""
+    """One logged step: see `toonforge.events.Step`. A loss that was not finite is nan; older logs lack `data`."""
 
     step: int
     time: float
@@ -67,7 +66,7 @@ class Logged:
     lr: Mapping[str, float]
     images_per_second: float
     memory: int
-    data: float = math.nan
+    data: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -193,7 +192,7 @@ class Record:
     @property
     def data(self) -> float | None:
         """The median of the logged shares of time that steps waited for pictures, without the first, as above."""
-        shares = [logged.data for logged in self.steps if not math.isnan(logged.data)]
+        shares = [logged.data for logged in self.steps if logged.data is not None]
         return statistics.median(shares[1:] or shares) if shares else None
 
     @property
