@@ -19,6 +19,8 @@ from toonforge.cli.show import about, default_text, type_text
 from toonforge.cli.text import summary
 from toonforge.components import fields_of
 from toonforge.recipe.model import CheckpointRule, LogRule, MetricsRule, Phase, SamplesRule, Train
+from toonforge.speed.choice import choose
+from toonforge.speed.tricks import TRICKS, Situation
 
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = """# The command line
@@ -75,6 +77,16 @@ def ops_table() -> str:
     return "\n".join(rows)
 
 
+def tricks_table() -> str:
+    """The tricks of `train.speed`: what each does, and where `auto` uses it."""
+    rows = ["| trick | what it does | `auto` on a CPU | on a CUDA GPU |", "| --- | --- | --- | --- |"]
+    autos = [choose("auto", Situation(device=device, platform="linux")) for device in ("cpu", "cuda")]
+    for name, trick in TRICKS.items():
+        cells = ["yes" if name in auto else "no" for auto in autos]
+        rows.append(f"| `{name}` | {trick.doc} | {cells[0]} | {cells[1]} |")
+    return "\n".join(rows)
+
+
 SECTIONS = {
     "train": lambda: fields_table(Train),
     "phase": lambda: fields_table(Phase),
@@ -83,10 +95,11 @@ SECTIONS = {
     "metrics": lambda: fields_table(MetricsRule),
     "log": lambda: fields_table(LogRule),
     "ops": ops_table,
+    "tricks": tricks_table,
 }
 
 
-def recipe_language(text: str) -> str:
+def with_sections(text: str) -> str:
     """The page with its generated sections written anew."""
     for name, make in SECTIONS.items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
@@ -96,10 +109,10 @@ def recipe_language(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page as it should be."""
-    language = REFERENCE / "recipe-language.md"
+    sectioned = (REFERENCE / "recipe-language.md", REFERENCE.parent / "how-to" / "make-it-faster.md")
     return {
         REFERENCE / "command-line.md": command_line(),
-        language: recipe_language(language.read_text("utf-8")),
+        **{page: with_sections(page.read_text("utf-8")) for page in sectioned},
     }
 
 
