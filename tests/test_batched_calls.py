@@ -39,12 +39,14 @@ BATCHED = ("batched-calls",)
 BOTH = ("batched-calls", "split-backward")
 
 
-def calls(recipe: Recipe, steps: int = 1) -> Counter[str]:
-    """How often each network is called in the last of some steps."""
+def calls(recipe: Recipe, steps: int = 1, of_pictures: bool = False) -> Counter[str]:
+    """How often each network is called in the last of some steps of two pictures; or of how many pictures."""
     training = Training(recipe, 10, 4, make_accelerator(recipe.train.precision, cpu=True))
     counted: Counter[str] = Counter()
     for name, network in training.networks.items():
-        network.register_forward_hook(lambda *_, name=name: counted.update([name]))
+        network.register_forward_hook(
+            lambda _, inputs, __, name=name: counted.update({name: len(inputs[0]) if of_pictures else 1})
+        )
     shapes = {field: shape for group in recipe.data.groups().values() for field, shape in group.items()}
     for step in range(steps):
         counted.clear()
@@ -114,6 +116,7 @@ def test_a_signal_of_an_earlier_phase_is_not_called_again(tiny: None) -> None:
         """
     )
     assert calls(recipe) == {"G": 2, "D": 2}
+    assert calls(recipe, of_pictures=True) == {"G": 4, "D": 6}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tests.plain_recipes import EVERY, Trained, assert_equal, everything, plain, trained
 from tests.ranks import together
 from tests.test_engine_equality import CYCLEGAN
-from tests.test_equal_processes import IN_PARTS, PENALTY
+from tests.test_equal_processes import IN_PARTS, PENALTY, PLAINLY
 from toonforge import recipe as recipes
 from toonforge.components import changed
 from toonforge.errors import RunError
@@ -72,7 +72,7 @@ NETWORKS = ("G", "F", "D", "V")
 SIGNALS = {"fake": Expr.parse("G(photo)"), "back": Expr.parse("F(fake)"), "pooled": Expr.parse("pool(fake)")}
 EXPRESSIONS = (
     "photo", "fake", "back", "D(fake)", "D(photo)", "D(pooled)", "V(fake)", "V(photo)", "G(anime)", "F(G(anime))",
-    "D(cat(photo, fake))", "D(pool(fake))", "gray(G(photo))", "F(photo)", "V(back)", "D(back)",
+    "D(cat(photo, fake))", "D(pool(fake))", "gray(G(photo))", "F(photo)", "V(back)", "D(back)", "G(F(photo))", "G(back)",
 )  # fmt: skip
 COMPILER = Compiler(Graph(NETWORKS, SIGNALS), ops, torch.device("cpu"))
 
@@ -284,6 +284,26 @@ def test_any_phases_are_equal_to_their_steps_as_written(
     assert [list(row) for row in expected.logged] == [list(row) for row in found.logged], "told in another order"
 
 
+def test_a_penalty_draws_alike_wherever_its_group_stands(tiny: None) -> None:
+    """As written another call comes before it, which seeds torch's random state."""
+    recipe = recipes.loads(
+        """
+        name = "drawing"
+        data = { type = "tiny/pictures" }
+        discriminators.D = { type = "tiny/discriminator" }
+        train = { steps = 1, batch_size = 4, precision = "fp64" }
+        [phases.p]
+        updates = ["D"]
+        [phases.p.losses]
+        real = { type = "lsgan", logits = "D(photo)", real = true }
+        penalty = { type = "gradient-penalty", discriminator = "D", real = "photo", fake = "anime" }
+        gray = { type = "l1", input = "D(photo)", target = "D(gray(photo))" }
+        """
+    )
+    expected, found = steps(with_speed(recipe, "safe"), 1), steps(with_speed(recipe, SPLIT), 1)
+    assert expected.logged[0]["p.penalty"] == pytest.approx(found.logged[0]["p.penalty"], rel=1e-12)
+
+
 def test_losses_are_told_in_the_order_written(tiny: None) -> None:
     recipe = with_speed(recipes.loads(CYCLEGAN.format(data="", train="").replace('speed = "safe"\n', "")), SPLIT)
     (row,) = steps(recipe, 1).logged
@@ -291,9 +311,9 @@ def test_losses_are_told_in_the_order_written(tiny: None) -> None:
     assert list(row)[: len(names)] == names
 
 
-@pytest.mark.parametrize("name", ["recipes/anime_cartoongan.toml", "cyclegan/cyclegan"])
-def test_two_processes_train_in_groups_like_one_as_written(name: str) -> None:
-    recipe = plain(name, steps=1, **IN_PARTS)
+@pytest.mark.parametrize(("name", "how"), [("recipes/anime_cartoongan.toml", IN_PARTS), ("cyclegan/cyclegan", PLAINLY)])
+def test_two_processes_train_in_groups_like_one_as_written(name: str, how: dict[str, Any]) -> None:
+    recipe = plain(name, steps=1, **how)
     (one,) = together(1, lambda rank: trained(with_speed(recipe, "safe")))
     for other in together(2, lambda rank: trained(with_speed(recipe, SPLIT))):
         assert_equal(one, other)
@@ -354,6 +374,20 @@ def test_one_groups_activations_live_at_a_time(tiny: None) -> None:
     recipe = recipes.loads(CYCLEGAN.format(data="", train="").replace('speed = "safe"\n', ""))
     # As written six passes of a generator and two of a discriminator; in groups two and one.
     assert most_kept(with_speed(recipe, SPLIT)) < 0.4 * most_kept(with_speed(recipe, "safe"))
+
+
+def test_what_no_later_group_looks_at_is_forgotten(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = with_speed(recipes.loads(CYCLEGAN.format(data="", train="").replace('speed = "safe"\n', "")), SPLIT)
+    total, seen = Training._total, list[set[str]]()
+
+    def watching(self: Training, phase: Any, group: Group, part: Any, parts: int) -> Tensor:
+        seen.append({text for text, _ in part.memo})
+        return total(self, phase, group, part, parts)
+
+    monkeypatch.setattr(Training, "_total", watching)
+    steps(recipe, 1)
+    assert len(seen) == 8
+    assert all(not {text for text in texts if "(" in text} for texts in seen), "these groups have nothing in common"
 
 
 def test_a_network_whose_last_group_leaves_parameters_out_is_refused_by_several_processes(
