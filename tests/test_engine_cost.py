@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from toonforge import recipe as recipes
 from toonforge.components import Count, changed
+from toonforge.plugins.loader import Plugins
 from toonforge.recipe.model import LogRule
 from toonforge.train.seeds import derive, seed_call, seed_step
 from toonforge.train.step import Training, make_accelerator
@@ -149,3 +152,26 @@ def test_losses_are_read_at_logging_points_and_nowhere_else(
     monkeypatch.setattr(Training, "read", counted)
     train(recipe, folder=tmp_path / "run", cpu=True)
     assert reads == [1, 5, 10, 12]
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_loading_plugins_leaves_the_garbage_collection_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, collecting: bool, fails: bool
+) -> None:
+    seen: list[bool] = []
+
+    def load(self: Plugins) -> None:
+        seen.append(gc.isenabled())
+        if fails:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Plugins, "_load_all", load)
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        with pytest.raises(KeyboardInterrupt) if fails else nullcontext():
+            Plugins(distributions=()).load()
+        assert (seen, gc.isenabled()) == ([False], collecting)
+    finally:
+        (gc.enable if before else gc.disable)()
