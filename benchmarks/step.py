@@ -43,7 +43,7 @@ from toonforge_samples.credits import samples
 
 HERE = Path(__file__).parent
 FIELDS = {"cyclegan": ("photo", "anime"), "pix2pix": ("cartoon", "photo")}
-FIRST, LATER = 1e-4, 2e-2
+FIRST, LATER = 1e-4, 1e-2
 """How far a term may be from the classic step's, as a share of it: in the first step, and in those after it."""
 
 
