@@ -31,9 +31,13 @@ def by_matrices(network: nn.Module) -> nn.Module:
     stay as they are.
     """
     for module in network.modules():
-        if type(module) in FEW and _is_plain(module) and module.weight.numel() >= WEIGHTS:
+        if type(module) in FEW and _is_large(module) and _is_plain(module):
             module.__class__ = FEW[type(module)]
     return network
+
+
+def _is_large(layer: Any) -> bool:
+    return bool(layer.weight.numel() >= WEIGHTS)
 
 
 def _is_plain(layer: Any) -> bool:
@@ -80,13 +84,16 @@ class FewPixelsConv2d(nn.Conv2d):
         if _fits(self, input, weight):
             height, width = how.yielded(0, input.shape[2]), how.yielded(1, input.shape[3])
         if not 0 < count * height * width <= PIXELS:
-            return super()._conv_forward(input, weight, bias)
-        columns = functional.unfold(input, how.kernel, how.dilation, how.padding, how.stride)
+            stock: Tensor = super()._conv_forward(input, weight, bias)
+            return stock
+        columns = functional.unfold(_rows(input), how.kernel, how.dilation, how.padding, how.stride)
         rows = columns.transpose(1, 2).reshape(count * height * width, -1).contiguous()  # N*pixels,C*k*k
         result = _rows(rows @ weight.view(len(weight), -1).t())
         if bias is not None:
             result = result + bias
-        return result.view(count, height * width, -1).transpose(1, 2).reshape(count, -1, height, width)
+        # In torch's own layout: batch norm's gradient is wrong where only some of what it meets is channels-last.
+        pictures = result.view(count, height * width, -1).transpose(1, 2).contiguous()
+        return pictures.view(count, -1, height, width)
 
     def _get_name(self) -> str:
         return nn.Conv2d.__name__
@@ -97,7 +104,10 @@ class FewPixelsConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(N,C,H,W)."""
-        return self.convolved(input, self.bias) if output_size is None else super().forward(input, output_size)
+        if output_size is None:
+            return self.convolved(input, self.bias)
+        result: Tensor = super().forward(input, output_size)
+        return result
 
     def convolved(self, input: Tensor, bias: Tensor | None) -> Tensor:
         """(N,C,H,W), with a bias or none."""
@@ -106,7 +116,7 @@ class FewPixelsConvTranspose2d(nn.ConvTranspose2d):
         if not 0 < len(input) * height * width <= PIXELS:
             options = (how.stride, how.padding, (0, 0), 1, how.dilation)
             return functional.conv_transpose2d(input, self.weight, bias, *options)
-        rows = input.flatten(2).transpose(1, 2).reshape(-1, input.shape[1]).contiguous()  # N*pixels,C
+        rows = _rows(input).flatten(2).transpose(1, 2).reshape(-1, input.shape[1]).contiguous()  # N*pixels,C
         columns = _rows(rows @ self.weight.view(len(self.weight), -1))
         columns = columns.view(len(input), height * width, -1).transpose(1, 2)
         size = (how.begun(0, height), how.begun(1, width))
@@ -142,11 +152,14 @@ def _rows(x: Tensor) -> Tensor:
 
 
 class _Rows(torch.autograd.Function):
-    """Passes a matrix on, and its gradient row by row: products of matrices are slow on thin columns."""
+    """Passes a value on, and its gradient in torch's own layout.
+
+    Products of matrices are slow on thin columns, and torch's batch norm takes some layouts of gradients wrongly.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """(pixels, features)."""
+        """Any shape."""
         return x.view_as(x)
 
     @staticmethod

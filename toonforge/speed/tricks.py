@@ -14,6 +14,7 @@ import attrs
 TrickName = Literal[
     "quick-norms",
     "channels-last",
+    "matrix-convolutions",
     "fused-optimizers",
     "step-in-backward",
     "split-backward",
@@ -78,6 +79,10 @@ def _recordable(situation: Situation) -> str | None:
     return _only_cuda(situation)
 
 
+def _for_cpu(situation: Situation) -> str | None:
+    return None if situation.device == "cpu" else "for CPUs, whose kernels lay weights out anew"
+
+
 def _unmeasured(_: Situation) -> str | None:
     return "not measured on a GPU yet"
 
@@ -126,6 +131,11 @@ TRICKS = {
         ),
         Trick(
             name="channels-last", doc="pictures lie in memory pixel by pixel, as the convolutions' kernels want them"
+        ),
+        Trick(
+            name="matrix-convolutions",
+            doc="large convolutions over few pixels are products of matrices, which take their weights as they lie",
+            impossible=_for_cpu,
         ),
         Trick(name="fused-optimizers", doc="one pass over a parameter for the whole update"),
         Trick(
