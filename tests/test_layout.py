@@ -16,6 +16,7 @@ from tests.pictures import fill
 from tests.plain_recipes import EVERY, plain
 from tests.test_split_backward import with_speed
 from toonforge import recipe as recipes
+from toonforge.nn import quick
 from toonforge.nn.double_unet import DoubleUnetGenerator
 from toonforge.nn.patchgan import PatchGAN
 from toonforge.nn.quick import quicken
@@ -178,3 +179,19 @@ def test_every_packaged_recipe_builds_with_it() -> None:
     assert name in EVERY
     assert {"cyclegan/cyclegan G", "recipes/anime_cartoongan.toml G"} <= laid_out
     assert not {"pix2pix/pix2pix G", "recipes/cartoon_mha_unet.toml G"} & laid_out
+
+
+def test_norms_and_their_gradients_are_given_what_torch_takes_for_channels_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torch looks at the stride along a batch of one, too, and takes a far slower way."""
+    strides: list[bool] = []
+    norm = quick._by_batch_norm
+
+    def looked(x: torch.Tensor, *rest: object) -> torch.Tensor:
+        strides.append(x.stride() == torch.empty_like(x, memory_format=LAST).stride())
+        return norm(x, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(quick, "_by_batch_norm", looked)
+    arranged(ResnetGenerator(width=8, blocks=1), BOTH, CPU)(torch.randn(1, 3, 16, 16)).sum().backward()
+    assert len(strides) == 7 and all(strides)

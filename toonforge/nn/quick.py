@@ -122,8 +122,9 @@ def normalised(
         learning = torch.is_grad_enabled() or torch.compiler.is_compiling()
         if not learning or height * width <= PIXELS:
             norm = _by_batch_norm if learning else _without_gradient
-            pictures = [norm(one, weight, bias, epsilon) for one in torch.split(x, 1)]
-            return pictures[0] if count == 1 else torch.cat(pictures)
+            if count == 1:  # not split: the gradient of that is a copy
+                return norm(x, weight, bias, epsilon)
+            return torch.cat([norm(one, weight, bias, epsilon) for one in torch.split(x, 1)])
         x = x.contiguous()
     return functional.group_norm(x, channels, weight, bias, epsilon)
 
@@ -132,7 +133,14 @@ def _by_batch_norm(
     x: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, epsilon: float
 ) -> torch.Tensor:
     """One picture, a batch of its own."""
-    return functional.batch_norm(x, None, None, weight, bias, True, 0.0, epsilon)
+    y = functional.batch_norm(x, None, None, weight, bias, True, 0.0, epsilon)
+    if y.requires_grad and not torch.compiler.is_compiling():
+        y.register_hook(_in_channels_last)  # otherwise torch takes a far slower way
+    return y
+
+
+def _in_channels_last(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
 
 
 def _without_gradient(
@@ -196,7 +204,7 @@ class _Beside(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """(N,C,H,W) and (C,)."""
         ctx.shape, ctx.dtype = bias.shape, bias.dtype
-        return x.view_as(x)
+        return x.detach()  # a view of it would have other strides along a batch of one: no channels-last to torch
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
