@@ -1,7 +1,7 @@
 """Activations that are computed again in the backward pass instead of being kept: memory for time, at high resolution.
 
-Of each block of a network its input alone is kept. The gradient is the same to the last bit, a step takes about a
-third longer, and of a ResNet's pass little more than one block's activations is in memory at a time.
+Of each block of a network its input alone is kept. The gradient is the same to the last bit, a step takes a third to
+a half longer, and of a ResNet's pass little more than one block's activations is in memory at a time.
 """
 
 from __future__ import annotations
