@@ -260,13 +260,13 @@ from toonforge.speed.fused import fuse
 from toonforge.speed.in_backward import StepInBackward
 
 torch.set_num_threads(1)
-network = nn.Sequential(*(nn.Linear(1024, 1024) for _ in range(40)))  # 168 MB
+network = nn.Sequential(*(nn.Linear(2048, 2048) for _ in range(20)))  # 336 MB
 optimizer = torch.optim.Adam(network.parameters())
 fuse(optimizer)
 stepping = StepInBackward([optimizer] if sys.argv[1] == "within" else ())
 for _ in range(3):
     with stepping.during([optimizer]):
-        network(torch.ones(1, 1024)).sum().backward()
+        network(torch.ones(1, 2048)).sum().backward()
     optimizer.step()
     optimizer.zero_grad()
 with open("/proc/self/status") as file:
