@@ -135,7 +135,8 @@ def _by_batch_norm(
     """One picture, a batch of its own."""
     y = functional.batch_norm(x, None, None, weight, bias, True, 0.0, epsilon)
     if y.requires_grad and not torch.compiler.is_compiling():
-        y.register_hook(_in_channels_last)  # otherwise torch takes a far slower way
+        # Otherwise torch takes a far slower way.
+        y.register_hook(_in_channels_last)  # type: ignore[no-untyped-call]
     return y
 
 
