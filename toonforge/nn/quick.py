@@ -21,6 +21,7 @@ from toonforge.nn import strided
 from toonforge.nn.few_pixels import FEW, FewPixelsConvTranspose2d
 from toonforge.nn.norms import PictureBatchNorm2d
 from toonforge.nn.tracing import known
+from toonforge.nn.winograd import WinogradConv2d
 from toonforge.nn.written import as_written, written
 
 __all__ = ["as_written", "quicken"]
@@ -163,7 +164,7 @@ def _without_gradient(
 
 def _needs_no_bias(layer: nn.Module, following: nn.Module | None) -> bool:
     """Whether it is a convolution without a bias, or with one that changes only what the following layer subtracts."""
-    if type(layer) not in (*FEW, *FEW.values()) or _is_watched(layer) or _is_watched(following):
+    if type(layer) not in (*FEW, *FEW.values(), WinogradConv2d) or _is_watched(layer) or _is_watched(following):
         return False
     if layer.bias is None or isinstance(following, QuickInstanceNorm2d):
         return True

@@ -20,6 +20,7 @@ from torch import nn
 
 from toonforge.nn.few_pixels import by_matrices
 from toonforge.nn.quick import quicken
+from toonforge.nn.winograd import by_winograd
 from toonforge.speed.choice import Speed
 
 LARGEST = 2**21
@@ -34,6 +35,8 @@ def arranged(network: nn.Module, speed: Speed, device: torch.device | str) -> nn
         by_matrices(network)
     if "channels-last" in speed and pays(network, torch.device(device)):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if "winograd" in speed:
+            by_winograd(network)
         network.register_forward_hook(_as_torch_has_it)
     return network
 

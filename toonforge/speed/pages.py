@@ -51,7 +51,7 @@ def _set(trim: int, maps: int) -> bool:
     if library is None:
         return False
     # 1 is success, where most of the library's calls have 0.
-    return library.mallopt(_MMAP_MAX, maps) == 1 and library.mallopt(_TRIM_THRESHOLD, trim) == 1
+    return bool(library.mallopt(_MMAP_MAX, maps) == 1 and library.mallopt(_TRIM_THRESHOLD, trim) == 1)
 
 
 @cache

@@ -14,6 +14,7 @@ import attrs
 TrickName = Literal[
     "quick-norms",
     "channels-last",
+    "winograd",
     "matrix-convolutions",
     "fused-optimizers",
     "step-in-backward",
@@ -131,6 +132,11 @@ TRICKS = {
         ),
         Trick(
             name="channels-last", doc="pictures lie in memory pixel by pixel, as the convolutions' kernels want them"
+        ),
+        Trick(
+            name="winograd",
+            doc="wide 3x3 convolutions in channels-last by Winograd's minimal filtering: less than half the products",
+            impossible=_for_cpu,
         ),
         Trick(
             name="matrix-convolutions",
