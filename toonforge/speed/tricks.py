@@ -84,6 +84,16 @@ def _for_cpu(situation: Situation) -> str | None:
     return None if situation.device == "cpu" else "for CPUs, whose kernels lay weights out anew"
 
 
+def _laid_out(situation: Situation) -> str | None:
+    return None if situation.device in ("cpu", "cuda") else "for CPUs and CUDA devices"
+
+
+def _copies(situation: Situation) -> str | None:
+    """In bf16 a CPU's norms are torch's own, which copy what lies in channels-last."""
+    coarse = situation.device == "cpu" and situation.precision == "bf16"
+    return "gains nothing for bf16 on a CPU" if coarse else None
+
+
 def _unmeasured(_: Situation) -> str | None:
     return "not measured on a GPU yet"
 
@@ -131,12 +141,16 @@ TRICKS = {
             doc="instance norm by the batch norm's kernel; a bias before it, which it takes out again, is not computed",
         ),
         Trick(
-            name="channels-last", doc="pictures lie in memory pixel by pixel, as the convolutions' kernels want them"
+            name="channels-last",
+            doc="pictures lie in memory pixel by pixel, as the convolutions' kernels want them",
+            impossible=_laid_out,
+            useless=_copies,
         ),
         Trick(
             name="winograd",
             doc="wide 3x3 convolutions in channels-last by Winograd's minimal filtering: less than half the products",
             impossible=_for_cpu,
+            useless=_copies,
         ),
         Trick(
             name="matrix-convolutions",
