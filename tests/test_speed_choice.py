@@ -64,6 +64,29 @@ def test_auto_never_takes_what_is_impossible(situation: Situation) -> None:
     assert all(TRICKS[name].impossible(situation) is None for name in choose("auto", situation).tricks)
 
 
+@given(situation=SITUATIONS, wanted=WANTED)
+def test_of_the_tricks_that_a_recipe_lists_none_vanishes_silently(
+    situation: Situation, wanted: str | list[str]
+) -> None:
+    speed = choose(wanted, situation)
+    said = speed.words
+    for name in wanted if isinstance(wanted, list) else ():
+        assert name in speed or f"{name} ({speed.why[name]})" in said
+    assert isinstance(wanted, list) or "not used" not in said
+
+
+def test_the_words_of_a_list() -> None:
+    cpu = Situation(device="cpu")
+    assert choose(["quick-norms", "tf32"], cpu).words == "listed: quick-norms; not used: tf32 (for CUDA devices)"
+    assert choose(["quick-norms"], cpu).words == "listed: quick-norms"
+
+
+@given(situation=SITUATIONS)
+def test_auto_uses_channels_last_where_it_pays(situation: Situation) -> None:
+    pays = situation.device == "cuda" or (situation.device == "cpu" and situation.precision != "bf16")
+    assert ("channels-last" in choose("auto", situation)) == (pays and situation.precision != "fp64")
+
+
 @pytest.mark.usefixtures("tiny")
 def test_what_was_chosen_is_in_the_log_and_the_record(tmp_path: Path) -> None:
     recipe = loads(RECIPE.replace("[train]", "[train]\nspeed = ['quick-norms', 'tf32']"))

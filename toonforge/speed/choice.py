@@ -17,17 +17,22 @@ class Speed:
         wanted: "auto", "safe", or "listed" by the recipe.
         tricks: those in use, in the order of `TRICKS`.
         why: trick -> why it is not in use, of all that are not.
+        left_out: those of `why` that the recipe lists.
     """
 
     wanted: str = "safe"
     tricks: tuple[str, ...] = ()
     why: Mapping[str, str] = attrs.field(factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
-        """ "auto: quick-norms, channels-last", "safe"."""
-        tricks = ", ".join(self.tricks) or "no trick"
-        return self.wanted if self.wanted == "safe" else f"{self.wanted}: {tricks}"
+        """ "auto: quick-norms, channels-last", "safe", "listed: no trick; not used: tf32 (for CUDA devices)"."""
+        if self.wanted == "safe":
+            return self.wanted
+        missed = ", ".join(f"{trick} ({self.why[trick]})" for trick in self.left_out)
+        used = f"{self.wanted}: {', '.join(self.tricks) or 'no trick'}"
+        return f"{used}; not used: {missed}" if missed else used
 
     def __contains__(self, trick: str) -> bool:
         return trick in self.tricks
@@ -51,6 +56,7 @@ def choose(wanted: str | Sequence[str], situation: Situation) -> Speed:
         wanted="listed" if listed else str(wanted),
         tricks=tuple(name for name, reason in why.items() if reason is None),
         why={name: reason for name, reason in why.items() if reason is not None},
+        left_out=tuple(name for name, reason in why.items() if listed and name in wanted and reason is not None),
     )
 
 
