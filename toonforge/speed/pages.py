@@ -4,6 +4,9 @@ By default glibc takes every large tensor as fresh pages from the system, and gi
 page is then filled with zeros and entered into the process's tables again, thousands of times a step: a seventh of a
 pix2pix step on a CPU. The settings hold for the whole process, tensors or not; the process stays as large as it was at
 its largest moment until `give_back`.
+
+What a process has set itself, by `mallopt` or by glibc's environment variables, is overwritten: there is no way to ask
+for it.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ import sys
 from functools import cache
 
 # <malloc.h>
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_USUAL_TRIM, _USUAL_MAPS = 128 << 10, 65536
-"""What glibc begins with."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_USUAL_TRIM, _USUAL_MMAP, _USUAL_MAPS = 64 << 20, 32 << 20, 65536
+"""What glibc comes to by itself. It begins with smaller thresholds, and raises them to what a process frees: up to
+these, and no longer once any of them is set. With those that it begins with, every block from 128 KiB on would be new
+pages from then on."""
 
 
 _kept = False
@@ -25,7 +30,7 @@ _kept = False
 def keep_pages() -> bool:
     """Let freed memory stay with the process; whether this C library could be told so."""
     global _kept
-    _kept = _set(trim=-1, maps=0)
+    _kept = _set((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1))
     return _kept
 
 
@@ -39,19 +44,18 @@ def trim() -> bool:
 
 
 def give_back() -> bool:
-    """Return what is free to the system and keep nothing any more; whether anything was kept."""
+    """Return what is free to the system and keep no more than glibc does by itself; whether anything was kept."""
     global _kept
     kept = trim()
     _kept = False
-    return kept and _set(trim=_USUAL_TRIM, maps=_USUAL_MAPS)
+    usual = (_MMAP_MAX, _USUAL_MAPS), (_MMAP_THRESHOLD, _USUAL_MMAP), (_TRIM_THRESHOLD, _USUAL_TRIM)
+    return kept and _set(*usual)
 
 
-def _set(trim: int, maps: int) -> bool:
+def _set(*settings: tuple[int, int]) -> bool:
     library = _glibc()
-    if library is None:
-        return False
     # 1 is success, where most of the library's calls have 0.
-    return bool(library.mallopt(_MMAP_MAX, maps) == 1 and library.mallopt(_TRIM_THRESHOLD, trim) == 1)
+    return library is not None and all(library.mallopt(name, value) == 1 for name, value in settings)
 
 
 @cache

@@ -39,6 +39,9 @@ from toonforge.train.state import DTYPES, Average, Memory, Optimizers, build_net
 class Training:
     """Networks, optimizers and averages of a run, and the step that changes them.
 
+    With the trick keep-pages the whole process keeps its memory from here on; `train` gives it back at its end, and who
+    makes a Training by itself may do so by `toonforge.speed.pages.give_back`.
+
     Args:
         recipe: checked.
         total_steps: the run's length.
