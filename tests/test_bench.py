@@ -25,6 +25,7 @@ from toonforge.bench.subject import Subject
 from toonforge.cli import main
 from toonforge.cli.bench_table import bar, seconds_text
 from toonforge.errors import Location, Problem, RunError, UnreadableImage
+from toonforge.recipe import trackers
 
 
 @pytest.fixture
@@ -348,6 +349,16 @@ def test_nothing_is_written_but_what_is_asked_for(
     assert [len(row["seconds"]) for row in found["variants"]] == [2, 2, 2]
     assert found["variants"][2]["batch_size"] == 4 and found["flops"] > 0 and "numbers: numbers.json" in text
     assert [words for do, words in said if do == "turn"][:3] == ["", 'train.speed="safe"', "train.batch_size=4"]
+
+
+def test_trackers_are_not_asked_for_since_none_is_started(
+    recipe: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here(monkeypatch)
+    monkeypatch.setattr(trackers, "_installed", lambda module: False)
+    named = 'train.trackers=["tensorboard"]'
+    shown(capsys, [recipe, "--cpu", "--turns", "1", "--steps", "1", "--set", named, "--try", named])
+    assert main(["check", recipe, "--set", named]) == 2
 
 
 def test_phases_that_are_rarer_are_in_every_turn(

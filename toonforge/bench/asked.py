@@ -8,7 +8,9 @@ import attrs
 
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
+from toonforge.recipe import load
 from toonforge.recipe.model import Recipe
+from toonforge.recipe.readiness import verify
 from toonforge.speed.tricks import TRICKS
 
 
@@ -57,6 +59,18 @@ def trick_names(text: str) -> tuple[str, ...]:
     if problems or not names:
         raise RunError(*(problems or [Problem(message="--tricks names no trick", expected=", ".join(TRICKS))]))
     return names
+
+
+def loaded(source: str, overrides: Sequence[str]) -> Recipe:
+    """The recipe that is measured, checked; without trackers, since none is started.
+
+    Raises:
+        DataError, RecipeError, ToonforgeError: what is wrong with it, or what this machine lacks for it.
+    """
+    recipe = load(source, overrides)
+    recipe = attrs.evolve(recipe, train=attrs.evolve(recipe.train, trackers=()))
+    verify(recipe, source, overrides, begins=False)
+    return recipe
 
 
 def refuse_several(recipe: Recipe, tries: Sequence[Recipe] = ()) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from toonforge.bench.asked import loaded
 from toonforge.bench.lines import Start
 from toonforge.bench.parts import by_kind, shared_out
 from toonforge.bench.peaks import free_bytes, peak_bytes, rates
@@ -23,9 +24,7 @@ from toonforge.data.prefetch import on_device
 from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
 from toonforge.memory import doing, is_out_of_memory
-from toonforge.recipe import load
 from toonforge.recipe.graph import Graph
-from toonforge.recipe.readiness import verify
 from toonforge.speed.choice import choose
 from toonforge.speed.tf32 import settings_of
 from toonforge.train.accelerating import make_accelerator, situation
@@ -56,8 +55,7 @@ class Subject:
     """
 
     def __init__(self, start: Start) -> None:
-        self.recipe = recipe = load(start.source, start.overrides)
-        verify(recipe, start.source, start.overrides, begins=False)
+        self.recipe = recipe = loaded(start.source, start.overrides)
         self.accelerator = make_accelerator(recipe.train.precision, start.cpu)
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
         source = only_used(recipe.data.build("train"), recipe.data.groups(), used)

@@ -81,16 +81,13 @@ def command(
         return main()
     if is_worker():
         raise RunError(Problem(message="bench starts its processes itself", hint="leave out torchrun"))
-    from toonforge.bench.asked import Asked, refuse_several, trick_names
-    from toonforge.recipe import load, verify
+    from toonforge.bench.asked import Asked, loaded, refuse_several, trick_names
     from toonforge.use.evaluate.record import check_writable
 
     names = None if every else () if tricks is None else trick_names(tricks)
     if every and tricks is not None:
         raise RunError(Problem(message="--all stands for all of --tricks", hint="give one of the two"))
-    loaded = load(recipe, overrides)
-    verify(loaded, recipe, overrides, begins=False)
-    refuse_several(loaded, [_tried(recipe, overrides, change) for change in tries])
+    refuse_several(loaded(recipe, overrides), [_tried(recipe, overrides, change) for change in tries])
     if json_file is not None:
         check_writable(json_file, json_file.absolute().parent)
     asked = Asked(
@@ -108,14 +105,12 @@ def command(
 
 def _tried(recipe: str, overrides: tuple[str, ...], change: str) -> Recipe:
     """The recipe with a change of --try, whose mistakes are told as that option's."""
-    from toonforge.recipe import load, verify
+    from toonforge.bench.asked import loaded
 
     try:
-        loaded = load(recipe, (*overrides, change))
-        verify(loaded, recipe, (*overrides, change), begins=False)
+        return loaded(recipe, (*overrides, change))
     except ToonforgeError as error:
         raise type(error)(*map(_of_try, error.problems)) from None
-    return loaded
 
 
 def _of_try(problem: Problem) -> Problem:
