@@ -22,10 +22,15 @@ from toonforge.cli import main
 from toonforge.cli.run_text import speed_text, waiting_note
 from toonforge.data import PictureSource, UnpairedFolders
 from toonforge.data.batch import Batch, Rooms, put
+from toonforge.data.files import Files
+from toonforge.data.hugging_face.rows import Rows
 from toonforge.data.loader import TrainLoader
 from toonforge.data.prefetch import Copy, one_ahead
-from toonforge.data.synthetic import Synthetic
+from toonforge.data.side_by_side import Part, Whole
+from toonforge.data.synthetic import Synthetic, SyntheticSource
+from toonforge.data.transforms import Geometry
 from toonforge.data.used import only_used
+from toonforge.data.webdataset.pictures import ShardPictures
 from toonforge.events import Step
 from toonforge.report import around
 from toonforge.report import clock as report_clock
@@ -159,6 +164,61 @@ def test_a_class_made_from_the_packages_own_is_not_taken_to_draw_alone(source: P
     inherited = Inherited(source.groups, source.geometry)
     assert source.draws_alone and not inherited.draws_alone
     assert source.only(frozenset(["photo"])).draws_alone
+
+
+class DrawnPictures:
+    """Pictures of a plugin, which draws them from the global streams."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def read(self, index: int, short: int | None = None) -> Any:
+        return np.random.randint(0, 255, (16, 16, 3)).astype(np.uint8)
+
+    def name(self, index: int) -> str:
+        return str(index)
+
+    where = version = name
+
+    def only(self, indices: Any) -> DrawnPictures:
+        return self
+
+
+def test_pictures_of_others_are_drawn_from_the_same_streams_each_time() -> None:
+    geometry = Geometry(load_size=16, image_size=16, flip=False)
+    drawing = PictureSource({"photo": {"photo": DrawnPictures()}}, geometry, cache="none")
+
+    def drawn() -> list[torch.Tensor]:
+        return [b.parts[0]["photo"].clone() for b in TrainLoader(drawing, seed=0, batch_size=2, total_steps=3)]
+
+    assert not drawing.draws_alone and all(map(torch.equal, drawn(), drawn()))
+
+
+class OwnFiles(Files):
+    """Files that somebody reads in another way."""
+
+
+class OwnGeometry(Geometry):
+    """A cut of somebody's own."""
+
+
+class OwnSynthetic(SyntheticSource):
+    """Rectangles with something of somebody's own."""
+
+
+def test_only_classes_that_say_it_themselves_draw_alone() -> None:
+    how = {"load_size": 16, "image_size": 16, "flip": False}
+    geometry = Geometry(**how)
+
+    def alone(cut: Geometry, *pictures: Any) -> bool:
+        return PictureSource({str(n): {str(n): each} for n, each in enumerate(pictures)}, cut).draws_alone
+
+    files, own = Files(["a.png"]), OwnFiles(["a.png"])
+    assert alone(geometry, files, Part(Whole(files), 0, 2, "horizontal"))
+    assert not alone(geometry, files, own) and not alone(geometry, own) and not alone(OwnGeometry(**how), files)
+    assert Rows.draws_alone and ShardPictures.draws_alone
+    assert SyntheticSource({}, 4, 16, "train").draws_alone
+    assert not OwnSynthetic({}, 4, 16, "train").draws_alone
 
 
 # -- reading ahead --------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.data.pictures import Texts
 from toonforge.data.reading.picture import picture_names, read_picture, shown
@@ -24,6 +24,8 @@ class Files:
         folder: what the paths are relative to; each is then named after its whole path below it. Without a folder, a
             file is named after its stem.
     """
+
+    draws_alone: ClassVar[bool] = True
 
     def __init__(self, paths: Texts | Iterable[str], folder: str | os.PathLike[str] | None = None) -> None:
         self.paths = paths if isinstance(paths, Texts) else Texts(paths)

@@ -12,6 +12,7 @@ from toonforge.data.cache.kinds import Cache, Kind, Steps, make_cache
 from toonforge.data.files import Files
 from toonforge.data.filters.fields import FILTERS, read_filtered
 from toonforge.data.filters.opencv import opencv
+from toonforge.data.pictures import draw_alone
 from toonforge.data.reading.picture import shown
 from toonforge.data.transforms import Geometry, scale_fast, to_tensor
 from toonforge.errors import UnreadableImage
@@ -68,8 +69,11 @@ class PictureSource:
 
     @property
     def draws_alone(self) -> bool:
-        """Items draw from nothing but their own generator; of a class made from this one that is not known."""
-        return type(self) is PictureSource
+        """Items draw from nothing but their own generator: where the pictures say so too (`draw_alone`), and how they
+        are cut is this package's own. Of a class made from this one that is not known."""
+        if type(self) is not PictureSource or type(self.geometry) is not Geometry:
+            return False
+        return all(draw_alone(pictures) for fields in self.groups.values() for pictures in fields.values())
 
     def only(self, fields: frozenset[str]) -> PictureSource:
         """The same items with these fields alone; pictures in memory are shared with this source."""

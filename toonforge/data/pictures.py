@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Pictures(Protocol):
-    """Pictures by number: files of a folder, halves of files, rows of a table, parts of shards."""
+    """Pictures by number: files of a folder, halves of files, rows of a table, parts of shards.
+
+    A class that draws nothing at random says so by `draws_alone = True` in its own body; see `draw_alone`.
+    """
 
     def __len__(self) -> int: ...
 
@@ -47,6 +50,12 @@ class Pictures(Protocol):
 
     def only(self, indices: Indices) -> Pictures:
         """Some of the pictures, in this order."""
+
+
+def draw_alone(thing: object) -> bool:
+    """Whether its class itself, not one that it is made from, says `draws_alone = True`: reading draws nothing from the
+    global streams of random numbers. A class made from it may draw more, and says so anew where it does not."""
+    return vars(type(thing)).get("draws_alone") is True
 
 
 class Texts(Sequence[str]):

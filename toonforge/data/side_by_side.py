@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import Shape, component, param
 from toonforge.data.files import Files
@@ -106,6 +106,8 @@ class Part:
         layout: how they lie.
         indices: which of the files; all when left out.
     """
+
+    draws_alone: ClassVar[bool] = True
 
     def __init__(self, whole: Whole, number: int, count: int, layout: Layout, indices: Indices | None = None) -> None:
         self.whole, self.number, self.count, self.layout, self._indices = whole, number, count, layout, indices

@@ -46,8 +46,8 @@ class SyntheticSource:
 
     @property
     def draws_alone(self) -> bool:
-        """Items draw from nothing but their own generator."""
-        return True
+        """Items draw from nothing but their own generator; of a class made from this one that is not known."""
+        return type(self) is SyntheticSource
 
     def item(self, group: str, index: int, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
         """Fields of one item, mirrored by `rng` now and then."""

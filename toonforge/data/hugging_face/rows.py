@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from toonforge.data.files import file_version
 from toonforge.data.reading.again import may_pass
@@ -31,6 +31,8 @@ class Rows:
         folders: where files that the table names may lie, absolute; relative paths are below the first.
         rows: which of them, in this order; all when left out.
     """
+
+    draws_alone: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
@@ -57,6 +57,8 @@ class ShardPictures:
         members: what the files hold.
         rows: which of them, in this order; all when left out.
     """
+
+    draws_alone: ClassVar[bool] = True
 
     def __init__(self, members: Members, rows: Indices | None = None) -> None:
         import numpy as np
