@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from toonforge import recipe as recipes
 from toonforge.cli import main
 from toonforge.cli.run_text import speed_text, waiting_note
 from toonforge.data import PictureSource, UnpairedFolders
-from toonforge.data.batch import Batch, Rooms, put
+from toonforge.data.batch import SIZES, Batch, Rooms, put
 from toonforge.data.files import Files
 from toonforge.data.hugging_face.rows import Rows
 from toonforge.data.loader import TrainLoader
@@ -82,9 +83,20 @@ def test_memory_is_used_again_once_nobody_holds_it() -> None:
 
 def test_memory_of_sizes_that_are_no_longer_asked_for_is_given_back() -> None:
     rooms = Rooms()
-    for count in range(1, 50):
+    rooms.room(torch.zeros(3, 4, 5, dtype=torch.uint8), 1, False)
+    whole = weakref.ref(rooms._blocks[60][0][0])
+    for count in range(2, 50):
         rooms.room(torch.zeros(3, 4, 5, dtype=torch.uint8), count, False)
-    assert len(rooms._blocks) == 1
+    assert whole() is None and sum(map(len, rooms._blocks.values())) == SIZES
+
+
+def test_fields_of_several_sizes_leave_each_other_their_memory() -> None:
+    rooms, places = Rooms(), set()
+    for _ in range(20):
+        batch = [rooms.room(torch.zeros(channels, 8, 8, dtype=torch.uint8), 4, False) for channels in (3, 1, 1)]
+        places |= {value.data_ptr() for value in batch}
+        del batch
+    assert len(places) == 3
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64, torch.int64])

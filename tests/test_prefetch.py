@@ -113,6 +113,7 @@ def test_the_computation_waits_for_the_copy_and_memory_for_the_computation(monke
         return self
 
     monkeypatch.setattr(torch.Tensor, "to", to)
+    monkeypatch.setattr(torch.Tensor, "is_pinned", lambda self: True)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda self, stream: lines.append(f"{stream.name} uses it"))
     copies: Any = CudaCopies(torch.device("cuda", 1))
     first = copies.begin(batch(0))
@@ -124,3 +125,17 @@ def test_the_computation_waits_for_the_copy_and_memory_for_the_computation(monke
         *("on copying", "copy to cuda:1, not waited for", "copying records event 6", "off copying"),
         *("--", "computing waits for event 2", "computing uses it"),
     ]
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_only_copies_from_page_locked_memory_are_not_waited_for(monkeypatch: pytest.MonkeyPatch, pinned: bool) -> None:
+    waits: list[bool] = []
+
+    def to(self: torch.Tensor, device: torch.device, non_blocking: bool) -> torch.Tensor:
+        waits.append(not non_blocking)
+        return self
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    monkeypatch.setattr(torch.Tensor, "is_pinned", lambda self: pinned)
+    next(on_device([batch(0)], torch.device("mps")))
+    assert waits == [not pinned]

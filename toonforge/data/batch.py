@@ -16,6 +16,9 @@ from toonforge.data.reading.again import Retried
 
 Bytes = npt.NDArray[np.uint8]
 
+SIZES = 8
+"""Sizes of blocks that are kept: fields of a batch mostly have one or two."""
+
 
 @attrs.frozen
 class Batch:
@@ -38,8 +41,11 @@ class Batch:
         return self._each(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device; from page-locked memory, without waiting for the copy."""
-        return self._each(lambda value: value.to(device, non_blocking=True))
+        """The same batch on a device; from page-locked memory, without waiting for the copy.
+
+        Other memory may be written to as soon as the batch is dropped, while a device would still copy from it.
+        """
+        return self._each(lambda value: value.to(device, non_blocking=value.is_pinned()))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return attrs.evolve(self, parts=[{key: change(value) for key, value in part.items()} for part in self.parts])
@@ -53,7 +59,8 @@ class Rooms:
     """
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[Bytes, weakref.ref[Bytes]]] = []
+        # Size -> its blocks; the sizes in the order in which they were last asked for.
+        self._blocks: dict[int, list[tuple[Bytes, weakref.ref[Bytes]]]] = {}
 
     def room(self, first: Tensor, count: int, pin_memory: bool) -> Tensor:
         """Memory for `count` tensors like the first; colours that lie together, as decoders leave them, stay so."""
@@ -67,14 +74,14 @@ class Rooms:
         return batch.permute(0, 3, 1, 2) if together else batch
 
     def _block(self, size: int) -> Bytes:
-        """So many bytes that nobody holds. Of blocks that are free, only those of this size are kept."""
-        self._blocks = [(whole, held) for whole, held in self._blocks if held() is not None or whole.size == size]
-        whole = next((whole for whole, held in self._blocks if held() is None), None)
-        if whole is None:
-            whole = np.empty(size, np.uint8)
+        """So many bytes that nobody holds."""
+        blocks = self._blocks.pop(size, [])
+        free = next((at for at, (_, held) in enumerate(blocks) if held() is None), None)
+        whole = np.empty(size, np.uint8) if free is None else blocks.pop(free)[0]
         handed = whole[:]  # lives as long as any tensor made of it
-        self._blocks = [(other, held) for other, held in self._blocks if other is not whole]
-        self._blocks.append((whole, weakref.ref(handed)))
+        self._blocks[size] = [*blocks, (whole, weakref.ref(handed))]
+        if len(self._blocks) > SIZES:
+            del self._blocks[next(iter(self._blocks))]  # those who hold a part of it keep it
         return handed
 
 
