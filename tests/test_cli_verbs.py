@@ -15,6 +15,7 @@ from toonforge.cli import faults, main
 from toonforge.cli.group import toonforge
 from toonforge.components import KINDS
 from toonforge.errors import Location, Problem, RecipeError
+from toonforge.speed.tricks import TRICKS
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -42,10 +43,18 @@ def test_list_takes_a_kind_and_a_pattern(capsys: pytest.CaptureFixture[str]) -> 
     assert "cyclegan/unet" in out and "cyclegan/patchgan" in out and "lsgan" not in out
 
 
+def test_list_names_every_trick_of_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "list", "tricks")
+    assert code == 0 and all(f"  {name} " in out for name in TRICKS)
+    _, out, _ = run(capsys, "list", "trick", "c*")
+    assert "  compile " in out and "  tf32 " not in out
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
         (["list", "generator-s"], "generators"),
+        (["list", "tricks", "compil"], "compile"),
         (["list", "losses", "lsgn"], "lsgan"),
         (["show", "cyclegan/unett"], "cyclegan/unet"),
         (["show", "absent/patchgan"], "toonforge-absent"),

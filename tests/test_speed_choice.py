@@ -21,7 +21,6 @@ SITUATIONS = st.builds(
     device=st.sampled_from(["cpu", "cuda", "mps"]),
     precision=st.sampled_from(["fp32", "bf16", "fp64"]),
     processes=st.integers(1, 4),
-    parts=st.integers(1, 4),
     clip=st.booleans(),
     platform=st.sampled_from(["linux", "darwin", "win32"]),
 )
@@ -108,6 +107,10 @@ def test_what_was_chosen_is_in_the_log_and_the_record(tmp_path: Path) -> None:
         ('["chanels-last"]', "channels-last"),
         ("3", "an array"),
         ('["auto"]', "quick-norms"),
+        ('"channels-last"', 'write ["channels-last"]'),
+        ('"channels-last, tf32"', 'write ["channels-last", "tf32"]'),
+        ('"sfe"', "did you mean 'safe'?"),
+        ('"xyzzy"', "an array holds some of quick-norms, "),
     ],
 )
 def test_another_value_is_refused_with_what_there_is(value: str, said: str) -> None:

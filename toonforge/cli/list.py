@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from toonforge.cli.text import echo, heading, summary, table
 from toonforge.errors import Problem, ToonforgeError
 from toonforge.names import did_you_mean
 from toonforge.registry import Registry, singular
+from toonforge.speed.tricks import TRICKS
 
 
 def kinds() -> dict[str, Registry[Any]]:
@@ -26,7 +28,8 @@ def command(kind: str | None, pattern: str | None) -> None:
     """List components, recipes and models with one line each, below the package that supplies them.
 
     KIND is one of generators, discriminators, networks, losses, datasets, metrics, ops, optimizers, schedules, recipes,
-    models; all are listed when it is left out. PATTERN narrows by name and may hold * and ?.
+    models; all are listed when it is left out. The kind tricks lists what train.speed may name. PATTERN narrows by name
+    and may hold * and ?.
 
     \b
     Examples:
@@ -35,6 +38,9 @@ def command(kind: str | None, pattern: str | None) -> None:
       toonforge list "cyclegan/*"
       toonforge list losses "l*"
     """
+    if kind in ("trick", "tricks"):
+        list_tricks(pattern)
+        return
     known = kinds()
     singulars = {singular(name): name for name in known}
     if kind is not None and singulars.get(kind, kind) not in known:
@@ -63,6 +69,17 @@ def command(kind: str | None, pattern: str | None) -> None:
             raise ToonforgeError(Problem(message=f"no {kind} are installed", hint="see: toonforge plugins"))
         hint = did_you_mean(pattern, everything) or "see: toonforge list"
         raise ToonforgeError(Problem(message=f"nothing fits {pattern!r}", hint=hint))
+
+
+def list_tricks(pattern: str | None) -> None:
+    """The tricks of `train.speed`, which no plugin adds to, with one line each."""
+    rows = [(name, trick.doc) for name, trick in TRICKS.items() if fnmatchcase(name, pattern or "*")]
+    if not rows:
+        hint = did_you_mean(str(pattern), TRICKS) or "see: toonforge list tricks"
+        raise ToonforgeError(Problem(message=f"nothing fits {pattern!r}", hint=hint))
+    echo(heading("tricks"))
+    echo(click.style('  for train.speed; "auto" takes those that pay', fg="bright_black"))
+    echo(table(rows, wrap=1, indent=4, colours=("cyan", None), least=max(map(len, TRICKS))))
 
 
 def line_about(item: Any) -> str:

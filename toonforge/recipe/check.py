@@ -89,7 +89,7 @@ def _check_train(recipe: Recipe, report: Report) -> None:
         )
     for index, name in enumerate(train.recompute):
         if name not in recipe.modules:
-            hint = did_you_mean(name, recipe.modules)
+            hint = did_you_mean(name, recipe.modules) or _networks(recipe)
             report.add(("train", "recompute", index), f"unknown network {name!r}", hint=hint)
     if train.ema is not None and not recipe.generators:
         report.add(("train", "ema"), "there is no generator to average", hint="leave `ema` out")
@@ -108,6 +108,10 @@ def _check_train(recipe: Recipe, report: Report) -> None:
             if getattr(train.metrics, key) is None:
                 why = "which metric is to improve" if key == "best" else "when the metrics are measured on the way"
                 report.add(("train", "metrics", "patience"), f"needs `{key}`: {why}", hint=f"add train.metrics.{key}")
+
+
+def _networks(recipe: Recipe) -> str:
+    return f"the networks are {', '.join(recipe.modules)}" if recipe.modules else "the recipe declares no networks"
 
 
 def _check_initial(recipe: Recipe, report: Report) -> None:
@@ -169,8 +173,8 @@ def _check_phase(name: str, phase: Phase, recipe: Recipe, graph: Graph | None, w
     for index, network in enumerate(phase.updates):
         at = (*path, "updates", index)
         if network not in modules:
-            have = f"the networks are {', '.join(modules)}" if modules else "the recipe declares no networks"
-            report.add(at, f"unknown network {network!r}", hint=did_you_mean(network, modules) or have)
+            hint = did_you_mean(network, modules) or _networks(recipe)
+            report.add(at, f"unknown network {network!r}", hint=hint)
         elif network in phase.updates[:index]:
             report.add(at, f"{network!r} is named twice")
     if not phase.losses:

@@ -155,7 +155,7 @@ def _tuple(kind: Any, converter: cattrs.Converter) -> Hook:
 
     def structure(value: Any, _: Any) -> Any:
         if not isinstance(value, list | tuple):
-            raise wrong_type(value, "an array")
+            raise wrong_type(value, "an array", _as_array(value) if kinds[0] is str else None)
         if not many and len(value) != len(kinds):
             raise Mistake("wrong length", found=described(list(value)), expected=f"an array of {len(kinds)}")
         each = [kinds[0]] * len(value) if many else kinds
@@ -198,9 +198,31 @@ def _union(kind: Any, converter: cattrs.Converter) -> Hook:
                 if len(kinds) == 1:
                     raise
                 expected.append(str(part))
-        raise wrong_type(value, " or ".join(expected))
+        hint = _meant(value, kinds) if isinstance(value, str) else None
+        raise wrong_type(value, " or ".join(expected), hint)
 
     return structure
+
+
+def _words(value: Any) -> list[str]:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else []
+
+
+def _as_array(value: Any) -> str | None:
+    """A text, or several with commas between them, as the array that was meant."""
+    return f"write [{', '.join(map(described, _words(value)))}]" if _words(value) else None
+
+
+def _meant(value: str, kinds: Iterable[Any]) -> str | None:
+    """What a text may have been meant as where choices, or an array of others, are allowed."""
+    literals = [part for part in kinds if typing.get_origin(part) is typing.Literal]
+    choices = [choice for part in literals for choice in typing.get_args(part)]
+    arrays = [typing.get_args(part)[0] for part in kinds if typing.get_origin(part) is tuple]
+    items = [choice for part in arrays for choice in typing.get_args(part) if isinstance(choice, str)]
+    if items and set(_words(value)) <= set(items):
+        return _as_array(value)
+    near = did_you_mean(value, [*map(str, choices), *items])
+    return near or (f"an array holds some of {', '.join(items)}" if items else None)
 
 
 @cache
