@@ -128,11 +128,13 @@ def test_inputs_of_blocks_are_all_that_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("name", "network", "kind"),
-    [("pix2pix/pix2pix", "D", "BatchNorm2d"), ("toon2real/toon2real", "D_r", "SpectralNorm")],
+    [("pix2pix/pix2pix", "D", "batch norm"), ("toon2real/toon2real", "D_r", "spectral norm")],
 )
 def test_networks_that_change_when_called_are_refused(name: str, network: str, kind: str) -> None:
     with pytest.raises(RunError) as caught:
-        Training(with_recompute(whole(name), network), 10, 4, make_accelerator("fp64", cpu=True))
+        Training(
+            with_recompute(whole(name), network, speed=("quick-norms",)), 10, 4, make_accelerator("fp64", cpu=True)
+        )
     (problem,) = caught.value.problems
     assert problem.key == "train.recompute" and network in str(problem.found) and kind in str(problem.found)
 
@@ -177,3 +179,17 @@ def test_a_network_that_is_not_there_is_told_at_its_place() -> None:
         load("cyclegan/cyclegan", ['train.recompute=["G", "D_anme"]'])
     (problem,) = caught.value.problems
     assert problem.key == "train.recompute[1]" and "D_anime" in str(problem.hint)
+
+
+def test_a_network_unlike_all_others_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(RecipeError) as caught:
+        load("cyclegan/cyclegan", ['train.recompute=["xyzzy"]'])
+    (problem,) = caught.value.problems
+    assert problem.hint == "the networks are G, F, D_anime, D_photo"
+
+
+def test_a_network_in_place_of_an_array_is_told_how_to_write_it() -> None:
+    with pytest.raises(RecipeError) as caught:
+        load("cyclegan/cyclegan", ['train.recompute="G"'])
+    (problem,) = caught.value.problems
+    assert problem.hint == 'write ["G"]'

@@ -115,7 +115,7 @@ class Train(Component):
     recompute: tuple[str, ...] = param(
         (),
         doc="networks whose activations are computed again in the backward pass instead of being kept: less memory for "
-        "a third to a half more time, at high resolution",
+        "a third to a half more time, at high resolution; batch norm and spectral norm are refused when the run begins",
     )
     accumulate: int = param(1, doc="cut each batch into this many parts, to save memory", unit="parts", at_least=1)
     ema: float | None = param(

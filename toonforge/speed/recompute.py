@@ -35,7 +35,7 @@ def recompute(network: nn.Module, name: str) -> None:
     """
     for layer in network.modules():
         if _remembers(layer):
-            kind = type(layer).__name__.removeprefix("_")
+            kind = "spectral norm" if isinstance(layer, _SpectralNorm) else "batch norm"
             raise _refused(name, f"{name}, whose {kind} changes with every call")
     for block in _blocks(network, is_whole=True):
         is_plain = isinstance(block, nn.Sequential) and type(block).forward in PLAIN
@@ -109,7 +109,7 @@ def _again(block: nn.Module, forward: Callable[..., Any], name: str) -> Callable
         before = [tensor._version for tensor in tensors]
         output = forward(*inputs)
         if [tensor._version for tensor in tensors] != before:
-            raise _refused(name, f"{name}, whose {type(block).__name__} changes its buffers or its input")
+            raise _refused(name, f"{name}, whose {block._get_name()} changes its buffers or its input")
         return output
 
     def kept(*inputs: Any) -> Any:
