@@ -30,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from as_installed import as_installed
+from gpu_parts.as_installed import as_installed
 
 SECTIONS = ("rates", "steps", "kernels", "data", "translate", "losses", "graphs", "tricks", "compile")
 NEEDS = {
@@ -100,15 +100,15 @@ class Day:
             torch.cuda.empty_cache()
 
     def subject(self, *words: Any) -> Any:
-        """See `gpu_steps.subject`."""
-        from gpu_steps import WARM, subject
+        """See `gpu_parts.steps.subject`."""
+        from gpu_parts.steps import WARM, subject
 
         return subject(*words, warm=4 if self.small else WARM)
 
     def start(self, method: str, batch: int, precision: str = "fp32") -> Any:
         """What programs are told, with the weights they begin with."""
-        from gpu_steps import draw_weights
-        from protocol import Start
+        from gpu_parts.steps import draw_weights
+        from programs.protocol import Start
 
         sizes: dict[str, Any] = {"size": 256, "width": 64}
         if self.small:
@@ -181,7 +181,7 @@ def main() -> None:
 
 def run(day: Day, wanted: list[str]) -> None:
     """The sections that are wanted, in the order of `SECTIONS`."""
-    from gpu_sections import compiled, data, kernels, losses, rates, steps, translate, tricks_alone
+    from gpu_parts.sections import compiled, data, kernels, losses, rates, steps, translate, tricks_alone
 
     sizes, recorded = (SIZES[:1], SIZES[3:]) if day.small else (SIZES, SIZES)
     work: dict[str, list[tuple[str, Callable[[], None]]]] = {

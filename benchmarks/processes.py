@@ -18,7 +18,7 @@ import tempfile
 
 import attrs
 import torch
-from protocol import Start
+from programs.protocol import Start
 from step import HERE, compare, draw_weights, measure
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     given.precision = "fp32"
     cores, count = os.cpu_count() or 1, given.processes
     each = max(1, cores // count)
-    ours = f"{sys.executable} {HERE}/ours.py {given.speed.replace(',', ' ')}"
+    ours = f"{sys.executable} {HERE}/programs/ours.py {given.speed.replace(',', ' ')}"
     programs = {
         f"{count} processes": f"env OMP_NUM_THREADS={each} {ours} --processes {count}",
         "one": f"env OMP_NUM_THREADS={cores} {ours}",

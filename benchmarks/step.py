@@ -7,8 +7,8 @@
 
 Each program is a process of its own, and they take turns, one step each, so that whatever else the machine does slows
 all of them; every second round goes backwards. Ours is `Training.step` of the packaged recipe (`--ours` names values of
-train.speed, each a program, tricks joined by commas). The others are the step by hand (benchmarks/classic.py) and every
-command given by `--against`, which speaks the protocol of benchmarks/protocol.py.
+train.speed, each a program, tricks joined by commas). The others are the step by hand (benchmarks/reference) and every
+command given by `--against`, which speaks the protocol of benchmarks/programs/protocol.py.
 
 Before anything is timed, all of them make a few steps from the same weights on the same pictures, without dropout, and
 every term of the losses is compared. The first step's are those of one computation, to rounding; after that the weights
@@ -36,7 +36,7 @@ import attrs
 import numpy as np
 import torch
 from PIL import Image
-from protocol import Client, Start
+from programs.protocol import Client, Start
 from reference import cyclegan, pix2pix
 from safetensors.torch import save_file
 from toonforge_samples.credits import samples
@@ -99,8 +99,9 @@ def arguments() -> argparse.Namespace:
 
 def commands(given: argparse.Namespace) -> dict[str, str]:
     """Name -> command, the last one being what the others are compared with."""
-    ours = {f"ours, {speed}": f"{sys.executable} {HERE}/ours.py {speed.replace(',', ' ')}" for speed in given.ours}
-    classic = {} if given.without_classic else {"by hand": f"{sys.executable} {HERE}/classic.py"}
+    own = f"{sys.executable} {HERE}/programs"
+    ours = {f"ours, {speed}": f"{own}/ours.py {speed.replace(',', ' ')}" for speed in given.ours}
+    classic = {} if given.without_classic else {"by hand": f"{own}/classic.py"}
     several = len(given.against) > 1
     others = {f"against {n}" if several else "against": command for n, command in enumerate(given.against, 1)}
     return {**ours, **classic, **others}

@@ -25,12 +25,12 @@ def module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return module("gpu_kernels", monkeypatch)
+    return module("gpu_parts.kernels", monkeypatch)
 
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return module("as_installed", monkeypatch)
+    return module("gpu_parts.as_installed", monkeypatch)
 
 
 def start(*words: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ def test_a_section_that_there_is_not() -> None:
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20)), max_size=12))
 def test_the_device_is_busy_where_any_work_lies(pairs: list[tuple[int, int]]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        found = module("gpu_kernels", monkeypatch)
+        found = module("gpu_parts.kernels", monkeypatch)
         work = [found.Work("gemm", begin, begin + length) for begin, length in pairs]
         seconds = {second for begin, length in pairs for second in range(begin, begin + length)}
         assert found.busy(work) == len(seconds)

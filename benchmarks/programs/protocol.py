@@ -27,11 +27,11 @@ are passed over.
     peak      the most bytes that the process has held since it started, or since it answered to "start" where the
               system can forget (Linux); on a GPU, the most that tensors have held there.
 
-`serve` is the program's end for programs in Python, `Client` the other end. benchmarks/ours.py and
-benchmarks/classic.py speak it, and benchmarks/step.py measures what does. Another code base needs an adapter like
+`serve` is the program's end for programs in Python, `Client` the other end. ours.py and classic.py in this folder speak
+it, and benchmarks/step.py measures what does. Another code base needs an adapter like
 
     sys.path += ["/its/folder", "/toonforge/benchmarks"]
-    from protocol import serve
+    from programs.protocol import serve
     from its_module import Model
 
     class Adapter:

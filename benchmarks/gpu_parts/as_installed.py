@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = {"pillow": "PIL", "tomli-w": "tomli_w", "typing-extensions": "typing_extensions"}
 """Distribution -> module, where they have different names."""
 

@@ -1,14 +1,20 @@
-"""The step written by hand (benchmarks/reference) as a program of the protocol of benchmarks/protocol.py.
+"""The step written by hand (benchmarks/reference) as a program of the protocol of benchmarks/programs/protocol.py.
 
-python benchmarks/classic.py
+python benchmarks/programs/classic.py
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import torch
-from protocol import Losses, Start, serve
-from reference import cyclegan, pix2pix
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from reference import cyclegan, pix2pix
+
+from programs.protocol import Losses, Start, serve
 
 
 class Classic:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gpu_kernels import shares, watched
-from gpu_pictures import make_folder
-from gpu_steps import Subject, apart, flops, in_turns, possible, ratio, tricks
-from gpu_whole import Translating, waiting
-from protocol import Start
+from programs.protocol import Start
 
+from gpu_parts.kernels import shares, watched
+from gpu_parts.pictures import make_folder
+from gpu_parts.steps import Subject, apart, flops, in_turns, possible, ratio, tricks
+from gpu_parts.whole import Translating, waiting
 from toonforge.bench.peaks import rates as best_rates
 
 if TYPE_CHECKING:

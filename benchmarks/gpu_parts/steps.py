@@ -11,9 +11,9 @@ from typing import Any
 
 import attrs
 import torch
-from classic import Classic
-from ours import Ours
-from protocol import Start, wait
+from programs.classic import Classic
+from programs.ours import Ours
+from programs.protocol import Start, wait
 from reference import cyclegan, pix2pix
 from safetensors.torch import save_file
 from torch import Tensor

@@ -1,8 +1,8 @@
-"""This package's training step as a program of the protocol of benchmarks/protocol.py.
+"""This package's training step as a program of the protocol of benchmarks/programs/protocol.py.
 
-python benchmarks/ours.py                               # speed = "auto"
-python benchmarks/ours.py safe
-python benchmarks/ours.py channels-last fused-optimizers
+python benchmarks/programs/ours.py                               # speed = "auto"
+python benchmarks/programs/ours.py safe
+python benchmarks/programs/ours.py channels-last fused-optimizers
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from protocol import Losses, Start, serve
 from torch import Tensor
 
 import toonforge
@@ -25,6 +24,9 @@ from toonforge.recipe.model import Recipe
 from toonforge.train.step import Training, make_accelerator
 from toonforge.use.foreign.networks import networks
 from toonforge.use.foreign.reading import read_foreign
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from programs.protocol import Losses, Start, serve
 
 RECIPES = {"cyclegan": "cyclegan/cyclegan", "pix2pix": "pix2pix/pix2pix"}
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gpu_steps import alternating, by_hand, ratio
 from PIL import Image
 from reference.networks import resnet
 from safetensors.torch import save_file
+
+from gpu_parts.steps import alternating, by_hand, ratio
 
 
 def waiting(
