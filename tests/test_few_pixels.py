@@ -130,6 +130,39 @@ def test_wrong_inputs_have_torchs_own_words(kind: Any) -> None:
     assert layer(torch.zeros(3, 8, 8)).shape == kind(3, 4, 3)(torch.zeros(3, 8, 8)).shape
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("side", [1, 2, 4])
+def test_what_it_yields_may_be_changed_in_place(kind: Any, norm: bool, bias: bool, side: int) -> None:
+    """By activations that save memory, as the original's U-Net has them everywhere."""
+    torch.manual_seed(0)
+    how = (4, 2, 1) if kind is nn.Conv2d and side > 1 else (3, 1, 1)
+    between = [nn.InstanceNorm2d(4)] if norm and side == 4 else []
+    plain = nn.Sequential(kind(3, 4, *how, bias=bias), *between, nn.ReLU(inplace=True)).double()
+    x = torch.randn(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    ours = by_matrices(quicken(copy.deepcopy(plain)))
+    for one, other in zip(gradients_of(ours, x), gradients_of(plain, x), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def gradients_of(network: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(network(x).square().sum(), [x, *network.parameters()])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(nn.Conv2d(3, 4, 4), (1, 3, 2, 2)), (nn.Conv2d(3, 4, 4), (1, 3, 1, 1)), (nn.Conv2d(3, 4, 4), (1, 3, 2, 8))],
+    ids=["both", "one pixel", "rows"],
+)
+def test_a_kernel_larger_than_the_picture_has_torchs_own_words(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    with pytest.raises(RuntimeError) as theirs:
+        layer(torch.zeros(shape))
+    with pytest.raises(RuntimeError) as ours:
+        by_matrices(copy.deepcopy(layer))(torch.zeros(shape))
+    assert str(ours.value) == str(theirs.value)
+
+
 def test_names_copies_and_text_stay() -> None:
     plain = nn.Sequential(nn.Conv2d(3, 4, 4, 2, 1), nn.ConvTranspose2d(4, 3, 4, 2, 1))
     ours = by_matrices(copy.deepcopy(plain))

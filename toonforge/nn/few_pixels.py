@@ -83,7 +83,7 @@ class FewPixelsConv2d(nn.Conv2d):
         count, height, width = len(input), 0, 0
         if _fits(self, input, weight):
             height, width = how.yielded(0, input.shape[2]), how.yielded(1, input.shape[3])
-        if not 0 < count * height * width <= PIXELS:
+        if min(height, width) < 1 or not 0 < count * height * width <= PIXELS:
             stock: Tensor = super()._conv_forward(input, weight, bias)
             return stock
         columns = functional.unfold(_rows(input), how.kernel, how.dilation, how.padding, how.stride)
@@ -92,7 +92,8 @@ class FewPixelsConv2d(nn.Conv2d):
         if bias is not None:
             result = result + bias
         # In torch's own layout: batch norm's gradient is wrong where only some of what it meets is channels-last.
-        pictures = result.view(count, height * width, -1).transpose(1, 2).contiguous()
+        # A copy always: torch lets nobody change a view of what `_rows` yields in place, as activations do.
+        pictures = result.view(count, height * width, -1).transpose(1, 2).clone(memory_format=torch.contiguous_format)
         return pictures.view(count, -1, height, width)
 
     def _get_name(self) -> str:
@@ -113,13 +114,13 @@ class FewPixelsConvTranspose2d(nn.ConvTranspose2d):
         """(N,C,H,W), with a bias or none."""
         how = _pairs(self)
         height, width = input.shape[2:] if _fits(self, input, self.weight) else (0, 0)
-        if not 0 < len(input) * height * width <= PIXELS:
+        size = (how.begun(0, height), how.begun(1, width))
+        if min(size) < 1 or not 0 < len(input) * height * width <= PIXELS:
             options = (how.stride, how.padding, (0, 0), 1, how.dilation)
             return functional.conv_transpose2d(input, self.weight, bias, *options)
         rows = _rows(input).flatten(2).transpose(1, 2).reshape(-1, input.shape[1]).contiguous()  # N*pixels,C
         columns = _rows(rows @ self.weight.view(len(self.weight), -1))
         columns = columns.view(len(input), height * width, -1).transpose(1, 2)
-        size = (how.begun(0, height), how.begun(1, width))
         result = functional.fold(columns, size, how.kernel, how.dilation, how.padding, how.stride)
         return result if bias is None else result + bias.view(-1, 1, 1)
 
