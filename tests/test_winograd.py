@@ -179,3 +179,16 @@ def test_sequences_leave_its_dead_bias_out(monkeypatch: pytest.MonkeyPatch) -> N
     layers(x).square().sum().backward()
     bias = layers[0].bias
     assert isinstance(bias, nn.Parameter) and bias.grad is not None and not bias.grad.any()
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_what_it_yields_may_be_changed_in_place(bias: bool, norm: bool) -> None:
+    torch.manual_seed(0)
+    between = [nn.InstanceNorm2d(16)] if norm else []
+    plain = nn.Sequential(nn.Conv2d(16, 16, 3, bias=bias), *between, nn.ReLU(inplace=True)).double()
+    ours = quicken(by_winograd(copy.deepcopy(plain))).to(memory_format=torch.channels_last)
+    for side in (8, 9):
+        x = last(torch.randn(1, 16, side, side, dtype=torch.float64)).requires_grad_()
+        for one, other in zip(gradients(ours, x), gradients(plain, x.detach().contiguous().requires_grad_())):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)

@@ -99,7 +99,9 @@ class _Winograd(torch.autograd.Function):
         plan = _Plan(x, padding)
         filters = _transformed(weight)
         room = _Room(x)
-        y = x.new_empty(len(x), plan.height, plan.width, len(weight))
+        size = (len(x), len(weight), plan.height, plan.width)
+        result = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        y = result.permute(0, 2, 3, 1)
         for index in range(len(x)):
             picture = plan.padded(x[index])
             whole = y[index] if plan.is_even else x.new_empty(2 * plan.rows, 2 * plan.columns, len(weight))
@@ -110,7 +112,7 @@ class _Winograd(torch.autograd.Function):
                 _joined(product.view(4, 4, -1, plan.columns, len(weight)), whole[2 * rows.start : 2 * rows.stop], room)
             if not plan.is_even:
                 y[index] = whole[: plan.height, : plan.width]
-        return y.permute(0, 3, 1, 2)
+        return result  # no view, which nobody could change in place
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
