@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from tests.checkpoint_formats import sums
 from tests.exact import RECIPE, Way, assert_same, in_parts, start
 from tests.exact import recipe as exact_recipe
-from tests.plain_recipes import everything
+from tests.plain_recipes import assert_equal, everything
+from tests.test_split_backward import steps, with_speed
 from toonforge.errors import RunError
 from toonforge.recipe.loading import loads
 from toonforge.recipe.model import Recipe
@@ -250,6 +252,89 @@ def test_a_run_goes_on_with_other_tricks(tmp_path: Path, first: Any, then: Any) 
     # Before a norm, a bias has a gradient of mere rounding, of which Adam makes steps of any size.
     kept = {key for key in ours if "0.bias" not in key}
     assert {key: ours[key] for key in kept} == pytest.approx({key: theirs[key] for key in kept}, rel=1e-3, abs=1e-4)
+
+
+PENALTY = 'penalty = { type = "gradient-penalty", discriminator = "D", real = "photo", fake = "anime", weight = 10 }'
+CALLS = {
+    "one": 'both = { type = "l1", input = "D(photo)", target = "D(anime)" }',
+    "several": """
+        real = { type = "wasserstein", logits = "D(photo)", real = true }
+        fake = { type = "wasserstein", logits = "D(anime)", real = false }""",
+    "detached": """
+        real = { type = "wasserstein", logits = "D(photo)", real = true }
+        kept = { type = "l1", input = "H(photo)", target = "pool(D(gray(anime)))" }""",
+}
+SIDES = ("split-backward", "batched-calls", "fused-optimizers")
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("penalty", ["first", "last", "none"])
+@pytest.mark.parametrize("called", [*CALLS])
+def test_a_network_is_updated_once_after_all_that_looks_at_it(called: str, penalty: str) -> None:
+    """A penalty is lent the network that other losses call; it may come in a group of its own."""
+    losses = [PENALTY, CALLS[called]] if penalty == "first" else [CALLS[called], PENALTY]
+    text = """
+        name = "penalties"
+        data = { type = "tiny/pictures" }
+        discriminators.D = { type = "tiny/discriminator" }
+        discriminators.H = { type = "tiny/discriminator" }
+        [train]
+        steps = 3
+        batch_size = 4
+        precision = "fp64"
+        optimizer = { type = "sgd", lr = 1e-2, momentum = 0.9 }
+        [phases.p]
+        updates = ["D", "H"]
+        [phases.p.losses]
+        other = { type = "l1", input = "H(photo)", target = "H(anime)" }
+        """
+    recipe = loads(text + "\n".join(losses if penalty != "none" else [CALLS[called]]))
+    expected = steps(with_speed(recipe, "safe"), 3)
+    for count in range(len(SIDES) + 1):
+        for others in combinations(SIDES, count):
+            assert_equal(expected, steps(with_speed(recipe, ("step-in-backward", *others)), 3), 1e-10)
+
+
+def test_a_parameter_of_two_networks_waits_for_the_whole_phase() -> None:
+    """The gradient of one network may be complete in an earlier backward pass than that of the other."""
+
+    def after(within: bool) -> list[Tensor]:
+        one, other = Chain(2), Chain(2)
+        other.layers[1] = one.layers[1]
+        optimizers = [SGD(network.parameters(), 0.1, momentum=0.9) for network in (one, other)]
+        stepping = StepInBackward(optimizers if within else (), 1)
+        x = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
+        for _ in range(2):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            with stepping.phase(optimizers):
+                for network, optimizer in zip((one, other), optimizers, strict=True):
+                    with stepping.during([optimizer]):
+                        network(x, [0, 1]).square().mean().backward()
+            for optimizer in optimizers:
+                optimizer.step()
+        return weights(one, other)
+
+    assert same(after(True), after(False))
+
+
+def test_a_gradient_that_comes_after_its_update_is_refused_within_a_phase_alone() -> None:
+    network = Chain(2)
+    optimizer = SGD(network.parameters(), 0.1)
+    stepping = StepInBackward([optimizer], 1)
+
+    def differentiate() -> None:
+        with stepping.during([optimizer]):
+            network(torch.randn(2, 4), [0, 1]).sum().backward()
+
+    with stepping.phase([optimizer]):
+        differentiate()
+        with pytest.raises(RunError, match="several pieces"):
+            network(torch.randn(2, 4), [0, 1]).sum().backward()
+    optimizer.zero_grad()
+    with stepping.phase([optimizer]):
+        differentiate()
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 MEASURED = """

@@ -51,6 +51,7 @@ class StepInBackward:
     def __init__(self, optimizers: Iterable[Optimizer], chunk: int | None = None) -> None:
         self._parameters = {o: [*_parameters(o)] for o in optimizers if one_by_one(o)}
         self._alone: dict[tuple[Optimizer, ...], list[Optimizer]] = {}
+        self._phase: tuple[Optimizer, ...] = ()
         self._owner: dict[Tensor, Optimizer] = {}
         self._waiting: dict[Tensor, Optimizer] = {}
         self._done: set[Tensor] = set()
@@ -66,11 +67,23 @@ class StepInBackward:
             parameter.requires_grad_(wanted)
 
     @contextmanager
+    def phase(self, optimizers: Sequence[Optimizer]) -> Iterator[None]:
+        """Within it are all backward passes that a phase updates `optimizers` by, each of them once."""
+        self._phase = tuple(optimizers)
+        try:
+            yield
+        finally:
+            self._phase, self._done = (), set()
+
+    @contextmanager
     def during(self, optimizers: Sequence[Optimizer]) -> Iterator[None]:
         """Within it, a backward pass updates the parameters of `optimizers`, whose whole gradient it computes.
 
         Those that it cannot update have their gradients afterwards, for a step as usual: of optimizers that are not fit
-        for it, that share a parameter, or that have gradients already.
+        for it, that share a parameter with another one of the phase, or that have gradients already.
+
+        Raises:
+            RunError: a later backward pass of the phase reaches a parameter that was updated.
         """
         for optimizer in self._able(optimizers):
             self._owner.update(dict.fromkeys(self._parameters[optimizer], optimizer))
@@ -78,30 +91,35 @@ class StepInBackward:
             yield
             self._flush()
         finally:
-            self._owner, self._waiting, self._done, self._bytes = {}, {}, set(), 0
+            self._owner, self._waiting, self._bytes = {}, {}, 0
+            if not self._phase:
+                self._done = set()
 
     def _able(self, optimizers: Sequence[Optimizer]) -> list[Optimizer]:
-        known = tuple(optimizers)
-        if known not in self._alone:
-            counts = Counter(p for optimizer in known for p in _parameters(optimizer))
-            fit = [optimizer for optimizer in known if optimizer in self._parameters]
-            self._alone[known] = [o for o in fit if all(counts[p] == 1 for p in self._parameters[o])]
-        return [o for o in self._alone[known] if all(p.grad is None for p in self._parameters[o])]
+        # Over all of the phase, for a shared parameter's gradient may be complete for one network and not for another.
+        among = tuple(dict.fromkeys((*self._phase, *optimizers)))
+        if among not in self._alone:
+            counts = Counter(p for optimizer in among for p in _parameters(optimizer))
+            fit = [optimizer for optimizer in among if optimizer in self._parameters]
+            self._alone[among] = [o for o in fit if all(counts[p] == 1 for p in self._parameters[o])]
+        alone = [o for o in self._alone[among] if o in optimizers]
+        return [o for o in alone if all(p.grad is None for p in self._parameters[o])]
 
     def _arrived(self, parameter: Tensor) -> None:
-        optimizer = self._owner.get(parameter)
-        if optimizer is None or parameter in self._waiting:
-            return
         if parameter in self._done:
             raise RunError(
                 Problem(
                     message="a gradient came in several pieces, after its parameter had been updated by the first",
                     key="train.speed",
-                    found="step-in-backward, and a network with a backward pass within (a reentrant checkpoint)",
+                    found="step-in-backward, and a network with a backward pass within (a reentrant checkpoint), or "
+                    "one that a loss uses without being given it",
                     expected="a network whose gradient comes from one backward pass",
                     hint='leave step-in-backward out: list the other tricks, or set train.speed = "safe"',
                 )
             )
+        optimizer = self._owner.get(parameter)
+        if optimizer is None or parameter in self._waiting:
+            return
         assert parameter.grad is not None
         self._waiting[parameter] = optimizer
         self._bytes += parameter.grad.nbytes

@@ -142,11 +142,12 @@ def _shared(reaches: Mapping[str, Reach], together: Iterable[frozenset[str]]) ->
 def _whole(reaches: Mapping[str, Reach], updates: Set[str]) -> Iterator[list[str]]:
     """So that the last group that trains a network reaches all of it.
 
-    A loss that is lent a network may leave parameters out: no gradient's gradient reaches the last layer's bias.
+    A loss that is lent a network may leave parameters out: no gradient's gradient reaches the last layer's bias. One
+    that passes no gradient on to it reaches none.
     """
     for network in updates:
         calling = [name for name, r in reaches.items() if network in r.trained]
-        lending = [name for name, r in reaches.items() if network in r.lent]
+        lending = [name for name, r in reaches.items() if network in r.lent | (r.called - r.trained)]
         yield [*lending, *calling[-1:]]
         if len({form for r in reaches.values() for form in r.forms if form[0] == network}) > 1:
             yield calling
@@ -189,9 +190,9 @@ def _without_gaps(parts: Sequence[Sequence[str]], names: Sequence[str]) -> list[
 def _described(parts: Sequence[Sequence[str]], updates: Sequence[str], reaches: Mapping[str, Reach]) -> Iterator[Group]:
     last: dict[str, int] = {}
     for network in updates:
-        calling = [i for i, part in enumerate(parts) if any(network in reaches[name].trained for name in part)]
-        lending = [i for i, part in enumerate(parts) if any(network in reaches[name].lent for name in part)]
-        last[network] = max(calling or lending, default=len(parts) - 1)
+        # Calls that pass no gradient on count too: the network may be updated as soon as it is complete.
+        using = (i for i, part in enumerate(parts) if any(network in reaches[name].called for name in part))
+        last[network] = max(using, default=len(parts) - 1)
     for index, part in enumerate(parts):
         complete = tuple(network for network in updates if last[network] == index)
         later = frozenset().union(*(reaches[name].texts for other in parts[index + 1 :] for name in other))

@@ -19,6 +19,7 @@ from toonforge.recipe.model import Recipe
 from toonforge.speed.capture import CudaRecorder
 from toonforge.speed.choice import choose
 from toonforge.speed.compiled import Compiled
+from toonforge.speed.idle import idle
 from toonforge.speed.in_backward import StepInBackward
 from toonforge.speed.layout import arranged
 from toonforge.speed.pages import keep_pages
@@ -77,6 +78,9 @@ class Training:
             for name, network in self.networks.items()
         }
         self.optimizers = Optimizers(self.phases, self.networks, fused="fused-optimizers" in self.speed)
+        self.speed = self.speed.without(
+            [*idle(self.networks.values()), *(() if self.optimizers.fusible else ("fused-optimizers",))]
+        )
         in_backward = "step-in-backward" in self.speed
         self._in_backward = StepInBackward(self.optimizers.by_key.values() if in_backward else ())
         self.graph = Graph(self.networks, recipe.signals)
@@ -201,7 +205,11 @@ class Training:
 
     def gradients(self, phase: PlannedPhase, batch: Sequence[Part], later: Sequence[PlannedPhase]) -> None:
         """Evaluate the phase's losses and differentiate them; `later` are the phases that follow in this step."""
-        with self.engine.phase(phase.updates, [self._uses[other.name] for other in later], phase.name):
+        uses = [self._uses[other.name] for other in later]
+        with (
+            self.engine.phase(phase.updates, uses, phase.name),
+            self._in_backward.phase(self.optimizers.of(phase)),
+        ):
             for part in batch:
                 self._differentiate(phase, part, len(batch), part is batch[-1])
 
