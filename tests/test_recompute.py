@@ -123,6 +123,44 @@ def test_inputs_of_blocks_are_all_that_is_kept() -> None:
     assert most_kept(with_recompute(recipe, "G", "F", "D_anime", "D_photo")) < 0.4 * most_kept(with_recompute(recipe))
 
 
+class Skips(nn.Module):
+    """Takes what to add by name, or nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.other = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor, skip: Tensor | None = None, context_fn: float = 1) -> Tensor:
+        y: Tensor = self.other(self.layer(x).tanh()) * context_fn
+        return y if skip is None else y + skip
+
+
+class Named(nn.Module):
+    """Gives its blocks arguments by name, one of which the checkpoint has too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Skips(), Skips()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.second(self.first(x), skip=self.first(x), context_fn=2.0)
+        return y
+
+
+def test_blocks_take_arguments_by_name() -> None:
+    one = Named()
+    other = copy.deepcopy(one)
+    recompute(other, "G")
+    assert all("forward" in vars(block) for block in (other.first, other.second))
+    pictures = torch.rand(1, 3, 4, 4)
+    for network in (one, other):
+        network(pictures).square().sum().backward()
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert a.grad is not None and b.grad is not None and torch.equal(a.grad, b.grad)
+    with torch.no_grad():
+        assert torch.equal(one(pictures), other(pictures))
+
+
 # -- what cannot be --------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, is_grad_enabled, nn
@@ -104,15 +105,18 @@ def _one_after_another(parts: list[Callable[[Any], Any]]) -> Callable[[Any], Any
 def _again(block: nn.Module, forward: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The block's forward, which keeps its inputs alone where gradients are wanted."""
 
-    def watched(*inputs: Any) -> Any:
-        tensors = [*block.buffers(), *(value for value in inputs if isinstance(value, Tensor))]
+    def watched(*inputs: Any, **named: Any) -> Any:
+        tensors = [*block.buffers(), *(value for value in (*inputs, *named.values()) if isinstance(value, Tensor))]
         before = [tensor._version for tensor in tensors]
-        output = forward(*inputs)
+        output = forward(*inputs, **named)
         if [tensor._version for tensor in tensors] != before:
             raise _refused(name, f"{name}, whose {block._get_name()} changes its buffers or its input")
         return output
 
-    def kept(*inputs: Any) -> Any:
-        return checkpoint(watched, *inputs, use_reentrant=False) if is_grad_enabled() else forward(*inputs)
+    def kept(*inputs: Any, **named: Any) -> Any:
+        if not is_grad_enabled():
+            return forward(*inputs, **named)
+        # Bound beforehand: an argument may have the name of one of the checkpoint's own.
+        return checkpoint(partial(watched, **named), *inputs, use_reentrant=False)
 
     return kept
