@@ -32,6 +32,7 @@ from typing import Any
 
 import attrs
 import torch
+from programs.speeds import speed
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -264,15 +265,18 @@ def row(name: str, times: Sequence[float], base: Sequence[float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", default=list(METHODS), help=f"of {', '.join(METHODS)}")
     parser.add_argument("--size", type=int, default=64, help="height and width of the pictures")
     parser.add_argument("--width", type=int, default=16, help="channels of the first convolutions")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--speed", default="auto", help='"auto", "safe", or tricks: a,b')
+    parser.add_argument("--speed", type=speed, default="auto", help='"auto", "safe", or tricks: a,b')
     parser.add_argument("--cpu", action="store_true", help="even where there is a GPU")
     asked = parser.parse_args()
+    unknown = [name for name in asked.methods if name not in METHODS]
+    if unknown:
+        parser.error(f"no method is called {' or '.join(unknown)}; there are {', '.join(METHODS)}")
     for method in asked.methods:
         recipe = recipe_of(method, asked.size, asked.width, asked.batch, asked.steps + WARM + 1, asked.speed)
         turns = measure(recipe, method, asked.cpu)

@@ -3,8 +3,8 @@
 Each way measures the same pictures in the same batches; "alone" gives each metric an extractor of its own and all
 pictures anew, as metrics that know nothing of each other do. Their numbers must be equal.
 
-python benchmarks/features.py
-python benchmarks/features.py --pictures 48 --size 224 --measurements 5
+    python benchmarks/features.py
+    python benchmarks/features.py --pictures 48 --size 224 --measurements 5
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Values = list[Mapping[str, float]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=24, help="of each kind, at most 64")
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--measurements", type=int, default=3)

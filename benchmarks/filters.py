@@ -5,6 +5,7 @@ python benchmarks/filters.py
 
 from __future__ import annotations
 
+import argparse
 import time
 
 from toonforge_samples.credits import samples
@@ -17,6 +18,7 @@ PICTURES, REPEATS, SIDE = 16, 5, 256
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     opencv().setNumThreads(1)
     photos = [sample.path for sample in samples() if sample.kind == "photo"][:PICTURES]
     pictures = [scale_short_side(read_picture(path), SIDE)[:SIDE, :SIDE] for path in photos]

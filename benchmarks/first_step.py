@@ -142,7 +142,7 @@ def main() -> None:
     if os.environ.get("FIRST_STEP"):
         out, began = os.environ.pop("FIRST_STEP").rsplit("@", 1)
         run(sys.argv[1:], out, float(began))
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", nargs="?")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--repeats", type=int, default=5)

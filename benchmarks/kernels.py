@@ -1,13 +1,14 @@
 """Quick norms and channels-last on one ResNet, in turns: milliseconds of the processor, medians, minima and ratios.
 
-OMP_NUM_THREADS=1 python benchmarks/kernels.py SIDE TURNS BLOCKS BATCH WIDTH     # such as 256 6 2 1 64
+OMP_NUM_THREADS=1 python benchmarks/kernels.py
+OMP_NUM_THREADS=1 python benchmarks/kernels.py --side 256 --turns 6 --blocks 9 --width 64
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import statistics
-import sys
 import time
 
 import torch
@@ -20,7 +21,7 @@ from toonforge.speed.pages import keep_pages
 VARIANTS = {"safe": (), "quick-norms": ("quick-norms",), "both": ("quick-norms", "channels-last")}
 
 
-def main(side: int, turns: int, blocks: int, batch: int, width: int) -> None:
+def measure(side: int, turns: int, blocks: int, batch: int, width: int) -> None:
     """Print one line a variant: a training pass forward and backward, and a pass without gradient."""
     keep_pages()
     base = ResnetGenerator(blocks=blocks, width=width)
@@ -43,5 +44,16 @@ def main(side: int, turns: int, blocks: int, batch: int, width: int) -> None:
         print(f"{what:6} {name:12} median {median:8.1f} ms, least {least:8.1f} ms: {ratio}")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=128, help="of the pictures (default %(default)s)")
+    parser.add_argument("--turns", type=int, default=6, help="that count (default %(default)s)")
+    parser.add_argument("--blocks", type=int, default=2, help="of the network (default %(default)s)")
+    parser.add_argument("--batch", type=int, default=1, help="pictures in a batch (default %(default)s)")
+    parser.add_argument("--width", type=int, default=64, help="channels of the first convolution (default %(default)s)")
+    given = parser.parse_args()
+    measure(given.side, given.turns, given.blocks, given.batch, given.width)
+
+
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -28,6 +28,7 @@ import attrs
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
+from programs.speeds import speed
 from toonforge_samples.credits import samples
 from torch import Tensor
 
@@ -47,7 +48,7 @@ Curves = dict[str, dict[str, list[float]]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="*", default=RECIPES, metavar="RECIPE", help=f"default: {' '.join(RECIPES)}")
-    parser.add_argument("--speed", default="auto", help="auto, or TRICK,TRICK,… (default auto)")
+    parser.add_argument("--speed", type=speed, default="auto", help="auto, or TRICK,TRICK,… (default auto)")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--size", type=int, default=64, help="side of the pictures (default 64)")
     parser.add_argument("--width", type=int, default=8, help="of every network that has one (default 8)")

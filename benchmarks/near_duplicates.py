@@ -24,7 +24,7 @@ LIMITS = (0, 2, 4, 6, 8, 10, 12)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--search", type=int, help="time the search among so many random hashes instead")
     parser.add_argument("--distance", type=int, default=6)
     given = parser.parse_args()

@@ -19,6 +19,7 @@ import tempfile
 import attrs
 import torch
 from programs.protocol import Start
+from programs.speeds import speed
 from step import HERE, compare, draw_weights, measure
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="side of the pictures (default 128)")
     parser.add_argument("--width", type=int, default=32, help="channels of the first convolutions (default 32)")
     parser.add_argument("--blocks", type=int, default=6, choices=(6, 9), help="of the generators (default 6)")
-    parser.add_argument("--speed", default="auto", help="auto, safe, or TRICK,TRICK,…")
+    parser.add_argument("--speed", type=speed, default="auto", help="auto, safe, or TRICK,TRICK,…")
     parser.add_argument("--turns", type=int, default=10, help="steps that count (default 10)")
     parser.add_argument("--warmup", type=int, default=1, help="steps that do not (default 1)")
     parser.add_argument("--seconds", type=float, help="begin no turn after this many seconds of measuring")

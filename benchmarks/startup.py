@@ -1,12 +1,14 @@
 """How long the quick verbs take: best and median wall time over a few runs, and whether torch was loaded.
 
-    python benchmarks/startup.py [REPEATS]
+    python benchmarks/startup.py
+    python benchmarks/startup.py --repeats 3
 
 And `toonforge run` until the end of its first step, by its parts: see `first_step.py`, which takes any recipe.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -33,7 +35,10 @@ def measure(words: list[str], repeats: int) -> tuple[float, float]:
     return min(times), statistics.median(times)
 
 
-def main(repeats: int) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each command (default %(default)s)")
+    repeats = parser.parse_args().repeats
     print(f"{'toonforge …':<40}{'best':>8}{'median':>8}  torch")
     for words in COMMANDS:
         best, median = measure(words, repeats)
@@ -45,4 +50,4 @@ def main(repeats: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main()

@@ -37,6 +37,7 @@ import numpy as np
 import torch
 from PIL import Image
 from programs.protocol import Client, Start
+from programs.speeds import speed
 from reference import cyclegan, pix2pix
 from safetensors.torch import save_file
 from toonforge_samples.credits import samples
@@ -77,7 +78,9 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("method", choices=tuple(FIELDS))
-    parser.add_argument("--ours", nargs="*", default=["auto"], metavar="SPEED", help="auto, safe, or TRICK,TRICK,…")
+    parser.add_argument(
+        "--ours", nargs="*", type=speed, default=["auto"], metavar="SPEED", help="auto, safe, or TRICK,TRICK,…"
+    )
     parser.add_argument("--against", action="append", default=[], metavar="COMMAND", help="a program of the protocol")
     parser.add_argument("--without-classic", action="store_true", help="leave out the step by hand")
     parser.add_argument("--size", type=int, default=256, help="side of the pictures (default 256)")

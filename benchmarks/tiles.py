@@ -3,10 +3,10 @@
 Without a model, networks have drawn weights: their pictures show nothing, their work and memory are those of
 trained ones.
 
-python benchmarks/tiles.py                                            # cyclegan/double-unet, 1024 pixels
-python benchmarks/tiles.py --model runs/x --size 3000 --out pictures  # writes whole.png, parts.png, plain.png
-python benchmarks/tiles.py --network cyclegan/resnet --size 4000 --only parts --memory 4e9
-python benchmarks/tiles.py --network cyclegan/resnet --set width=32 blocks=6 norm=group --size 1500
+    python benchmarks/tiles.py                                            # cyclegan/double-unet, 1024 pixels
+    python benchmarks/tiles.py --model runs/x --size 3000 --out pictures  # writes whole.png, parts.png, plain.png
+    python benchmarks/tiles.py --network cyclegan/resnet --size 4000 --only parts --memory 4e9
+    python benchmarks/tiles.py --network cyclegan/resnet --set width=32 blocks=6 norm=group --size 1500
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PLAIN = 512
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="of which the first translation is computed; --network when left out")
     parser.add_argument("--network", default="cyclegan/double-unet")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of the network")

@@ -56,7 +56,7 @@ def largest_difference(one: Path, other: Path) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--pictures", type=int, default=40)
     parser.add_argument("--side", type=int, default=256)

@@ -1,20 +1,24 @@
 """Films through a model that costs nothing: frames per second and memory of films of 10 and 60 seconds, and the
 flicker that `--steady` leaves of a film that flickers.
 
-    python -m benchmarks.video
+    python benchmarks/video.py
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests import films, videos
-from tests.test_video_steady import flickering, panned, steadied
 from toonforge.use.video.steady import warping_error
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # films are drawn by the tests
+from tests import films, videos
+from tests.test_video_steady import flickering, panned, steadied
+
+ROOT = Path(__file__).resolve().parent.parent
 SECONDS = (10, 60)
 CODE = """
 import resource, sys, time
@@ -32,7 +36,7 @@ def memory(folder: Path) -> None:
     there_and_back = [*scene, *scene[::-1]]
     for seconds in SECONDS:
         source = videos.with_sound(folder / f"{seconds}.mp4", [there_and_back[i % 100] for i in range(25 * seconds)])
-        subprocess.run([sys.executable, "-c", CODE, str(source), str(folder / "out.mp4")], check=True)
+        subprocess.run([sys.executable, "-c", CODE, str(source), str(folder / "out.mp4")], check=True, cwd=ROOT)
 
 
 def flicker() -> None:
@@ -43,7 +47,12 @@ def flicker() -> None:
         print(f"  --steady {steady}: {warping_error(frames, steadied(frames, made, steady)):.2f}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     flicker()
     with tempfile.TemporaryDirectory() as folder:
         memory(Path(folder))
+
+
+if __name__ == "__main__":
+    main()

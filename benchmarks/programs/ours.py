@@ -138,7 +138,7 @@ def told(words: list[str], processes: int) -> Iterator[Iterator[str]]:
 
 
 def main(words: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("speed", nargs="*", default=["auto"])
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args(words)
