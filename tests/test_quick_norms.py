@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -17,9 +18,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 from tests.plain_recipes import assert_equal, plain, trained
 from tests.ranks import together
 from tests.test_split_backward import with_speed
-from toonforge.nn import strided
+from toonforge.nn import quick, strided
 from toonforge.nn.norms import PictureBatchNorm2d
 from toonforge.nn.quick import QuickInstanceNorm2d, as_written, quicken
+from toonforge.nn.written import written
 from toonforge.use.tiled.trace import traced
 
 LAST = torch.channels_last
@@ -95,6 +97,35 @@ def test_exact_for_pictures_of_any_size(side: int, learning: bool) -> None:
     with torch.set_grad_enabled(learning):
         found = quicken(nn.InstanceNorm2d(4))(x.contiguous(memory_format=LAST))
     assert float((found - expected).abs().max()) < 5e-5
+
+
+def errors(x: Tensor, slope: Tensor, norm: nn.Module, learning: bool) -> list[float]:
+    """Of the largest, in the output and in the gradient."""
+    exact = x.double().contiguous().requires_grad_()
+    expected = functional.instance_norm(exact)
+    expected.backward(slope.double().contiguous())
+    x = x.clone().requires_grad_(learning)
+    with torch.set_grad_enabled(learning):
+        y = norm(x)
+    found = [(y.detach(), expected.detach())]
+    if learning:
+        y.backward(slope)
+        found.append((x.grad, exact.grad))
+    return [float((one - other).abs().max() / other.abs().max()) for one, other in found]
+
+
+@pytest.mark.parametrize("learning", [True, False])
+@pytest.mark.parametrize("side", [64, 256], ids=["usual", "the largest by the batch norm's kernel"])
+def test_a_mean_far_larger_than_the_deviation_is_taken_out_exactly(side: int, learning: bool) -> None:
+    """Within ten times of what torch's own is off by."""
+    assert quick.PIXELS == 256**2
+    torch.manual_seed(0)
+    x, slope = torch.randn(1, 4, side, side) * 0.01 + 1, torch.randn(1, 4, side, side) + 0.5
+    theirs = errors(x, slope, nn.InstanceNorm2d(4), learning)
+    ours = errors(
+        *(value.contiguous(memory_format=LAST) for value in (x, slope)), quicken(nn.InstanceNorm2d(4)), learning
+    )
+    assert all(one <= 10 * other for one, other in zip(ours, theirs, strict=True))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, LAST])
@@ -195,6 +226,41 @@ def test_who_looks_at_a_convolution_sees_all_of_it() -> None:
     assert torch.equal(seen_by_hook(written, x), seen_by_hook(quick, x))
 
 
+def test_who_looks_at_a_norm_sees_what_it_is_given() -> None:
+    torch_own, ours = both(stage())
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    given: list[Tensor] = []
+    for network in (torch_own, ours):
+        network.get_submodule("1").register_forward_pre_hook(lambda _, args: given.append(args[0].detach().clone()))
+        network(x)
+    assert torch.equal(*given)
+
+
+def test_who_looks_at_all_modules_sees_all_of_them() -> None:
+    torch_own, ours = both(stage())
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    seen: list[Tensor] = []
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, _, y: seen.append(y.detach().clone()) if isinstance(module, nn.Conv2d) else None
+    )
+    try:
+        torch_own(x)
+        ours(x)
+    finally:
+        handle.remove()
+    assert len(seen) == 6 and torch.equal(seen[0], seen[3])
+
+
+def test_a_forward_that_somebody_replaced_is_called() -> None:
+    network = quicken(stage())
+    first = network.get_submodule("0")
+    called: list[int] = []
+    forward = first.forward
+    first.forward = lambda x: (called.append(1), forward(x))[1]  # type: ignore[method-assign]
+    network(torch.randn(1, 3, 8, 8, dtype=torch.float64))
+    assert called
+
+
 @pytest.mark.parametrize("change", [spectral_norm, nn.utils.spectral_norm], ids=["parametrization", "hook"])
 def test_weights_that_are_computed_are(change: Callable[[nn.Module], nn.Module]) -> None:
     network = stage()
@@ -240,6 +306,32 @@ def test_as_written_is_torchs_own_way() -> None:
     assert not torch.equal(quick(x), written(x)), "nothing is quick"
 
 
+def test_as_written_is_of_one_thread() -> None:
+    seen: list[bool] = []
+    with as_written():
+        other = threading.Thread(target=lambda: seen.append(written()))
+        other.start()
+        other.join()
+        assert written()
+    assert seen == [False] and not written()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_convolutions_in_another_layout_may_be_changed_in_place(
+    monkeypatch: pytest.MonkeyPatch, transposed: bool, norm: bool, bias: bool
+) -> None:
+    monkeypatch.setattr(strided, "LEAST", 1)
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    between = [nn.InstanceNorm2d(4)] if norm else []
+    torch_own, ours = both(nn.Sequential(kind(3, 4, 4, 2, 1, bias=bias), *between, nn.ReLU(inplace=True)).double())
+    ours.to(memory_format=LAST)  # type: ignore[call-overload]
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    for one, other in zip(gradients(torch_own, x), gradients(ours, x.contiguous(memory_format=LAST)), strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-10)
+
+
 def test_traces_are_those_of_torchs_own_layers() -> None:
     written, quick = both(stage(dtype=torch.float32).eval())
     x = torch.randn(1, 3, 16, 16)
@@ -272,6 +364,15 @@ def test_bf16_under_autocast_computes_in_the_same_types() -> None:
     assert torch.allclose(one.float(), other.float(), atol=0.1)
     other.float().sum().backward()
     assert quick.get_parameter("0.bias").grad.dtype == torch.float32  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, LAST])
+def test_half_precision_computes_as_torch_does(dtype: torch.dtype, layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 4, 33, 31).to(dtype)
+    torch_own, ours = both(nn.InstanceNorm2d(4))
+    assert torch.equal(ours(x.contiguous(memory_format=layout)), torch_own(x))
 
 
 def test_compiled_it_is_the_same() -> None:
