@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,10 @@ from tests.plain_recipes import EVERY, plain
 from tests.test_split_backward import with_speed
 from toonforge import recipe as recipes
 from toonforge.nn import quick
+from toonforge.nn.choices import Norm
 from toonforge.nn.double_unet import DoubleUnetGenerator
 from toonforge.nn.patchgan import PatchGAN
-from toonforge.nn.quick import quicken
+from toonforge.nn.quick import as_written, quicken
 from toonforge.nn.resnet import ResnetGenerator
 from toonforge.nn.unet import UnetGenerator
 from toonforge.runs.log import read_events
@@ -71,6 +74,55 @@ def test_torchs_own_instance_norm_would_copy_everything() -> None:
     assert is_laid_out(
         arranged(ResnetGenerator(width=8, blocks=3, norm="batch"), Speed(tricks=("channels-last",)), CPU)
     )
+
+
+class Own(nn.InstanceNorm2d):
+    """Somebody's."""
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        lambda: Own(32),
+        lambda: nn.InstanceNorm2d(32, track_running_stats=True),
+        lambda: nn.LazyInstanceNorm2d(),
+    ],
+    ids=["subclass", "running", "lazy"],
+)
+def test_networks_with_norms_that_stay_torchs_own_stay_as_they_are(norm: Callable[[], nn.Module]) -> None:
+    """Torch's gradient of one picture is wrong in channels-last."""
+    network = ResnetGenerator(width=8, blocks=1)
+    (where,) = [
+        (parent, key)
+        for parent in network.modules()
+        for key, child in parent.named_children()
+        if isinstance(child, nn.InstanceNorm2d) and child.num_features == 32
+    ][:1]
+    setattr(*where, norm())
+    assert not is_laid_out(arranged(network, BOTH, CPU))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("how", ["fp32", "bf16", "as written", "bfloat16"])
+@pytest.mark.parametrize("norm", ["instance", "instance-affine", "batch"])
+def test_gradients_are_right_however_norms_are_computed(norm: Norm, how: str, count: int) -> None:
+    """Torch's own instance norm yields wrong ones for one picture in channels-last."""
+    torch.manual_seed(0)
+    exact = ResnetGenerator(width=8, blocks=1, norm=norm, statistics="picture").double().eval()
+    network = arranged(copy.deepcopy(exact).float(), BOTH, CPU)
+    assert is_laid_out(network)
+    x, slope = torch.randn(count, 3, 16, 16), torch.randn(count, 3, 16, 16)
+    exact(x.double()).backward(slope.double())
+    if how == "bfloat16":
+        network.bfloat16()
+        x = x.bfloat16()
+    with torch.autocast("cpu", torch.bfloat16, enabled=how == "bf16"), as_written() if how[0] == "a" else nullcontext():
+        network(x).float().backward(slope)
+    for one, other in zip(network.parameters(), exact.parameters(), strict=True):
+        if one.ndim == 4:
+            assert one.grad is not None and other.grad is not None
+            far = float((one.grad - other.grad).norm() / other.grad.norm())
+            assert far < (1e-4 if how in ("fp32", "as written") else 0.5)
 
 
 def test_nothing_is_arranged_without_tricks() -> None:
@@ -193,5 +245,7 @@ def test_norms_and_their_gradients_are_given_what_torch_takes_for_channels_last(
         return norm(x, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(quick, "_by_batch_norm", looked)
+    gradients = quick._in_channels_last
+    monkeypatch.setattr(quick, "_in_channels_last", lambda g: strides.append(True) or gradients(g))
     arranged(ResnetGenerator(width=8, blocks=1), BOTH, CPU)(torch.randn(1, 3, 16, 16)).sum().backward()
-    assert len(strides) == 7 and all(strides)
+    assert len(strides) == 14 and all(strides)  # forward and backward

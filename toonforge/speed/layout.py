@@ -19,12 +19,15 @@ import torch
 from torch import nn
 
 from toonforge.nn.few_pixels import by_matrices
-from toonforge.nn.quick import quicken
+from toonforge.nn.norms import PictureBatchNorm2d
+from toonforge.nn.quick import QuickInstanceNorm2d, QuickPictureBatchNorm2d, quicken
 from toonforge.nn.winograd import by_winograd
 from toonforge.speed.choice import Speed
 
 LARGEST = 2**21
 """Numbers in one convolution's weights at most, on a CPU: 512 x 512 x 4 x 4, as innermost in U-Nets, are too many."""
+NORMS = (nn.InstanceNorm2d, nn.LazyInstanceNorm2d, PictureBatchNorm2d)
+QUICK_NORMS = (QuickInstanceNorm2d, QuickPictureBatchNorm2d)
 
 
 def arranged(network: nn.Module, speed: Speed, device: torch.device | str) -> nn.Module:
@@ -41,15 +44,22 @@ def arranged(network: nn.Module, speed: Speed, device: torch.device | str) -> nn
     return network
 
 
+def is_arranged(network: nn.Module) -> bool:
+    """Whether the network computes in channels-last."""
+    return _as_torch_has_it in network._forward_hooks.values()
+
+
 def pays(network: nn.Module, device: torch.device) -> bool:
     """Whether channels-last is faster for a network.
 
-    Only where its class says, by `any_layout = True`, that its code asks for no layout, as `view` does.
+    Only where its class says, by `any_layout = True`, that its code asks for no layout, as `view` does. Nor may it call
+    `functional.instance_norm`: torch's gradient of one picture in channels-last is wrong on a CPU. Networks with layers
+    that may do so, `nn.InstanceNorm2d` as torch or somebody's subclass computes it, stay as they are.
     """
     if not getattr(network, "any_layout", False):
         return False
-    if any(type(module) is nn.InstanceNorm2d for module in network.modules()):
-        return False  # as torch computes it, it would copy everything there and back
+    if any(isinstance(module, NORMS) and not isinstance(module, QUICK_NORMS) for module in network.modules()):
+        return False
     return device.type == "cuda" or (device.type == "cpu" and _keeps_sizes(network))
 
 
