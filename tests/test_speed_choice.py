@@ -14,6 +14,8 @@ from toonforge.recipe.loading import loads
 from toonforge.runs.record import read_record
 from toonforge.speed.choice import choose
 from toonforge.speed.tricks import TRICKS, Situation
+from toonforge.train.accelerating import make_accelerator
+from toonforge.train.step import Training
 from toonforge.train.trainer import train
 
 SITUATIONS = st.builds(
@@ -88,11 +90,12 @@ def test_auto_uses_channels_last_where_it_pays(situation: Situation) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_what_was_chosen_is_in_the_log_and_the_record(tmp_path: Path) -> None:
-    recipe = loads(RECIPE.replace("[train]", "[train]\nspeed = ['quick-norms', 'tf32']"))
+    recipe = loads(RECIPE.replace("[train]", "[train]\nspeed = ['quick-norms', 'tf32', 'winograd']"))
     train(recipe, folder=tmp_path / "run", cpu=True)
     start = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
     assert start["speed"]["wanted"] == "listed"
     assert start["speed"]["tricks"] == ["quick-norms"]
+    assert start["speed"]["why_not"]["winograd"] == "nothing in this recipe to use it on"
     assert start["speed"]["why_not"]["tf32"] == "for CUDA devices"
     (begun,) = read_record(tmp_path / "run").starts
     assert begun.tricks == ("quick-norms",)
@@ -117,3 +120,28 @@ def test_another_value_is_refused_with_what_there_is(value: str, said: str) -> N
     with pytest.raises(ToonforgeError) as caught:
         loads(RECIPE.replace("[train]", f"[train]\nspeed = {value}"))
     assert "train.speed" in str(caught.value) and said in str(caught.value)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("network", "optimizer", "used"),
+    [
+        ('type = "tiny/generator"', "rmsprop", {"quick-norms"}),
+        ('type = "tiny/generator"', "adam", {"quick-norms", "fused-optimizers"}),
+        (
+            'type = "cyclegan/resnet", width = 4, blocks = 1',
+            "adam",
+            {"quick-norms", "channels-last", "fused-optimizers"},
+        ),
+        ('type = "cyclegan/resnet", width = 64, blocks = 1', "rmsprop", {"quick-norms", "channels-last", "winograd"}),
+        ('type = "pix2pix/unet", levels = 5, norm = "none"', "rmsprop", {"matrix-convolutions"}),
+    ],
+)
+def test_a_trick_that_finds_nothing_to_do_is_not_named_as_used(network: str, optimizer: str, used: set[str]) -> None:
+    own = {"quick-norms", "channels-last", "winograd", "matrix-convolutions", "fused-optimizers"}
+    text = RECIPE.replace('type = "tiny/generator"', network)
+    wanted = loads(text + f'optimizer = {{ type = "{optimizer}" }}\nspeed = {sorted(own)}')
+    speed = Training(wanted, 1, 1, make_accelerator("fp32", cpu=True)).speed
+    assert own.intersection(speed.tricks) == used
+    assert all(speed.why[trick] == "nothing in this recipe to use it on" for trick in own - used)
+    assert {*speed.left_out} == own - used

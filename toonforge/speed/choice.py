@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
 from toonforge.speed.tricks import TRICKS, Situation, Trick
+
+IDLE = "nothing in this recipe to use it on"
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +35,17 @@ class Speed:
         missed = ", ".join(f"{trick} ({self.why[trick]})" for trick in self.left_out)
         used = f"{self.wanted}: {', '.join(self.tricks) or 'no trick'}"
         return f"{used}; not used: {missed}" if missed else used
+
+    def without(self, idle: Iterable[str]) -> Speed:
+        """The same without tricks that found nothing to do in a recipe."""
+        missed = [name for name in self.tricks if name in {*idle}]
+        listed = missed if self.wanted == "listed" else []
+        return attrs.evolve(
+            self,
+            tricks=tuple(name for name in self.tricks if name not in missed),
+            why={**self.why, **dict.fromkeys(missed, IDLE)},
+            left_out=tuple(name for name in TRICKS if name in {*self.left_out, *listed}),
+        )
 
     def __contains__(self, trick: str) -> bool:
         return trick in self.tricks

@@ -36,7 +36,6 @@ class Situation:
         device: "cpu", "cuda", "mps", …: the kind, without a number.
         precision: of the recipe: "fp32", "bf16", "fp64".
         processes: how many train together.
-        parts: how many parts a batch is cut into (`train.accumulate`).
         clip: whether gradients are clipped.
         platform: `sys.platform`.
     """
@@ -44,7 +43,6 @@ class Situation:
     device: str
     precision: str = "fp32"
     processes: int = 1
-    parts: int = 1
     clip: bool = False
     platform: str = sys.platform
 

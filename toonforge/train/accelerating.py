@@ -76,6 +76,5 @@ def situation(recipe: Recipe, accelerator: Accelerator) -> Situation:
         device=accelerator.device.type,
         precision=train.precision,
         processes=accelerator.num_processes,
-        parts=train.accumulate,
         clip=train.clip is not None,
     )

@@ -40,10 +40,14 @@ class Optimizers:
         phases: of the recipe.
         networks: by name.
         fused: use the fused kernels where there are some.
+
+    Attributes:
+        fusible: whether any optimizer uses them.
     """
 
     def __init__(self, phases: list[PlannedPhase], networks: Mapping[str, nn.Module], fused: bool = False) -> None:
         self.fused = fused
+        self.fusible = False
         self.by_key: dict[tuple[str, str], torch.optim.Optimizer] = {}
         self._base: dict[tuple[str, str], list[float]] = {}
         self._configs: dict[tuple[str, str], Optimizer] = {}
@@ -55,8 +59,8 @@ class Optimizers:
     def add(self, key: tuple[str, str], config: Optimizer, network: nn.Module) -> None:
         """Build the optimizer of (owner, network's name)."""
         optimizer = self.by_key[key] = config.build(network.parameters())
-        if self.fused:
-            fuse(optimizer)
+        if self.fused and fuse(optimizer) is None:
+            self.fusible = True
         self._base[key] = [group["lr"] for group in optimizer.param_groups]
         self._configs[key] = config
 
