@@ -170,6 +170,16 @@ def test_true_and_one_are_not_the_same(tmp_path: Path) -> None:
     assert [one.key for one in differing(runs)] == ["train.batch_size"]
 
 
+def test_a_run_whose_starts_had_other_speeds_is_told(tmp_path: Path) -> None:
+    paths = [make(tmp_path / "a"), make(tmp_path / "b")]
+    log = paths[1] / "metrics.jsonl"
+    start = next(event for event in map(json.loads, log.read_text().splitlines()) if event["event"] == "start")
+    speeds = [{"wanted": wanted, "tricks": [], "why_not": {}} for wanted in ("safe", "auto")]
+    log.write_text("".join(json.dumps({**start, "speed": speed}) + "\n" for speed in speeds))
+    (found,) = (one for one in surroundings(find_runs(paths)) if one.key == "speed")
+    assert found.short == {"a": ABSENT, "b": "safe, then auto"}
+
+
 def test_the_recipes_names_are_no_difference_and_other_data_or_versions_are_told(tmp_path: Path) -> None:
     paths = [make(tmp_path / "a"), make(tmp_path / "b", name="other")]
     lock = json.loads((paths[1] / "lock.json").read_text())

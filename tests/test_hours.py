@@ -182,7 +182,7 @@ def test_a_training_goes_on_through_everything_and_counts_it(
     if workers == 0:
         assert "picture07" in {Path(line["path"] or "").stem for line in lines(folder, "waiting")}
         assert sum(record.waited) == pytest.approx(finished.waited, abs=0.1) and "waited 0:" in said
-        assert "waited for pictures" in page
+        assert "long waits for the disk" in page
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.run_fixture import start, write_log, write_run
 from toonforge import events
 from toonforge.report import page as page_module
+from toonforge.report.around import environment, speed, unused_tricks
 from toonforge.report.clock import Clock
 from toonforge.report.curves import charts, spans
 from toonforge.report.gallery import gallery, spread
@@ -305,3 +306,33 @@ def test_what_several_metrics_say_alike_is_said_once():
     said = by_sayers({"kid": ["A", "", "x", "y"], "fid": ["B", "x", "y"], "ssim": ["C", "y"]})
     assert said == [("kid", ["A"]), ("fid", ["B"]), ("ssim", ["C"]), ("kid, fid", ["x"]), ("all", ["y"])]
     assert by_sayers({"kid": ["A", "y"]}) == [("kid", ["A", "y"])], "one alone is no all"
+
+
+# -- speed -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_speed_of_each_start_is_told_and_why_tricks_are_not_used(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "try", total=20)
+    safe = {"wanted": "safe", "tricks": [], "why_not": {"tf32": "train.speed is safe"}}
+    listed = {"wanted": "listed", "tricks": ["quick-norms"], "why_not": {"tf32": "for CUDA devices"}}
+    lines = [{"event": "step", "step": step, "losses": {}, "time": 10.0, "data": 0.25} for step in (1, 2)]
+    write_log(folder, [{**start(0, 1.0, 20), "speed": safe}, *lines])
+    record = read_record(folder)
+    assert dict(environment(record))["speed"] == "safe: as written, without tricks"
+    assert unused_tricks(record) == []
+    write_log(folder, [{**start(step, 1.0, 20), "speed": speed} for step, speed in enumerate((safe, listed, listed))])
+    record = read_record(folder)
+    assert dict(environment(record))["speed"] == "safe: as written, without tricks, then listed: quick-norms"
+    assert unused_tricks(record) == ["tf32: for CUDA devices"]
+    assert "tricks of speed not used</summary>" in draw_report(record)
+
+
+def test_waiting_for_pictures_has_one_unit_in_its_chart_and_in_words(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "try", total=20)
+    lines = [{"event": "step", "step": step, "losses": {}, "time": 10.0, "data": 0.25} for step in (1, 2)]
+    write_log(folder, [start(0, 1.0, 20), *lines])
+    record = read_record(folder)
+    assert dict(speed(record, Clock(record)))["waiting for pictures"].startswith("25.0 %")
+    every = [chart for group in charts(record, Clock(record))["groups"] for chart in group["charts"]]
+    (found,) = (chart for chart in every if chart["title"] == "waiting for pictures")
+    assert found["series"][0]["y"] == [25.0, 25.0] and found["note"].startswith("%")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from toonforge.report.state import device
 from toonforge.runs.first_weights import KEY as FIRST_WEIGHTS
 from toonforge.runs.reading import file_inside
 from toonforge.runs.record import Record
+from toonforge.runs.recorded import Start
 
 TABLES = ("generators", "discriminators", "networks")
 
@@ -129,9 +131,8 @@ def environment(record: Record) -> list[tuple[str, str]]:
     if isinstance(train, Mapping) and "precision" in train:
         found.append(("precision", str(train["precision"])))
     if record.starts and record.starts[-1].tricks is not None:
-        found.append(("speed", ", ".join(record.starts[-1].tricks) or "as written, without tricks"))
-        unused = "; ".join(f"{trick}: {why}" for trick, why in record.starts[-1].unused.items())
-        found += [("tricks not used", unused)] if record.starts[-1].tricks and unused else []
+        said = [speed_words(start) for start in record.starts]
+        found.append(("speed", ", then ".join(words for words, _ in groupby(said))))
     if record.starts:
         decay = record.starts[-1].averaged
         words = f"moving average of the generators, decay {decay:g}" if decay is not None else "weights as trained"
@@ -142,6 +143,19 @@ def environment(record: Record) -> list[tuple[str, str]]:
     if isinstance(plugins, Mapping):
         found.append(("plugins", ", ".join(map(str, dict.fromkeys(plugins.values())))))
     return found
+
+
+def speed_words(start: Start) -> str:
+    """ "auto: quick-norms, channels-last", "safe: as written, without tricks"."""
+    tricks = ", ".join(start.tricks or ()) or "as written, without tricks"
+    return f"{start.speed}: {tricks}" if start.speed else tricks
+
+
+def unused_tricks(record: Record) -> list[str]:
+    """A line a trick that is not in use, with its reason; none where the recipe wants none."""
+    start = record.starts[-1] if record.starts else None
+    known = start is not None and start.speed != "safe"
+    return [f"{trick}: {why}" for trick, why in start.unused.items()] if start is not None and known else []
 
 
 def speed(record: Record, clock: Clock) -> list[tuple[str, str]]:
@@ -157,7 +171,7 @@ def speed(record: Record, clock: Clock) -> list[tuple[str, str]]:
         found.append(("peak memory", memory(max(step.memory for step in record.steps))))
     if record.waited:
         waits = f"{len(record.waited)} times, " if len(record.waited) > 1 else ""
-        found.append(("waited for pictures", waits + duration(sum(record.waited))))
+        found.append(("long waits for the disk", waits + duration(sum(record.waited))))
     if record.checkpoints:
         found.append(
             ("checkpoints", f"{count(len(record.checkpoints))}, the last at step {count(record.checkpoints[-1])}")

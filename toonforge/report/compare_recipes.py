@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 from toonforge.recipe.tree import dotted
 from toonforge.recipe.words import inline, short_paths
 from toonforge.report.compared import Compared
+from toonforge.runs.record import Record
 
 ABSENT = "–"
 LONGEST = 28
@@ -51,9 +53,16 @@ def differing(runs: Sequence[Compared]) -> list[Differing]:
 
 
 def surroundings(runs: Sequence[Compared]) -> list[Differing]:
-    """What differs in where and with what the runs were made: training pictures, versions, plugins, device."""
-    known = [(run.name, run.record.lock) for run in runs if run.record is not None]
+    """What differs in where and with what the runs were made: training pictures, versions, plugins, device, speeds."""
+    known = [(run.name, {**run.record.lock, **_speeds(run.record)}) for run in runs if run.record is not None]
     return _rows([name for name, _ in known], [lock for _, lock in known], leave_out=("seed",))
+
+
+def _speeds(record: Record) -> dict[str, str]:
+    """The speeds of a run's starts where they differ, "safe, then auto"; the recipe tells of the last alone."""
+    said = [", ".join(start.tricks or ()) if start.speed == "listed" else start.speed for start in record.starts]
+    changes = [words or "no trick" for words, _ in groupby(said)]
+    return {"speed": ", then ".join(changes)} if len(changes) > 1 else {}
 
 
 def _rows(names: Sequence[str], trees: Sequence[Mapping[str, Any]], leave_out: Sequence[str]) -> list[Differing]:

@@ -181,9 +181,9 @@ def _engine(record: Record) -> Mapping[str, Any]:
         ("images per second", "over all processes", None, [step.images_per_second for step in record.steps]),
         (
             "waiting for pictures",
-            "share of the steps' time, 0 to 1",
+            "% of the steps' time",
             None,
-            [math.nan if step.data is None else step.data for step in record.steps],
+            [math.nan if step.data is None else 100 * step.data for step in record.steps],
         ),
         (
             "peak memory",

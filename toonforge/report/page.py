@@ -119,6 +119,7 @@ def _around(record: Record, clock: Clock) -> Mapping[str, Any]:
         "data_rows": data_rows,
         "environment": around.environment(record),
         "speed": around.speed(record, clock),
+        "unused_tricks": around.unused_tricks(record),
         "resumes": around.resumes(record),
         "notes": around.notes(record),
         "unread": around.unread(record),

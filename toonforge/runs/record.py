@@ -215,6 +215,7 @@ def _start(event: Mapping[str, Any]) -> Start:
         parameters={name: _count(number) for name, number in event.get("parameters", {}).items()},
         device=_text(event.get("device", "")),
         processes=_count(event.get("processes", 1)),
+        speed="" if speed is None else _text(speed.get("wanted", "")),
         tricks=None if speed is None else _texts(speed["tricks"]),
         unused={} if speed is None else {_text(trick): _text(why) for trick, why in speed["why_not"].items()},
         averaged=None if averaged is None else _number(averaged),

@@ -36,6 +36,7 @@ class Start:
         device, processes: where.
         averaged: the decay of the generators' moving average, if there is one: samples and metrics are made with it.
         notes: what the user was told of how it began.
+        speed: "auto", "safe" or "listed", as the recipe asks; empty where the log does not say.
         tricks: of speed that its steps are computed with; None where the log does not say.
         unused: the other tricks -> why not.
     """
@@ -51,6 +52,7 @@ class Start:
     processes: int
     averaged: float | None
     notes: tuple[str, ...]
+    speed: str = ""
     tricks: tuple[str, ...] | None = None
     unused: Mapping[str, str] = attrs.field(factory=dict)
 
