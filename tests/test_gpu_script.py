@@ -47,13 +47,35 @@ def test_the_whole_path_without_a_gpu(tmp_path: Path) -> None:
     assert [row for row in rows if row[2] == "NOT THE SAME"] == []
     for part in (
         *("best rate, bf16", "cyclegan 32, batch 1, safe", "cyclegan 32, batch 1, auto, bf16", "first losses"),
-        *("later losses", "pix2pix 32, batch 2, graphs, bf16", "the fastest", "convolutions", "nothing to do"),
+        *("later losses", "graphs", "the fastest in bf16", "convolutions", "nothing to do"),
         *("waiting for data", "translate 32, batch 16", "losses after step 2", "quick-norms", "compile"),
     ):
         assert any(part in row[0] for row in rows), part
+    assert [row[1] for row in rows if "graphs" in row[0]] == ["not possible"]
+    assert not any(row[3] for row in rows if row[0].endswith((", safe", ", by hand")))
+    speeds = {row[0]: row for row in rows if "images/s," in row[1] and "cyclegan" in row[0]}
+    (by_hand,) = (float(row[1].split()[0]) for name, row in speeds.items() if name.endswith("by hand"))
+    for name, (_, found_rate, beside, target) in speeds.items():
+        if not name.endswith("by hand"):
+            assert float(found_rate.split()[0]) / by_hand == pytest.approx(float(beside.split()[0]), abs=0.02)
+            assert beside.endswith("times the classic step by hand")
+        if "auto" in name:
+            assert target == f">= 4: {'met' if float(beside.split()[0]) >= 4 else 'missed'}"
+    assert all("bf16" in row[0] for row in rows if "bf16 rate" in row[2] and "TFLOP a step" in row[1])
     table = done.stdout.partition("\n\n")[2].splitlines()[1:]
     assert len(table) == 2 + len(rows) and len({len(line) for line in table}) == 1
     assert all(cell in line for row, line in zip(rows, table[2:], strict=True) for cell in row)
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "verdict"),
+    [
+        *((4.0, ">= 4", "met"), (3.99, ">= 4", "missed"), (0.8, "<= 0.80", "met"), (0.81, "<= 0.80", "missed")),
+        *((0.019, "< 2 %", "met"), (0.02, "< 2 %", "missed"), (float("inf"), "<= 0.05", "missed")),
+    ],
+)
+def test_a_target_is_met_or_missed(monkeypatch: pytest.MonkeyPatch, value: float, target: str, verdict: str) -> None:
+    assert module("gpu_parts.sections", monkeypatch).judged(value, target) == f"{target}: {verdict}"
 
 
 def test_without_a_gpu_it_says_so_and_how_to_try_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import statistics
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -16,7 +17,7 @@ from PIL import Image
 from reference.networks import resnet
 from safetensors.torch import save_file
 
-from gpu_parts.steps import alternating, by_hand, ratio
+from gpu_parts.steps import alternating, by_hand
 
 
 def waiting(
@@ -113,10 +114,8 @@ class Translating:
         for each in work.values():
             each(1)  # kernels are chosen
         times = alternating(work, turns, seconds=(time.perf_counter() - began) / 100)
-        return {
-            name: (count / sorted(found)[len(found) // 2], ratio(times, name, "by hand"))
-            for name, found in times.items()
-        }
+        rates = {name: count / statistics.median(found) for name, found in times.items()}
+        return {name: (rate, rate / rates["by hand"]) for name, rate in rates.items()}
 
     def apart(self) -> int:
         """The largest difference of a pixel between by hand and batches of 16, of 255."""
