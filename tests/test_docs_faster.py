@@ -40,9 +40,10 @@ def first_words(text: str) -> set[str]:
 
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: None) -> None:
-    """The page's recipe, which the page it stands on trains, with networks that take no time."""
+    """Where the page's recipe stands, one whose networks take no time."""
     monkeypatch.chdir(tmp_path)
-    Path("quick.toml").write_text(RECIPE, "utf-8")
+    Path("recipes").mkdir()
+    Path("recipes/anime_unet.toml").write_text(RECIPE, "utf-8")
 
 
 @pytest.mark.parametrize("marker", ["bench", "all", "try"])
@@ -71,7 +72,8 @@ def test_the_page_measures_with_processes_of_its_own(tmp_path: Path, more: list[
     """
     watch = (ROOT / "docs/how-to/watch-a-run.md").read_text("utf-8")
     (text,) = re.findall(r"^```toml\n(.*?)```", watch, re.M | re.S)
-    (tmp_path / "quick.toml").write_text(text, "utf-8")
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes/anime_unet.toml").write_text(text, "utf-8")
     (words,) = commands("bench")
     command = [sys.executable, "-m", "toonforge", "bench", *words, *QUICK, *more, "--json", "numbers.json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -83,10 +85,15 @@ def test_the_page_measures_with_processes_of_its_own(tmp_path: Path, more: list[
     assert all(safe["tricks"] == [] and safe["ratio"] > 0 for safe in others)
     assert found["parts"]["generators"]["backward"] > 0 and 0 < found["share_of_peak"] < 2
     assert own["memory"] > 100e6
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.json", "quick.toml"]
-    # The page shows what the command prints, but for the numbers.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.json", "recipes"]
+    # The page shows what the command prints, but for the numbers, and a line that tells of a busy machine.
     (sample,) = re.findall(r"^```text\n(.*?)```", PAGE, re.M | re.S)
-    assert first_words(sample) - ({"as", "safe"} if more else set()) <= first_words(done.stdout)
+    assert first_words(sample) - {"the", *(["as", "safe"] if more else [])} <= first_words(done.stdout)
+
+
+def test_the_pages_recipe_is_the_repositorys() -> None:
+    named = {words[0] for marker in ("bench", "all", "try") for words in commands(marker)}
+    assert all((ROOT / name).is_file() for name in named)
 
 
 def test_the_page_lists_every_trick_as_it_is() -> None:

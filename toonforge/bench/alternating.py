@@ -12,7 +12,7 @@ from toonforge.bench.lines import Start
 from toonforge.bench.measured import Measurement, Row
 from toonforge.bench.pool import Pool
 from toonforge.bench.process import COMMAND, Fault
-from toonforge.bench.ratios import Ratio, Times
+from toonforge.bench.ratios import FEWEST, Ratio, Times, turns_for
 from toonforge.bench.stage import Stage
 from toonforge.bench.variants import AS_IS, Here, Variant, planned
 from toonforge.errors import ToonforgeError
@@ -107,10 +107,12 @@ class _Measuring:
     def __init__(self, asked: Asked, listener: Listener, pool: Pool, about: Mapping[str, Any], here: Here) -> None:
         self.asked, self.listener, self.pool, self.about, self.here = asked, listener, pool, about, here
         self.own = _Turns(OWN)
+        self.turns = asked.turns or FEWEST
         self.flops: int | None = None
         self.notes: list[str] = []
 
     def run(self, others: Sequence[Variant]) -> Measurement:
+        self.turns = self.asked.turns or turns_for(len(others))
         warm = self.pool.warm(OWN)
         stage = Stage(first=0, count=1, phases=(), cycle=self.about["cycle"])
         each = warm["seconds"] / warm["steps"]
@@ -118,7 +120,7 @@ class _Measuring:
         self.pool.most = _most(warm, self.about["device"])
         at_once = max(1, self.pool.most - 1)
         groups = [others[i : i + at_once] for i in range(0, len(others), at_once)] or [()]
-        self.listener.planned(self.asked.turns * (len(others) + len(groups)))
+        self.listener.planned(self.turns * (len(others) + len(groups)))
         if self.pool.most < 2 and others:
             self.notes.append("memory holds one process at a time, so each turn starts its own")
         rows = [row for group in groups for row in self._group(group, steps)]
@@ -138,7 +140,7 @@ class _Measuring:
             here=self.here,
             rows=(own, *rows),
             steps=steps,
-            turns=self.asked.turns,
+            turns=self.turns,
             parts=_parts(shares["parts"], rest, own.waits.median, scale),
             networks=_scaled(shares["networks"], scale),
             flops=self.flops,
@@ -153,10 +155,10 @@ class _Measuring:
             self.pool.begin([OWN, *group])
             for one in (self.own, *found):
                 self._try(one, lambda one=one: self._meet(one))
-        for number in range(self.asked.turns):
+        for number in range(self.turns):
             for one in (self.own, *found):
                 if one.problem is None:
-                    self.listener.said(f"turn {number + 1} of {self.asked.turns}, {one.variant.name}")
+                    self.listener.said(f"turn {number + 1} of {self.turns}, {one.variant.name}")
                     self._try(one, lambda one=one: self._turn(one, steps))
                 self.listener.turned()
         for one in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -22,7 +23,7 @@ class Asked:
         source: the recipe's file, or a packaged recipe's name.
         overrides: changes to it, "KEY=VALUE".
         steps: in a turn; None for as many as take about a second.
-        turns: of each variant.
+        turns: of each variant; None for the fewest that can tell so many rows apart.
         tricks: those measured one by one; None for all that this machine can use.
         tries: further variants, each a change "KEY=VALUE".
         at: which step of the training; None for the stage that has most steps.
@@ -32,7 +33,7 @@ class Asked:
     source: str
     overrides: tuple[str, ...] = ()
     steps: int | None = None
-    turns: int = 5
+    turns: int | None = None
     tricks: tuple[str, ...] | None = ()
     tries: tuple[str, ...] = ()
     at: int | None = None
@@ -68,7 +69,8 @@ def loaded(source: str, overrides: Sequence[str]) -> Recipe:
         DataError, RecipeError, ToonforgeError: what is wrong with it, or what this machine lacks for it.
     """
     recipe = load(source, overrides)
-    recipe = attrs.evolve(recipe, train=attrs.evolve(recipe.train, trackers=()))
+    train: Any = recipe.train  # mypy does not see through its decorator that it is an attrs class
+    recipe = attrs.evolve(recipe, train=attrs.evolve(train, trackers=()))
     verify(recipe, source, overrides, begins=False)
     return recipe
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from toonforge.bench.ratios import Ratio, Times
+from toonforge.bench.ratios import BUSY, LEAST, Ratio, Times, told_apart
 from toonforge.bench.variants import Here, Variant
 
 
@@ -39,6 +39,11 @@ class Row:
     def images_per_second(self) -> float:
         """By the median step."""
         return 0.0 if self.times is None else self.pictures / self.times.median
+
+    @property
+    def busy(self) -> float:
+        """The spread of its times, where it says that the machine was busy; else 0."""
+        return 0.0 if self.times is None or self.times.spread <= BUSY else self.times.spread
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +84,30 @@ class Measurement:
         """A variant's, if it was measured and came to an end."""
         return next((row for row in self.rows if row.variant.name == name and row.times is not None), None)
 
+    def factor(self, row: Row) -> float:
+        """A variant's time a picture over that of the recipe as it is, by their median steps; below 1 is faster."""
+        return self.own.images_per_second / row.images_per_second
+
+    def verdict(self, row: Row) -> str | None:
+        """ "faster", "slower", or None where these turns do not tell a variant from the recipe as it is.
+
+        The turns must agree so far that chance hardly explains it, for all rows together; the median steps must say the
+        same, and by more than what the times spread where the machine was busy.
+        """
+        rows = [one for one in self.rows if one.ratio is not None]
+        sure = told_apart([one.ratio for one in rows if one.ratio is not None])
+        if row.ratio is None or not any(one is row and told for one, told in zip(rows, sure, strict=True)):
+            return None
+        change = self.factor(row) - 1
+        agree = change * (row.ratio.median - 1) > 0
+        if not agree or abs(change) < max(LEAST, self.own.busy, row.busy):
+            return None
+        return "faster" if change < 0 else "slower"
+
+    def faster(self, row: Row | None) -> bool:
+        """Whether it surely is."""
+        return row is not None and self.verdict(row) == "faster"
+
     @property
     def data_share(self) -> float:
         """The share of a step in which it waits for pictures."""
@@ -108,13 +137,13 @@ def as_json(measured: Measurement, advice: tuple[str, ...]) -> dict[str, Any]:
         "data_share": measured.data_share,
         "parts": None if measured.parts is None else {kind: dict(row) for kind, row in measured.parts.items()},
         "networks": {name: dict(row) for name, row in measured.networks.items()},
-        "variants": [_row(row) for row in measured.rows],
+        "variants": [_row(measured, row) for row in measured.rows],
         "notes": list(measured.notes),
         "advice": list(advice),
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(measured: Measurement, row: Row) -> dict[str, Any]:
     found: dict[str, Any] = {"name": row.variant.name, "trick": row.variant.trick, "tricks": list(row.tricks)}
     if row.times is None or row.waits is None:
         return {**found, "problem": row.problem}
@@ -128,7 +157,7 @@ def _row(row: Row) -> dict[str, Any]:
         "data": row.waits.median,
         "images_per_second": row.images_per_second,
         "memory": row.memory,
-        "ratio": None if ratio is None else ratio.median,
+        "ratio": None if ratio is None else measured.factor(row),
         "ratios": None if ratio is None else list(ratio.values),
-        "verdict": None if ratio is None else "faster" if ratio.faster else "slower" if ratio.slower else "not sure",
+        "verdict": None if ratio is None else measured.verdict(row) or "not sure",
     }

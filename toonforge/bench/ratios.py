@@ -10,8 +10,12 @@ import attrs
 
 CHANCE = 1 / 16
 """How likely the turns may fall so by chance alone for a difference to be called one: five turns of five."""
+FEWEST = 5
+"""Turns of which a sign test can say anything."""
 LEAST = 0.01
 """A difference of less than this share is called none, however sure it is."""
+BUSY = 0.1
+"""A spread of the turns from which on the machine was busy, and no smaller difference is told."""
 
 
 @attrs.frozen
@@ -63,20 +67,26 @@ class Ratio:
         return max(self.values)
 
     @property
-    def sure(self) -> bool:
-        """Whether so many turns agree that chance hardly explains it (a sign test), and it is worth a word."""
+    def chance(self) -> float:
+        """How likely turns of two equal programs would agree so far: a sign test of both sides."""
         below = sum(value < 1 for value in self.values)
         count = len(self.values)
         fewer = min(below, sum(value > 1 for value in self.values))
-        tail = sum(math.comb(count, k) for k in range(fewer + 1)) / 2**count
-        return 2 * tail <= CHANCE and abs(self.median - 1) >= LEAST
+        tail: int = sum(math.comb(count, k) for k in range(fewer + 1))
+        return min(1.0, math.ldexp(tail, 1 - count))
 
-    @property
-    def faster(self) -> bool:
-        """Surely faster."""
-        return self.sure and self.median < 1
 
-    @property
-    def slower(self) -> bool:
-        """Surely slower."""
-        return self.sure and self.median > 1
+def told_apart(ratios: Sequence[Ratio]) -> list[bool]:
+    """Which of several comparisons chance hardly explains (Holm): that any is wrong is as unlikely as `CHANCE`."""
+    found = [False] * len(ratios)
+    order = sorted(range(len(ratios)), key=lambda index: ratios[index].chance)
+    for left, index in zip(range(len(ratios), 0, -1), order, strict=True):
+        if ratios[index].chance > CHANCE / left:
+            break
+        found[index] = True
+    return found
+
+
+def turns_for(rows: int) -> int:
+    """The fewest turns that can tell each of so many rows apart, where all of its turns agree."""
+    return FEWEST + math.ceil(math.log2(max(1, rows)))

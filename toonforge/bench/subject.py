@@ -25,8 +25,9 @@ from toonforge.data.used import only_used
 from toonforge.errors import Problem, RunError
 from toonforge.memory import doing, is_out_of_memory
 from toonforge.recipe.graph import Graph
-from toonforge.speed.choice import choose
+from toonforge.speed.choice import IDLE, choose
 from toonforge.speed.tf32 import settings_of
+from toonforge.speed.tricks import TRICKS
 from toonforge.train.accelerating import make_accelerator, situation
 from toonforge.train.batches import loader_of, reads_ahead
 from toonforge.train.pace import pace_of
@@ -99,8 +100,9 @@ class Subject:
     def described(self) -> dict[str, Any]:
         """What the process that asks wants to know of it."""
         train, speed, stage = self.recipe.train, self.training.speed, self.stage
-        auto = choose("auto", self.situation)
-        possible = choose([*auto.tricks, *auto.why], self.situation)
+        idle = [trick for trick, why in speed.why.items() if why == IDLE]
+        auto = choose("auto", self.situation).without(idle)
+        possible = choose(list(TRICKS), self.situation).without(idle)
         return {
             "name": self.recipe.name,
             "device": device_name(self.device),

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in a turn; as many as take a second when left out.")
 @click.option(
-    "--turns", type=click.IntRange(min=1), default=5, show_default=True, help="How often each takes its turn."
+    "--turns",
+    type=click.IntRange(min=1),
+    help="How often each takes its turn; when left out, as often as can tell them apart: 5 times, more with more rows.",
 )
 @click.option(
     "--at",
@@ -56,7 +58,7 @@ def command(
     every: bool,
     tries: tuple[str, ...],
     steps: int | None,
-    turns: int,
+    turns: int | None,
     at: int | None,
     json_file: Path | None,
     cpu: bool,

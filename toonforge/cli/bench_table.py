@@ -10,6 +10,7 @@ import attrs
 import click
 
 from toonforge.bench.measured import Measurement, Row
+from toonforge.bench.ratios import turns_for
 from toonforge.bench.variants import AS_IS
 from toonforge.cli.text import hanging, width
 
@@ -23,10 +24,6 @@ BAR = 24
 NARROW = 76
 """Columns below which there is no room for bars."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
-SPREAD = 0.1
-"""A spread of the turns from which on it is said that the machine was busy."""
-FEWEST = 5
-"""Turns of which a sign test can say anything."""
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -77,7 +74,8 @@ def facts(measured: Measurement) -> dict[str, str]:
     own, wanted = measured.own, measured.here.wanted
     assert own.times is not None
     step = click.style(seconds_text(own.times.median), fg="cyan", bold=True)
-    lines = {"step": f"{step} ± {own.times.spread:.0%}, {own.images_per_second:.3g} images/s"}
+    spread = f" ± {own.times.spread:.0%}" if len(own.times.values) > 1 else ""
+    lines = {"step": f"{step}{spread}, {own.images_per_second:.3g} images/s"}
     if own.memory:
         lines["memory"] = f"{memory_text(own.memory)} at most"
     if measured.flops is not None and measured.rate is not None:
@@ -153,7 +151,7 @@ class _Column:
 
 
 def variants_table(measured: Measurement, room: int) -> Table:
-    """A row a variant; a narrow terminal goes without ranges, pictures a second and memory, in this order."""
+    """A row a variant; a narrow terminal goes without pictures a second, memory and ranges, in this order."""
     from rich.text import Text
 
     rows = measured.rows
@@ -162,10 +160,10 @@ def variants_table(measured: Measurement, room: int) -> Table:
         _Column("step", [_step(row) for row in rows]),
         _Column("images/s", [Text(f"{row.images_per_second:.3g}" if row.times else "") for row in rows]),
         _Column("memory", [Text(memory_text(row.memory) if row.times else "") for row in rows]),
-        _Column("time a picture", [_ratio(row) for row in rows]),
+        _Column("time a picture", [_ratio(measured, row) for row in rows]),
         _Column("from – to", [_range(row) for row in rows]),
     ]
-    for title in ("from – to", "images/s", "memory"):
+    for title in ("images/s", "memory", "from – to"):
         if sum(column.size + 3 for column in columns) - 3 < room:
             break
         columns = [column for column in columns if column.title != title]
@@ -192,19 +190,19 @@ def _step(row: Row) -> Text:
 
     if row.times is None:
         return Text("failed", "red")
-    return Text(f"{seconds_text(row.times.median)} ±{row.times.spread:>4.0%}")
+    spread = f" ±{row.times.spread:>4.0%}" if len(row.times.values) > 1 else ""
+    return Text(f"{seconds_text(row.times.median)}{spread}")
 
 
-def _ratio(row: Row) -> Text:
-    """Against the recipe as it is, and in a word where the turns agree."""
+def _ratio(measured: Measurement, row: Row) -> Text:
+    """Against the recipe as it is, by the medians beside it, and in a word where the turns agree."""
     from rich.text import Text
 
     if row.ratio is None:
         return Text("1.00" if row.times is not None else "", "dim")
-    text = f"{row.ratio.median:.2f}"
-    if row.ratio.faster:
-        return Text(f"{text} faster", "green")
-    return Text(f"{text} slower", "yellow") if row.ratio.slower else Text(text, "dim")
+    verdict = measured.verdict(row)
+    style = {"faster": "green", "slower": "yellow", None: "dim"}[verdict]
+    return Text(f"{measured.factor(row):.2f}{f' {verdict}' if verdict else ''}", style)
 
 
 def _range(row: Row) -> Text:
@@ -218,14 +216,21 @@ def _range(row: Row) -> Text:
 
 def notes(measured: Measurement, left_out: Mapping[str, str]) -> list[str]:
     """What must be known to read the numbers."""
-    own = measured.own
-    assert own.times is not None
-    lines = [f"{measured.turns} turns of {count(measured.steps, 'step')} each, in turn; medians, ± half the range"]
-    if measured.rows[1:]:
-        lines[0] += "; slower and faster: by a sign test over the turns"
-        lines[0] += ", of which five can tell" if measured.turns < FEWEST else ""
-    if own.times.spread > SPREAD:
-        lines.append("the machine was busy: its times spread; more --turns tell more")
+    lines = [f"{count(measured.turns, 'turn')} of {count(measured.steps, 'step')} each"]
+    if measured.turns > 1:
+        lines[0] += ", in turn; medians, ± half the range"
+    compared = sum(row.ratio is not None for row in measured.rows)
+    if compared:
+        needed = turns_for(compared)
+        test = "a sign test over the turns" + (f", by Holm for {compared} rows" if compared > 1 else "")
+        lines[0] += f"; slower and faster: by {test}"
+        lines[0] += f", of which {needed} can tell" if measured.turns < needed else ""
+    busy = max(row.busy for row in measured.rows)
+    if busy:
+        lines.append(
+            f"the machine was busy: times spread by up to ±{busy:.0%}, and no difference below a row's spread is told; "
+            "more --turns tell more"
+        )
     lines += [f"{row.variant.name} failed: {row.problem}" for row in measured.rows if row.times is None]
     lines += [f"not measured: {trick} ({why})" for trick, why in left_out.items()]
     return [*lines, *measured.notes]
