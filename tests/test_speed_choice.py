@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toonforge.bench.lines import Start
+from toonforge.bench.subject import Subject
 from toonforge.errors import ToonforgeError
 from toonforge.recipe.loading import loads
 from toonforge.runs.record import read_record
@@ -145,3 +147,13 @@ def test_a_trick_that_finds_nothing_to_do_is_not_named_as_used(network: str, opt
     assert own.intersection(speed.tricks) == used
     assert all(speed.why[trick] == "nothing in this recipe to use it on" for trick in own - used)
     assert {*speed.left_out} == own - used
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_benchmark_offers_no_trick_that_finds_nothing_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "quick.toml"
+    path.write_text(RECIPE)
+    with Subject(Start(source=str(path), cpu=True)) as subject:
+        about = subject.described()
+    assert about["impossible"]["winograd"] == "nothing in this recipe to use it on"
+    assert about["chosen"] == about["auto"] and "winograd" not in about["auto"]

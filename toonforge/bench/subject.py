@@ -105,6 +105,7 @@ class Subject:
         possible = choose(list(TRICKS), self.situation).without(idle)
         return {
             "name": self.recipe.name,
+            "torch": torch.__version__,
             "device": device_name(self.device),
             "hardware": self._hardware(),
             "precision": train.precision,
