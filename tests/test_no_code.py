@@ -219,7 +219,8 @@ def test_nobody_is_asked_on_any_network(watched: Path) -> None:
 
 def test_libraries_are_loaded_by_imports_of_installed_packages_alone(watched: Path) -> None:
     for _, words, callers, _ in events(watched, "ctypes.dlopen"):
-        assert any(caller.startswith("<frozen importlib") for caller in callers), (words, callers)
+        itself = words == ["None"]  # the process, whose C library is told to keep its memory
+        assert itself or any(caller.startswith("<frozen importlib") for caller in callers), (words, callers)
 
 
 WRITTEN = ("runs", "sweeps", "comparisons", "made")

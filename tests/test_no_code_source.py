@@ -24,6 +24,11 @@ ALLOWED = {
     ): "the class of an error that torch.load raises; nothing is read with it",
     ("toonforge/data/webdataset/shards.py", "tarfile.open"): "headers alone are read, nothing is extracted",
     ("toonforge/nn/pickled.py", "zipfile.ZipFile"): "only sizes and the pickle's bytes are read, nothing is unpacked",
+    (
+        "toonforge/speed/compiled.py",
+        "torch.compile",
+    ): "networks of installed components, where a recipe lists the trick",
+    ("toonforge/speed/pages.py", "ctypes.CDLL"): "the process's own C library, which is loaded already",
 }
 """(file, what was found) -> why nothing of a user's files is run there."""
 
