@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,7 +63,7 @@ class TapeRecorder:
         finally:
             self.depth -= 1
 
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+    def record(self, work: Callable[[], None], kind: Hashable) -> Callable[[], None]:
         assert self.depth == 1, "recorded apart from where it was warmed up"
         held = [value for network in self.networks.values() for value in network.state_dict().values()]
         before = [value.clone() for value in held]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +262,7 @@ def test_a_network_that_is_computed_again_is_not_recorded() -> None:
 def test_out_of_memory_is_not_taken_for_work_that_cannot_be_recorded() -> None:
     training = training_of(recipe_of(CYCLEGAN), True)
 
-    def record(work: Callable[[], None]) -> Callable[[], None]:
+    def record(work: Callable[[], None], kind: Hashable) -> Callable[[], None]:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     recorder_of(training).record = record
@@ -277,6 +277,15 @@ def test_memory_is_kept_for_a_few_kinds_of_steps() -> None:
         training.step(step, pictures(step, 1, 1, side))
     assert training.captured is not None
     assert "kinds" in training.captured.reasons["generators, discriminators"]
+
+
+def test_one_kind_too_many_leaves_the_recorded_ones_alone() -> None:
+    training = training_of(recipe_of(CYCLEGAN, **{", 3)": ", 0)"}), True)
+    sides = [16] * (WRITTEN + 1) + [*range(20, 20 + 4 * MOST_KINDS, 4)] + [16] * 2 + [20] * WRITTEN
+    for step, side in enumerate(sides):
+        training.step(step, pictures(step, 1, 1, side))
+    assert training.captured is not None and "kinds" in training.captured.reasons["generators, discriminators"]
+    assert recorder_of(training).replayed == 2 * (1 + 2 + 1), "the second of the eight is recorded after the ninth came"
 
 
 class FakeCuda:
@@ -310,18 +319,22 @@ def test_recordings_are_made_and_warmed_up_on_one_stream(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda given: given)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: FakeCuda("usual", lines))
-    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    handles = iter(["one pool", "another"])
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: next(handles))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: FakeCuda("graph", lines))
     monkeypatch.setattr(torch.cuda, "graph", graph)
     recorder: Any = CudaRecorder(torch.device("cuda", 0))
     with recorder.apart():
-        replay = recorder.record(lambda: lines.append("work"))
+        replay = recorder.record(lambda: lines.append("work"), "kind")
         replay()
     assert lines == [
         *("apart waits for usual", "on apart", "on recording", "work", "off recording", "replayed", "off apart"),
         "usual waits for apart",
     ]
-    assert asked == [{"pool": "pool", "stream": stream, "capture_error_mode": "thread_local"}]
+    assert asked == [{"pool": "one pool", "stream": stream, "capture_error_mode": "thread_local"}]
+    for kind in ("other", "kind"):
+        recorder.record(lambda: None, kind)
+    assert [options["pool"] for options in asked] == ["one pool", "another", "one pool"]
 
 
 def test_random_states_are_compared_whole() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
@@ -29,8 +29,11 @@ class Recorder(Protocol):
     def apart(self) -> AbstractContextManager[None]:
         """Where all is computed that is recorded or may be later, the steps before included."""
 
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+    def record(self, work: Callable[[], None], kind: Hashable) -> Callable[[], None]:
         """Note down what `work` gives the device to do, without doing it. What is returned does it, each time.
+
+        What is recorded of one `kind` is always replayed in the order in which it was recorded, other kinds in between
+        or not.
 
         Raises RuntimeError for work that looks at numbers.
         """
@@ -43,14 +46,15 @@ class CudaRecorder:
     """CUDA graphs on one device.
 
     All is computed on a stream of its own, whether recorded or not: autograd remembers on which stream a parameter's
-    gradient was first summed, and a recording must not wait for another one. The graphs share their memory, since
-    they are always replayed in the order in which they were recorded, and what they yield is used up within the step.
+    gradient was first summed, and a recording must not wait for another one. The graphs of one kind of step share their
+    memory, since they are always replayed in the order in which they were recorded, and what they yield is used up
+    within the step. Other kinds come in any order, and have memory of their own.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self.pool = torch.cuda.graph_pool_handle()
+        self.pools: dict[Hashable, Any] = {}
 
     @contextmanager
     def apart(self) -> Iterator[None]:
@@ -63,10 +67,12 @@ class CudaRecorder:
         finally:
             outside.wait_stream(self.stream)
 
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+    def record(self, work: Callable[[], None], kind: Hashable) -> Callable[[], None]:
         """See `Recorder`. Other threads, which read pictures into page-locked memory, go on meanwhile."""
+        if kind not in self.pools:
+            self.pools[kind] = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=self.pools[kind], stream=self.stream, capture_error_mode="thread_local"):
             work()
         replay: Callable[[], None] = graph.replay
         return replay
@@ -118,6 +124,17 @@ def host_states() -> tuple[Any, ...]:
     """The states of Python's and numpy's generators."""
     state: Any = np.random.get_state(legacy=False)
     return random.getstate(), state["state"]["key"].tobytes(), state["state"]["pos"]
+
+
+@contextmanager
+def hosts_kept() -> Iterator[None]:
+    """Afterwards Python's and numpy's generators are as they were before."""
+    python, numpy = random.getstate(), np.random.get_state(legacy=False)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 def equal(one: Any, other: Any) -> bool:

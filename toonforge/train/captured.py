@@ -67,11 +67,13 @@ class Step:
     """What is known of one kind of step.
 
     Attributes:
+        kind: its phases and shapes.
         seen: how often it was computed as written.
         drawing: phase -> calls that draw as they are computed.
         parts: of the recording: its pictures' memory, and what was computed from them.
     """
 
+    kind: Kind
     seen: int = 0
     drawing: Mapping[str, tuple[Seed, ...]] = attrs.field(factory=dict)
     parts: Sequence[Part] = ()
@@ -88,6 +90,7 @@ class CapturedSteps:
     def __init__(self, training: Training, recorder: Recorder, warm_up: int = WARM_UP) -> None:
         self.training, self.recorder, self.warm_up = training, recorder, warm_up
         self.reasons: dict[str, str] = {}
+        self._refused: set[str] = set()
         self._steps: dict[Kind, Step] = {}
         self._told: set[str] = set()
 
@@ -105,10 +108,11 @@ class CapturedSteps:
         with self.recorder.apart():
             step = self._steps.get(kind)
             if step is None and len(self._steps) < MOST_KINDS:
-                step = self._steps[kind] = Step()
+                step = self._steps[kind] = Step(kind)
             if step is None:
-                self._refuse(active, f"more than {MOST_KINDS} kinds of steps")
-            if step is None or _named(active) in self.reasons:
+                # The recorded ones of these phases are replayed on.
+                self.reasons.setdefault(_named(active), f"more than {MOST_KINDS} kinds of steps")
+            if step is None or _named(active) in self._refused:
                 self.training.run_phases(active, _parts(fields))
             elif step.phases:
                 self._replay(step, active, fields)
@@ -164,6 +168,7 @@ class CapturedSteps:
             self._refuse(active, reason)
 
     def _refuse(self, active: Sequence[PlannedPhase], reason: str) -> None:
+        self._refused.add(_named(active))
         self.reasons.setdefault(_named(active), reason)
 
     @contextmanager
@@ -211,7 +216,7 @@ class CapturedSteps:
         training.losses, training.totals = {}, {}
         try:
             with self._seeding(_no_seed):
-                replay = self.recorder.record(work)
+                replay = self.recorder.record(work, step.kind)
             losses, totals = tuple(training.losses), tuple(training.totals)
         finally:
             training.losses, training.totals, training.finite = held
