@@ -110,7 +110,8 @@ def _again(block: nn.Module, forward: Callable[..., Any], name: str) -> Callable
         before = [tensor._version for tensor in tensors]
         output = forward(*inputs, **named)
         if [tensor._version for tensor in tensors] != before:
-            raise _refused(name, f"{name}, whose {block._get_name()} changes its buffers or its input")
+            kind = block._get_name()  # type: ignore[no-untyped-call]
+            raise _refused(name, f"{name}, whose {kind} changes its buffers or its input")
         return output
 
     def kept(*inputs: Any, **named: Any) -> Any:
