@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from rich.progress import ProgressSample, TimeRemainingColumn
 
 from tests.bench_here import RECIPE, here, small_device
 from toonforge.bench import pool
@@ -23,6 +25,7 @@ from toonforge.bench.pictures import as_later
 from toonforge.bench.process import Fault, Process
 from toonforge.bench.subject import Subject
 from toonforge.cli import main
+from toonforge.cli.bench_progress import _live
 from toonforge.cli.bench_table import bar, seconds_text
 from toonforge.errors import Location, Problem, RunError, UnreadableImage
 from toonforge.recipe import trackers
@@ -348,6 +351,7 @@ def test_nothing_is_written_but_what_is_asked_for(
     assert [row["name"] for row in found["variants"]] == ["as the recipe is", "safe", "train.batch_size=4"]
     assert [len(row["seconds"]) for row in found["variants"]] == [2, 2, 2]
     assert found["variants"][2]["batch_size"] == 4 and found["flops"] > 0 and "numbers: numbers.json" in text
+    assert found["torch"] == torch.__version__ and any("by a sign test" in note for note in found["notes"])
     assert [words for do, words in said if do == "turn"][:3] == ["", 'train.speed="safe"', "train.batch_size=4"]
 
 
@@ -401,6 +405,60 @@ def test_torchrun_is_told_to_be_left_out(
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["bench", recipe]) == 2
     assert "torchrun" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_many_turns_there_were(
+    recipe: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here(monkeypatch)
+    turn, turns = Subject.turn, itertools.count()
+
+    def until(self: Subject, steps: int) -> dict[str, Any]:
+        if steps == 7 and next(turns) == 3:
+            raise KeyboardInterrupt
+        return turn(self, steps)
+
+    monkeypatch.setattr(Subject, "turn", until)
+    assert main(["bench", recipe, "--cpu", "--turns", "4", "--steps", "7", "--json", "numbers.json"]) == 130
+    captured = capsys.readouterr()
+    assert "stopped after 3 of 8 turns" in captured.err and captured.out == ""
+    assert not Path("numbers.json").exists()
+
+
+def test_one_turn_has_no_spread(
+    recipe: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here(monkeypatch)
+    text = shown(capsys, [recipe, "--cpu", "--turns", "1", "--steps", "1"])
+    assert "1 turn of 1 step each" in text and "±" not in text
+
+
+def test_an_estimate_is_shown_when_there_is_one() -> None:
+    live = _live()
+    column = next(column for column in live.columns if isinstance(column, TimeRemainingColumn))
+    live.add_task("", total=None)
+    (task,) = live.tasks
+    assert str(column.render(task)) == ""
+    live.console.quiet = True
+    live.update(task.id, total=2)
+    live.advance(task.id)
+    monotonic = live.get_time()
+    task.start_time = monotonic - 10
+    task._progress.append(ProgressSample(monotonic - 5, 0.5))
+    task._progress.append(ProgressSample(monotonic, 0.5))
+    assert str(column.render(task)).endswith(" left")
+
+
+def test_sharding_is_refused_before_torch_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "quick.toml").write_text('extends = "cyclegan/cyclegan"\n', "utf-8")
+    code = (
+        "import sys; from toonforge.cli import main\n"
+        "assert main(['bench', 'quick.toml']) == 2\n"
+        "sys.exit(90 if {'torch', 'accelerate'} & set(sys.modules) else 0)"
+    )
+    environment = {**os.environ, "ACCELERATE_USE_FSDP": "true"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "FSDP cannot train" in done.stderr, done.stderr
 
 
 def test_times_and_bars_are_told_in_three_digits() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -369,7 +370,10 @@ def test_waiting_for_pictures_has_a_line_of_its_own() -> None:
 
 
 def test_what_is_written_for_programs_holds_every_turn() -> None:
-    found = as_json(measured({SAFE: 1.25}, "auto", TWO, TWO), ("nothing to do",))
+    found = as_json(measured({SAFE: 1.25}, "auto", TWO, TWO), ("nothing to do",), ("a note",))
+    assert found["format"] == 1 and found["toonforge"] and found["notes"] == ["a note"]
+    assert set(", ".join(found["units"]).split(", ")) <= {*found, *found["variants"][1]}
+    assert datetime.fromisoformat(found["date"]).tzinfo is not None
     assert [row["name"] for row in found["variants"]] == [AS_IS, SAFE]
     assert found["variants"][1]["ratios"] == [1.25] * 9 and found["variants"][1]["verdict"] == "slower"
     assert list(itertools.chain(*(row["seconds"] for row in found["variants"]))) == [1.0] * 9 + [1.25] * 9

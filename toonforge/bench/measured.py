@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
 from typing import Any
 
 import attrs
 
 from toonforge.bench.ratios import BUSY, LEAST, Ratio, Times, told_apart
 from toonforge.bench.variants import Here, Variant
+
+FORMAT = 1
+"""Of what `as_json` writes; another where keys change their meaning or go."""
+UNITS = {
+    "seconds, median, data": "seconds a step",
+    "spread": "half the range over the median",
+    "ratio, ratios": "time a picture over that of the first variant: of the medians, and turn by turn",
+    "images_per_second": "pictures a second",
+    "memory": "bytes",
+    "parts, networks": "seconds a step",
+    "flops": "floating-point operations a step",
+    "rates": "floating-point operations a second",
+    "share_of_peak, data_share": "shares, 0 to 1",
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -125,9 +141,13 @@ class Measurement:
         return None if self.rate is None or not self.rates else self.rate / max(self.rates.values())
 
 
-def as_json(measured: Measurement, advice: tuple[str, ...]) -> dict[str, Any]:
-    """The whole measurement with every turn, for programs."""
+def as_json(measured: Measurement, advice: Sequence[str], notes: Sequence[str]) -> dict[str, Any]:
+    """The whole measurement with every turn, for programs; `notes` are all that stand below the tables."""
     return {
+        "format": FORMAT,
+        "toonforge": version("toonforge"),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "units": dict(UNITS),
         **measured.about,
         "steps": measured.steps,
         "turns": measured.turns,
@@ -138,7 +158,7 @@ def as_json(measured: Measurement, advice: tuple[str, ...]) -> dict[str, Any]:
         "parts": None if measured.parts is None else {kind: dict(row) for kind, row in measured.parts.items()},
         "networks": {name: dict(row) for name, row in measured.networks.items()},
         "variants": [_row(measured, row) for row in measured.rows],
-        "notes": list(measured.notes),
+        "notes": list(notes),
         "advice": list(advice),
     }
 

@@ -14,6 +14,7 @@ from toonforge.cli.worker import is_worker
 from toonforge.errors import Problem, RunError, ToonforgeError
 from toonforge.files import write_atomic
 from toonforge.runs.disk import writing
+from toonforge.train.sharding import refuse_sharding
 
 if TYPE_CHECKING:
     from toonforge.bench.asked import Asked
@@ -83,6 +84,7 @@ def command(
         return main()
     if is_worker():
         raise RunError(Problem(message="bench starts its processes itself", hint="leave out torchrun"))
+    refuse_sharding()
     from toonforge.bench.asked import Asked, loaded, refuse_several, trick_names
     from toonforge.use.evaluate.record import check_writable
 
@@ -128,20 +130,25 @@ def _measure(asked: Asked, command: list[str], json_file: Path | None) -> int:
     from toonforge.bench.measured import as_json
     from toonforge.bench.process import Fault
     from toonforge.cli.bench_progress import Progress
-    from toonforge.cli.bench_table import show
+    from toonforge.cli.bench_table import notes, show
 
+    progress = Progress()
     try:
-        with Progress() as progress:
+        with progress:
             measured = measure(asked, progress, command)
     except Fault as error:
         click.echo(f"a measuring process failed:\n{error}", err=True)
         return 1
+    except KeyboardInterrupt:
+        click.echo(f"stopped{progress.stopped}; nothing was written", err=True)
+        return 130
     said = advice(measured)
     wanted = asked.tricks if asked.tricks is not None else measured.here.impossible
-    show(measured, said, {trick: why for trick, why in measured.here.impossible.items() if trick in wanted})
+    remarks = notes(measured, {trick: why for trick, why in measured.here.impossible.items() if trick in wanted})
+    show(measured, said, remarks)
     if json_file is not None:
         with writing(json_file):
             json_file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(json_file, json.dumps(as_json(measured, said), indent=1) + "\n")
+            write_atomic(json_file, json.dumps(as_json(measured, said, remarks), indent=1) + "\n")
         click.echo(f"numbers: {json_file}")
     return 0

@@ -34,6 +34,11 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
+    @property
+    def stopped(self) -> str:
+        """How far it came, for one who stops it: " after 3 of 10 turns"."""
+        return f" after {self._done} of {self._turns} turns" if self._turns else " before the first turn"
+
     def planned(self, turns: int) -> None:
         """So many turns there will be."""
         self._turns = turns
@@ -60,8 +65,23 @@ class Progress:
 
 def _live() -> Live:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.table import Column
+    from rich.text import Text
+
+    class Left(TimeRemainingColumn):
+        """ "0:12 left", and nothing before it is known."""
+
+        def render(self, task: Task) -> Text:
+            return Text("") if task.time_remaining is None else super().render(task).append(" left")
 
     console = Console(file=sys.stderr)
     # Room for the "^C" that a terminal writes where the cursor is: it would open a line that stays behind.
@@ -72,8 +92,7 @@ def _live() -> Live:
         TextColumn("{task.description}", table_column=what),
         BarColumn(bar_width=None, table_column=Column(ratio=2)),
         MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
+        Left(compact=True),
         console=console,
         transient=True,
         expand=True,

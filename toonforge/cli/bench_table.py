@@ -27,13 +27,13 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def show(measured: Measurement, advice: Sequence[str], left_out: Mapping[str, str]) -> None:
+def show(measured: Measurement, advice: Sequence[str], remarks: Sequence[str]) -> None:
     """Print a measurement on stdout.
 
     Args:
         measured: what to print.
         advice: lines for its end.
-        left_out: trick -> why it was wanted but cannot be measured here.
+        remarks: see `notes`.
     """
     from rich.console import Console
 
@@ -47,7 +47,7 @@ def show(measured: Measurement, advice: Sequence[str], left_out: Mapping[str, st
         click.echo()
         console.print(variants_table(measured, width()))
     click.echo()
-    for line in notes(measured, left_out):
+    for line in remarks:
         click.echo(click.style(hanging(line), dim=True))
     for line in advice:
         colour = "green" if line.startswith("nothing") else "yellow"
@@ -215,7 +215,7 @@ def _range(row: Row) -> Text:
 
 
 def notes(measured: Measurement, left_out: Mapping[str, str]) -> list[str]:
-    """What must be known to read the numbers."""
+    """What must be known to read the numbers. `left_out`: trick -> why it was wanted but cannot be measured here."""
     lines = [f"{count(measured.turns, 'turn')} of {count(measured.steps, 'step')} each"]
     if measured.turns > 1:
         lines[0] += ", in turn; medians, ± half the range"
