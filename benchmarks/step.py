@@ -14,6 +14,9 @@ Before anything is timed, all of them make a few steps from the same weights on 
 every term of the losses is compared. The first step's are those of one computation, to rounding; after that the weights
 have moved, and Adam's first steps, which go by a gradient's sign, make more of the rounding.
 
+What it is doing is told on stderr, with the time that is left. Sizes as the recipes have them take two cores about a
+minute for pix2pix and six for CycleGAN.
+
 Medians with the lowest and the highest, and the median of the turns' ratios to the last program named with its
 quartiles. Memory is the most that the process has held since it was ready for its first step, all of Python and torch
 included; on a GPU, the most that tensors have held there.
@@ -66,6 +69,10 @@ def main() -> None:
         draw_weights(start)
         environment = {"OMP_NUM_THREADS": str(given.threads)} if given.threads else {}
         print(f"{given.method}, {given.size} pixels, batch {given.batch}, width {given.width}, {machine(given)}")
+        if given.device == "cpu":
+            said(
+                f"this takes about {minutes(given, len(programs)):.0f} min on two idle cores, longer on a busy machine"
+            )
         if given.compare:
             small = attrs.evolve(start, size=given.compare_size or given.size, dropout=False)
             alike = compare(programs, small, given.compare, environment, given.loud)
@@ -110,6 +117,20 @@ def commands(given: argparse.Namespace) -> dict[str, str]:
     return {**ours, **classic, **others}
 
 
+SECONDS = {"cyclegan": 12, "pix2pix": 0.9}
+"""A plain step of 256 pixels and width 64, batch 1, on two cores, roughly."""
+STARTING = 7
+"""Seconds to start a program and build its networks, roughly; twice, with comparing."""
+
+
+def minutes(given: argparse.Namespace, programs: int) -> float:
+    """About how long all will take; at least 1."""
+    one = SECONDS[given.method] * (given.width / 64) ** 2 * given.batch / 256**2
+    turns = one * given.size**2 * (given.turns + given.warmup)
+    compared = one * (given.compare_size or given.size) ** 2 * given.compare
+    return max(1.0, programs * (2 * STARTING + compared + min(turns, given.seconds or turns)) / 60)
+
+
 def machine(given: argparse.Namespace) -> str:
     if given.device != "cpu":
         return f"{given.device}, torch {torch.__version__}"
@@ -152,6 +173,7 @@ def compare(programs: dict[str, str], start: Start, steps: int, environment: dic
     for name, command in programs.items():
         with tempfile.TemporaryDirectory() as place, Client(name, command, environment, not loud) as program:
             program.start(start)
+            said(f"comparing losses: {name}, {steps} steps")
             batches = islice(pictures(start, Path(place)), steps)
             found[name] = [program.step(batch)["losses"] for batch in batches]
     *others, reference = programs
@@ -164,6 +186,11 @@ def compare(programs: dict[str, str], start: Start, steps: int, environment: dic
         print(f"losses of {steps} steps at {start.size} pixels, {name} and {reference}: ", end="")
         print(f"at most {each} apart, as a share{'' if good else ': NOT THE SAME'}")
     return alike
+
+
+def said(words: str) -> None:
+    """Where the work is, for those who wait for it; the table alone is on stdout."""
+    print(words, file=sys.stderr, flush=True)
 
 
 def largest_difference(losses: dict[str, float], reference: dict[str, float]) -> float:
@@ -185,10 +212,10 @@ def measure(
             name: stack.enter_context(Client(name, command, environment, not given.loud))
             for name, command in programs.items()
         }
-        said = {}
+        called = {}
         for name, program in running.items():
             mine = given.precision if name.startswith("ours") else "fp32"  # others have no choice
-            said[name] = program.start(attrs.evolve(start, precision=mine))
+            called[name] = program.start(attrs.evolve(start, precision=mine))
         began = time.perf_counter()
         batches = pictures(start, place)
         for turn in range(given.warmup + given.turns):
@@ -202,7 +229,12 @@ def measure(
                 peaks[name].append(answer["peak"])
                 if turn >= given.warmup:
                     times[name].append(answer["seconds"])
-    yield from table(times, peaks, said, start.batch)
+            done, every = turn + 1, given.warmup + given.turns
+            left = (time.perf_counter() - began) / done * (every - done)
+            if given.seconds:
+                left = max(0.0, min(left, given.seconds - (time.perf_counter() - began)))
+            said(f"turn {done} of {every}, {'about ' if left else ''}{left:.0f} s left")
+    yield from table(times, peaks, called, start.batch)
 
 
 def table(

@@ -197,7 +197,9 @@ def test_other_terms_are_never_the_same_losses() -> None:
     assert largest_difference({"fool": math.nan, "pixels": 1.0}, {"fool": 1.0, "pixels": 1.0}) == math.inf
 
 
-def test_programs_take_turns_and_each_is_measured_by_the_others_turn(tmp_path: Path) -> None:
+def test_programs_take_turns_and_each_is_measured_by_the_others_turn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from programs.protocol import Start
     from step import measure
 
@@ -208,6 +210,9 @@ def test_programs_take_turns_and_each_is_measured_by_the_others_turn(tmp_path: P
     assert head == "3 turns; ratios of time and memory to: theirs (a stub)"
     assert " ".join(ours.split()) == "ours 0.500 (0.500 to 0.500) 4.00 0.250 (0.250 to 0.250) 0 1.00"
     assert theirs.split()[:2] == ["theirs", "2.000"] and said == ["ours is a stub", "theirs is a stub"]
+    told = capsys.readouterr()
+    assert [line.partition(",")[0] for line in told.err.splitlines()] == [f"turn {n} of 4" for n in (1, 2, 3, 4)]
+    assert told.out == "" and told.err.endswith(", 0 s left\n")
 
 
 def test_a_ratio_is_the_median_of_the_turns_ratios() -> None:
