@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +31,7 @@ from tests.test_split_backward import (
 from tests.tiny import TinyDiscriminator, TinyGenerator
 from toonforge import recipe as recipes
 from toonforge.recipe.model import Recipe
+from toonforge.speed.capture import equal, host_states
 from toonforge.speed.choice import choose
 from toonforge.speed.tricks import Situation
 from toonforge.train.batching import Together, is_independent, takes_batches
@@ -119,6 +123,57 @@ def test_a_signal_of_an_earlier_phase_is_not_called_again(tiny: None) -> None:
     assert calls(recipe, of_pictures=True) == {"G": 4, "D": 6}
 
 
+def test_a_signal_that_is_evaluated_again_is_called_with_the_others(tiny: None) -> None:
+    """G has stepped since the first phase called it for `fake`."""
+    recipe = recipes.loads(
+        """
+        name = "again"
+        data = { type = "tiny/pictures" }
+        generators.G = { type = "tiny/generator" }
+        signals.fake = "G(photo)"
+        train = { steps = 1, batch_size = 2, speed = ["batched-calls"] }
+        [phases.first]
+        updates = ["G"]
+        losses.near = { type = "l1", input = "fake", target = "anime" }
+        [phases.second]
+        updates = ["G"]
+        losses.identity = { type = "l1", input = "G(anime)", target = "anime" }
+        losses.near = { type = "l1", input = "fake", target = "photo" }
+        """
+    )
+    assert calls(recipe) == {"G": 1 + 1}
+
+
+class Wide(nn.Module):
+    """Its pictures see each other where they are larger than 8 pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.shape[-1] <= 8 else x + x.mean(0)
+
+
+def test_calls_of_other_shapes_are_made_apart_and_tried_apart(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = TinyDiscriminator.build
+    monkeypatch.setattr(TinyDiscriminator, "build", lambda self: nn.Sequential(Wide(), build(self)))
+    recipe = recipes.loads(
+        """
+        name = "shapes"
+        data = { type = "tiny/pictures" }
+        discriminators.D = { type = "tiny/discriminator" }
+        train = { steps = 3, batch_size = 2, speed = ["batched-calls"] }
+        [phases.p]
+        updates = ["D"]
+        losses.reals = { type = "lsgan", logits = "D(photo)", real = true }
+        losses.fakes = { type = "lsgan", logits = "D(anime)", real = false }
+        """
+    )
+    training = Training(recipe, 3, 3, make_accelerator("fp32", cpu=True))
+    counted: list[int] = []
+    training.networks["D"].register_forward_hook(lambda _, inputs, __: counted.append(len(inputs[0])))
+    for step, sides in enumerate([(8, 8), (8, 12), (12, 12)]):
+        training.step(step, [{f: torch.rand(2, 3, n, n) for f, n in zip(("photo", "anime"), sides, strict=True)}])
+    assert counted == [4, *(2, 2), *(2, 2)]
+
+
 @pytest.mark.parametrize(
     ("network", "takes"),
     [
@@ -158,6 +213,50 @@ class Counted(nn.Module):
         return x * len(x)
 
 
+class Shifted(nn.Module):
+    """Adds a share of the picture before; or of the one after it."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, x: Tensor) -> Tensor:
+        shifted = x.roll(self.by, 0)
+        return x + 1e-3 * torch.cat([0 * shifted[:1], shifted[1:]] if self.by > 0 else [shifted[:-1], 0 * x[-1:]])
+
+
+class Centred(nn.Module):
+    """Takes a share of the batch's mean off, through which no gradient passes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - 0.02 * x.detach().mean()
+
+
+class Straight(nn.Module):
+    """Passes a gradient to the other pictures, but nothing of them on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + x.mean(0) - x.mean(0).detach()
+
+
+class Drawing(nn.Module):
+    """Adds noise of Python's or numpy's, or of a generator of its own."""
+
+    def __init__(self, draw: Callable[[], float]) -> None:
+        super().__init__()
+        self.draw = draw
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0.01 * self.draw()
+
+
+class More(nn.Module):
+    """Is a percent brighter for each picture of the batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (1 + 0.01 * len(x))
+
+
 INDEPENDENT = [
     (nn.Conv2d(3, 4, 3), True),
     (nn.Sequential(nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4), nn.ReLU()), True),
@@ -166,14 +265,23 @@ INDEPENDENT = [
     (Spread(1e-4), False),
     (Drawn(), False),
     (Counted(), False),
+    (More(), False),
+    (Shifted(1), False),
+    (Shifted(-1), False),
+    (Centred(), False),
+    (Straight(), False),
+    (Drawing(random.random), False),
+    (Drawing(np.random.rand), False),
+    (Drawing(random.Random(0).random), False),
+    (Drawing(lambda: 0.5), True),
 ]
 
 
 @pytest.mark.parametrize(("network", "expected"), INDEPENDENT, ids=[type(n).__name__ for n, _ in INDEPENDENT])
 def test_a_network_is_independent_where_no_picture_sees_another(network: nn.Module, expected: bool) -> None:
-    before = torch.get_rng_state()
+    before = torch.get_rng_state(), host_states()
     assert is_independent(network, [torch.zeros(5, 3, 8, 8)]) is expected
-    assert torch.equal(torch.get_rng_state(), before), "it drew from the step's random state"
+    assert equal((torch.get_rng_state(), host_states()), before), "it drew from the step's random states"
     assert all(parameter.grad is None for parameter in network.parameters())
 
 

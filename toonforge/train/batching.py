@@ -11,18 +11,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from toonforge.speed.capture import equal, host_states, hosts_kept
+from toonforge.speed.choice import Speed
+from toonforge.speed.tf32 import settings_of
 from toonforge.train.graph import Compiled, Engine, Part, Use
 from toonforge.train.groups import changes, numbers, walk
 
-CLOSE = 0.05
-"""How far a batch's output may be from a single picture's, as a share of the largest value: other kernels round
-otherwise, and TensorFloat-32 has three digits."""
+ROUNDING = 2**13
+"""How far a batch's output may be from a single picture's, in the last digit of the largest value (0.1 % of it in
+fp32): other kernels round otherwise, and a deep network adds that up."""
+MOST = 0.05
+"""The same as a share of the largest value, for types of few digits."""
 
 
 def takes_batches(network: nn.Module) -> bool:
@@ -165,8 +169,10 @@ class BatchingEngine(Engine):
 def is_independent(network: nn.Module, inputs: Sequence[Any]) -> bool:
     """Whether no picture's output depends on another picture of its batch, and nothing is drawn.
 
-    Two pictures that differ much are put in together. No gradient may lead from the first one's output to the second
-    one, and that output must be as it is alone.
+    Two pictures that differ much are put in together. No gradient may lead from one's output to the other one; where
+    one is exchanged, the other's output must stay as it is to the last bit; and each must be as it is alone, to
+    rounding (without TensorFloat-32, which has three digits). No generator may draw, torch's, numpy's or Python's; all
+    are left as they were.
 
     Args:
         inputs: tensors of the shapes that the network is called with, and numbers.
@@ -176,36 +182,60 @@ def is_independent(network: nn.Module, inputs: Sequence[Any]) -> bool:
         return False
     device = tensors[0].device
     generator = torch.Generator().manual_seed(0)
-    # As it is written: what it was compiled to is for other shapes.
-    forward = partial(type(network).forward, network)
 
     def noise(like: Tensor, count: int) -> Tensor:
         drawn = torch.rand(count, *like.shape[1:], generator=generator) * 2 - 1
         drawn[1:] *= 0.1
         return drawn.to(like)
 
+    def forward(given: Sequence[Any]) -> Any:
+        # As it is written: what it was compiled to is for other shapes.
+        return type(network).forward(network, *given)
+
     pair = [noise(value, 2) if isinstance(value, Tensor) else value for value in inputs]
-    alone = [value[:1].clone() if isinstance(value, Tensor) else value for value in pair]
+    other = [noise(value, 1) if isinstance(value, Tensor) else value for value in inputs]
     leaves = [value.requires_grad_() for value in pair if isinstance(value, Tensor)]
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), hosts_kept(), settings_of(Speed(), device):
         before = _random_states(device)
         with torch.enable_grad():
-            both = forward(*pair)
+            both = forward(pair)
         if not isinstance(both, Tensor) or len(both) != 2 or not both.requires_grad:
             return False
-        if any(not torch.equal(a, b) for a, b in zip(before, _random_states(device), strict=True)):
+        if not equal(before, _random_states(device)):
             return False
-        with torch.no_grad():
-            single = forward(*alone)
-    weights = torch.rand(both.shape[1:], generator=generator).to(both)
-    gradients = torch.autograd.grad(both[0], leaves, weights, allow_unused=True)
-    apart = all(gradient is None or not gradient[1:].any() for gradient in gradients)
-    return apart and bool((both[:1] - single).abs().max() <= CLOSE * single.abs().max())
+        weights = torch.rand(both.shape[1:], generator=generator).to(both)
+        for one in (0, 1):
+            gradients = torch.autograd.grad(both[one], leaves, weights, allow_unused=True, retain_graph=True)
+            if any(gradient is not None and gradient[1 - one].any() for gradient in gradients):
+                return False
+            with torch.no_grad():
+                exchanged, alone = forward(_exchanged(pair, other, 1 - one)), forward(_alone(pair, one))
+            if not torch.equal(exchanged[one], both[one]) or not _close(both[one], alone[0]):
+                return False
+    return True
 
 
-def _random_states(device: torch.device) -> list[Tensor]:
-    states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+def _exchanged(pair: Sequence[Any], other: Sequence[Any], index: int) -> list[Any]:
+    """The pair with another picture at `index`."""
+    keep = slice(1 - index, 2 - index)
+    return [
+        torch.cat([theirs, ours[keep]] if index == 0 else [ours[keep], theirs]) if isinstance(ours, Tensor) else ours
+        for ours, theirs in zip(pair, other, strict=True)
+    ]
+
+
+def _alone(pair: Sequence[Any], index: int) -> list[Any]:
+    return [value[index : index + 1].clone() if isinstance(value, Tensor) else value for value in pair]
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    share = min(ROUNDING * torch.finfo(other.dtype).eps, MOST)
+    return bool((one - other).abs().max() <= share * other.abs().max())
+
+
+def _random_states(device: torch.device) -> tuple[Any, ...]:
+    states = (torch.get_rng_state(), host_states())
+    return (*states, torch.cuda.get_rng_state(device)) if device.type == "cuda" else states
 
 
 def _shapes(values: Sequence[Any]) -> tuple[Any, ...]:
