@@ -76,7 +76,11 @@ def logged(folder: Path) -> dict[tuple[str, int], float]:
         if event["event"] == "step":
             for table, prefix in (("losses", "loss"), ("totals", "total"), ("lr", "lr")):
                 values |= {f"{prefix}/{name}": value for name, value in event[table].items()}
-            values |= {"images_per_second": event["images_per_second"], "memory": event["memory"], "data": event["data"]}
+            values |= {
+                "images_per_second": event["images_per_second"],
+                "memory": event["memory"],
+                "data": event["data"],
+            }
         elif event["event"] == "metrics":
             values = {f"metric/{name}": value for name, value in event["metrics"].items()}
         found |= {(key, event["step"]): float(np.float32(value)) for key, value in values.items()}
