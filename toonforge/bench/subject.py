@@ -227,7 +227,8 @@ class Subject:
     def flops(self) -> int:
         """Floating-point operations of a step in convolutions, matrix products and attention, forward and backward.
 
-        A mean over the stage's cycle. A multiplication and its addition are two.
+        A mean over the stage's cycle. A multiplication and its addition are two. The counter looks at every module, so
+        these steps round otherwise than the others, as under `quick-norms` with hooks.
         """
         count = self.stage.rounded(1)
         batches = [self._next() for _ in range(count)]
