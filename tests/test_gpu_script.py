@@ -38,6 +38,7 @@ def start(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.soak
 def test_the_whole_path_without_a_gpu(tmp_path: Path) -> None:
     done = start("--cpu", "--small", "--json", str(tmp_path / "gpu.json"))
     assert done.returncode == 0, done.stderr

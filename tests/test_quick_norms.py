@@ -375,6 +375,7 @@ def test_half_precision_computes_as_torch_does(dtype: torch.dtype, layout: torch
     assert torch.equal(ours(x.contiguous(memory_format=layout)), torch_own(x))
 
 
+@pytest.mark.soak
 def test_compiled_it_is_the_same() -> None:
     written, quick = both(stage())
     torch.compiler.reset()
@@ -395,6 +396,7 @@ def test_trainings_are_equal_to_those_as_written(name: str) -> None:
     assert_equal(trained(with_speed(recipe, "safe")), trained(with_speed(recipe, QUICK)), 1e-10)
 
 
+@pytest.mark.soak
 def test_two_processes_train_like_one() -> None:
     """Every parameter has a gradient, the dead biases too: without, the first step would be refused."""
     recipe = with_speed(plain("cyclegan/cyclegan", steps=2), QUICK)
