@@ -40,6 +40,7 @@ def start(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.soak
 def test_the_whole_path_without_a_gpu(tmp_path: Path) -> None:
+    """pytest -m soak tests/test_gpu_script.py"""
     done = start("--cpu", "--small", "--json", str(tmp_path / "gpu.json"))
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "gpu.json").read_text())

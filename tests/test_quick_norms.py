@@ -377,6 +377,7 @@ def test_half_precision_computes_as_torch_does(dtype: torch.dtype, layout: torch
 
 @pytest.mark.soak
 def test_compiled_it_is_the_same() -> None:
+    """pytest -m soak tests/test_quick_norms.py"""
     written, quick = both(stage())
     torch.compiler.reset()
     compiled = torch.compile(quick, backend="aot_eager")
@@ -398,6 +399,7 @@ def test_trainings_are_equal_to_those_as_written(name: str) -> None:
 
 @pytest.mark.soak
 def test_two_processes_train_like_one() -> None:
+    """pytest -m soak tests/test_quick_norms.py"""
     """Every parameter has a gradient, the dead biases too: without, the first step would be refused."""
     recipe = with_speed(plain("cyclegan/cyclegan", steps=2), QUICK)
     (one,) = together(1, lambda rank: trained(recipe))

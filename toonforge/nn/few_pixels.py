@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toonforge.nn.written import written
+from toonforge.nn.written import may_differ
 
 WEIGHTS = 2**20
 """Numbers in a convolution's weights, at least."""
@@ -132,18 +132,9 @@ FEW: dict[type[nn.Module], Any] = {nn.Conv2d: FewPixelsConv2d, nn.ConvTranspose2
 
 
 def _fits(layer: Any, x: Tensor, weight: Tensor) -> bool:
-    """Whether the layer can compute by matrices now. Whatever is wrong with its input, torch's own says."""
+    """Whether the layer can compute by matrices now."""
     return (
-        torch.is_grad_enabled()
-        and not written()
-        and not torch.compiler.is_compiling()
-        and x.dim() == 4
-        and x.shape[1] == layer.in_channels
-        and x.device.type == "cpu"
-        and x.dtype == weight.dtype
-        and x.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled("cpu")
-        and weight.is_contiguous()
+        torch.is_grad_enabled() and may_differ(x, weight) and x.shape[1] == layer.in_channels and weight.is_contiguous()
     )
 
 

@@ -188,9 +188,13 @@ def _without_gradient(
 # -- biases that are taken out again ----------------------------------------------------------------------------------
 
 
+CONVOLUTIONS = frozenset((*FEW, *FEW.values(), WinogradConv2d))
+"""Torch's own, and those of them that compute in a way of ours."""
+
+
 def _needs_no_bias(layer: nn.Module, following: nn.Module | None) -> bool:
     """Whether it is a convolution without a bias, or with one that changes only what the following layer subtracts."""
-    if type(layer) not in (*FEW, *FEW.values(), WinogradConv2d) or _is_watched(layer) or _is_watched(following):
+    if type(layer) not in CONVOLUTIONS or _is_watched(layer) or _is_watched(following):
         return False
     if layer.bias is None or isinstance(following, QuickInstanceNorm2d):
         return True

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toonforge.nn.written import written
+from toonforge.nn.written import may_differ
 
 CHANNELS = 256
 """Of the input and of the output, at least."""
@@ -70,17 +70,11 @@ class WinogradConv2d(nn.Conv2d):
 
 
 def _fits(x: Tensor, weight: Tensor) -> bool:
-    """Whether it pays and can be computed so now. Whatever is wrong with the input, torch's own says."""
+    """Whether it pays and can be computed so now."""
     return (
-        not written()
-        and not torch.compiler.is_compiling()
-        and x.dim() == 4
+        may_differ(x, weight)
         and len(x) > 0
         and x.shape[1] == weight.shape[1]
-        and x.device.type == "cpu"
-        and x.dtype == weight.dtype
-        and x.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled("cpu")
         and not x.is_contiguous()
         and x.is_contiguous(memory_format=torch.channels_last)
     )

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+from torch import Tensor
+
 
 class _Written(threading.local):
     """How many `as_written` are open in this thread."""
@@ -29,6 +32,22 @@ def as_written() -> Iterator[None]:
         yield
     finally:
         _here.count -= 1
+
+
+def may_differ(x: Tensor, weight: Tensor) -> bool:
+    """Whether a convolution of (N,C,H,W) on a CPU may be computed in a way of ours just now.
+
+    Not as part of a trace or a compilation, under autocast, or of what torch refuses: torch's own says what is wrong.
+    """
+    return (
+        not written()
+        and not torch.compiler.is_compiling()
+        and x.dim() == 4
+        and x.device.type == "cpu"
+        and x.dtype == weight.dtype
+        and x.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 def written() -> bool:
