@@ -238,13 +238,13 @@ def test_norms_and_their_gradients_are_given_what_torch_takes_for_channels_last(
 ) -> None:
     """Torch looks at the stride along a batch of one, too, and takes a far slower way."""
     strides: list[bool] = []
-    norm = quick._by_batch_norm
+    norm = quick._exact
 
     def looked(x: torch.Tensor, *rest: object) -> torch.Tensor:
         strides.append(x.stride() == torch.empty_like(x, memory_format=LAST).stride())
         return norm(x, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(quick, "_by_batch_norm", looked)
+    monkeypatch.setattr(quick, "_exact", looked)
     gradients = quick._in_channels_last
     monkeypatch.setattr(quick, "_in_channels_last", lambda g: strides.append(True) or gradients(g))
     arranged(ResnetGenerator(width=8, blocks=1), BOTH, CPU)(torch.randn(1, 3, 16, 16)).sum().backward()

@@ -51,5 +51,13 @@ def may_differ(x: Tensor, weight: Tensor) -> bool:
 
 
 def written() -> bool:
-    """Whether networks are to compute as torch's own layers do just now, in this thread."""
-    return _here.count > 0
+    """Whether networks are to compute as torch's own layers do just now, in this thread.
+
+    So they do for `torch.jit.trace` and within `torch.func`, which know torch's own alone.
+    """
+    return _here.count > 0 or is_traced() or torch._C._functorch.maybe_current_level() is not None
+
+
+def is_traced() -> bool:
+    """Whether `torch.jit.trace` looks on."""
+    return torch._C._get_tracing_state() is not None
