@@ -128,7 +128,7 @@ def test_a_mean_far_larger_than_the_deviation_is_taken_out_exactly(
     ours = errors(
         *(value.contiguous(memory_format=LAST) for value in (x, slope)), quicken(nn.InstanceNorm2d(4)), learning
     )
-    assert all(one <= max(10 * other, 6e-6) for one, other in zip(ours, theirs, strict=True))
+    assert all(one <= max(10 * other, 1e-5) for one, other in zip(ours, theirs, strict=True))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, LAST])

@@ -192,3 +192,26 @@ def test_what_it_yields_may_be_changed_in_place(bias: bool, norm: bool) -> None:
         x = last(torch.randn(1, 16, side, side, dtype=torch.float64)).requires_grad_()
         for one, other in zip(gradients(ours, x), gradients(plain, x.detach().contiguous().requires_grad_())):
             torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
+
+
+def test_kept_filters_are_made_anew_when_the_weight_has_changed() -> None:
+    torch.manual_seed(0)
+    layer = by_winograd(nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    winograd.keep_filters(layer)
+    x = torch.randn(1, 256, 16, 16).contiguous(memory_format=torch.channels_last)
+
+    def apart() -> float:
+        with torch.no_grad():
+            found = layer(x)
+        with as_written():
+            return (found - layer(x)).abs().max().item()
+
+    assert apart() < 1e-4 and layer[0]._kept is not None
+    with torch.no_grad():
+        layer[0].weight.mul_(-1)
+    assert apart() < 1e-4
+    layer.load_state_dict({key: value + 1 for key, value in layer.state_dict().items()})
+    assert apart() < 1e-2
+    layer[0].weight = nn.Parameter(torch.randn(256, 256, 3, 3).contiguous(memory_format=torch.channels_last))
+    assert apart() < 1e-2
+    assert [*layer.state_dict()] == ["0.weight", "0.bias"]

@@ -10,7 +10,6 @@ gains nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toonforge.nn.winograd_sums import Room, join, overlap, split, tiles_of, transformed, transformed_back
 from toonforge.nn.written import may_differ
 
 CHANNELS = 256
@@ -39,6 +39,13 @@ def by_winograd(network: nn.Module) -> nn.Module:
     return network
 
 
+def keep_filters(network: nn.Module) -> None:
+    """Let such convolutions transform their filters once, for a network whose weights stay as they are."""
+    for module in network.modules():
+        if isinstance(module, WinogradConv2d):
+            module.keeps = True
+
+
 def _is_wide(layer: nn.Conv2d) -> bool:
     # Whole cache lines: what a product of matrices yields then hangs on its numbers alone, not on where they lie.
     wide = all(size >= CHANNELS and size % 16 == 0 for size in (layer.in_channels, layer.out_channels))
@@ -47,7 +54,14 @@ def _is_wide(layer: nn.Conv2d) -> bool:
 
 
 class WinogradConv2d(nn.Conv2d):
-    """`nn.Conv2d`."""
+    """`nn.Conv2d`.
+
+    Attributes:
+        keeps: without a gradient the transformed filters are kept until the weight changes.
+    """
+
+    keeps = False
+    _kept: tuple[Tensor, int, Tensor] | None = None
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(N,C,H,W)."""
@@ -62,8 +76,16 @@ class WinogradConv2d(nn.Conv2d):
         if any(around):
             input, padding = functional.pad(input, around, mode=self.padding_mode), (0, 0)
             input = input.contiguous(memory_format=torch.channels_last)
-        result: Tensor = _Winograd.apply(input, weight, tuple(padding))  # type: ignore[no-untyped-call]
+        result: Tensor = _Winograd.apply(input, weight, tuple(padding), self._filters(weight))  # type: ignore[no-untyped-call]
         return result if bias is None else result + bias.view(-1, 1, 1)
+
+    def _filters(self, weight: Tensor) -> Tensor | None:
+        if not self.keeps or torch.is_grad_enabled() or weight.is_inference():
+            return None
+        kept = self._kept
+        if kept is None or kept[0] is not weight or kept[1] != weight._version:
+            self._kept = kept = (weight, weight._version, transformed(weight))
+        return kept[2]
 
     def _get_name(self) -> str:
         return nn.Conv2d.__name__
@@ -87,12 +109,12 @@ class _Winograd(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, padding: tuple[int, int], filters: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.padding = padding
         plan = _Plan(x, padding)
-        filters = _transformed(weight)
-        room = _Room(x)
+        filters = transformed(weight) if filters is None else filters
+        room = Room(x)
         size = (len(x), len(weight), plan.height, plan.width)
         result = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
         y = result.permute(0, 2, 3, 1)
@@ -100,25 +122,25 @@ class _Winograd(torch.autograd.Function):
             picture = plan.padded(x[index])
             whole = y[index] if plan.is_even else x.new_empty(2 * plan.rows, 2 * plan.columns, len(weight))
             for rows in plan.parts():
-                tiles = _tiles(picture[2 * rows.start : 2 * rows.stop + 2], room)
+                tiles = tiles_of(picture[2 * rows.start : 2 * rows.stop + 2], room)
                 product = room("product", 16, tiles.shape[1], len(weight))
                 torch.bmm(tiles, filters.transpose(1, 2), out=product)
-                _joined(product.view(4, 4, -1, plan.columns, len(weight)), whole[2 * rows.start : 2 * rows.stop], room)
+                join(product.view(4, 4, -1, plan.columns, len(weight)), whole[2 * rows.start : 2 * rows.stop], room)
             if not plan.is_even:
                 y[index] = whole[: plan.height, : plan.width]
         return result  # no view, which nobody could change in place
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.needs_input_grad[:2]
         if torch.is_grad_enabled():  # a gradient's gradient is wanted, which torch's own has
             how = ((1, 1), ctx.padding, (1, 1), False, (0, 0), 1)
             mask = [of_x, of_weight, False]
             both = torch.ops.aten.convolution_backward(gradient, x, weight, None, *how, mask)
-            return both[0], both[1], None
-        plan, room = _Plan(x, ctx.padding), _Room(x)
-        filters = _transformed(weight) if of_x else None
+            return both[0], both[1], None, None
+        plan, room = _Plan(x, ctx.padding), Room(x)
+        filters = transformed(weight) if of_x else None
         by_filters = x.new_zeros(16, *weight.shape[:2]) if of_weight else None
         by_x = x.new_empty(len(x), *x.shape[2:], x.shape[1]) if of_x else None
         for index in range(len(x)):
@@ -126,20 +148,21 @@ class _Winograd(torch.autograd.Function):
             slopes = plan.evened(gradient[index])
             around = x.new_zeros(2 * plan.rows + 2, 2 * plan.columns + 2, x.shape[1]) if of_x else None
             for rows in plan.parts():
-                product = _split(slopes[2 * rows.start : 2 * rows.stop], room)
+                product = split(slopes[2 * rows.start : 2 * rows.stop], room)
                 if by_filters is not None and picture is not None:
-                    tiles = _tiles(picture[2 * rows.start : 2 * rows.stop + 2], room)
+                    tiles = tiles_of(picture[2 * rows.start : 2 * rows.stop + 2], room)
                     by_filters.baddbmm_(product.transpose(1, 2), tiles)
                 if around is not None and filters is not None:
                     back = room("back", 16, product.shape[1], x.shape[1])
                     torch.bmm(product, filters, out=back)
                     places = back.view(4, 4, -1, plan.columns, x.shape[1])
-                    _overlapped(places, around[2 * rows.start : 2 * rows.stop + 2], room)
+                    overlap(places, around[2 * rows.start : 2 * rows.stop + 2], room)
             if by_x is not None and around is not None:
                 by_x[index] = plan.cropped(around)
         return (
             None if by_x is None else by_x.permute(0, 3, 1, 2),
-            None if by_filters is None else _back(by_filters),
+            None if by_filters is None else transformed_back(by_filters),
+            None,
             None,
         )
 
@@ -190,108 +213,3 @@ class _Plan:
         whole = gradient.new_zeros(2 * self.rows, 2 * self.columns, gradient.shape[2])
         whole[: self.height, : self.width] = gradient
         return whole
-
-
-class _Room:
-    """Memory that each part uses again: by then it is in the processor's cache."""
-
-    def __init__(self, like: Tensor) -> None:
-        self.like = like
-        self.kept: dict[str, Tensor] = {}
-
-    def __call__(self, name: str, *shape: int) -> Tensor:
-        """An empty tensor, which lives until the next of this name."""
-        count = math.prod(shape)
-        if name not in self.kept or self.kept[name].numel() < count:
-            self.kept[name] = self.like.new_empty(count)
-        return self.kept[name][:count].view(shape)
-
-
-def _transformed(weight: Tensor) -> Tensor:
-    """(K,C,3,3) -> (16,K,C)."""
-    lines = weight.permute(2, 3, 0, 1)
-    half = weight.new_empty(4, *lines.shape[1:])
-    _means(lines, half)
-    whole = weight.new_empty(4, 4, *lines.shape[2:])
-    _means(half.transpose(0, 1), whole.transpose(0, 1))
-    return whole.view(16, *lines.shape[2:])
-
-
-def _means(three: Tensor, out: Tensor) -> None:
-    out[0], out[3] = three[0], three[2]
-    ends = three[0] + three[2]
-    torch.add(ends, three[1], out=out[1]).mul_(0.5)
-    torch.sub(ends, three[1], out=out[2]).mul_(0.5)
-
-
-def _back(by_filters: Tensor) -> Tensor:
-    """(16,K,C) -> (K,C,3,3): the adjoint of `_transformed`."""
-    half = _parts_of_means(by_filters.view(4, 4, *by_filters.shape[1:]).transpose(0, 1))
-    return _parts_of_means(half.transpose(0, 1)).permute(2, 3, 0, 1)
-
-
-def _parts_of_means(four: Tensor) -> Tensor:
-    middle = (four[1] + four[2]).mul_(0.5)
-    return torch.stack([four[0] + middle, (four[1] - four[2]).mul_(0.5), four[3] + middle])
-
-
-def _tiles(picture: Tensor, room: _Room) -> Tensor:
-    """(2r+2,2c+2,C) -> (16,r*c,C): the transform of each 4x4 pixels, two pixels apart."""
-    rows, columns, channels = picture.shape[0] // 2 - 1, picture.shape[1] // 2 - 1, picture.shape[2]
-    half = room("half", 4, rows, picture.shape[1], channels)
-    _differences(picture[0:-2:2], picture[1:-2:2], picture[2::2], picture[3::2], half)
-    whole = room("tiles", 4, 4, rows, columns, channels)
-    _differences(half[:, :, 0:-2:2], half[:, :, 1:-2:2], half[:, :, 2::2], half[:, :, 3::2], whole.transpose(0, 1))
-    return whole.view(16, rows * columns, channels)
-
-
-def _differences(first: Tensor, second: Tensor, third: Tensor, fourth: Tensor, out: Tensor) -> None:
-    torch.sub(first, third, out=out[0])
-    torch.add(second, third, out=out[1])
-    torch.sub(third, second, out=out[2])
-    torch.sub(second, fourth, out=out[3])
-
-
-def _joined(product: Tensor, out: Tensor, room: _Room) -> None:
-    """(4,4,r,c,K) -> (2r,2c,K), the transform of each 4x4 numbers into 2x2 pixels."""
-    half = room("half", 2, *product.shape[1:])
-    _sums(product, (half[0], half[1]))
-    for row in (0, 1):
-        _sums(half[row], (out[row::2, 0::2], out[row::2, 1::2]))
-
-
-def _sums(four: Tensor, out: tuple[Tensor, Tensor]) -> None:
-    torch.add(four[0], four[1], out=out[0]).add_(four[2])
-    torch.sub(four[1], four[2], out=out[1]).sub_(four[3])
-
-
-def _split(gradient: Tensor, room: _Room) -> Tensor:
-    """(2r,2c,K) -> (16,r*c,K): the adjoint of `_joined`."""
-    rows, columns, count = gradient.shape[0] // 2, gradient.shape[1] // 2, gradient.shape[2]
-    half = room("half", 4, rows, gradient.shape[1], count)
-    _shared(gradient[0::2], gradient[1::2], half)
-    whole = room("split", 4, 4, rows, columns, count)
-    _shared(half[:, :, 0::2], half[:, :, 1::2], whole.transpose(0, 1))
-    return whole.view(16, rows * columns, count)
-
-
-def _shared(first: Tensor, second: Tensor, out: Tensor) -> None:
-    out[0] = first
-    torch.add(first, second, out=out[1])
-    torch.sub(first, second, out=out[2])
-    torch.neg(second, out=out[3])
-
-
-def _overlapped(back: Tensor, out: Tensor, room: _Room) -> None:
-    """(4,4,r,c,C) -> added to (2r+2,2c+2,C): the adjoint of `_tiles`."""
-    half = room("half", 4, back.shape[2], out.shape[1], out.shape[2]).zero_()
-    _added(back.transpose(0, 1), half[:, :, 0::2], half[:, :, 1::2], 2)
-    _added(half, out[0::2], out[1::2], 0)
-
-
-def _added(four: Tensor, even: Tensor, odd: Tensor, dim: int) -> None:
-    count = even.shape[dim] - 1
-    even.narrow(dim, 0, count).add_(four[0])
-    even.narrow(dim, 1, count).sub_(four[0]).add_(four[1]).add_(four[2])
-    odd.narrow(dim, 0, count).add_(four[1]).sub_(four[2]).add_(four[3])
-    odd.narrow(dim, 1, count).sub_(four[3])

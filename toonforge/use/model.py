@@ -295,12 +295,16 @@ def _build(
 ) -> Networks:
     import torch
 
+    from toonforge.nn.winograd import keep_filters
     from toonforge.speed.layout import arranged
 
     device = torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
     tricks = choice.choose(speed, Situation(device=device.type, precision=precision))
+    modules = {name: arranged(build_network(item), tricks, device).to(device) for name, item in weights.items()}
+    for module in modules.values():
+        keep_filters(module)
     return Networks(
-        modules={name: arranged(build_network(item), tricks, device).to(device) for name, item in weights.items()},
+        modules=modules,
         averaged=frozenset(name for name, item in weights.items() if item.averaged),
         device=device,
         checkpoint=chosen,
