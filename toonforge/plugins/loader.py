@@ -26,7 +26,18 @@ GROUP = "toonforge"
 CORE = "toonforge"
 KNOWN_PLUGINS: Mapping[str, str] = {
     name: f"toonforge-{name}"
-    for name in ("cartoongan", "cyclegan", "mha-unet", "pix2pix", "samples", "starter", "toon2real")
+    for name in (
+        "animegan",
+        "cartoongan",
+        "cyclegan",
+        "mha-unet",
+        "pix2pix",
+        "samples",
+        "singlegan",
+        "starter",
+        "toon2real",
+        "unit",
+    )
 }
 """Namespace -> distribution, for the hint of how to install what is missing."""
 

@@ -1,0 +1,1 @@
+"""AnimeGANv2 for toonforge: photographs in the style of an anime film."""

@@ -1,0 +1,1 @@
+"""SingleGAN for toonforge: one generator for several domains, a discriminator for each."""

@@ -1,0 +1,1 @@
+"""UNIT for toonforge: a shared latent space between two domains."""

@@ -1,0 +1,1 @@
+"""What this plugin supplies, under the namespace `unit`. Imports no torch."""
