@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         component,
         param,
     )
+    from toonforge.deprecation import Deprecation, ToonforgeDeprecationWarning
     from toonforge.errors import (
         DataError,
         FieldError,
@@ -123,6 +124,7 @@ _HOME: dict[str, tuple[str, str]] = {
     **{name: ("toonforge.registries", name) for name in _REGISTRIES},
     **{name: ("toonforge.components", name) for name in _COMPONENTS},
     **{name: ("toonforge.errors", name) for name in _ERRORS},
+    **{name: ("toonforge.deprecation", name) for name in ("Deprecation", "ToonforgeDeprecationWarning")},
     "Expr": ("toonforge.recipe.expr", "Expr"),
     "Network": ("toonforge.recipe.expr", "Network"),
     "hookimpl": ("toonforge.plugins.hookspecs", "hookimpl"),
@@ -188,6 +190,8 @@ __all__ = [
     "FieldError",
     "ShapeError",
     "UnreadableImage",
+    "Deprecation",
+    "ToonforgeDeprecationWarning",
     "__version__",
 ]
 
@@ -196,7 +200,9 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         module, attribute = _HOME[name]
         return getattr(importlib.import_module(module), attribute)
-    raise AttributeError(f"module 'toonforge' has no attribute {name!r}")
+    from toonforge.deprecation import old_name
+
+    return old_name(__name__, name)
 
 
 def __dir__() -> list[str]:

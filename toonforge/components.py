@@ -10,12 +10,14 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import attrs
 from typing_extensions import dataclass_transform
 
+from toonforge import deprecation
+from toonforge.deprecation import Deprecation
 from toonforge.errors import FieldError
 from toonforge.recipe.expr import Expr, Network
 
@@ -48,6 +50,7 @@ class FieldInfo:
     tiny: Any = ...
     key: str | None = None
     place: bool = False
+    deprecated: Deprecation | None = None
 
     @property
     def limits(self) -> str | None:
@@ -80,6 +83,7 @@ def param(
     tiny: Any = ...,
     key: str | None = None,
     place: bool = False,
+    deprecated: Deprecation | None = None,
 ) -> Any:
     """A documented config field.
 
@@ -93,9 +97,16 @@ def param(
         key: the key in a recipe where it cannot be the attribute's name (`from`).
         place: of a data set: it says where pictures lie and nothing else, so a run goes on with another value where the
             same pictures lie there.
+        deprecated: what to use in the field's place and when it goes. It still works until then: who gives it, in a
+            recipe or in Python, is told. Its default must mean that it is not given.
 
     A mutable default is given as a function of no arguments.
+
+    Raises:
+        TypeError: for a deprecated field that is required.
     """
+    if deprecated is not None and default is attrs.NOTHING:
+        raise TypeError("a deprecated field needs a default, which means that it is not given")
     info = FieldInfo(
         doc=doc,
         unit=unit,
@@ -107,6 +118,7 @@ def param(
         tiny=tiny,
         key=key,
         place=place,
+        deprecated=deprecated,
     )
     if default is not attrs.NOTHING and isinstance(default, type | types.FunctionType):
         return attrs.field(factory=default, metadata={_METADATA: info}, validator=_within_limits)
@@ -119,12 +131,42 @@ def _within_limits(instance: object, attribute: attrs.Attribute[Any], value: Any
     for number in numbers:
         if isinstance(number, int | float) and not isinstance(number, bool) and not info.allows(number):
             raise FieldError(info.key or attribute.name, value, f"a number {info.limits or 'that is not nan'}")
+    if info.deprecated is not None and value != default_of(attribute):
+        deprecation.warn(f"{type(instance).__name__}.{info.key or attribute.name}", info.deprecated, above=2)
+
+
+def default_of(attribute: attrs.Attribute[Any]) -> Any:
+    """The value of a field that is left out; `attrs.NOTHING` for a required one."""
+    default = attribute.default
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type, union-attr]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
 def component(cls: type[T]) -> type[T]:
     """Class decorator: makes a config class frozen and keyword-only. Fields are declared with `param`."""
-    return attrs.frozen(kw_only=True)(cls)
+    made = attrs.frozen(kw_only=True)(cls)
+    going = deprecation_of(made)
+    return made if going is None else _telling(made, going)
+
+
+def deprecation_of(cls: type) -> Deprecation | None:
+    """What to use in a component's place, for one on its way out. Classes derived from it are not."""
+    own: Deprecation | None = cls.__dict__.get("deprecated")
+    return own
+
+
+def _telling(cls: type[T], going: Deprecation) -> type[T]:
+    """The class, with a warning wherever one of it is made."""
+    make = cls.__init__
+
+    @wraps(make)
+    def __init__(self: T, *values: Any, **named: Any) -> None:
+        if type(self) is cls:
+            deprecation.warn(cls.__name__, going)
+        make(self, *values, **named)
+
+    cls.__init__ = __init__  # type: ignore[assignment]
+    return cls
 
 
 def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
@@ -148,7 +190,8 @@ def _fields_of(cls: Any) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldI
 
 def changed(config: T, **values: Any) -> T:
     """The same component with other values, validated anew; keys are attribute names."""
-    return attrs.evolve(config, **values)  # type: ignore[misc]
+    with deprecation.silent():
+        return attrs.evolve(config, **values)  # type: ignore[misc]
 
 
 def tiny(config: T) -> T:
@@ -160,9 +203,14 @@ def tiny(config: T) -> T:
 
 
 class Component:
-    """Base of every component config. Subclasses add fields with `param` and override what their kind needs."""
+    """Base of every component config. Subclasses add fields with `param` and override what their kind needs.
+
+    A component on its way out says in `deprecated` what to use in its place; of classes derived from it that says
+    nothing.
+    """
 
     kind: ClassVar[str] = ""
+    deprecated: ClassVar[Deprecation | None] = None
 
     def tiny(self: T) -> T:
         """The same component, as small as still makes sense: for tests and for trying a recipe."""

@@ -54,12 +54,13 @@ LASTING = ("run", "sweep", "data")
 def _main(given: Sequence[str]) -> int:
     import click
 
-    from toonforge.cli import faults
+    from toonforge.cli import deprecations, faults
     from toonforge.cli.group import toonforge
     from toonforge.errors import ToonforgeError
 
     try:
-        code = toonforge.main(given, prog_name="toonforge", standalone_mode=False, obj=given)
+        with deprecations.told():
+            code = toonforge.main(given, prog_name="toonforge", standalone_mode=False, obj=given)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

@@ -62,9 +62,9 @@ _PLAIN = (
 """Click's words for numbers, and ours."""
 
 
-def describe(problem: Problem) -> str:
-    """`file:line:column: key: message`, then what was found, what was expected and a hint."""
-    head = [click.style("error", fg="red", bold=True)]
+def describe(problem: Problem, kind: str = "error", colour: str = "red") -> str:
+    """`error: file:line:column: key: message`, then what was found, what was expected and a hint."""
+    head = [click.style(kind, fg=colour, bold=True)]
     if problem.where is not None:
         head.append(click.style(_escaped(shortened(str(problem.where))), bold=True))
     if problem.key is not None:

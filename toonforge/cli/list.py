@@ -10,6 +10,7 @@ import click
 
 from toonforge import registries
 from toonforge.cli.text import echo, heading, summary, table
+from toonforge.components import deprecation_of
 from toonforge.errors import Problem, ToonforgeError
 from toonforge.names import did_you_mean
 from toonforge.registry import Registry, singular
@@ -89,7 +90,8 @@ def line_about(item: Any) -> str:
     if isinstance(item, str | Path):
         first = Path(item).read_text("utf-8").split("\n", 1)[0]
         return first.lstrip("#").strip() if first.startswith("#") else ""
-    return summary(item)
+    going = deprecation_of(item)
+    return summary(item) if going is None else f"deprecated: {going}"
 
 
 def _title(model: Path) -> str:

@@ -17,7 +17,7 @@ from toonforge import registries
 from toonforge.cli.list import kinds
 from toonforge.cli.show_model import is_model, show_model
 from toonforge.cli.text import echo, hanging, heading, table
-from toonforge.components import Component, Count, FieldInfo, fields_of
+from toonforge.components import Component, Count, FieldInfo, deprecation_of, fields_of
 from toonforge.data.filters.fields import ABOUT, FILTERS, PLAIN
 from toonforge.errors import Problem, UnknownNameError
 from toonforge.names import close_matches, did_you_mean
@@ -85,6 +85,8 @@ def show_recipe(name: str, overrides: tuple[str, ...]) -> None:
 def show_component(kind: str, name: str, cls: type[Any], provenance: Provenance) -> None:
     """Print what a component is and each of its fields."""
     echo(f"{heading(name)}  {singular(kind)}, from {provenance}")
+    if (going := deprecation_of(cls)) is not None:
+        echo(hanging(f"{click.style('deprecated', fg='yellow')}: {going}", "  "))
     for paragraph in paragraphs(cls.__doc__ or ""):
         echo(paragraph)
     for key, (kind_of, attribute, info) in fields_of(cls).items():
@@ -127,9 +129,10 @@ def paragraphs(doc: str) -> list[str]:
 
 
 def about(info: FieldInfo) -> str:
-    """What a field's author says: what it does, its unit, its limits, where its default comes from."""
+    """What a field's author says: what it does, its unit, its limits, what to use instead, its default's source."""
     named = info.unit is None or info.unit == "channels" or re.search(rf"\b{info.unit}\b", info.doc)
-    parts = [info.doc, None if named else f"in {info.unit}", info.limits]
+    going = None if info.deprecated is None else f"deprecated: {info.deprecated}"
+    parts = [info.doc, None if named else f"in {info.unit}", info.limits, going]
     text = "; ".join(part for part in parts if part)
     return f"{text} [{info.source}]" if info.source else text
 

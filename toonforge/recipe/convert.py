@@ -15,6 +15,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
 from toonforge.components import KINDS, Component, Count, Loss, NetworkComponent, fields_of
+from toonforge.deprecation import silent
 from toonforge.errors import MOST_PROBLEMS, UnknownNameError
 from toonforge.names import did_you_mean
 from toonforge.recipe.expr import Expr, Network
@@ -254,4 +255,5 @@ def converter() -> cattrs.Converter:
 
 def structure_class(cls: type, data: Mapping[str, Any]) -> Any:
     """Plain data as a config class; raises `Mistakes` and the like, which `flat` takes apart."""
-    return converter().structure(dict(data), cls)
+    with silent():  # what is on its way out is told with its place in the recipe, by `toonforge.recipe.outdated`
+        return converter().structure(dict(data), cls)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import attrs
 
+from toonforge.deprecation import warn_of
 from toonforge.errors import Problem, RecipeError, UnknownNameError
 from toonforge.names import did_you_mean
 from toonforge.recipe.check import check
 from toonforge.recipe.compose import compose, read_file
 from toonforge.recipe.model import Recipe
+from toonforge.recipe.outdated import outdated
 from toonforge.recipe.structure import structure
 from toonforge.registries import recipes
 
@@ -78,4 +80,7 @@ def loads(text: str | bytes, name: str = "recipe", overrides: Sequence[str] = ()
 
 def _checked(raw: bytes, name: str, folder: Path, path: Path | None, overrides: Sequence[str]) -> Recipe:
     root = compose(raw, name, folder, path, overrides)
-    return check(structure(root), root)
+    recipe = structure(root)
+    for problem in outdated(recipe, root):
+        warn_of(problem)
+    return check(recipe, root)

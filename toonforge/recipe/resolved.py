@@ -9,7 +9,7 @@ from typing import Any, cast
 import attrs
 import tomli_w
 
-from toonforge.components import KINDS, Component, Count, fields_of
+from toonforge.components import KINDS, Component, Count, FieldInfo, default_of, fields_of
 from toonforge.errors import RecipeError
 from toonforge.recipe.convert import structure_class
 from toonforge.recipe.expr import Expr
@@ -67,7 +67,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Count):
         return value.steps if value.steps is not None else {"epochs": value.epochs}
     if isinstance(value, Component | Recipe):
-        pairs = ((key, getattr(value, a.name)) for key, (_, a, _) in fields_of(cast(type, type(value))).items())
+        known = fields_of(cast(type, type(value))).items()
+        pairs = [(key, getattr(value, a.name)) for key, (_, a, info) in known if _is_said(value, a, info)]
         table = {key: _plain(item) for key, item in pairs if item is not None}
         if isinstance(value, Recipe):
             for networks in (table[name] for name in NETWORK_TABLES):
@@ -84,6 +85,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Expr | pathlib.PurePath):
         return str(value)
     return str(value) if isinstance(value, str) else value
+
+
+def _is_said(value: Any, attribute: attrs.Attribute[Any], info: FieldInfo) -> bool:
+    """All fields are, but those on their way out that nobody gave: what is written must load without a warning."""
+    return info.deprecated is None or getattr(value, attribute.name) != default_of(attribute)
 
 
 def _escaped(value: Any) -> Any:
