@@ -90,7 +90,8 @@ class UnknownNameError(ToonforgeError, KeyError):
 
 
 class PluginError(ToonforgeError):
-    """A plugin that cannot be used: broken on import, misnamed, or in conflict with another."""
+    """A plugin that cannot be used: broken on import, misnamed, made for another version of toonforge, or in
+    conflict with another plugin."""
 
 
 class FieldError(ValueError):

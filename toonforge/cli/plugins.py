@@ -7,15 +7,16 @@ import click
 from toonforge import registries
 from toonforge.cli.text import echo, heading, table
 
-COLOURS = {"good": "green", "blocked": "yellow"}
+COLOURS = {"good": "green", "blocked": "yellow", "misfit": "yellow"}
 
 
 @click.command()
 @click.option("-v", "--verbose", is_flag=True, help="Print the traceback of broken plugins.")
 def command(verbose: bool) -> None:
-    """Tell what became of each plugin: good, broken, blocked, misnamed or duplicate.
+    """Tell what became of each plugin: good, broken, blocked, misfit, misnamed or duplicate.
 
-    A broken plugin never breaks the rest: only its own names are missing.
+    A broken plugin never breaks the rest: only its own names are missing. A misfit is not imported: by its own
+    requirements it was made for other versions of toonforge.
 
     \b
     Examples:

@@ -14,16 +14,27 @@ from typing import Any
 import attrs
 import pluggy
 
+from toonforge import __version__
 from toonforge.components import KINDS, fields_of
 from toonforge.errors import PluginError, Problem
 from toonforge.names import did_you_mean, is_component_name
 from toonforge.plugins import hookspecs
+from toonforge.plugins.fit import CORE, misfit
+from toonforge.plugins.installed import Candidate, PluginRecord, candidates
 from toonforge.registry import Provenance, Registry, singular
+
+__all__ = [
+    "FILES",
+    "KNOWN_PLUGINS",
+    "PluginRecord",
+    "Plugins",
+    "blocked_by_environment",
+    "core_version",
+    "unknown_plugins",
+]
 
 FILES = ("recipes", "models")
 """What plugins supply as files, by name."""
-GROUP = "toonforge"
-CORE = "toonforge"
 KNOWN_PLUGINS: Mapping[str, str] = {
     name: f"toonforge-{name}"
     for name in (
@@ -42,72 +53,6 @@ KNOWN_PLUGINS: Mapping[str, str] = {
 """Namespace -> distribution, for the hint of how to install what is missing."""
 
 
-@attrs.frozen(kw_only=True)
-class PluginRecord:
-    """What became of one entry point.
-
-    Attributes:
-        status: "good", "broken", "blocked", "misnamed" or "duplicate".
-        problem: why it is not good, in one line.
-        detail: the traceback of a broken one.
-        supplies: kind -> names (with namespace).
-    """
-
-    name: str
-    distribution: str
-    version: str
-    target: str
-    status: str
-    problem: str | None = None
-    detail: str | None = None
-    supplies: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
-
-    @property
-    def provenance(self) -> Provenance:
-        """For the registries."""
-        return Provenance(plugin=self.name, distribution=self.distribution, version=self.version)
-
-
-@attrs.define
-class _Candidate:
-    name: str
-    distribution: str
-    version: str
-    target: str
-    entry: importlib.metadata.EntryPoint
-
-    def record(self, status: str, **more: Any) -> PluginRecord:
-        return PluginRecord(
-            name=self.name,
-            distribution=self.distribution,
-            version=self.version,
-            target=self.target,
-            status=status,
-            **more,
-        )
-
-
-def _described(
-    distribution: importlib.metadata.Distribution,
-) -> tuple[str, str, list[importlib.metadata.EntryPoint] | Exception]:
-    """Name, version and our entry points of a distribution; the error where its metadata cannot be read."""
-    name, version = "unknown distribution", "?"
-    try:
-        metadata = distribution.metadata
-        name = (metadata["Name"] if metadata is not None else None) or name
-        version = (metadata["Version"] if metadata is not None else None) or version
-        return name, version, [entry for entry in distribution.entry_points if entry.group == GROUP]
-    except Exception as error:  # half-removed or hand-made metadata: whatever importlib stumbles over
-        return name, version, error
-
-
-def _unreadable(name: str, version: str, error: Exception) -> PluginRecord:
-    problem = f"its entry points cannot be read: {type(error).__name__}: {error}"
-    return PluginRecord(
-        name=name, distribution=name, version=version, target="entry_points.txt", status="broken", problem=problem
-    )
-
-
 def blocked_by_environment() -> frozenset[str] | None:
     """The `TOONFORGE_PLUGINS` allow-list, or None when unset; `core` components are always there."""
     value = os.environ.get("TOONFORGE_PLUGINS")
@@ -121,6 +66,7 @@ class Plugins:
         blocked: entry-point names never to import.
         allowed: only these are imported; None means all. Defaults to `TOONFORGE_PLUGINS`.
         distributions: where to look; installed distributions by default.
+        core: the version of toonforge that plugins have to fit; this one's by default.
     """
 
     def __init__(
@@ -128,7 +74,9 @@ class Plugins:
         blocked: Iterable[str] = (),
         allowed: Iterable[str] | None = None,
         distributions: Iterable[importlib.metadata.Distribution] | None = None,
+        core: str = __version__,
     ) -> None:
+        self.core = core
         self.blocked = frozenset(blocked)
         self.allowed = blocked_by_environment() if allowed is None else frozenset(allowed)
         self._distributions = distributions
@@ -169,28 +117,14 @@ class Plugins:
             name=CORE, distribution="toonforge", version=core_version(), target="toonforge.builtin", status="good"
         )
         self.records.append(self._register(toonforge.builtin, core, namespace=""))
-        candidates = self._candidates()
-        names = [candidate.name for candidate in candidates]
-        for candidate in candidates:
-            twins = [other for other in candidates if other.name == candidate.name and other is not candidate]
-            self.records.append(self._load_one(candidate, twins if names.count(candidate.name) > 1 else []))
+        found = importlib.metadata.distributions() if self._distributions is None else self._distributions
+        entries, unreadable = candidates(found)
+        self.records += unreadable
+        for candidate in entries:
+            twins = [other for other in entries if other.name == candidate.name and other is not candidate]
+            self.records.append(self._load_one(candidate, twins))
 
-    def _candidates(self) -> list[_Candidate]:
-        found: dict[tuple[str, str, str], _Candidate] = {}
-        distributions = importlib.metadata.distributions() if self._distributions is None else self._distributions
-        for distribution in distributions:
-            name, version, entries = _described(distribution)
-            if isinstance(entries, Exception):
-                self.records.append(_unreadable(name, version, entries))
-                continue
-            for entry in entries:
-                # The same distribution can be on the path twice (an editable install and its source tree).
-                found.setdefault(
-                    (entry.name, name.lower(), entry.value), _Candidate(entry.name, name, version, entry.value, entry)
-                )
-        return sorted(found.values(), key=lambda c: (c.name, c.distribution))
-
-    def _load_one(self, candidate: _Candidate, twins: list[_Candidate]) -> PluginRecord:
+    def _load_one(self, candidate: Candidate, twins: list[Candidate]) -> PluginRecord:
         name = candidate.name
         if name in self.blocked:
             return candidate.record("blocked", problem=f"blocked by -p no:{name}")
@@ -206,6 +140,8 @@ class Plugins:
             others = " and ".join(f"{twin.distribution} {twin.version}" for twin in twins)
             return candidate.record("duplicate", problem=f"{others} supplies a plugin of the same name")
         try:
+            if (reason := misfit(candidate.requires, self.core, candidate.distribution)) is not None:
+                return candidate.record("misfit", problem=reason)
             plugin = candidate.entry.load()
             if plugin is None:
                 raise PluginError(f"{candidate.target} is None, expected a module or an object with hooks")
@@ -286,7 +222,7 @@ class Plugins:
                 raise PluginError(f"{singular(kind)} {name!r} has a field {key!r}, which recipes use for their own")
 
     def explain(self, name: str, kind: str | None = None) -> str | None:
-        """Why a name's namespace is not there: its plugin is broken, blocked or duplicate, or not installed.
+        """Why a name's namespace is not there: its plugin is broken, blocked, misfit or duplicate, or not installed.
 
         Args:
             name: of a component or a recipe.
@@ -297,7 +233,8 @@ class Plugins:
             return None
         for record in self.records:
             if record.name == namespace and record.status != "good":
-                return f"plugin {namespace!r} ({record.provenance}) is {record.status}: {record.problem}"
+                became = "does not fit" if record.status == "misfit" else f"is {record.status}"
+                return f"plugin {namespace!r} ({record.provenance}) {became}: {record.problem}"
         if any(record.name == namespace for record in self.records):
             return None
         if namespace in KNOWN_PLUGINS:

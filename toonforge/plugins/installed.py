@@ -1,0 +1,107 @@
+"""Entry points of installed distributions, and what became of each: no plugin is imported here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from toonforge.registry import Provenance
+
+GROUP = "toonforge"
+
+
+@attrs.frozen(kw_only=True)
+class PluginRecord:
+    """What became of one entry point.
+
+    Attributes:
+        status: "good", "broken", "blocked", "misfit", "misnamed" or "duplicate".
+        problem: why it is not good, in one line.
+        detail: the traceback of a broken one.
+        supplies: kind -> names (with namespace).
+    """
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    status: str
+    problem: str | None = None
+    detail: str | None = None
+    supplies: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+    @property
+    def provenance(self) -> Provenance:
+        """For the registries."""
+        return Provenance(plugin=self.name, distribution=self.distribution, version=self.version)
+
+
+@attrs.define
+class Candidate:
+    """An entry point of the group `toonforge`, before anything of it is imported.
+
+    Attributes:
+        requires: what its distribution requires, as its metadata has it.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    entry: importlib.metadata.EntryPoint
+    requires: tuple[str, ...] = ()
+
+    def record(self, status: str, **more: Any) -> PluginRecord:
+        """What became of it."""
+        return PluginRecord(
+            name=self.name,
+            distribution=self.distribution,
+            version=self.version,
+            target=self.target,
+            status=status,
+            **more,
+        )
+
+
+def candidates(
+    distributions: Iterable[importlib.metadata.Distribution],
+) -> tuple[list[Candidate], list[PluginRecord]]:
+    """The entry points of these distributions by name, and a record of each distribution that cannot be read."""
+    found: dict[tuple[str, str, str], Candidate] = {}
+    unreadable = []
+    for distribution in distributions:
+        name, version, entries = _described(distribution)
+        if isinstance(entries, Exception):
+            unreadable.append(_unreadable(name, version, entries))
+            continue
+        for entry in entries:
+            # The same distribution can be on the path twice (an editable install and its source tree).
+            found.setdefault(
+                (entry.name, name.lower(), entry.value),
+                Candidate(entry.name, name, version, entry.value, entry, tuple(distribution.requires or ())),
+            )
+    return sorted(found.values(), key=lambda each: (each.name, each.distribution)), unreadable
+
+
+def _described(
+    distribution: importlib.metadata.Distribution,
+) -> tuple[str, str, list[importlib.metadata.EntryPoint] | Exception]:
+    """Name, version and our entry points of a distribution; the error where its metadata cannot be read."""
+    name, version = "unknown distribution", "?"
+    try:
+        metadata = distribution.metadata
+        name = (metadata["Name"] if metadata is not None else None) or name
+        version = (metadata["Version"] if metadata is not None else None) or version
+        return name, version, [entry for entry in distribution.entry_points if entry.group == GROUP]
+    except Exception as error:  # half-removed or hand-made metadata: whatever importlib stumbles over
+        return name, version, error
+
+
+def _unreadable(name: str, version: str, error: Exception) -> PluginRecord:
+    problem = f"its entry points cannot be read: {type(error).__name__}: {error}"
+    return PluginRecord(
+        name=name, distribution=name, version=version, target="entry_points.txt", status="broken", problem=problem
+    )
