@@ -30,7 +30,7 @@ from toonforge.metrics import (
     WeightedFID,
 )
 from toonforge.nn.features import VGG19, EfficientNetLite0
-from toonforge.ops import Augment, Blur, Cat, Gray, Noise, Pool
+from toonforge.ops import Augment, Blur, Cat, Crop, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
 from toonforge.plugins.hookspecs import hookimpl
 from toonforge.schedules import Constant, Cosine, LinearDecay, MultiStep
@@ -94,7 +94,15 @@ def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
 @hookimpl
 def toonforge_ops() -> Mapping[str, type[Op]]:
     """What expressions may call."""
-    return {"augment": Augment, "blur": Blur, "cat": Cat, "gray": Gray, "noise": Noise, "pool": Pool}
+    return {
+        "augment": Augment,
+        "blur": Blur,
+        "cat": Cat,
+        "crop": Crop,
+        "gray": Gray,
+        "noise": Noise,
+        "pool": Pool,
+    }
 
 
 @hookimpl

@@ -11,6 +11,51 @@ from toonforge.nn.shapes import up_to_multiple
 from toonforge.nn.tracing import at_least, clamped_range, known
 
 
+def pad_to_multiple(x: torch.Tensor, multiple: int, minimum: int = 1) -> torch.Tensor:
+    """(N,C,H,W) with its border repeated, evenly on opposite sides, until both sides are multiples.
+
+    For encoders, which yield no picture that could be cropped again: `middle` crops what a decoder makes of it.
+
+    Args:
+        multiple: sides of what comes out are multiples of this.
+        minimum: and not below this.
+    """
+    height, width = x.shape[-2:]
+    if not (known(height) and known(width)):
+        return _repeated(x, _grown(height, multiple, minimum), _grown(width, multiple, minimum))
+    down = up_to_multiple(height, multiple, minimum) - height
+    across = up_to_multiple(width, multiple, minimum) - width
+    if not down and not across:
+        return x
+    top, left = down // 2, across // 2
+    return nn.functional.pad(x, (left, across - left, top, down - top), mode="replicate")
+
+
+def middle(x: torch.Tensor, height: Any, width: Any) -> torch.Tensor:
+    """The middle of (N,C,H,W): (N,C,height,width), where `pad_to_multiple` left the picture."""
+    rows, columns = x.shape[-2:]
+    if not all(map(known, (rows, columns, height, width))):
+        x = x.index_select(2, torch.arange(height, device=x.device) + (rows - height) // 2)
+        return x.index_select(3, torch.arange(width, device=x.device) + (columns - width) // 2)
+    if (rows, columns) == (height, width):
+        return x
+    top, left = (rows - height) // 2, (columns - width) // 2
+    return x[..., top : top + height, left : left + width]
+
+
+def _repeated(x: torch.Tensor, rows: Any, columns: Any) -> torch.Tensor:
+    """(N,C,rows,columns) around a picture whose sides are not known yet: pixels are picked by their positions."""
+    height, width = x.shape[-2:]
+    x = x.index_select(2, clamped_range(-((rows - height) // 2), rows, height, x.device))
+    return x.index_select(3, clamped_range(-((columns - width) // 2), columns, width, x.device))
+
+
+def _grown(side: Any, multiple: int, minimum: int) -> Any:
+    # `up_to_multiple` divides a negative number, which ONNX rounds to the other side.
+    units = (side + multiple - 1) // multiple
+    return at_least(units, -(-minimum // multiple)) * multiple
+
+
 class PadToMultiple(nn.Module):
     """Base of picture-to-picture networks; `body` sees sides that are multiples, callers see the input's size.
 
@@ -38,14 +83,7 @@ class PadToMultiple(nn.Module):
         if not (known(height) and known(width)):
             y = self._of_any_size(x)
         else:
-            down = up_to_multiple(height, self.multiple, self.minimum) - height
-            across = up_to_multiple(width, self.multiple, self.minimum) - width
-            if not down and not across:
-                y = self.body(x)
-            else:
-                top, left = down // 2, across // 2
-                padded = nn.functional.pad(x, (left, across - left, top, down - top), mode="replicate")
-                y = self.body(padded)[..., top : top + height, left : left + width]
+            y = middle(self.body(pad_to_multiple(x, self.multiple, self.minimum)), height, width)
         if not self.residual:
             return y
         # Clamping in training would stop the gradient of every pixel that has gone too far.
@@ -58,18 +96,10 @@ class PadToMultiple(nn.Module):
         whatever torch finds out about the sides of this one picture.
         """
         height, width = x.shape[-2:]
-        rows, columns = self._padded(height), self._padded(width)
-        top, left = (rows - height) // 2, (columns - width) // 2
-        padded = x.index_select(2, clamped_range(-top, rows, height, x.device))
-        padded = padded.index_select(3, clamped_range(-left, columns, width, x.device))
-        y = self.body(padded)
-        y = y.index_select(2, torch.arange(height, device=x.device) + top)
-        return y.index_select(3, torch.arange(width, device=x.device) + left)
-
-    def _padded(self, side: Any) -> Any:
-        # `up_to_multiple` divides a negative number, which ONNX rounds to the other side.
-        units = (side + self.multiple - 1) // self.multiple
-        return at_least(units, -(-self.minimum // self.multiple)) * self.multiple
+        rows, columns = (_grown(side, self.multiple, self.minimum) for side in (height, width))
+        y = self.body(_repeated(x, rows, columns))
+        y = y.index_select(2, torch.arange(height, device=x.device) + (rows - height) // 2)
+        return y.index_select(3, torch.arange(width, device=x.device) + (columns - width) // 2)
 
 
 @torch.no_grad()

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class Noise(Op):
     """Add normal noise of standard deviation `std` (pictures are in [-1, 1]); not clamped.
 
-    In metrics, samples and translations it is the identity.
+    Two expressions of one text share what they draw in a step. `noise(x, std, 2)` is another draw than `noise(x, std)`
+    and `noise(x, std, 1)`: any number names one. In metrics, samples and translations it is the identity.
     """
 
-    arguments: ClassVar[tuple[int, int | None]] = (2, 2)
+    arguments: ClassVar[tuple[int, int | None]] = (2, 3)
     evaluation: ClassVar[str] = "identity"
 
     def shape(self, *inputs: Shape | float) -> Shape:
@@ -29,13 +30,16 @@ class Noise(Op):
         std = number("noise", 2, inputs[1])
         if std < 0:
             raise ShapeError(f"argument 2 of noise is a standard deviation, 0 or more, found {std:g}")
+        for which in inputs[2:]:
+            number("noise", 3, which)
         return tensor_shape("noise", 1, inputs[0])
 
     def build(self) -> Callable[..., torch.Tensor]:
-        """A function of the tensor and the standard deviation."""
+        """A function of the tensor, the standard deviation, and the name of the draw, which alone changes nothing: the
+        engine seeds each call by the text of its expression."""
         import torch
 
-        def noise(pictures: torch.Tensor, std: float) -> torch.Tensor:
+        def noise(pictures: torch.Tensor, std: float, which: float = 1) -> torch.Tensor:
             return pictures + std * torch.randn_like(pictures)
 
         return noise

@@ -11,7 +11,7 @@ from toonforge.components import Count, Shape, expressions, network_names
 from toonforge.errors import Problem, RecipeError, ShapeError
 from toonforge.events import FILTER, UNTRANSLATED
 from toonforge.names import did_you_mean
-from toonforge.recipe.graph import Graph
+from toonforge.recipe.graph import Graph, averaged
 from toonforge.recipe.initial import is_reserved
 from toonforge.recipe.limits import MAX_BATCH, refuse_absurd
 from toonforge.recipe.model import Phase, Recipe
@@ -91,7 +91,7 @@ def _check_train(recipe: Recipe, report: Report) -> None:
         if name not in recipe.modules:
             hint = did_you_mean(name, recipe.modules) or _networks(recipe)
             report.add(("train", "recompute", index), f"unknown network {name!r}", hint=hint)
-    if train.ema is not None and not recipe.generators:
+    if train.ema is not None and not averaged(recipe):
         report.add(("train", "ema"), "there is no generator to average", hint="leave `ema` out")
     rules = {name: getattr(train, name).every for name in ("log", "checkpoint", "samples", "metrics")}
     for name, every in rules.items():

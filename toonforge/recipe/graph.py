@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from toonforge.components import expressions, network_names
 from toonforge.recipe.expr import Call, Expr, Name, Node
-from toonforge.recipe.model import Phase
+from toonforge.recipe.model import Phase, Recipe
 from toonforge.registries import ops
 
 
@@ -95,3 +95,14 @@ class Graph:
             return frozenset()
         own = frozenset({node.function}) & self.networks
         return own.union(*(self._gradient_reaches(argument) for argument in node.arguments))
+
+
+def averaged(recipe: Recipe) -> tuple[str, ...]:
+    """Networks of which a run with `train.ema` keeps a moving average, in the recipe's order.
+
+    The generators; and of [networks] what a phase trains and a translation calls: encoders and decoders.
+    """
+    graph = Graph(recipe.modules, recipe.signals)
+    called = frozenset().union(*map(graph.networks_below, recipe.translations.values()))
+    trained = {name for phase in recipe.phases.values() for name in phase.updates}
+    return (*recipe.generators, *(name for name in recipe.networks if name in called & trained))

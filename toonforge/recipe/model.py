@@ -120,7 +120,8 @@ class Train(Component):
     accumulate: int = param(1, doc="cut each batch into this many parts, to save memory", unit="parts", at_least=1)
     ema: float | None = param(
         None,
-        doc="decay of the generators' exponential moving average, used in samples and translation",
+        doc="decay of the exponential moving average of generators, and of the encoders and decoders that phases train and "
+        "translations call; used in samples and translation",
         above=0,
         below=1,
     )

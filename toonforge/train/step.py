@@ -14,7 +14,7 @@ from toonforge import registries
 from toonforge.data.transforms import normalised
 from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
-from toonforge.recipe.graph import Graph
+from toonforge.recipe.graph import Graph, averaged
 from toonforge.recipe.model import Recipe
 from toonforge.speed.capture import CudaRecorder
 from toonforge.speed.choice import choose
@@ -66,9 +66,9 @@ class Training:
         self.phases = plan(recipe.phases, recipe.train, total_steps, steps_per_epoch)
         built = build_networks(recipe)
         self.networks = {name: arranged(network, self.speed, self.device) for name, network in built.items()}
-        generators = {name: self.networks[name].to(self.device) for name in recipe.generators}
+        translating = {name: self.networks[name].to(self.device) for name in averaged(recipe)}
         # Copied before Accelerate replaces `forward`, which a copy would go on calling on the original.
-        self.average = Average(generators, recipe.train.ema) if recipe.train.ema is not None else None
+        self.average = Average(translating, recipe.train.ema) if recipe.train.ema is not None else None
         for name in recipe.train.recompute:
             recompute(self.networks[name], name)
         trained = {name for phase in self.phases for name in phase.updates}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 
+from toonforge.recipe.graph import averaged
 from toonforge.recipe.model import Recipe
 
 AVERAGE, AS_TRAINED, AS_GIVEN = "moving average", "as trained", "as given"
@@ -12,16 +13,17 @@ AVERAGE, AS_TRAINED, AS_GIVEN = "moving average", "as trained", "as given"
 def weights_of(recipe: Recipe) -> dict[str, str]:
     """Network -> the weights of it that a run shows and measures, and that are used of it afterwards.
 
-    "moving average (decay 0.99)" of generators where the run averages, "as trained" of others; "as given" of networks
+    "moving average (decay 0.99)" of generators, encoders and decoders where the run averages, "as trained" of others; "as given" of networks
     that nothing trains.
     """
     trained = {name for phase in recipe.phases.values() for name in phase.updates}
     decay = recipe.train.ema
+    averages = averaged(recipe)
 
     def words(name: str) -> str:
         if name not in trained:
             return AS_GIVEN
-        return f"{AVERAGE} (decay {decay:g})" if decay is not None and name in recipe.generators else AS_TRAINED
+        return f"{AVERAGE} (decay {decay:g})" if decay is not None and name in averages else AS_TRAINED
 
     return {name: words(name) for name in recipe.modules}
 
