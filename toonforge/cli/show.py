@@ -5,25 +5,22 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-import types
-import typing
 from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 
 from toonforge import registries
 from toonforge.cli.list import kinds
 from toonforge.cli.show_model import is_model, show_model
 from toonforge.cli.text import echo, hanging, heading, table
-from toonforge.components import Component, Count, FieldInfo, deprecation_of, fields_of
+from toonforge.components import deprecation_of, fields_of
 from toonforge.data.filters.fields import ABOUT, FILTERS, PLAIN
 from toonforge.errors import Problem, UnknownNameError
 from toonforge.names import close_matches, did_you_mean
-from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.initial import KEY
 from toonforge.recipe.layout import begins_with
+from toonforge.recipe.telling import about, default_text, type_text
 from toonforge.registry import Provenance, singular
 
 
@@ -126,69 +123,3 @@ def paragraphs(doc: str) -> list[str]:
         else:
             shown.append(hanging(part, "  "))
     return shown
-
-
-def about(info: FieldInfo) -> str:
-    """What a field's author says: what it does, its unit, its limits, what to use instead, its default's source."""
-    named = info.unit is None or info.unit == "channels" or re.search(rf"\b{info.unit}\b", info.doc)
-    going = None if info.deprecated is None else f"deprecated: {info.deprecated}"
-    parts = [info.doc, None if named else f"in {info.unit}", info.limits, going]
-    text = "; ".join(part for part in parts if part)
-    return f"{text} [{info.source}]" if info.source else text
-
-
-def type_text(kind: Any) -> str:
-    """A field's type in a recipe's words: `"a" | "b"`, `expression`, `count`, `[number, number]`."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    words = {int: "integer", float: "number", str: "text", bool: "true | false", type(None): "none", Path: "path"}
-    if kind in words:
-        return words[kind]
-    if kind is Expr:
-        return "expression"
-    if kind is Network:
-        return "network's name"
-    if kind is Count:
-        return "count"
-    if origin is typing.Literal:
-        return " | ".join(f'"{value}"' if isinstance(value, str) else str(value) for value in arguments)
-    if origin in (typing.Union, types.UnionType):
-        return " | ".join(type_text(part) for part in arguments if part is not type(None))
-    if origin is tuple and arguments[-1:] == (...,):
-        return f"[{type_text(arguments[0])}, …]"
-    if origin is tuple:
-        return f"[{', '.join(type_text(part) for part in arguments)}]"
-    if isinstance(kind, type) and issubclass(kind, Component):
-        return singular(kind.kind) if kind.kind else "table"
-    if len(arguments) == 2:
-        return f"{{ name = {type_text(arguments[1])} }}"
-    if len(arguments) == 1:
-        return f"[{type_text(arguments[0])}, …]"
-    return f"{getattr(kind, '__name__', str(kind)).lower()}"
-
-
-def default_text(default: Any) -> str:
-    """A default as it would be written in a recipe; "required" where there is none."""
-    if default is attrs.NOTHING:
-        return "required"
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
-        return default_text(default.factory())
-    if default is None:
-        return "none"
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, str | Expr):
-        return f'"{default}"'
-    if isinstance(default, tuple | list):
-        return f"[{', '.join(default_text(value) for value in default)}]"
-    if isinstance(default, typing.Mapping):
-        inner = ", ".join(f"{key} = {default_text(value)}" for key, value in default.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(default, float):
-        return f"{default:g}"
-    if isinstance(default, Count):
-        return str(default.steps) if default.steps is not None else f"{{ epochs = {default.epochs:g} }}"
-    if isinstance(default, Component):
-        if not default.kind:
-            return "{}"
-        return f'{{ type = "{registries.plugins.registries[default.kind].name_of(type(default))}" }}'
-    return str(default)
