@@ -50,9 +50,11 @@ if TYPE_CHECKING:
         UnknownNameError,
         UnreadableImage,
     )
+    from toonforge.events import Finished
     from toonforge.plugins.hookspecs import hookimpl
     from toonforge.recipe import load as load_recipe
     from toonforge.recipe.expr import Expr, Network
+    from toonforge.recipe.model import Recipe
     from toonforge.registries import (
         datasets,
         discriminators,
@@ -66,14 +68,15 @@ if TYPE_CHECKING:
         recipes,
         schedules,
     )
-    from toonforge.report.comparison import compare
+    from toonforge.report.comparison import Comparison, compare
     from toonforge.report.page import write_report
     from toonforge.sweeps.api import sweep
+    from toonforge.sweeps.results import Row
     from toonforge.use.demo import demo
-    from toonforge.use.evaluate import evaluate
-    from toonforge.use.export.api import export
-    from toonforge.use.foreign import import_weights
-    from toonforge.use.model import load
+    from toonforge.use.evaluate import Evaluation, evaluate
+    from toonforge.use.export.api import Exported, export
+    from toonforge.use.foreign import Imported, import_weights
+    from toonforge.use.model import Model, load
 
 __version__ = "0.1.0"
 
@@ -138,6 +141,14 @@ _HOME: dict[str, tuple[str, str]] = {
     "import_weights": ("toonforge.use.foreign", "import_weights"),
     "write_report": ("toonforge.report.page", "write_report"),
     "compare": ("toonforge.report.comparison", "compare"),
+    "Recipe": ("toonforge.recipe.model", "Recipe"),
+    "Finished": ("toonforge.events", "Finished"),
+    "Row": ("toonforge.sweeps.results", "Row"),
+    "Model": ("toonforge.use.model", "Model"),
+    "Exported": ("toonforge.use.export.api", "Exported"),
+    "Evaluation": ("toonforge.use.evaluate", "Evaluation"),
+    "Imported": ("toonforge.use.foreign", "Imported"),
+    "Comparison": ("toonforge.report.comparison", "Comparison"),
 }
 __all__ = [
     "generators",
@@ -161,6 +172,14 @@ __all__ = [
     "import_weights",
     "write_report",
     "compare",
+    "Recipe",
+    "Finished",
+    "Row",
+    "Model",
+    "Exported",
+    "Evaluation",
+    "Imported",
+    "Comparison",
     "component",
     "param",
     "hookimpl",

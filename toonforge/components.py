@@ -27,6 +27,35 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import nn
 
+__all__ = [
+    "Component",
+    "NetworkComponent",
+    "Generator",
+    "Discriminator",
+    "OtherNetwork",
+    "Loss",
+    "Op",
+    "Dataset",
+    "ImageSource",
+    "Locates",
+    "Narrows",
+    "DrawsAlone",
+    "Metric",
+    "BuiltMetric",
+    "DrawsPicture",
+    "Keeps",
+    "KnowsProtocol",
+    "Optimizer",
+    "Schedule",
+    "Shape",
+    "Count",
+    "component",
+    "param",
+    "changed",
+    "fields_of",
+    "FieldInfo",
+]
+
 Shape = tuple[int, ...]
 """One sample's shape without the batch: (channels, height, width) for pictures, () for a number each."""
 

@@ -22,6 +22,8 @@ import attrs
 
 from toonforge.errors import Problem
 
+__all__ = ["Deprecation", "ToonforgeDeprecationWarning"]
+
 _TEXT = re.compile(r"use (?P<use>.+); it goes in (?P<distribution>[A-Za-z0-9._-]+) (?P<version>\d[\w.]*)\Z", re.DOTALL)
 
 

@@ -7,6 +7,20 @@ from collections.abc import Sequence
 
 import attrs
 
+__all__ = [
+    "Location",
+    "Problem",
+    "ToonforgeError",
+    "RecipeError",
+    "UnknownNameError",
+    "PluginError",
+    "FieldError",
+    "ShapeError",
+    "DataError",
+    "UnreadableImage",
+    "RunError",
+]
+
 MOST_PROBLEMS = 50
 """So many are collected of one recipe: looking for more, each with its hint, could take for ever."""
 MOST_LETTERS = 600

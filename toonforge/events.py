@@ -7,6 +7,8 @@ from pathlib import Path
 
 import attrs
 
+__all__ = ["RunInfo", "Step", "Checkpoint", "Measured", "About", "Warned", "Best", "Finished", "UNTRANSLATED", "FILTER"]
+
 UNTRANSLATED, FILTER = "untranslated", "filter"
 """Parts of a metric's results that its headline has to beat: the same number of the pictures before the translation,
 and of a plain picture filter in its place."""

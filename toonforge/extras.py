@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 from toonforge.errors import Problem, ToonforgeError
 
+__all__ = ["need", "EXTRAS"]
+
 EXTRAS = {
     "av": ("PyAV", "video"),
     "cv2": ("OpenCV", "filters"),

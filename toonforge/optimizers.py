@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+__all__ = ["Adam", "AdamW", "RMSprop", "SGD"]
+
 
 @component
 class Adam(Optimizer):

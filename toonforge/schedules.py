@@ -6,6 +6,8 @@ import math
 
 from toonforge.components import Count, Schedule, component, param
 
+__all__ = ["Constant", "LinearDecay", "MultiStep", "Cosine"]
+
 
 @component
 class Constant(Schedule):

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
+__all__ = [
+    "Norm",
+    "Statistics",
+    "Upsample",
+    "Interpolation",
+    "Padding",
+    "NORM_DOC",
+    "STATISTICS_DOC",
+    "UPSAMPLE_DOC",
+    "BIAS_DOC",
+    "INTERPOLATION_DOC",
+]
+
 Norm = Literal["instance", "instance-affine", "batch", "group", "layer", "none"]
 """Normalisation; `group` takes up to 8 groups, `layer` is one group over all channels and pixels."""
 

@@ -12,6 +12,8 @@ from toonforge.nn.shapes import conv_size, one_picture, with_channels
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = ["PictureDiscriminator", "PatchGANConfig", "PixelGANConfig"]
+
 D = TypeVar("D", bound="PictureDiscriminator")
 
 PAPER = "pix2pix, appendix 6.1.2"

@@ -15,6 +15,8 @@ from toonforge.nn.norms import norm_layer
 from toonforge.nn.padding import PadToMultiple, zero
 from toonforge.nn.upsampling import conv, upsample_layer
 
+__all__ = ["DoubleUnetGenerator"]
+
 MOST = 4
 """Channels double with each level up to this many times the width."""
 

@@ -13,6 +13,8 @@ from toonforge.nn.shapes import one_picture
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = ["EfficientNetLite0", "VGG19", "Preprocessing"]
+
 LITE0 = (
     # channels and how many times smaller than the picture, of each layer
     (32, 2),

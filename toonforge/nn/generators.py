@@ -29,6 +29,8 @@ from toonforge.nn.shapes import one_picture, with_channels
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = ["PictureGenerator", "ResidualGenerator", "ResnetConfig", "UnetConfig", "RESIDUAL_DOC"]
+
 G = TypeVar("G", bound="PictureGenerator")
 
 CODE = "CycleGAN code, networks.py"

@@ -7,6 +7,8 @@ from torch import nn
 
 from toonforge.nn.upsampling import PixelShuffle
 
+__all__ = ["init_normal", "init_kaiming"]
+
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
 

@@ -9,6 +9,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from toonforge.nn.choices import Norm, Statistics
 
+__all__ = ["norm_layer", "bias_before", "normalise_spectrally", "groups_of", "PictureBatchNorm2d", "EPSILON"]
+
 MAX_GROUPS = 8
 EPSILON = 1e-5  # torch's own
 

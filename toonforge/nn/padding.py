@@ -10,6 +10,8 @@ from torch import nn
 from toonforge.nn.shapes import up_to_multiple
 from toonforge.nn.tracing import at_least, clamped_range, known
 
+__all__ = ["pad_to_multiple", "middle", "PadToMultiple", "zero"]
+
 
 def pad_to_multiple(x: torch.Tensor, multiple: int, minimum: int = 1) -> torch.Tensor:
     """(N,C,H,W) with its border repeated, evenly on opposite sides, until both sides are multiples.

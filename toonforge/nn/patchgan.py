@@ -12,6 +12,8 @@ from toonforge.nn.choices import Norm
 from toonforge.nn.init import init_normal
 from toonforge.nn.norms import bias_before, norm_layer, normalise_spectrally
 
+__all__ = ["PatchGAN", "PixelGAN"]
+
 
 class PatchGAN(nn.Module):
     """Pictures (N,in_channels,H,W) to logits (N,1,H',W').

@@ -15,6 +15,8 @@ from toonforge.nn.norms import EPSILON, bias_before, norm_layer
 from toonforge.nn.padding import PadToMultiple, zero
 from toonforge.nn.upsampling import conv, upsample_layer
 
+__all__ = ["ResnetGenerator", "ResidualBlock"]
+
 
 class ResidualBlock(nn.Module):
     """x + norm(conv(dropout(relu(norm(conv(x)))))), both convolutions 3x3.

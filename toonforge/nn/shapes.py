@@ -9,6 +9,8 @@ import attrs
 from toonforge.components import NetworkComponent, Shape
 from toonforge.errors import ShapeError
 
+__all__ = ["one_picture", "with_channels", "conv_size", "up_to_multiple"]
+
 N = TypeVar("N", bound=NetworkComponent)
 
 

@@ -20,6 +20,8 @@ import torch
 
 from toonforge.errors import Problem, ToonforgeError
 
+__all__ = ["torchvision"]
+
 LOG = logging.getLogger(__name__)
 MISSING = re.compile(r"operator torchvision::(\w+) does not exist")
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"

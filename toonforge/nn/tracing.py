@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["known", "at_least", "clamped_range"]
+
 
 def known(side: Any) -> bool:
     """Whether it is a plain number, by which Python may decide."""

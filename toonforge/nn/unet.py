@@ -15,6 +15,8 @@ from toonforge.nn.norms import bias_before, norm_layer
 from toonforge.nn.padding import PadToMultiple, zero
 from toonforge.nn.upsampling import upsample_layer
 
+__all__ = ["UnetGenerator"]
+
 
 class UnetGenerator(PadToMultiple):
     """Pictures (N,in_channels,H,W) in [-1, 1] to (N,out_channels,H,W) in [-1, 1], any H and W.

@@ -7,6 +7,8 @@ from torch import nn
 
 from toonforge.nn.choices import Interpolation, Padding, Upsample
 
+__all__ = ["conv", "upsample_layer", "Resize", "PixelShuffle"]
+
 
 def conv(inputs: int, outputs: int, kernel: int, padding: Padding, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     """A convolution that keeps the size (divided by the stride) with what lies beyond the border as named."""

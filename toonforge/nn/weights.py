@@ -16,6 +16,8 @@ from torch import Tensor
 from toonforge.errors import Problem, ToonforgeError
 from toonforge.nn.pickled import load_tensors
 
+__all__ = ["State", "read_state", "downloaded", "fitted_state"]
+
 NAMED = 4  # keys that an error lists
 
 State = Mapping[str, object]

@@ -27,6 +27,32 @@ from toonforge.components import (
 if TYPE_CHECKING:
     from toonforge.events import Best, Checkpoint, Finished, Measured, RunInfo, Step, Warned
 
+__all__ = [
+    "hookimpl",
+    "toonforge_generators",
+    "toonforge_discriminators",
+    "toonforge_networks",
+    "toonforge_losses",
+    "toonforge_datasets",
+    "toonforge_metrics",
+    "toonforge_ops",
+    "toonforge_optimizers",
+    "toonforge_schedules",
+    "toonforge_recipes",
+    "toonforge_models",
+    "toonforge_commands",
+    "run_started",
+    "step_finished",
+    "run_paused",
+    "checkpoint_saved",
+    "metrics_measured",
+    "grid_drawn",
+    "warned",
+    "warning_over",
+    "best_improved",
+    "run_finished",
+]
+
 hookspec = pluggy.HookspecMarker("toonforge")
 hookimpl = pluggy.HookimplMarker("toonforge")
 

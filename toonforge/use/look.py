@@ -15,6 +15,8 @@ from toonforge.errors import Problem, RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["Look"]
+
 LUMA = (0.2126, 0.7152, 0.0722)
 """Of red, green and blue: Rec. ITU-R BT.709, whose primaries are those of sRGB."""
 

@@ -9,7 +9,6 @@ from typing import Literal
 from toonforge.components import Shape, component, param
 from toonforge.data import Files, PictureSet, PictureSource
 from toonforge.errors import DataError, FieldError, Problem
-from toonforge.names import is_identifier
 from toonforge_samples.credits import Sample, samples
 from toonforge_samples.folds import cut_into_folds
 
@@ -40,8 +39,9 @@ class PhotoCartoon(PictureSet):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         for key in ("photo_field", "cartoon_field"):
-            if not is_identifier(getattr(self, key)):
-                raise FieldError(key, getattr(self, key), "a name of letters, digits and underscores")
+            name = getattr(self, key)
+            if not (name.isascii() and name.isidentifier()):
+                raise FieldError(key, name, "a name of letters, digits and underscores")
         if self.photo_field == self.cartoon_field:
             raise FieldError("cartoon_field", self.cartoon_field, "another name than photo_field")
         if not self.kinds or len(set(self.kinds)) != len(self.kinds):
