@@ -22,7 +22,7 @@ import attrs
 
 from toonforge.errors import ToonforgeError, UnreadableImage
 from toonforge.use.look import AS_IT_IS, Look
-from toonforge.use.pictures.computing import compute
+from toonforge.use.pictures.computing import compute, unwatched
 from toonforge.use.pictures.grouping import MOST, Grouping
 from toonforge.use.pictures.original import Original, read_original
 from toonforge.use.pictures.plan import KEPT, Job
@@ -237,7 +237,9 @@ class Pipeline:
 
     def _compute(self, model: Model, batch: list[_Item]) -> tuple[list[_Item], list[Picture | ToonforgeError]]:
         originals = [item.original for item in batch]
-        return batch, compute(model, originals, self.to, self.look, self.note, self._check, self.part)
+        # Interrupts reach the caller's thread by themselves; to ask for them at each of torch's functions takes time.
+        check = unwatched if self._alone else self._check
+        return batch, compute(model, originals, self.to, self.look, self.note, check, self.part)
 
     def _check(self) -> None:
         if self._over.is_set():
