@@ -6,6 +6,7 @@ import importlib.metadata
 import itertools
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,18 +43,29 @@ class Site:
         self.folder = folder
         self.number = next(COUNTER)
 
-    def install(self, distribution: str, code: str, entry: str = "", version: str = "1.0", attribute: str = "") -> None:
+    def install(
+        self,
+        distribution: str,
+        code: str,
+        entry: str = "",
+        version: str = "1.0",
+        attribute: str = "",
+        requires: Sequence[str] = (),
+    ) -> None:
         """One distribution with one module and one entry point of the group `toonforge`."""
         module = f"fake_{self.number}_{distribution.replace('-', '_')}"
         (self.folder / f"{module}.py").write_text(code, encoding="utf-8")
         target = f"{module}:{attribute}" if attribute else module
-        self.metadata(distribution, f"[toonforge]\n{entry or distribution} = {target}\n", version)
+        self.metadata(distribution, f"[toonforge]\n{entry or distribution} = {target}\n", version, requires)
 
-    def metadata(self, distribution: str, entry_points: str, version: str = "1.0") -> None:
+    def metadata(
+        self, distribution: str, entry_points: str, version: str = "1.0", requires: Sequence[str] = ()
+    ) -> None:
         """One distribution's `*.dist-info`."""
         info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        lines = ["Metadata-Version: 2.1", f"Name: {distribution}", f"Version: {version}"]
+        (info / "METADATA").write_text("\n".join([*lines, *(f"Requires-Dist: {each}" for each in requires), ""]))
         (info / "entry_points.txt").write_text(entry_points)
 
     def load(self, **options: object) -> Plugins:
