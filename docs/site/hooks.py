@@ -1,0 +1,46 @@
+"""What MkDocs does for toonforge's site beyond its own: the hooks that mkdocs.yml names, each of a line or two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indents import four_spaces
+from navigation import expanded
+from outside import OutsideLinks, outside_files
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.nav import Navigation
+    from mkdocs.structure.pages import Page
+
+LINKS = OutsideLinks()
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Let links that leave docs/ be rewritten while Markdown becomes HTML."""
+    LINKS.root = Path(config.config_file_path).parent
+    config.markdown_extensions.append(LINKS)
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> None:
+    """Add the repository's files that pages link to, and write out the navigation's patterns."""
+    for file in outside_files(LINKS.root, files, config):
+        files.append(file)
+    LINKS.files = files
+    pages = [file.src_uri for file in files.documentation_pages()]
+    config.nav = expanded(config.nav, sorted(pages, key=lambda page: (not page.endswith("/index.md"), page)))
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Say whose links are rewritten next, give the landing page its form, and indent lists as Python-Markdown asks."""
+    LINKS.page = page.file
+    if page.is_homepage:
+        page.meta.update(template="home.html", hide=["navigation", "toc"])
+    return four_spaces(markdown)
+
+
+def on_page_context(context: dict[str, Any], *, page: Page, config: MkDocsConfig, nav: Navigation) -> None:
+    """Name the file that a page was made from."""
+    context["made_from"] = LINKS.path_in_repository(page.file.src_uri)
