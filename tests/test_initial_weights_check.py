@@ -140,7 +140,7 @@ def test_every_other_network_may_have_them() -> None:
         from toonforge import registries
 
         own += [name for name, cls in registries.plugins.registries[kind].items() if "weights" in fields_of(cls)]
-    assert own == ["efficientnet-lite0", "vgg19"]
+    assert own == ["efficientnet-lite0", "vgg16", "vgg19"]
 
 
 def test_a_recipe_that_extends_another_may_say_otherwise(tmp_path: Path) -> None:

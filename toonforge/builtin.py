@@ -29,7 +29,7 @@ from toonforge.metrics import (
     PixelL1,
     WeightedFID,
 )
-from toonforge.nn.features import VGG19, EfficientNetLite0
+from toonforge.nn.features import VGG16, VGG19, EfficientNetLite0
 from toonforge.ops import Augment, Blur, Cat, Crop, Gray, Noise, Pool
 from toonforge.optimizers import SGD, Adam, AdamW, RMSprop
 from toonforge.plugins.hookspecs import hookimpl
@@ -88,7 +88,7 @@ def toonforge_metrics() -> Mapping[str, type[Metric]]:
 @hookimpl
 def toonforge_networks() -> Mapping[str, type[OtherNetwork]]:
     """Feature networks."""
-    return {"efficientnet-lite0": EfficientNetLite0, "vgg19": VGG19}
+    return {"efficientnet-lite0": EfficientNetLite0, "vgg16": VGG16, "vgg19": VGG19}
 
 
 @hookimpl

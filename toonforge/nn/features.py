@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from toonforge.components import OtherNetwork, Shape, changed, component, param
 from toonforge.errors import FieldError, Problem, ShapeError, ToonforgeError
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["EfficientNetLite0", "VGG19", "Preprocessing"]
+
+V = TypeVar("V", bound="VGG")
 
 LITE0 = (
     # channels and how many times smaller than the picture, of each layer
@@ -29,11 +31,16 @@ LITE0 = (
 )
 
 VGG19_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-"""Channels and number of the 3x3 convolutions between two poolings (Simonyan and Zisserman, 2015, table 1, E)."""
+VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+"""Channels and number of the 3x3 convolutions between two poolings (Simonyan and Zisserman, 2015, table 1, E and D)."""
 
 VGG19Layer = Literal[
     "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4",
     "conv4_1", "conv4_2", "conv4_3", "conv4_4", "conv5_1", "conv5_2", "conv5_3", "conv5_4",
+]  # fmt: skip
+VGG16Layer = Literal[
+    "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3",
+    "conv4_1", "conv4_2", "conv4_3", "conv5_1", "conv5_2", "conv5_3",
 ]  # fmt: skip
 Preprocessing = Literal["imagenet", "caffe", "none"]
 
@@ -88,17 +95,18 @@ class EfficientNetLite0(OtherNetwork):
 
 
 @component
-class VGG19(OtherNetwork):
-    """A feature map of VGG19, for content and perceptual losses: `l1` between `V(fake)` and `V(photo)`.
+class VGG(OtherNetwork):
+    """What VGG19 and VGG16 have in common; each declares its `layer`.
 
-    Pictures are in [-1, 1]. It is frozen unless a phase updates it. Its weights are no part of any package:
-    `weights = "imagenet"` downloads torchvision's (548 MB, once, checked against their hash; toonforge[vision]), a path
-    names a state dict with torchvision's names, of the whole network or of its features alone.
+    Attributes:
+        name: what messages call it: its name in the registry.
+        stages: channels and number of its convolutions between two poolings.
     """
 
-    layer: VGG19Layer = param(
-        "conv4_4", doc="which convolution's output", source="CartoonGAN, section 3.2.2", tiny="conv2_1"
-    )
+    name: ClassVar[str] = "vgg"
+    stages: ClassVar[tuple[tuple[int, int], ...]] = ()
+
+    layer: str = param("conv1_1", doc="which convolution's output")
     activated: bool = param(False, doc="after the convolution's ReLU in place of before it")
     weights: str = param(
         "imagenet",
@@ -120,13 +128,13 @@ class VGG19(OtherNetwork):
                 "preprocessing",
                 self.preprocessing,
                 '"imagenet" for the weights of torchvision, which were trained with it',
-                'or give the path of weights converted from Caffe: weights = "path/to/vgg19-caffe.pth"',
+                'or give the path of weights converted from Caffe: weights = "path/to/caffe.pth"',
             )
 
     def verify(self) -> None:
         """torchvision, or the weights' file."""
         if self.weights == "imagenet":
-            need("torchvision", "the ImageNet weights of VGG19 come through")
+            need("torchvision", f"the ImageNet weights of {self.name.upper()} come through")
         elif self.weights != "random":
             self.weights_file()
 
@@ -146,29 +154,63 @@ class VGG19(OtherNetwork):
 
     def shape(self, *inputs: Shape) -> Shape:
         """(channels of the layer, H and W halved and rounded down at each pooling before it)."""
-        _, height, width = one_picture("vgg19", inputs, 3)
+        _, height, width = one_picture(self.name, inputs, 3)
         if self.size is not None:
             height = width = self.size
         stage = int(self.layer[len("conv")])
         scale = 2 ** (stage - 1)
         if min(height, width) < scale:
             raise ShapeError(
-                f"vgg19 needs pictures of at least {scale}x{scale} for {self.layer}, found {height}x{width}: use "
+                f"{self.name} needs pictures of at least {scale}x{scale} for {self.layer}, found {height}x{width}: use "
                 "larger pictures, a `size`, or an earlier layer"
             )
-        return (VGG19_STAGES[stage - 1][0], height // scale, width // scale)
+        return (self.stages[stage - 1][0], height // scale, width // scale)
 
-    def without_weights(self) -> VGG19:
+    def without_weights(self: V) -> V:
         """Random ones."""
         return changed(self, weights="random")
 
     def build(self) -> nn.Module:
-        """`toonforge.nn.vgg.VGG19`; `ToonforgeError` for weights that cannot be had or do not fit."""
+        """A `toonforge.nn.vgg.VGG`; `ToonforgeError` for weights that cannot be had or do not fit."""
         from toonforge.nn import vgg
 
-        network = vgg.VGG19(self.layer, activated=self.activated, preprocessing=self.preprocessing, size=self.size)
+        network = vgg.NETWORKS[self.name](
+            self.layer, activated=self.activated, preprocessing=self.preprocessing, size=self.size
+        )
         if self.weights == "imagenet":
             vgg.load_imagenet(network)
         elif self.weights != "random":
             vgg.load_file(network, self.weights_file())
         return network
+
+
+@component
+class VGG19(VGG):
+    """A feature map of VGG19, for content and perceptual losses: `l1` between `V(fake)` and `V(photo)`.
+
+    Pictures are in [-1, 1]. It is frozen unless a phase updates it. Its weights are no part of any package:
+    `weights = "imagenet"` downloads torchvision's (548 MB, once, checked against their hash; toonforge[vision]), a path
+    names a state dict with torchvision's names, of the whole network or of its features alone.
+    """
+
+    name = "vgg19"
+    stages = VGG19_STAGES
+
+    layer: VGG19Layer = param(
+        "conv4_4", doc="which convolution's output", source="CartoonGAN, section 3.2.2", tiny="conv2_1"
+    )
+
+
+@component
+class VGG16(VGG):
+    """A feature map of VGG16, as VGG19's, from which it differs in three convolutions less.
+
+    Its weights are torchvision's (528 MB) or those of a file in the same way.
+    """
+
+    name = "vgg16"
+    stages = VGG16_STAGES
+
+    layer: VGG16Layer = param(
+        "conv5_3", doc="which convolution's output", source="UNIT code, networks.py", tiny="conv2_1"
+    )

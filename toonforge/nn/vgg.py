@@ -1,4 +1,4 @@
-"""VGG19's convolutions (Simonyan and Zisserman, 2015, table 1, column E) up to the feature map that is wanted.
+"""The convolutions of VGG19 and VGG16 (Simonyan and Zisserman, 2015, table 1, columns E and D) up to a feature map.
 
 Parameter names are torchvision's, so that its weights, and files saved from it, load as they are.
 """
@@ -6,13 +6,13 @@ Parameter names are torchvision's, so that its weights, and files saved from it,
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from toonforge.nn.features import VGG19_STAGES, Preprocessing
+from toonforge.nn.features import VGG16_STAGES, VGG19_STAGES, Preprocessing
 from toonforge.nn.torchvision_guard import torchvision
 from toonforge.nn.weights import State, downloaded, fitted_state, read_state
 
@@ -24,9 +24,15 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 PREFIX = "features."
 
+Stages = tuple[tuple[int, int], ...]
 
-class VGG19(nn.Module):
+
+class VGG(nn.Module):
     """Pictures (N,3,H,W) in [-1, 1] to one feature map (N,C,h,w).
+
+    Attributes:
+        name: which one: VGG19 or VGG16, as torchvision's weights are called.
+        stages: channels and number of its convolutions between two poolings.
 
     Args:
         layer: the convolution whose output is wanted; what follows it is not built.
@@ -34,6 +40,9 @@ class VGG19(nn.Module):
         preprocessing: "imagenet" (mean and deviation, RGB), "caffe" (BGR in [0, 255] less the mean) or "none" ([0, 1]).
         size: height and width that pictures are scaled to first; None leaves them as they are.
     """
+
+    name: ClassVar[str] = "VGG19"
+    stages: ClassVar[Stages] = VGG19_STAGES
 
     def __init__(
         self,
@@ -45,7 +54,7 @@ class VGG19(nn.Module):
     ) -> None:
         super().__init__()
         self.preprocessing, self.size = preprocessing, size
-        self.features = convolutions(layer, activated)
+        self.features = convolutions(layer, activated, self.stages)
         mean, std = {
             "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
             "caffe": (tuple(level / 255 for level in CAFFE_MEAN), (1 / 255,) * 3),
@@ -73,11 +82,26 @@ class VGG19(nn.Module):
         return features
 
 
-def convolutions(layer: str, activated: bool) -> nn.Sequential:
-    """torchvision's `vgg19().features` up to a convolution, with its initial weights."""
+class VGG19(VGG):
+    """Column E: 16 convolutions."""
+
+
+class VGG16(VGG):
+    """Column D: 13 convolutions."""
+
+    name = "VGG16"
+    stages = VGG16_STAGES
+
+
+NETWORKS = {"vgg19": VGG19, "vgg16": VGG16}
+"""By the names of their components."""
+
+
+def convolutions(layer: str, activated: bool, stages: Stages = VGG19_STAGES) -> nn.Sequential:
+    """torchvision's `vgg19().features` (or `vgg16().features`) up to a convolution, with its initial weights."""
     layers: list[nn.Module] = []
     inputs = 3
-    for stage, (width, count) in enumerate(VGG19_STAGES, 1):
+    for stage, (width, count) in enumerate(stages, 1):
         for index in range(1, count + 1):
             convolution = nn.Conv2d(inputs, width, 3, 1, 1)
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
@@ -88,22 +112,22 @@ def convolutions(layer: str, activated: bool) -> nn.Sequential:
                 return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if activated else []))
             layers.append(nn.ReLU(inplace=True))
         layers.append(nn.MaxPool2d(2))
-    raise ValueError(f"VGG19 has no layer {layer!r}")
+    raise ValueError(f"VGG has no layer {layer!r}")
 
 
-def load_imagenet(network: VGG19) -> None:
+def load_imagenet(network: VGG) -> None:
     """Give the network torchvision's ImageNet weights, downloaded once and checked against their hash.
 
     Raises:
         ToonforgeError: no torchvision, or no network and no downloaded file.
     """
-    weights = torchvision().VGG19_Weights.IMAGENET1K_V1
+    weights = getattr(torchvision(), f"{network.name}_Weights").IMAGENET1K_V1
     otherwise = "efficientnet-lite0 is a feature network whose weights come as a package"
-    state = downloaded(weights.get_state_dict, weights.url, whose="VGG19 (ImageNet)", otherwise=otherwise)
+    state = downloaded(weights.get_state_dict, weights.url, whose=f"{network.name} (ImageNet)", otherwise=otherwise)
     load(network, state, str(weights.url))
 
 
-def load_file(network: VGG19, path: Path) -> None:
+def load_file(network: VGG, path: Path) -> None:
     """Give the network the weights of a file: safetensors, or what torch saves of a state dict.
 
     Names are torchvision's, of the whole network ("features.0.weight") or of its features alone ("0.weight").
@@ -114,10 +138,11 @@ def load_file(network: VGG19, path: Path) -> None:
     load(network, read_state(path), str(path))
 
 
-def load(network: VGG19, state: State, source: str) -> None:
+def load(network: VGG, state: State, source: str) -> None:
     """Copy the weights that the network needs out of a state dict; `ToonforgeError` names what does not fit."""
     prefix = PREFIX if any(key.startswith(PREFIX) for key in state) else ""
-    expected = "torchvision's vgg19 without batch norm: the whole network's state dict, or its features'"
+    which = network.name.lower()
+    expected = f"torchvision's {which} without batch norm: the whole network's state dict, or its features'"
     wanted = {prefix + key: value for key, value in network.features.state_dict().items()}
-    found = fitted_state(wanted, state, source, whose="VGG19", expected=expected)
+    found = fitted_state(wanted, state, source, whose=network.name, expected=expected)
     network.features.load_state_dict({key.removeprefix(prefix): value for key, value in found.items()})

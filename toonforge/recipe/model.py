@@ -87,7 +87,7 @@ class MetricsRule(Component):
 class LogRule(Component):
     """When losses are read from the device, shown and written to metrics.jsonl."""
 
-    every: Count = param(Count(steps=10), doc="interval; the last step is always logged")
+    every: Count = param(Count(steps=10), doc="interval; the first and the last step are always logged")
 
 
 RULES = (CheckpointRule, SamplesRule, MetricsRule, LogRule)
@@ -120,7 +120,7 @@ class Train(Component):
     accumulate: int = param(1, doc="cut each batch into this many parts, to save memory", unit="parts", at_least=1)
     ema: float | None = param(
         None,
-        doc="decay of the exponential moving average of generators, and of the encoders and decoders that phases train and "
+        doc="decay of the exponential moving average of generators, and of encoders and decoders that phases train and "
         "translations call; used in samples and translation",
         above=0,
         below=1,

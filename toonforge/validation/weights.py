@@ -13,8 +13,8 @@ AVERAGE, AS_TRAINED, AS_GIVEN = "moving average", "as trained", "as given"
 def weights_of(recipe: Recipe) -> dict[str, str]:
     """Network -> the weights of it that a run shows and measures, and that are used of it afterwards.
 
-    "moving average (decay 0.99)" of generators, encoders and decoders where the run averages, "as trained" of others; "as given" of networks
-    that nothing trains.
+    "moving average (decay 0.99)" of generators, encoders and decoders where the run averages, "as trained" of others;
+    "as given" of networks that nothing trains.
     """
     trained = {name for phase in recipe.phases.values() for name in phase.updates}
     decay = recipe.train.ema
