@@ -1,15 +1,34 @@
 """Conformance suites: subclass one in your plugin's tests, name your component, and pytest does the rest.
 
-from toonforge.testing import GeneratorSuite
+from toonforge.testing import GeneratorSuite, PluginSuite
 from my_plugin.plugin import MyGenerator
+
+class TestPlugin(PluginSuite):
+    plugin = "my-plugin"
 
 class TestMyGenerator(GeneratorSuite):
     component = MyGenerator()
 """
 
+from toonforge.testing.components import ComponentSuite
 from toonforge.testing.datasets import DatasetSuite
 from toonforge.testing.losses import LossSuite
+from toonforge.testing.metrics import MetricSuite
 from toonforge.testing.networks import DiscriminatorSuite, GeneratorSuite, NetworkSuite
+from toonforge.testing.ops import OpSuite
+from toonforge.testing.optimizers import OptimizerSuite, ScheduleSuite
 from toonforge.testing.recipes import RecipeSuite
 
-__all__ = ["DatasetSuite", "DiscriminatorSuite", "GeneratorSuite", "LossSuite", "NetworkSuite", "RecipeSuite"]
+__all__ = [
+    "ComponentSuite",
+    "NetworkSuite",
+    "GeneratorSuite",
+    "DiscriminatorSuite",
+    "LossSuite",
+    "DatasetSuite",
+    "MetricSuite",
+    "OpSuite",
+    "OptimizerSuite",
+    "ScheduleSuite",
+    "RecipeSuite",
+]
