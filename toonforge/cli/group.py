@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = {
     "compare": "Set several runs side by side, in a page and a table.",
     "cp": "Copy a packaged recipe, to edit it.",
     "plugins": "Tell what became of each plugin.",
+    "plugin": "Write a plugin.",
 }
 """Verb -> its line in `toonforge --help`, in the order shown. Each lives in the module of its name."""
 
