@@ -58,6 +58,10 @@ def _main(given: Sequence[str]) -> int:
     from toonforge.cli.group import toonforge
     from toonforge.errors import ToonforgeError
 
+    if (instruction := os.environ.get("_TOONFORGE_COMPLETE")) is not None:
+        from toonforge.cli import shells
+
+        return shells.answer(toonforge, instruction)
     try:
         with deprecations.told():
             code = toonforge.main(given, prog_name="toonforge", standalone_mode=False, obj=given)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from toonforge.cli import completing
 from toonforge.cli.again import again
 from toonforge.cli.worker import is_worker
 from toonforge.errors import Problem, RunError, ToonforgeError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=completing.recipes)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value; VALUE is TOML.")
 @click.option("--tricks", metavar="NAME,NAME", help="Measure with and without each of these tricks, one by one.")
 @click.option("--all", "every", is_flag=True, help="The same with all tricks that can be used here.")

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from toonforge.cli import faults
+from toonforge.cli import completing, faults
 from toonforge.cli.text import echo, hanging
 from toonforge.errors import ToonforgeError
 from toonforge.recipe import load, verify
@@ -14,7 +14,7 @@ from toonforge.recipe.model import Recipe
 
 
 @click.command()
-@click.argument("recipes", nargs=-1, required=True)
+@click.argument("recipes", nargs=-1, required=True, shell_complete=completing.recipes)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value; VALUE is TOML.")
 @click.option("--no-data", is_flag=True, help="Do not look for pictures, packages and weights.")
 def command(recipes: tuple[str, ...], overrides: tuple[str, ...], no_data: bool) -> int:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import click
 
+from toonforge.cli import completing
+
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path), shell_complete=completing.runs
+)
 @click.option(
     "-o",
     "--out",

@@ -7,17 +7,20 @@ from pathlib import Path
 import click
 
 from toonforge import registries
+from toonforge.cli import completing
 from toonforge.cli.text import echo
 from toonforge.errors import Problem, ToonforgeError
+from toonforge.recipe.schema.header import FILE, header_line, with_header
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=completing.packaged)
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
 def command(recipe: str, dest: Path | None) -> None:
     """Copy a packaged recipe to DEST, to edit it. `toonforge list recipes` names them.
 
-    DEST is a file or a folder; the current folder when left out. A file that is there is never overwritten.
+    DEST is a file or a folder; the current folder when left out. A file that is there is never overwritten. The copy's
+    first line tells editors of the schema that toonforge schema writes here.
 
     \b
     Examples:
@@ -37,8 +40,8 @@ def command(recipe: str, dest: Path | None) -> None:
     if target.is_dir():
         target = target / source.name
     try:
-        text = source.read_bytes()
-        with target.open("xb") as file:
+        text = with_header(source.read_text("utf-8"), header_line(target, Path(FILE)))
+        with target.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
         raise ToonforgeError(

@@ -7,9 +7,11 @@ from contextlib import suppress
 
 import click
 
+from toonforge.cli import completing
+
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL…")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL…", shell_complete=completing.models)
 @click.option("--port", type=click.IntRange(1, 65535), help="The first free one from 7860 on when left out.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 lets others in.")
 @click.option("--open/--no-open", "show", default=True, help="Open the page in the browser.")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toonforge.cli import completing
+
 if TYPE_CHECKING:
     from toonforge.use.evaluate.plan import Evaluation, Plan
 
@@ -17,7 +19,7 @@ EXAMPLES = 5
 
 
 @click.command()
-@click.argument("generated", metavar="RUN|FOLDER", type=click.Path(path_type=Path))
+@click.argument("generated", metavar="RUN|FOLDER", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.argument("reference", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--metric",

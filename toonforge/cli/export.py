@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toonforge.cli import completing
 from toonforge.errors import Problem, RunError
 from toonforge.use.export.comparing import LIMIT
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completing.models)
 @click.option(
     "-o",
     "--out",

@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from toonforge import registries
+from toonforge.cli import completing
 from toonforge.cli.text import echo, heading, summary, table
 from toonforge.components import deprecation_of
 from toonforge.errors import Problem, ToonforgeError
 from toonforge.names import did_you_mean
+from toonforge.recipe.schema.header import opening_comment
 from toonforge.registry import Registry, singular
 from toonforge.speed.tricks import TRICKS
 
@@ -23,8 +25,8 @@ def kinds() -> dict[str, Registry[Any]]:
 
 
 @click.command()
-@click.argument("kind", required=False)
-@click.argument("pattern", required=False)
+@click.argument("kind", required=False, shell_complete=completing.kinds_and_names)
+@click.argument("pattern", required=False, shell_complete=completing.names_of_kind)
 def command(kind: str | None, pattern: str | None) -> None:
     """List components, recipes and models with one line each, below the package that supplies them.
 
@@ -88,8 +90,7 @@ def line_about(item: Any) -> str:
     if isinstance(item, str | Path) and Path(item).suffix != ".toml":
         return _title(Path(item))
     if isinstance(item, str | Path):
-        first = Path(item).read_text("utf-8").split("\n", 1)[0]
-        return first.lstrip("#").strip() if first.startswith("#") else ""
+        return opening_comment(Path(item).read_text("utf-8"))
     going = deprecation_of(item)
     return summary(item) if going is None else f"deprecated: {going}"
 

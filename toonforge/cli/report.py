@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from toonforge.cli import completing
+
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=completing.runs)
 @click.option(
     "-o",
     "--out",

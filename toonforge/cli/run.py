@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import click
 
-from toonforge.cli import leaving
+from toonforge.cli import completing, leaving
 from toonforge.cli.processes import launch
 from toonforge.cli.worker import is_worker, said_once
 from toonforge.errors import Problem, RunError, ToonforgeError
@@ -25,7 +25,7 @@ from toonforge.train.sharding import refuse_sharding
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", shell_complete=completing.recipes_and_runs)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value; VALUE is TOML.")
 @click.option("--name", help="Name of the run, in place of the recipe's.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder; runs/NAME when left out.")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from toonforge import registries
+from toonforge.cli import completing
 from toonforge.cli.list import kinds
 from toonforge.cli.show_model import is_model, show_model
 from toonforge.cli.text import echo, hanging, heading, table
@@ -25,7 +26,7 @@ from toonforge.registry import Provenance, singular
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.anything)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="For a recipe: change a value first.")
 def command(name: str, overrides: tuple[str, ...]) -> None:
     """Explain a component or a model, or print a recipe with every default filled in.

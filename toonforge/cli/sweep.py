@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from toonforge.cli import completing
 from toonforge.cli.processes import launch
 from toonforge.cli.run import refuse_nothing
 from toonforge.cli.worker import is_worker
@@ -17,7 +18,7 @@ from toonforge.recipe import load
 
 
 @click.command()
-@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
+@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...", shell_complete=completing.recipes)
 @click.option("--grid", "-g", multiple=True, metavar="KEY=VALUE,VALUE", help="Values to try; may be repeated.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value in every run.")
 @click.option("--name", help="Name of the sweep, in place of the recipe's.")

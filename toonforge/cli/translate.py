@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from toonforge.cli import completing
 from toonforge.cli.leaving import in_order
 from toonforge.errors import Problem, RunError, ToonforgeError, escaped
 from toonforge.files import remove_left
@@ -26,8 +27,8 @@ MOST_BYTES = 2**29
 
 
 @click.command()
-@click.argument("model")
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.argument("model", shell_complete=completing.models)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=completing.files)
 @click.option(
     "-o",
     "--out",

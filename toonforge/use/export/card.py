@@ -30,6 +30,8 @@ def _comment(path: Path) -> str:
     """The first paragraph that a recipe opens with, on one line."""
     lines = []
     for line in _text(path).splitlines():
+        if line.startswith("#:"):  # for editors
+            continue
         if not (line.startswith("#") and (text := line.lstrip("#").strip())):
             break
         lines.append(text)

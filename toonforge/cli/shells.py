@@ -1,0 +1,78 @@
+"""What a shell runs to complete a command, and the answer it gets.
+
+Click's own script for bash takes the words as bash cuts them, at colons too, which `-p no:NAME` has. Ours hands over the
+line, and of an answer leaves out what bash leaves standing. Those for zsh and fish are Click's.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import redirect_stderr, suppress
+
+import click
+from click.shell_completion import BashComplete, add_completion_class, get_completion_class, split_arg_string
+
+VARIABLE = "_TOONFORGE_COMPLETE"
+"""What the shell sets, to "bash_complete" for instance, to ask for an answer in place of running the command."""
+SHELLS = ("bash", "zsh", "fish")
+
+_BASH = r"""%(complete_func)s() {
+    local line="${COMP_LINE:0:$COMP_POINT}" kind value word cut
+    word="${line##*[[:space:]]}"
+    cut="${word%%"${word##*[=:]}"}"
+    COMPREPLY=()
+    while IFS=, read -r kind value; do
+        case $kind in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain)
+                [[ $value == */ ]] && compopt -o nospace
+                [[ $value == *[[:space:]]* ]] && printf -v value %%q "$value"
+                COMPREPLY+=("${value#"$cut"}")
+                ;;
+        esac
+    done < <(TOONFORGE_LINE="$line" %(complete_var)s=bash_complete "$1" 2>/dev/null)
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+
+class Bash(BashComplete):
+    """Bash 4.4 and later."""
+
+    source_template = _BASH
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The whole words before the cursor, and the one that it is in."""
+        line = os.environ.get("TOONFORGE_LINE", "")
+        words = split_arg_string(line)[1:]
+        return (words, "") if not words or line[-1:].isspace() else (words[:-1], words[-1])
+
+
+def asked() -> str | None:
+    """What a shell asks for, "bash_complete" for instance; None where nobody does."""
+    return os.environ.get(VARIABLE)
+
+
+def answer(group: click.Group, instruction: str) -> int:
+    """Print what a shell asked for. Whatever goes wrong goes unsaid: it would be in the middle of a command."""
+    action, shell = instruction.rpartition("_")[2], instruction.partition("_")[0]
+    if action == "source":
+        click.echo(script(group, shell))
+        return 0
+    add_completion_class(Bash)
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), suppress(Exception):
+        complete = get_completion_class(shell)
+        if complete is not None:
+            click.echo(complete(group, {"obj": []}, "toonforge", VARIABLE).complete())
+            return 0
+    return 1
+
+
+def script(group: click.Group, shell: str) -> str:
+    """What a shell reads once to complete commands from then on."""
+    add_completion_class(Bash)
+    complete = get_completion_class(shell)
+    if complete is None:
+        raise click.UsageError(f"no shell {shell!r}; there are {', '.join(SHELLS)}")
+    return complete(group, {}, "toonforge", VARIABLE).source()
