@@ -19,7 +19,7 @@ DOCS = Path(__file__).parent
 PAGE, FOLDER = DOCS / "gallery.md", DOCS / "images" / "gallery"
 MODEL = "photo-to-cartoon"
 PAPER, INK = (250, 249, 246), (38, 38, 42)
-GAP, HEAD, WIDEST = 6, 24, 1600
+GAP, HEAD, SIDE, WIDEST = 6, 24, 230, 1600
 
 CAPTIONS = {
     "lincoln-memorial": "Stone loses its grain; the light between the columns becomes areas of one colour. "
@@ -74,11 +74,10 @@ def beside(cells: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     return sheet
 
 
-def square(picture: Image.Image, side: int) -> Image.Image:
-    """The middle of a picture."""
-    edge = min(picture.size)
-    left, top = (picture.width - edge) // 2, (picture.height - edge) // 2
-    return picture.crop((left, top, left + edge, top + edge)).resize((side, side), Image.Resampling.LANCZOS)
+def middle(picture: Image.Image, side: int) -> Image.Image:
+    """The square in the middle, pixel by pixel."""
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))
 
 
 def pictures() -> Iterator[tuple[str, Image.Image]]:
@@ -91,7 +90,7 @@ def pictures() -> Iterator[tuple[str, Image.Image]]:
             photo.load()
         yield name, beside([("photograph", photo), (MODEL, model(photo))])
         if name == LOOKS_OF:
-            yield "looks", beside([(label, square(model(photo, **look), 200)) for label, look in LOOKS.items()])
+            yield "looks", beside([(label, middle(model(photo, **look), SIDE)) for label, look in LOOKS.items()])
 
 
 def grid(run: Path) -> Image.Image:

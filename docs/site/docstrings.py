@@ -7,6 +7,7 @@ arguments that belong together.
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from typing import Any
 
@@ -25,20 +26,29 @@ def apart(docstring: str) -> str:
     return SECTION.sub(lambda section: TOGETHER.sub(one_by_one, section[0]), docstring)
 
 
-def field_text(call: griffe.ExprCall) -> str | None:
-    """What `param(doc=…, unit=…, source=…)` says, as a sentence; None for any other call."""
+def literal(value: griffe.Expr | str, module: griffe.Module) -> str | None:
+    """A string of the source, written out or as the name of one that stands further up in the module."""
+    if isinstance(value, griffe.ExprName) and value.name in module.members:
+        value = module.members[value.name].value
+    with contextlib.suppress(ValueError, SyntaxError):
+        found = ast.literal_eval(str(value))
+        return found if isinstance(found, str) else None
+    return None
+
+
+def field_text(call: griffe.ExprCall, module: griffe.Module) -> str | None:
+    """What `param(doc=…, unit=…, source=…)` says, in sentences; None for any other call."""
     if str(call.function).rpartition(".")[2] != "param":
         return None
-    said = {
-        argument.name: ast.literal_eval(str(argument.value))
-        for argument in call.arguments
-        if isinstance(argument, griffe.ExprKeyword) and argument.name in ("doc", "unit", "source")
-    }
-    if "doc" not in said:
+    arguments = {each.name: each.value for each in call.arguments if isinstance(each, griffe.ExprKeyword)}
+    said = {name: literal(arguments[name], module) for name in ("doc", "unit", "source") if name in arguments}
+    doc, unit, source = (said.get(name) for name in ("doc", "unit", "source"))
+    if doc is None:
         return None
-    unit = f" In {said['unit']}." if said.get("unit") else ""
-    source = f" From {said['source']}." if said.get("source") else ""
-    return f"{said['doc'][:1].upper()}{said['doc'][1:].rstrip('.')}.{unit}{source}"
+    sentences = [f"{doc[:1].upper()}{doc[1:].rstrip('.')}."]
+    sentences += [f"In {unit}."] if unit else []
+    sentences += [f"Default from {source}."] if source else []
+    return " ".join(sentences)
 
 
 class Documented(griffe.Extension):
@@ -46,10 +56,16 @@ class Documented(griffe.Extension):
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **_: Any) -> None:
         """A field: its docstring is what `param` was told."""
-        if attr.docstring is None and isinstance(attr.value, griffe.ExprCall) and (text := field_text(attr.value)):
-            attr.docstring = griffe.Docstring(text, parent=attr)
+        if attr.docstring is None and isinstance(attr.value, griffe.ExprCall):
+            text = field_text(attr.value, attr.module)
+            attr.docstring = griffe.Docstring(text, parent=attr) if text else None
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Anything with a docstring."""
         if obj.docstring is not None:
             obj.docstring.value = apart(obj.docstring.value)
+
+    def on_class_members(self, *, cls: griffe.Class, **_: Any) -> None:
+        """A class whose arguments are its fields, as attrs makes it: there is no signature that could name them."""
+        if cls.docstring is not None and "__init__" not in cls.members:
+            cls.docstring.value = cls.docstring.value.replace("\nArgs:\n", "\nAttributes:\n")
