@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import keyword
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 VERBS: Mapping[str, str] = {
     "run": "Train a recipe.",
@@ -25,8 +28,11 @@ VERBS: Mapping[str, str] = {
     "report": "Open the page of a run, or draw it anew.",
     "compare": "Set several runs side by side, in a page and a table.",
     "cp": "Copy a packaged recipe, to edit it.",
+    "schema": "Write what editors need to help with recipes.",
     "plugins": "Tell what became of each plugin.",
     "plugin": "Write a plugin.",
+    "doctor": "Tell what this machine has, lacks and gets wrong.",
+    "completion": "Print what completes commands in your shell.",
 }
 """Verb -> its line in `toonforge --help`, in the order shown. Each lives in the module of its name."""
 
@@ -63,10 +69,20 @@ class LazyGroup(click.Group):
         """As click does, with a suggestion for an unknown verb."""
         from toonforge.names import did_you_mean
 
+        if ctx.resilient_parsing:  # a shell completes: nothing is run, so nothing is refused
+            return super().resolve_command(ctx, args)
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             hint = did_you_mean(args[0], self.list_commands(ctx)) or f"see: {ctx.command_path} --help"
             raise click.UsageError(f"no such command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs with their lines, and options: no verb is imported for this."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self.line(name)) for name in verbs]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs with one line each: no verb is imported for this."""
@@ -122,6 +138,13 @@ def block_plugins(ctx: click.Context, parameter: click.Parameter, values: tuple[
     return values
 
 
+def blockable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What a press of Tab offers behind -p."""
+    from toonforge.cli import completing
+
+    return completing.blockable(context, parameter, incomplete)
+
+
 def show_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Print the version and leave."""
     if value and not ctx.resilient_parsing:
@@ -144,6 +167,7 @@ def show_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
     is_eager=True,
     expose_value=False,
     callback=block_plugins,
+    shell_complete=blockable,
     help="Do without the plugin NAME; may be repeated. Example: toonforge -p no:cartoongan list",
 )
 @click.option("--traceback", is_flag=True, expose_value=False, help="Print the traceback of a fault of ours.")

@@ -1,7 +1,7 @@
 """What a shell runs to complete a command, and the answer it gets.
 
-Click's own script for bash takes the words as bash cuts them, at colons too, which `-p no:NAME` has. Ours hands over the
-line, and of an answer leaves out what bash leaves standing. Those for zsh and fish are Click's.
+Click's own script for bash takes the words as bash cuts them, at colons too, which `-p no:NAME` has. Ours hands over
+the line, and of an answer leaves out what bash leaves standing. Those for zsh and fish are Click's.
 """
 
 from __future__ import annotations

@@ -1,0 +1,133 @@
+"""Packages: those that toonforge needs, those that its extras bring, and whether torch and torchvision match."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from toonforge.checkup.finding import Finding
+from toonforge.plugins.fit import CORE
+
+EXTRAS: Mapping[str, str] = {
+    "features": "trained features for kid, fid and content losses",
+    "metrics": "PSNR, SSIM, LPIPS, and kid and fid on Inception's features",
+    "filters": "picture filters: cartoons and smoothed edges made of photographs",
+    "vision": "VGG for content losses, with trained weights",
+    "plots": "charts that metrics draw",
+    "classifier": "classifiers given as ONNX files",
+    "fast": "JPEGs read two to three times as fast",
+    "video": "films: pictures out of them, and films through a model",
+    "export": "ONNX files of trained models",
+    "demo": "the page on which models are tried",
+    "prepare": "all that toonforge data uses",
+    "tensorboard": "logging to TensorBoard",
+    "hugging-face": "data sets of the Hugging Face hub",
+}
+"""Extra -> what it is for. Those for work on toonforge itself are left out."""
+TORCHVISION_BEHIND = 15
+"""torchvision 0.(N + 15) is made for torch 2.N."""
+
+
+def packages() -> list[Finding]:
+    """What toonforge itself needs first, then what its extras lack."""
+    try:
+        wanted = [Requirement(text) for text in importlib.metadata.requires(CORE) or ()]
+        version = importlib.metadata.version(CORE)
+    except importlib.metadata.PackageNotFoundError:
+        return [
+            Finding(
+                area="packages",
+                name=CORE,
+                status="warning",
+                text="runs from a folder, and is not installed: what it needs is not known",
+                advice="pip install -e . in that folder",
+            )
+        ]
+    return [Finding(area="packages", name=CORE, text=version), *core(wanted), *extras(wanted)]
+
+
+def core(wanted: list[Requirement]) -> Iterator[Finding]:
+    """What must be there: torch with its version, and whatever of the rest is missing or of another version."""
+    lacking = 0
+    for requirement in wanted:
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        version = installed(requirement.name)
+        if fits(requirement, version):
+            if requirement.name in ("torch", "accelerate"):
+                yield Finding(area="packages", name=requirement.name, text=str(version))
+            continue
+        lacking += 1
+        yield Finding(
+            area="packages",
+            name=requirement.name,
+            status="broken",
+            text=f"{version or 'not installed'}; toonforge needs {requirement.name}{requirement.specifier}",
+            advice=f"pip install '{requirement.name}{requirement.specifier}'",
+        )
+    if not lacking:
+        yield Finding(area="packages", name="all others", text="as toonforge needs them")
+
+
+def torchvision(torch: str | None, vision: str | None, refused: str | None = None) -> list[Finding]:
+    """Whether torchvision, where it is installed, goes with torch.
+
+    Args:
+        torch, vision: their versions.
+        refused: what importing torchvision says that it fails with.
+    """
+    if torch is None or vision is None:
+        return []
+    ours, theirs = Version(torch), Version(vision)
+    wanted = f"0.{ours.minor + TORCHVISION_BEHIND}"
+    if ours.major == 2 and theirs.major == 0 and f"0.{theirs.minor}" != wanted:
+        text, advice = f"{vision} is not made for torch {torch}", f"pip install 'torchvision=={wanted}.*'"
+        return [Finding(area="packages", name="torchvision", status="warning", text=text, advice=advice)]
+    if refused is None:
+        return [Finding(area="packages", name="torchvision", text=vision)]
+    if "operator torchvision::" in refused:
+        text = f"{vision}, built for another torch than {torch}: toonforge does without what that spoils"
+        advice = "for other programs, install it from where torch came: its --index-url"
+        return [Finding(area="packages", name="torchvision", status="note", text=text, advice=advice)]
+    text, advice = f"{vision} does not load: {refused}", f"pip install --force-reinstall 'torchvision=={wanted}.*'"
+    return [Finding(area="packages", name="torchvision", status="warning", text=text, advice=advice)]
+
+
+def extras(wanted: list[Requirement]) -> Iterator[Finding]:
+    """Each extra of which something is missing, or too old."""
+    for extra, purpose in EXTRAS.items():
+        needed = [
+            requirement
+            for requirement in wanted
+            if requirement.marker is not None
+            and not requirement.marker.evaluate({"extra": ""})
+            and requirement.marker.evaluate({"extra": extra})
+            and requirement.name != CORE
+        ]
+        lacking = [item.name for item in needed if not fits(item, installed(item.name))]
+        if lacking:
+            yield Finding(
+                area="packages",
+                name=f"[{extra}]",
+                status="note",
+                text=f"without {', '.join(lacking)}: {purpose}",
+                advice=f"pip install 'toonforge[{extra}]'",
+            )
+
+
+@cache
+def installed(name: str) -> str | None:
+    """The version of an installed distribution."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def fits(requirement: Requirement, version: str | None) -> bool:
+    """Whether an installed version is one that was asked for; local builds (2.13.0+cpu) and pre-releases are."""
+    return version is not None and requirement.specifier.contains(version, prereleases=True)

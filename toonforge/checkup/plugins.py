@@ -1,0 +1,48 @@
+"""What became of each plugin, and what to do where it is not good."""
+
+from __future__ import annotations
+
+from toonforge import registries
+from toonforge.checkup.finding import Finding
+from toonforge.plugins.fit import CORE
+from toonforge.plugins.loader import PluginRecord
+
+
+def plugins() -> list[Finding]:
+    """The good ones in one line, each other one with its reason."""
+    registries.plugins.load()
+    records = [record for record in registries.plugins.records if record.name != CORE]
+    good = [record.name for record in records if record.status == "good"]
+    named = Finding(
+        area="plugins",
+        name="good",
+        status="good" if good else "note",
+        text=", ".join(good) or "none is installed: only the core's components are there",
+        advice=None if good else "pip install toonforge-cyclegan, or another plugin",
+    )
+    return [named, *(told(record) for record in records if record.status != "good")]
+
+
+def told(record: PluginRecord) -> Finding:
+    """One that is not good."""
+    return Finding(
+        area="plugins",
+        name=record.name,
+        status="note" if record.status == "blocked" else "broken",
+        text=f"{record.status}, {record.distribution} {record.version}: {record.problem}",
+        advice=_advice(record),
+    )
+
+
+def _advice(record: PluginRecord) -> str:
+    without = f"or do without it: -p no:{record.name}"
+    if record.status == "blocked":
+        return "leave out -p no:NAME, and set no TOONFORGE_PLUGINS or name it there"
+    if record.status == "misfit":
+        return f"pip install --upgrade {CORE} {record.distribution}"
+    if record.status == "duplicate":
+        return f"keep one of them: pip uninstall {record.distribution}"
+    if record.status == "misnamed":
+        return f"tell its author, {without}"
+    anew = f"pip install --force-reinstall {record.distribution}"
+    return f"toonforge plugins --verbose prints its traceback; {anew}, {without}"
