@@ -139,7 +139,7 @@ def run_started(run: RunInfo) -> None:
 
 @hookspec
 def step_finished(run: RunInfo, step: Step) -> None:
-    """A step was logged (every `train.log.every` steps, and the last): its losses, speed and memory as numbers."""
+    """A step was logged (the first, each `train.log.every`-th, the last): its losses, speed and memory as numbers."""
 
 
 @hookspec
