@@ -77,14 +77,18 @@ class ComponentSuite:
         """A default that comes from a paper says from where in it, in `source`; a required field has none to come."""
         for key, (_, attribute, info) in fields_of(type(self.component)).items():
             if attribute.default is attrs.NOTHING:
-                assert info.source is None, f"{key!r} has no default that source={info.source!r} could be of: leave it out"
+                assert info.source is None, (
+                    f"{key!r} has no default that source={info.source!r} could be of: leave it out"
+                )
                 continue
             said = PAPERS.search(info.doc)
             assert info.source or not said, (
                 f"the doc of {key!r} speaks of {said and said[0]!r}: say where the default comes from with "
                 'param(..., source="Paper, section or table")'
             )
-            assert info.source is None or info.source.strip(), f"the source of {key!r} is empty: leave it out, or name it"
+            assert info.source is None or info.source.strip(), (
+                f"the source of {key!r} is empty: leave it out, or name it"
+            )
 
     def test_defaults_lie_within_the_limits(self) -> None:
         for key, (_, attribute, info) in fields_of(type(self.component)).items():
@@ -112,9 +116,7 @@ class ComponentSuite:
 
         from toonforge.testing.configs import drawn
 
-        @settings(
-            max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=[*HealthCheck]
-        )
+        @settings(max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=[*HealthCheck])
         @given(config=drawn(self.component))
         def survives(config: Component) -> None:
             again, text = through_toml(config)

@@ -27,7 +27,8 @@ def drawn(config: Component) -> SearchStrategy[Component]:
     from hypothesis import strategies as st
 
     values = {
-        attribute.name: st.just(getattr(config, attribute.name)) | values_of(kind, info, getattr(config, attribute.name))
+        attribute.name: st.just(getattr(config, attribute.name))
+        | values_of(kind, info, getattr(config, attribute.name))
         for kind, attribute, info in fields_of(type(config)).values()
     }
     return st.fixed_dictionaries(values).map(lambda chosen: _accepted(config, chosen))
@@ -55,7 +56,9 @@ def values_of(kind: Any, info: FieldInfo, own: Any) -> SearchStrategy[Any]:
     if origin is typing.Literal:
         return st.sampled_from(parts)
     if origin is tuple and parts and parts[-1] is ...:
-        return st.lists(values_of(parts[0], info, _first(own)), max_size=3).map(tuple) if _plain(parts[0]) else _kept(own)
+        return (
+            st.lists(values_of(parts[0], info, _first(own)), max_size=3).map(tuple) if _plain(parts[0]) else _kept(own)
+        )
     if origin is tuple and all(map(_plain, parts)):
         return st.tuples(*(values_of(part, info, None) for part in parts))
     if kind is bool:
@@ -79,7 +82,9 @@ def values_of(kind: Any, info: FieldInfo, own: Any) -> SearchStrategy[Any]:
 
 
 def _plain(kind: Any) -> bool:
-    return kind in (bool, int, float, str, Expr, Network, Count, pathlib.Path) or typing.get_origin(kind) is typing.Literal
+    return (
+        kind in (bool, int, float, str, Expr, Network, Count, pathlib.Path) or typing.get_origin(kind) is typing.Literal
+    )
 
 
 def _kept(own: Any) -> SearchStrategy[Any]:

@@ -75,10 +75,14 @@ class DatasetSuite(ComponentSuite):
             assert dict(one.sizes) == dict(two.sizes), f"built twice, {split} has {one.sizes} and {two.sizes} pictures"
             for group, size in one.sizes.items():
                 names = [[source.name(group, index) for index in range(size)] for source in (one, two)]
-                assert names[0] == names[1], f"built twice, {group!r} of {split} is in another order: sort what you list"
+                assert names[0] == names[1], (
+                    f"built twice, {group!r} of {split} is in another order: sort what you list"
+                )
                 last, again = (source.item(group, size - 1, None) for source in (one, two))
                 for field, tensor in last.items():
-                    assert torch.equal(tensor, again[field]), f"built twice, {field!r} of the last item is another picture"
+                    assert torch.equal(tensor, again[field]), (
+                        f"built twice, {field!r} of the last item is another picture"
+                    )
 
     def test_train_and_validation_share_no_item(self) -> None:
         train, validation = self.component.build("train"), self.component.build("validation")

@@ -114,7 +114,8 @@ class LossSuite(ComponentSuite):
         whole = _run(loss, values)
         torch.manual_seed(3)  # what it draws, it draws picture by picture: the halves draw on where the last one ended
         halves = [
-            _run(loss, {k: v[i : i + 1] if isinstance(v, torch.Tensor) else v for k, v in values.items()}) for i in (0, 1)
+            _run(loss, {k: v[i : i + 1] if isinstance(v, torch.Tensor) else v for k, v in values.items()})
+            for i in (0, 1)
         ]
         far = (sum(halves) / 2 - whole).abs().item()
         assert far <= 1e-9 * max(1.0, whole.abs().item()), (
@@ -133,7 +134,9 @@ class LossSuite(ComponentSuite):
         found = float(_run(self.component.build(), values))
         torch.manual_seed(3)
         expected = float(self.reference(**values))
-        assert abs(found - expected) <= 1e-9 * max(1.0, abs(expected)), f"the loss is {found}, its formula gives {expected}"
+        assert abs(found - expected) <= 1e-9 * max(1.0, abs(expected)), (
+            f"the loss is {found}, its formula gives {expected}"
+        )
 
     def test_draws_as_it_says(self) -> None:
         values = self.values()

@@ -48,13 +48,18 @@ class MetricSuite(ComponentSuite):
             found[name] = (slope * share + 0.3 * torch.randn(slope.shape, generator=generator)).clamp(-1, 1)
         return found
 
-    def measured(self, values: Mapping[str, torch.Tensor], parts: int = 1, built: BuiltMetric | None = None) -> dict[str, float]:
+    def measured(
+        self, values: Mapping[str, torch.Tensor], parts: int = 1, built: BuiltMetric | None = None
+    ) -> dict[str, float]:
         """The results over these pictures, which arrive in so many batches: fields of `together` in one call."""
         import torch
 
         metric = built or self.component.tiny().build(torch.device("cpu"))
         together = self.component.together
-        calls = [tuple(name for name in values if name in together), *((name,) for name in values if name not in together)]
+        calls = [
+            tuple(name for name in values if name in together),
+            *((name,) for name in values if name not in together),
+        ]
         with torch.no_grad():
             for names in filter(None, calls):
                 for batch in zip(*(values[name].chunk(parts) for name in names), strict=True):
@@ -74,7 +79,9 @@ class MetricSuite(ComponentSuite):
         """Pictures arrive in batches of any size: the last one is often smaller."""
         values = self.values()
         one, two = self.measured(values), self.measured(values, parts=2)
-        self._assert_same(one, two, "in two batches the same pictures give another number: collect sums and counts, or all")
+        self._assert_same(
+            one, two, "in two batches the same pictures give another number: collect sums and counts, or all"
+        )
 
     def test_measures_the_same_again(self) -> None:
         values = self.values()
@@ -88,7 +95,9 @@ class MetricSuite(ComponentSuite):
         before = {name: value.clone() for name, value in values.items()}
         self.measured(values)
         for name, value in values.items():
-            assert value.equal(before[name]), f"update() changes the pictures of {name!r} in place: other metrics get them too"
+            assert value.equal(before[name]), (
+                f"update() changes the pictures of {name!r} in place: other metrics get them too"
+            )
 
     def test_says_how_it_is_made(self) -> None:
         text = self.component.protocol()
@@ -111,7 +120,9 @@ class MetricSuite(ComponentSuite):
             ("independent", self.component.independent),
             ("translated", translated),
         ):
-            assert set(names) <= keys, f"{attribute} names {sorted(set(names) - keys)}, and its fields are {sorted(keys)}"
+            assert set(names) <= keys, (
+                f"{attribute} names {sorted(set(names) - keys)}, and its fields are {sorted(keys)}"
+            )
 
     def test_accepts_its_shapes(self) -> None:
         self.component.check(**{name: tuple(value.shape[1:]) for name, value in self.values().items()})
@@ -150,10 +161,14 @@ class MetricSuite(ComponentSuite):
         if isinstance(built, DrawsPicture):
             self.measured(self.values(), built=built)
             drawn = built.draw()
-            assert drawn is None or isinstance(drawn, Image.Image), f"draw() gave {type(drawn).__name__}, expected a Pillow picture"
+            assert drawn is None or isinstance(drawn, Image.Image), (
+                f"draw() gave {type(drawn).__name__}, expected a Pillow picture"
+            )
 
     def _assert_same(self, one: Mapping[str, Any], two: Mapping[str, Any], advice: str) -> None:
         assert one.keys() == two.keys(), f"{advice} (results {sorted(one)} and {sorted(two)})"
         for name, value in one.items():
             far = abs(value - two[name])
-            assert far <= self.tolerance * max(1e-6, abs(value)), f"{advice} ({name!r}: {value:.8g} and {two[name]:.8g})"
+            assert far <= self.tolerance * max(1e-6, abs(value)), (
+                f"{advice} ({name!r}: {value:.8g} and {two[name]:.8g})"
+            )

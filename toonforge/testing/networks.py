@@ -119,7 +119,9 @@ class NetworkSuite(ComponentSuite):
         entry = self.inputs[0]
         network, other = self.build(entry).eval(), self.build(entry, seed=1).eval()
         try:
-            save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "n.safetensors")
+            save_file(
+                {key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "n.safetensors"
+            )
         except (RuntimeError, ValueError) as error:
             raise AssertionError(
                 f"its weights cannot be saved: {error}\nregister a module or a parameter that is used twice under one name"
@@ -201,7 +203,10 @@ class NetworkSuite(ComponentSuite):
         from toonforge.testing.onnx import assert_exports
 
         (height, width) = shapes_of(self.inputs[0])[0][1:]
-        other = tuple((part[0], height + 8, width + 16) if isinstance(part, tuple) else part for part in arguments_of(self.inputs[0]))
+        other = tuple(
+            (part[0], height + 8, width + 16) if isinstance(part, tuple) else part
+            for part in arguments_of(self.inputs[0])
+        )
         network = self.build(self.inputs[0]).eval()
         assert_exports(network, self.batch(self.inputs[0]), self.batch(other, 3), tmp_path / "network.onnx")
 

@@ -65,7 +65,9 @@ def assert_exports(network: Any, batch: Sequence[Any], other: Sequence[Any], pat
             ) from error
         with torch.no_grad():
             expected = network(*given)
-        assert found.shape == tuple(expected.shape), f"for {sizes} the ONNX file yields {found.shape}, torch {tuple(expected.shape)}"
+        assert found.shape == tuple(expected.shape), (
+            f"for {sizes} the ONNX file yields {found.shape}, torch {tuple(expected.shape)}"
+        )
         far = (torch.from_numpy(found) - expected).abs().max().item()
         assert far <= 1e-4 * max(1.0, expected.abs().max().item()), (
             f"for {sizes} the ONNX file computes something else (by {far:.1e}): a value was taken for a constant while "

@@ -69,7 +69,7 @@ class OpSuite(ComponentSuite):
         for entry in self.inputs if op.evaluation == "identity" else ():
             first, announced = arguments_of(entry)[0], op.shape(*arguments_of(entry))
             assert announced == first, (
-                f"evaluation = \"identity\" lets {first} through in metrics and translations, where training has {announced}"
+                f'evaluation = "identity" lets {first} through in metrics and translations, where training has {announced}'
             )
 
     def test_detaches_as_it_says(self) -> None:
@@ -79,13 +79,19 @@ class OpSuite(ComponentSuite):
             batch = [x.requires_grad_() if isinstance(x, torch.Tensor) else x for x in self.batch(entry)]
             output = called(self.component.build(), batch, "in training")
             if self.component.detaches:
-                assert not output.requires_grad, "it says `detaches = True`, and a gradient passes: detach what it yields"
+                assert not output.requires_grad, (
+                    "it says `detaches = True`, and a gradient passes: detach what it yields"
+                )
                 continue
-            assert output.requires_grad, "no gradient passes, and it says `detaches = False`: say True, or keep the graph"
+            assert output.requires_grad, (
+                "no gradient passes, and it says `detaches = False`: say True, or keep the graph"
+            )
             output.sum().backward()
             for position, x in enumerate(batch, 1):
                 if isinstance(x, torch.Tensor):
-                    assert x.grad is not None and x.grad.isfinite().all(), f"argument {position} gets no finite gradient"
+                    assert x.grad is not None and x.grad.isfinite().all(), (
+                        f"argument {position} gets no finite gradient"
+                    )
 
     def test_keeps_the_dtype(self) -> None:
         import torch
@@ -106,7 +112,9 @@ class OpSuite(ComponentSuite):
             torch.manual_seed(4)
             two = called(op, batch, "again")
         torch.set_rng_state(before)
-        assert torch.equal(one, two), "two calls with one seed differ: draw from torch's, numpy's or Python's global state"
+        assert torch.equal(one, two), (
+            "two calls with one seed differ: draw from torch's, numpy's or Python's global state"
+        )
 
     def test_what_it_remembers_survives_a_checkpoint(self, tmp_path: Path) -> None:
         """Called a few times, saved, loaded into a new one: both go on alike. One that remembers nothing needs no state."""

@@ -45,7 +45,9 @@ class OptimizerSuite(ComponentSuite):
     def test_takes_all_parameters(self) -> None:
         network, optimizer = self.bowl()
         taken = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        assert taken == {id(p) for p in network.parameters()}, "it leaves parameters out: give torch all that it is given"
+        assert taken == {id(p) for p in network.parameters()}, (
+            "it leaves parameters out: give torch all that it is given"
+        )
 
     def test_goes_downhill(self) -> None:
         network, optimizer = self.bowl()
@@ -62,7 +64,9 @@ class OptimizerSuite(ComponentSuite):
         network, optimizer = self.bowl()
         self.step(network, optimizer)
         for group in optimizer.param_groups:
-            assert "lr" in group, 'its groups have no "lr" for the schedule to multiply: derive it from torch.optim.Optimizer'
+            assert "lr" in group, (
+                'its groups have no "lr" for the schedule to multiply: derive it from torch.optim.Optimizer'
+            )
             group["lr"] = 0.0
         before = [p.detach().clone() for p in network.parameters()]
         self.step(network, optimizer)
@@ -155,4 +159,6 @@ class ScheduleSuite(ComponentSuite):
         )
 
     def test_is_not_always_zero(self) -> None:
-        assert any(factor > 0 for _, factor in self.factors(1000, 50)), "the factor is always 0: nothing would be trained"
+        assert any(factor > 0 for _, factor in self.factors(1000, 50)), (
+            "the factor is always 0: nothing would be trained"
+        )

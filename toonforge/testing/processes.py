@@ -39,6 +39,7 @@ def gradients_of_two(
     from multiprocessing import get_context
 
     import torch
+    import torch._dynamo  # which every DDP wrapper imports: once here, rather than in each process
     from safetensors.torch import load_file
 
     # A fork needs not import torch anew. Where there is a GPU, or no Linux, torch cannot go on in one.
@@ -46,7 +47,9 @@ def gradients_of_two(
     context = get_context("fork" if forks else "spawn")
     with tempfile.TemporaryDirectory(prefix="toonforge-processes-") as name:
         folder = Path(name)
-        processes = [context.Process(target=_rank, args=(rank, folder, component, tuple(entries))) for rank in range(COUNT)]  # type: ignore[attr-defined]
+        processes = [
+            context.Process(target=_rank, args=(rank, folder, component, tuple(entries))) for rank in range(COUNT)
+        ]  # type: ignore[attr-defined]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: pytest-xdist has one
             for process in processes:

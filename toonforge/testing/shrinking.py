@@ -1,0 +1,62 @@
+"""Recipes made small: tiny networks, made-up pictures, a few steps a phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from toonforge.components import Component, Count, changed
+from toonforge.data import Synthetic
+from toonforge.recipe.model import CheckpointRule, LogRule, MetricsRule, Phase, Recipe, SamplesRule
+
+
+def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
+    """The recipe with tiny networks over made-up pictures, every phase squeezed into `steps` steps of its own.
+
+    Networks that start from other weights begin as they are initialised.
+    """
+    groups = recipe.data.groups()
+    data = Synthetic(fields={group: tuple(fields) for group, fields in groups.items()}, count=8, image_size=64)
+
+    def small(components: Mapping[str, Component]) -> dict[str, Any]:
+        return {name: component.tiny() for name, component in components.items()}
+
+    starts = sorted({phase.from_.steps or phase.from_.epochs or 0 for phase in recipe.phases.values()})
+    ends = {p.until.steps or p.until.epochs or 0 for p in recipe.phases.values() if p.until is not None}
+    moments = sorted({*starts, *ends})
+
+    def moment(count: Count) -> Count:
+        return Count(steps=moments.index(count.steps or count.epochs or 0) * steps)
+
+    def squeeze(phase: Phase) -> Phase:
+        until = None if phase.until is None else moment(phase.until)
+        return changed(phase, from_=moment(phase.from_), until=until, every=1)
+
+    total = (len(moments) + 1) * steps
+    train = changed(
+        recipe.train,
+        steps=total,
+        epochs=None,
+        batch_size=2 * recipe.train.accumulate,
+        processes=1,
+        workers=0,
+        precision="fp32",
+        log=LogRule(every=Count(steps=1)),
+        samples=SamplesRule(every=Count(steps=total), count=1),
+        metrics=MetricsRule(every=None, best=None, patience=None),
+        trackers=(),
+        checkpoint=CheckpointRule(every=Count(steps=total), keep=1),
+    )
+    return attrs.evolve(
+        recipe,
+        data=data,
+        generators=small(recipe.generators),
+        discriminators=small(recipe.discriminators),
+        networks=small(recipe.networks),
+        phases={name: squeeze(phase) for name, phase in recipe.phases.items()},
+        train=train,
+        metrics=small(recipe.metrics),
+        initial={},  # of networks that are larger
+    )
