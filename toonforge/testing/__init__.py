@@ -17,6 +17,7 @@ from toonforge.testing.metrics import MetricSuite
 from toonforge.testing.networks import DiscriminatorSuite, GeneratorSuite, NetworkSuite
 from toonforge.testing.ops import OpSuite
 from toonforge.testing.optimizers import OptimizerSuite, ScheduleSuite
+from toonforge.testing.plugins import PluginSuite
 from toonforge.testing.recipes import RecipeSuite
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "OptimizerSuite",
     "ScheduleSuite",
     "RecipeSuite",
+    "PluginSuite",
 ]

@@ -52,8 +52,8 @@ def called(network: Any, arguments: Sequence[Any], where: str) -> torch.Tensor:
         output = network(*arguments)
     except Exception as error:
         raise AssertionError(
-            f"forward() fails {where}, given {given}: {type(error).__name__}: {error}\nif such inputs make no sense for it, "
-            "let shape() raise ShapeError and leave them out of `inputs`"
+            f"forward() fails {where}, given {given}: {type(error).__name__}: {error}\nif such inputs make no sense "
+            "for it, let shape() raise ShapeError and leave them out of `inputs`"
         ) from error
     assert isinstance(output, torch.Tensor), (
         f"forward() returns {type(output).__name__}: recipes take one tensor from a call. Let a number argument choose "

@@ -14,8 +14,9 @@ def assert_compiles(network: Any, batch: Sequence[Any]) -> None:
     """
     import torch
 
+    forget: Any = torch.compiler.reset
     network.eval()
-    torch._dynamo.reset()
+    forget()
     compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
     try:
         output = compiled(*batch)
@@ -37,4 +38,4 @@ def assert_compiles(network: Any, batch: Sequence[Any]) -> None:
         assert far <= 1e-4 * max(1.0, other.abs().max().item()), (
             f"compiled, the gradient of {name} is another (by {far:.1e}): is there an autograd.Function of its own?"
         )
-    torch._dynamo.reset()
+    forget()

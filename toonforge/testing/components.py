@@ -154,8 +154,8 @@ class ComponentSuite:
         seen = import_of(module)
         brought = f"it brings {', '.join(seen.brought)}: " if seen.brought else ""
         assert seen.own <= self.slowest_import * seen.core, (
-            f"importing {module} takes {seen.own:.1f} s, and all of toonforge {seen.core:.1f} s; every `toonforge list` "
-            f"waits for it. {brought}import what only build() needs inside build()"
+            f"importing {module} takes {seen.own:.1f} s, and all of toonforge {seen.core:.1f} s; every `toonforge "
+            f"list` waits for it. {brought}import what only build() needs inside build()"
         )
 
 

@@ -38,15 +38,15 @@ class DatasetSuite(ComponentSuite):
                         assert set(item) == set(fields), f"{group!r} yields {set(item)}, announced {set(fields)}"
                         for name, tensor in item.items():
                             assert tuple(tensor.shape) == fields[name], (
-                                f"{name!r} has shape {tuple(tensor.shape)}, and groups() announced {fields[name]}: recipes "
-                                "are checked by groups(), so mend whichever is wrong"
+                                f"{name!r} has shape {tuple(tensor.shape)}, and groups() announced {fields[name]}: "
+                                "recipes are checked by groups(), so mend whichever is wrong"
                             )
                             if tensor.dtype != torch.uint8:
                                 kinds = "expected uint8 of 0 to 255, or float32 in [-1, 1]"
                                 assert tensor.dtype == torch.float32, f"{name!r} is {tensor.dtype}, {kinds}"
                                 assert -1 <= tensor.min() <= tensor.max() <= 1, (
-                                    f"{name!r} leaves [-1, 1] ({tensor.min():.2f} to {tensor.max():.2f}): divide by 127.5 "
-                                    "and take 1 away, or yield uint8 and let the engine do it"
+                                    f"{name!r} leaves [-1, 1] ({tensor.min():.2f} to {tensor.max():.2f}): divide by "
+                                    "127.5 and take 1 away, or yield uint8 and let the engine do it"
                                 )
                 assert source.name(group, 0), "items need names, for messages and files"
 
@@ -89,8 +89,8 @@ class DatasetSuite(ComponentSuite):
         for group in train.sizes:
             names = [{source.name(group, i) for i in range(source.sizes[group])} for source in (train, validation)]
             assert not names[0] & names[1], (
-                f"{sorted(names[0] & names[1])[:3]} stand in both parts: numbers measured on pictures that were trained on "
-                "say nothing; and two items need two names"
+                f"{sorted(names[0] & names[1])[:3]} stand in both parts: numbers measured on pictures that were "
+                "trained on say nothing; and two items need two names"
             )
 
     def test_draws_alone_where_it_says_so(self) -> None:
@@ -118,8 +118,8 @@ class DatasetSuite(ComponentSuite):
                 for field, tensor in whole.items():
                     left = source.only(frozenset({field})).item(group, 0, np.random.default_rng(5))
                     assert field in left and torch.equal(left[field], tensor), (
-                        f"only({{{field!r}}}) yields another picture than all fields together: draw the same numbers whatever "
-                        "is left out"
+                        f"only({{{field!r}}}) yields another picture than all fields together: draw the same numbers "
+                        "whatever is left out"
                     )
 
     def test_tells_where_pictures_lie(self) -> None:

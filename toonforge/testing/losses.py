@@ -100,8 +100,8 @@ class LossSuite(ComponentSuite):
             torch.autograd.gradcheck(value, inputs, eps=1e-6, atol=1e-5, rtol=1e-3, fast_mode=True)
         except RuntimeError as error:
             raise AssertionError(
-                "the gradient is not that of the value: something between the inputs and the loss is detached, changed in "
-                f"place, or has a backward of its own\n{error}"
+                "the gradient is not that of the value: something between the inputs and the loss is detached, "
+                f"changed in place, or has a backward of its own\n{error}"
             ) from error
 
     @where("mean_over_batch")
@@ -119,7 +119,8 @@ class LossSuite(ComponentSuite):
         ]
         far = (sum(halves) / 2 - whole).abs().item()
         assert far <= 1e-9 * max(1.0, whole.abs().item()), (
-            f"the loss of two pictures ({whole:.6g}) is not the mean of theirs ({halves[0]:.6g}, {halves[1]:.6g}): take "
+            f"the loss of two pictures ({whole:.6g}) is not the mean of theirs ({halves[0]:.6g}, {halves[1]:.6g}): "
+            "take "
             "the mean over the batch, not the sum, or training in parts or on several processes is another training; "
             "where it looks at the batch as a whole, or draws for it as a whole, say mean_over_batch = False"
         )
@@ -168,6 +169,6 @@ def _run(loss: Callable[..., torch.Tensor], values: Mapping[str, Any]) -> torch.
     except Exception as error:
         given = ", ".join(f"{name}: {getattr(value, 'dtype', type(value).__name__)}" for name, value in values.items())
         raise AssertionError(
-            f"the loss fails, given {given}: {type(error).__name__}: {error}\nmake what it adds of its inputs' dtype and "
-            "device: x.new_zeros(...), torch.zeros_like(x)"
+            f"the loss fails, given {given}: {type(error).__name__}: {error}\nmake what it adds of its inputs' dtype "
+            "and device: x.new_zeros(...), torch.zeros_like(x)"
         ) from error

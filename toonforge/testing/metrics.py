@@ -102,7 +102,8 @@ class MetricSuite(ComponentSuite):
     def test_says_how_it_is_made(self) -> None:
         text = self.component.protocol()
         assert text.strip() and "\n" not in text, (
-            "protocol() should say in one line how the number is made: formula, extractor, resize; it stands beside the number"
+            "protocol() should say in one line how the number is made: formula, extractor, resize; it stands beside "
+            "the number"
         )
 
     def test_cautions_are_sentences(self) -> None:

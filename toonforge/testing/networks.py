@@ -71,12 +71,12 @@ class NetworkSuite(ComponentSuite):
             # A random target: constant ones cancel in symmetric networks.
             output = called(network, self.batch(entry), "in train mode")
             total = total + (output * torch.randn(output.shape, generator=torch.Generator().manual_seed(6))).sum()
-        total.backward()
+        torch.autograd.backward(total)
         for name, parameter in network.named_parameters():
             assert parameter.requires_grad, f"{name} never learns: register_buffer(...) keeps what is no parameter"
             assert parameter.grad is not None, (
-                f"{name} gets no gradient: it is not used in forward(), or what uses it is detached. Use it or leave it "
-                "out: training on several processes waits for it for ever"
+                f"{name} gets no gradient: it is not used in forward(), or what uses it is detached. Use it or leave "
+                "it out: training on several processes waits for it for ever"
             )
             assert torch.isfinite(parameter.grad).all(), (
                 f"the gradient of {name} is infinite or nan: look for a square root, a norm or a division at 0"
@@ -124,7 +124,8 @@ class NetworkSuite(ComponentSuite):
             )
         except (RuntimeError, ValueError) as error:
             raise AssertionError(
-                f"its weights cannot be saved: {error}\nregister a module or a parameter that is used twice under one name"
+                f"its weights cannot be saved: {error}\nregister a module or a parameter that is used twice under one "
+                "name"
             ) from error
         other.load_state_dict(load_file(tmp_path / "n.safetensors"))
         batch = self.batch(entry)
@@ -147,9 +148,10 @@ class NetworkSuite(ComponentSuite):
         with torch.autocast("cpu", torch.bfloat16):
             output = called(network, self.batch(self.inputs[0]), "under bfloat16 autocast")
         assert output.isfinite().all(), (
-            "not finite under bfloat16 autocast: it has 8 bits of precision; compute small sums and differences in float()"
+            "not finite under bfloat16 autocast: it has 8 bits of precision; compute small sums and differences in "
+            "float()"
         )
-        output.float().sum().backward()
+        torch.autograd.backward(output.float().sum())
         for name, parameter in network.named_parameters():
             assert parameter.grad is None or parameter.grad.isfinite().all(), (
                 f"the gradient of {name} is not finite under bfloat16 autocast"
@@ -186,8 +188,8 @@ class NetworkSuite(ComponentSuite):
             for name, gradient in one.items():
                 far = (gradient - two[name]).abs().max().item()
                 assert far <= 1e-9 * max(1.0, gradient.abs().max().item()), (
-                    f"two processes (rank {rank}) have another gradient of {name} than one has (by {far:.1e}): a picture's "
-                    "output must not depend on its batch in train mode either; where that is meant, say "
+                    f"two processes (rank {rank}) have another gradient of {name} than one has (by {far:.1e}): a "
+                    "picture's output must not depend on its batch in train mode either; where that is meant, say "
                     "processes = False, and in the README that its trainings differ by the number of processes"
                 )
 
@@ -222,7 +224,8 @@ class GeneratorSuite(NetworkSuite):
             sides = shapes_of(entry)[0][-2:]
             output = called(network, batch, "in eval mode")
             assert tuple(output.shape[-2:]) == sides, (
-                f"{entry} came back as {tuple(output.shape[1:])}: pad what strides do not divide, and cut it off at the end"
+                f"{entry} came back as {tuple(output.shape[1:])}: pad what strides do not divide, and cut it off at "
+                "the end"
             )
             assert output.abs().max() <= 1, (
                 f"values reach {output.abs().max():.2f}: pictures are in [-1, 1], so end with tanh or clamp"

@@ -49,8 +49,8 @@ def assert_exports(network: Any, batch: Sequence[Any], other: Sequence[Any], pat
         except Exception as error:
             first = str(error).strip().split("\n")[0]
             raise AssertionError(
-                f"torch cannot write it as ONNX: {type(error).__name__}: {first}\nuse operators that ONNX has, or do not "
-                "claim `exports_onnx = True`"
+                f"torch cannot write it as ONNX: {type(error).__name__}: {first}\nuse operators that ONNX has, or do "
+                "not claim `exports_onnx = True`"
             ) from error
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     for given in (batch, other):
@@ -60,8 +60,8 @@ def assert_exports(network: Any, batch: Sequence[Any], other: Sequence[Any], pat
             (found,) = session.run(None, dict(zip([entry.name for entry in session.get_inputs()], arrays)))
         except Exception as error:
             raise AssertionError(
-                f"the ONNX file cannot take {sizes}: {str(error).strip()[:300]}\nwork with x.shape inside forward(), not "
-                "with Python numbers made of it"
+                f"the ONNX file cannot take {sizes}: {str(error).strip()[:300]}\nwork with x.shape inside forward(), "
+                "not with Python numbers made of it"
             ) from error
         with torch.no_grad():
             expected = network(*given)

@@ -35,7 +35,8 @@ class OpSuite(ComponentSuite):
         counts = {len(arguments_of(entry)) for entry in self.inputs}
         for count in counts:
             assert count >= least and (most is None or count <= most), (
-                f"`inputs` gives {count} arguments, and `arguments` says {least} to {most or 'any number'}: mend one of them"
+                f"`inputs` gives {count} arguments, and `arguments` says {least} to {most or 'any number'}: mend one "
+                "of them"
             )
         assert least in counts, f"`arguments` allows {least}: add such a call to `inputs`"
         assert most is None or most in counts, f"`arguments` allows {most}: add such a call to `inputs`"
@@ -46,8 +47,8 @@ class OpSuite(ComponentSuite):
             for size in (1, 3):
                 output = called(self.component.build(), self.batch(entry, size), f"for a batch of {size}")
                 assert tuple(output.shape) == (size, *announced), (
-                    f"{entry} gave {tuple(output.shape)}; shape() announced {(size, *announced)}: recipes are checked by "
-                    "shape(), so mend whichever is wrong"
+                    f"{entry} gave {tuple(output.shape)}; shape() announced {(size, *announced)}: recipes are checked "
+                    "by shape(), so mend whichever is wrong"
                 )
 
     def test_refuses_a_number_for_its_tensor(self) -> None:
@@ -69,7 +70,8 @@ class OpSuite(ComponentSuite):
         for entry in self.inputs if op.evaluation == "identity" else ():
             first, announced = arguments_of(entry)[0], op.shape(*arguments_of(entry))
             assert announced == first, (
-                f'evaluation = "identity" lets {first} through in metrics and translations, where training has {announced}'
+                f'evaluation = "identity" lets {first} through in metrics and translations, where training has '
+                f"{announced}"
             )
 
     def test_detaches_as_it_says(self) -> None:
@@ -86,7 +88,7 @@ class OpSuite(ComponentSuite):
             assert output.requires_grad, (
                 "no gradient passes, and it says `detaches = False`: say True, or keep the graph"
             )
-            output.sum().backward()
+            torch.autograd.backward(output.sum())
             for position, x in enumerate(batch, 1):
                 if isinstance(x, torch.Tensor):
                     assert x.grad is not None and x.grad.isfinite().all(), (
@@ -117,11 +119,14 @@ class OpSuite(ComponentSuite):
         )
 
     def test_what_it_remembers_survives_a_checkpoint(self, tmp_path: Path) -> None:
-        """Called a few times, saved, loaded into a new one: both go on alike. One that remembers nothing needs no state."""
+        """Called a few times, saved, loaded into a new one: both go on alike. One that remembers nothing needs no "
+        "state."""
         import torch
         from safetensors.torch import load_file, save_file
 
-        entry, used, other = self.inputs[0], self.component.build(), self.component.build()
+        entry = self.inputs[0]
+        used: Any = self.component.build()
+        other: Any = self.component.build()
         for seed in range(4):
             torch.manual_seed(seed)
             called(used, self.batch(entry, seed=seed), "in training")
@@ -129,7 +134,8 @@ class OpSuite(ComponentSuite):
         if has_state:
             state = used.state_dict()
             assert all(isinstance(value, torch.Tensor) for value in state.values()), (
-                f"state_dict() holds {sorted({type(v).__name__ for v in state.values()})}: tensors alone go into a checkpoint"
+                f"state_dict() holds {sorted({type(v).__name__ for v in state.values()})}: tensors alone go into a "
+                "checkpoint"
             )
             save_file({key: value.contiguous() for key, value in state.items()}, tmp_path / "op.safetensors")
             other.load_state_dict(load_file(tmp_path / "op.safetensors"))
@@ -149,6 +155,6 @@ class OpSuite(ComponentSuite):
 
 def _refuse(position: int, instead: str) -> str:
     return (
-        f"shape() {instead}, given a number as argument {position + 1}, which is a tensor: raise ShapeError, so that the "
-        "recipe's line is named"
+        f"shape() {instead}, given a number as argument {position + 1}, which is a tensor: raise ShapeError, so that "
+        "the recipe's line is named"
     )

@@ -83,8 +83,8 @@ class OptimizerSuite(ComponentSuite):
             optimizer.step()
         except Exception as error:
             raise AssertionError(
-                f"step() fails where no parameter has a gradient: {type(error).__name__}: {error}; pass over those whose "
-                "grad is None"
+                f"step() fails where no parameter has a gradient: {type(error).__name__}: {error}; pass over those "
+                "whose grad is None"
             ) from error
         assert all(p.equal(b) for p, b in zip(network.parameters(), before, strict=True)), (
             "it moves parameters that have no gradient"
@@ -109,8 +109,8 @@ class OptimizerSuite(ComponentSuite):
             self.step(other, fresh)
         for (name, one), two in zip(network.named_parameters(), other.parameters(), strict=True):
             assert one.equal(two), (
-                f"after a resume {name} goes another way: keep all that it remembers in self.state[parameter], as tensors "
-                "or numbers"
+                f"after a resume {name} goes another way: keep all that it remembers in self.state[parameter], as "
+                "tensors or numbers"
             )
 
     def test_draws_nothing(self) -> None:
@@ -134,8 +134,8 @@ class ScheduleSuite(ComponentSuite):
             return self.component.factor(step, total, steps_per_epoch)
         except Exception as error:
             raise AssertionError(
-                f"factor({step}, {total}, {steps_per_epoch}) fails: {type(error).__name__}: {error}; trainings may be of a "
-                "single step, and end before a decay begins"
+                f"factor({step}, {total}, {steps_per_epoch}) fails: {type(error).__name__}: {error}; trainings may be "
+                "of a single step, and end before a decay begins"
             ) from error
 
     def test_is_a_finite_number_for_trainings_of_any_length(self) -> None:
@@ -146,8 +146,8 @@ class ScheduleSuite(ComponentSuite):
                         f"at step {step} of {total} the factor is {factor!r}: yield a float"
                     )
                     assert math.isfinite(factor) and factor >= 0, (
-                        f"at step {step} of {total} ({steps_per_epoch} an epoch) the factor is {factor}: a rate below 0 "
-                        "climbs, and one that is not finite ruins the networks; clamp it with max(0.0, …)"
+                        f"at step {step} of {total} ({steps_per_epoch} an epoch) the factor is {factor}: a rate below "
+                        "0 climbs, and one that is not finite ruins the networks; clamp it with max(0.0, …)"
                     )
 
     def test_depends_on_the_step_alone(self) -> None:
@@ -155,7 +155,8 @@ class ScheduleSuite(ComponentSuite):
         first = self.factors(1000, 50)
         backwards = [(step, self._factor(step, 1000, 50)) for step, _ in reversed(first)]
         assert first == backwards[::-1], (
-            "the factor depends on what was asked before: work it out of `step` alone, so that a resumed run goes on alike"
+            "the factor depends on what was asked before: work it out of `step` alone, so that a resumed run goes on "
+            "alike"
         )
 
     def test_is_not_always_zero(self) -> None:

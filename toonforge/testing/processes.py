@@ -44,12 +44,12 @@ def gradients_of_two(
 
     # A fork needs not import torch anew. Where there is a GPU, or no Linux, torch cannot go on in one.
     forks = sys.platform == "linux" and not torch.cuda.is_available()
-    context = get_context("fork" if forks else "spawn")
+    context: Any = get_context("fork" if forks else "spawn")
     with tempfile.TemporaryDirectory(prefix="toonforge-processes-") as name:
         folder = Path(name)
         processes = [
             context.Process(target=_rank, args=(rank, folder, component, tuple(entries))) for rank in range(COUNT)
-        ]  # type: ignore[attr-defined]
+        ]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: pytest-xdist has one
             for process in processes:
@@ -67,7 +67,8 @@ def _wait(processes: Sequence[Any], folder: Path) -> None:
     end = time.monotonic() + PATIENCE
     while any(process.is_alive() for process in processes) and not [*folder.glob("*.failed")]:
         assert time.monotonic() < end, (
-            f"two processes still wait for each other after {PATIENCE:.0f} s: every parameter must take part in every call"
+            f"two processes still wait for each other after {PATIENCE:.0f} s: every parameter must take part in every "
+            "call"
         )
         time.sleep(0.005)
     failed = [path.read_text("utf-8") for path in sorted(folder.glob("*.failed"))]
@@ -85,7 +86,7 @@ def _rank(rank: int, folder: Path, component: NetworkComponent, entries: tuple[S
 
     try:
         torch.set_num_threads(1)
-        store = distributed.FileStore(str(folder / "store"), COUNT)
+        store = distributed.FileStore(str(folder / "store"), COUNT)  # type: ignore[attr-defined]
         patience = timedelta(seconds=PATIENCE)
         distributed.init_process_group("gloo", store=store, rank=rank, world_size=COUNT, timeout=patience)
         save_file(_gradients(component, entries, rank), folder / f"{rank}.safetensors")
@@ -112,7 +113,8 @@ def _gradients(
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd):
             module.eval()
-    called_network = network if rank is None else DistributedDataParallel(network, **data_parallel_keywords())
+    keywords: dict[str, Any] = {**data_parallel_keywords()}
+    called_network = network if rank is None else DistributedDataParallel(network, **keywords)
     part = slice(None) if rank is None else slice(2 * rank, 2 * rank + 2)
     total = torch.zeros((), dtype=torch.float64)
     for entry in entries:
@@ -120,5 +122,5 @@ def _gradients(
         output = called(called_network, batch, "in float64, in train mode")
         weights = torch.randn(2 * COUNT, *output.shape[1:], generator=torch.Generator().manual_seed(6)).double()[part]
         total = total + (output * weights).flatten(1).sum(1).mean()
-    total.backward()
+    torch.autograd.backward(total)
     return {name: p.grad.contiguous() for name, p in network.named_parameters() if p.grad is not None}

@@ -1,4 +1,5 @@
-"""What a recipe promises: it checks, survives a round trip, says how to run it, trains once it is shrunk, and resumes."""
+"""What a recipe promises: it checks, survives a round trip, says how to run it, trains once it is shrunk, and "
+"resumes."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ class RecipeSuite:
         ours, theirs = losses_of(folder), losses_of(whole.folder)
         for step in range(whole.step + 1, finished.step + 1):
             assert ours.get(step) == theirs.get(step), (
-                f"after a resume the losses of step {step} are {ours.get(step)}, without one {theirs.get(step)}: something "
+                f"after a resume the losses of step {step} are {ours.get(step)}, without one {theirs.get(step)}: "
+                "something "
                 "remembers and is in no checkpoint. Buffers of networks are; give an op or a loss that remembers "
                 "state_dict() and load_state_dict() of tensors, and draw at random only from torch's, numpy's and "
                 "Python's global state, or from the `rng` of an item"

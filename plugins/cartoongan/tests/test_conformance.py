@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from toonforge_cartoongan import PatchGAN, Resnet
 
-from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, PluginSuite, RecipeSuite
+
+
+class TestPlugin(PluginSuite):
+    plugin = "cartoongan"
 
 
 class TestResnet(GeneratorSuite):

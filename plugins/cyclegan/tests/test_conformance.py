@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from toonforge_cyclegan import DoubleUnet, PatchGAN, PixelGAN, Plain, Resnet, Unet
 
-from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, PluginSuite, RecipeSuite
+
+
+class TestPlugin(PluginSuite):
+    plugin = "cyclegan"
 
 
 class TestResnet(GeneratorSuite):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from toonforge_mha_unet import PatchGAN, Unet
 
-from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, PluginSuite, RecipeSuite
+
+
+class TestPlugin(PluginSuite):
+    plugin = "mha-unet"
 
 
 class TestUnet(GeneratorSuite):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from toonforge_pix2pix import PatchGAN, PixelGAN, Unet
 
-from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, PluginSuite, RecipeSuite
+
+
+class TestPlugin(PluginSuite):
+    plugin = "pix2pix"
 
 
 class TestUnet(GeneratorSuite):

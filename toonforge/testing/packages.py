@@ -1,0 +1,82 @@
+"""A plugin's installed package: its distribution, its files, what its sources import."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from toonforge import registries
+from toonforge.plugins.loader import PluginRecord
+
+PRIVATE = ("toonforge.train", "toonforge.cli", "toonforge.use")
+"""Not for plugins: these floors stand above them, and change without notice."""
+
+
+def record_of(plugin: str) -> PluginRecord:
+    """What became of the plugin; AssertionError where none of this name is installed."""
+    registries.plugins.load()
+    found = [record for record in registries.plugins.records if record.name == plugin]
+    names = ", ".join(sorted({record.name for record in registries.plugins.records} - {"toonforge"}))
+    assert found, (
+        f"no plugin {plugin!r} is installed (there are {names}): pip install -e ., and name it in pyproject.toml:\n"
+        f'[project.entry-points.toonforge]\n{plugin} = "your_package.plugin"'
+    )
+    return found[0]
+
+
+def package_of(record: PluginRecord) -> str:
+    """The top package that the entry point lies in."""
+    return record.target.partition(":")[0].partition(".")[0]
+
+
+def folder_of(record: PluginRecord) -> Path | None:
+    """The package's folder; None for a plugin that is a single module."""
+    spec = importlib.util.find_spec(package_of(record))
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places))) if places else None
+
+
+def sources_of(record: PluginRecord) -> list[Path]:
+    """Every Python file of the plugin."""
+    folder = folder_of(record)
+    if folder is not None:
+        return sorted(folder.rglob("*.py"))
+    spec = importlib.util.find_spec(package_of(record))
+    return [Path(spec.origin)] if spec is not None and spec.origin else []
+
+
+def imports_of(source: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def others(record: PluginRecord) -> dict[str, str]:
+    """Top package -> distribution of every other plugin that is installed."""
+    entries = importlib.metadata.entry_points(group="toonforge")
+    found = {
+        entry.value.partition(":")[0].partition(".")[0]: entry.dist.name
+        for entry in entries
+        if entry.name != record.name and entry.dist is not None
+    }
+    found.pop(package_of(record), None)
+    return found
+
+
+def required(record: PluginRecord) -> dict[str, str]:
+    """Normalised name -> version range of every distribution that the plugin's requires without an extra."""
+    from packaging.requirements import Requirement
+
+    requirements = [Requirement(text) for text in importlib.metadata.requires(record.distribution) or []]
+    return {
+        re.sub(r"[-_.]+", "-", requirement.name).lower(): str(requirement.specifier)
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
