@@ -115,7 +115,7 @@ def test_runs_and_sweeps_are_compared(folder: Path) -> None:
     assert second == "['train.optimizer.lr']"
 
 
-@pytest.mark.parametrize("marker", ["toon2real", "batches", "small"])
+@pytest.mark.parametrize("marker", ["toon2real", "table3", "paper table3", "batches", "small"])
 def test_the_documents_comparisons_can_be_trained_and_give_curves(marker: str) -> None:
     (words,) = commands(COMPARE, "check", marker)
     assert words.pop(0) == "sweep"
@@ -128,3 +128,16 @@ def test_the_documents_comparisons_can_be_trained_and_give_curves(marker: str) -
         recipe = recipes.load(ROOT / file, [*fixed, *chosen])
         assert recipe.train.metrics.every is not None and recipe.metrics
         assert marker != "toon2real" or "fid" in {metric.partition("_")[0] for metric in recipe.metrics}
+
+
+@pytest.mark.parametrize("marker", ["table3", "paper table3"])
+def test_the_methods_of_a_table_are_measured_on_the_same_pictures_alike(marker: str) -> None:
+    """Otherwise the comparison marks no best: the numbers would be different measurements."""
+    (words,) = commands(COMPARE, "check", marker)
+    table = [recipes.load(ROOT / file) for file in words[1:]]
+    assert [next(iter(recipe.translations)) for recipe in table] == ["photo"] * 3
+    for name in ("fid", "weighted_fid"):
+        assert len({recipe.metrics[name].protocol() for recipe in table}) == 1
+    assert {recipe.metrics["weighted_fid"].target_weight for recipe in table} == {0.8}
+    assert len({recipe.data.preparation("validation") for recipe in table}) == 1
+    assert len({str(recipe.data.groups().keys()) for recipe in table}) == 1
