@@ -33,7 +33,7 @@ PACKAGED = {
 EVERY = {**FILES, **PACKAGED}
 """Name -> file of every recipe in recipes/ and in the plugins."""
 
-DRAWS = re.compile(r"\b(pool|noise|augment)\((\w+)(?:, [\d.]+)?\)")
+DRAWS = re.compile(r"\b(pool|noise|augment)\((\w+)(?:, [\d.]+)*\)")
 RATE = 1e-4
 
 

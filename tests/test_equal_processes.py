@@ -34,7 +34,9 @@ METHODS = (
     "recipes/anime_cartoongan.toml",
     "recipes/anime_unet.toml",
     "recipes/cartoon_mha_unet.toml",
+    "recipes/cartoon_singlegan.toml",
     "recipes/cartoon_toon2real.toml",
+    "recipes/cartoon_unit.toml",
 )
 """A recipe of each method; among them are spectral norms, a network of features, several optimizers and a warm-up."""
 

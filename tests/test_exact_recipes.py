@@ -27,7 +27,9 @@ METHODS = {
     "mha-unet/mha-unet",
     "pix2pix/pix2pix",
     "recipes/paper/faces_cyclegan.toml",
+    "singlegan/singlegan",
     "toon2real/toon2real",
+    "unit/unit",
 }
 
 

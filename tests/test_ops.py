@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from toonforge.errors import ShapeError
-from toonforge.ops import Augment, Cat, Gray, Noise, Pool
+from toonforge.nn.padding import pad_to_multiple
+from toonforge.ops import Augment, Cat, Crop, Gray, Noise, Pool
 from toonforge.ops.image_pool import ImagePool
 
 
@@ -62,9 +63,47 @@ def test_noise_refuses_a_negative_deviation() -> None:
         Noise().shape((3, 4, 4), (3, 4, 4))
 
 
+def test_the_number_of_a_draw_changes_nothing_by_itself() -> None:
+    """The engine seeds every call by its expression's text, in which the number stands."""
+    noise, x = Noise().build(), torch.zeros(1, 2, 3, 3)
+    drawn = []
+    for numbers in ((), (1,), (2,)):
+        torch.manual_seed(3)
+        drawn.append(noise(x, 0.5, *numbers))
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
+    assert Noise().shape((3, 4, 4), 0.1, 2) == (3, 4, 4)
+    with pytest.raises(ShapeError, match="argument 3 of noise must be a number"):
+        Noise().shape((3, 4, 4), 0.1, (3, 4, 4))
+
+
+@pytest.mark.parametrize("multiple", [1, 4, 8])
+@pytest.mark.parametrize("size", [(1, 1), (5, 16), (31, 33), (64, 7)])
+def test_crop_gives_back_what_was_padded(size: tuple[int, int], multiple: int) -> None:
+    x = torch.rand(2, 3, *size, requires_grad=True)
+    padded = pad_to_multiple(x, multiple, 2 * multiple)
+    assert all(side % multiple == 0 and side >= 2 * multiple for side in padded.shape[-2:])
+    cut = Crop().build()(padded, x)
+    assert torch.equal(cut, x)
+    assert Crop().shape(tuple(padded.shape[1:]), (1, *size)) == (3, *size)
+    cut.sum().backward()
+    assert torch.equal(x.grad, torch.ones_like(x))
+
+
+def test_crop_of_one_size_copies_nothing() -> None:
+    x = torch.rand(1, 3, 4, 5)
+    assert Crop().build()(x, torch.rand(1, 1, 4, 5)) is x
+
+
+def test_crop_refuses_what_is_larger_and_numbers() -> None:
+    with pytest.raises(ShapeError, match="4x5 has no part of 5x4"):
+        Crop().shape((3, 4, 5), (3, 5, 4))
+    with pytest.raises(ShapeError, match="argument 2 of crop"):
+        Crop().shape((3, 4, 5), 2.0)
+
+
 def test_training_only_ops_are_identities_in_evaluation() -> None:
     assert (Pool.evaluation, Noise.evaluation) == ("identity", "identity")
-    assert (Cat.evaluation, Gray.evaluation) == ("same", "same")
+    assert (Cat.evaluation, Crop.evaluation, Gray.evaluation) == ("same", "same", "same")
 
 
 @pytest.mark.parametrize("size", [-1.0, 2.5])

@@ -75,6 +75,40 @@ TOON2REAL: Rows = {
     "phases.generators.losses.backward.weight": (10, "CycleGAN, section 4"),
 }
 
+# Toon2real's Table 3, of whose UNIT the document says nothing more; U: mingyuliutw/UNIT, configs/unit_*.yaml
+UNIT: Rows = {
+    "metrics.weighted_fid.target_weight": (0.8, "section 4, evaluation metric: 80% and 20%"),
+    "metrics.fid.features": ("inception", "section 4, evaluation metric: Inception-v3"),
+    "metrics.weighted_fid.features": ("inception", "section 4, evaluation metric: Inception-v3"),
+    "metrics.weighted_fid.target": ("photo", "section 4, evaluation metric"),
+    "metrics.weighted_fid.input": ("cartoon", "section 4, evaluation metric"),
+    "train.steps": (1_000_000, "U, max_iter"),
+    "train.batch_size": (1, "U, batch_size"),
+    "train.optimizer.lr": (1e-4, "U, lr"),
+    "train.optimizer.betas": ([0.5, 0.999], "U, beta1 and beta2"),
+    "train.optimizer.weight_decay": (1e-4, "U, weight_decay"),
+    "train.schedule.every": (100_000, "U, step_size"),
+    "train.schedule.gamma": (0.5, "U, gamma"),
+    "networks.E_r.width": (64, "U, gen dim"),
+    "networks.E_r.downsamples": (2, "U, gen n_downsample"),
+    "networks.E_r.blocks": (4, "U, gen n_res"),
+    "networks.E_r.padding": ("reflect", "U, gen pad_type"),
+    "networks.G_r.upsamples": (2, "U, gen n_downsample"),
+    "networks.G_r.blocks": (4, "U, gen n_res"),
+    "discriminators.D_r.width": (64, "U, dis dim"),
+    "discriminators.D_r.layers": (4, "U, dis n_layer"),
+    "discriminators.D_r.scales": (3, "U, dis num_scales"),
+    "phases.generators.losses.fool_r_2.type": ("lsgan", "U, gan_type"),
+    "phases.generators.losses.fool_r_2.weight": (1, "U, gan_w"),
+    "phases.generators.losses.same_r.weight": (10, "U, recon_x_w"),
+    "phases.generators.losses.kl_r.weight": (0.01, "U, recon_kl_w"),
+    "phases.generators.losses.cycle_r.weight": (10, "U, recon_x_cyc_w"),
+    "phases.generators.losses.kl_cycle_r.weight": (0.01, "U, recon_kl_cyc_w"),
+    "data.load_size": (256, "U, new_size"),
+    "data.image_size": (256, "U, crop_image_height"),
+    "data.flip": (True, "U, utils.py: RandomHorizontalFlip"),
+}
+
 # Photo-Anime Translation based on Cycle-Consistent Adversarial Networks
 ANIME: Rows = {
     "train.optimizer.type": ("adam", "section 4.3"),
@@ -198,6 +232,32 @@ ORIGINAL: Rows = {
     "phases.generator.losses.content.weight": (10, "options.lua"),
 }
 
+# S: Xiaoming-Yu/SingleGAN, options/*.py, models/*.py, scripts/train_base.sh
+SINGLEGAN: Rows = {
+    "generators.G.domains": (2, "S, d_num"),
+    "generators.G.width": (64, "S, ngf"),
+    "generators.G.blocks": (6, "S, e_blocks"),
+    "generators.G.norm": ("instance", "S, norm"),
+    "generators.G.upsample": ("transposed", "S, up_type Trp"),
+    "generators.G.spectral_norm": (True, "S, Conv2dBlock"),
+    "discriminators.D_photo.width": (64, "S, ndf"),
+    "discriminators.D_photo.scales": (2, "S, D_NET_Multi"),
+    "discriminators.D_photo.layers": (3, "S, block_num"),
+    "discriminators.D_photo.spectral_norm": (True, "S, Conv2dBlock"),
+    "phases.generator.losses.fool_photo_half.type": ("lsgan", "S, c_gan_mode"),
+    "phases.generator.losses.cycle_photo.weight": (10 / 2, "S, lambda_cyc, of a mean over both domains"),
+    "phases.generator.losses.identity_photo.weight": (0, "S, lambda_ide"),
+    "phases.discriminators.losses.fakes_photo.weight": (1, "S, update_D"),
+    "train.optimizer.type": ("adam", "S, define_optimizer"),
+    "train.optimizer.lr": (1e-4, "S, lr"),
+    "train.optimizer.betas": ([0.5, 0.999], "S, define_optimizer"),
+    "train.batch_size": (1, "S, batchSize"),
+    "train.epochs": (100 + 100, "S, NITER and NITER_DECAY"),
+    "train.schedule.type": ("linear-decay", "S, train.py"),
+    "train.schedule.start.epochs": (101, "S, train.py: the rate of epoch 102, counted from 1, is the first lower one"),
+    "data.flip": (True, "S, is_flip"),
+}
+
 TABLES: Mapping[str, Rows] = {
     "recipes/paper/faces_pix2pix.toml": FACES | ONE_CARTOONIZER,
     "recipes/paper/faces_pix2pix_filtered.toml": FACES | ONE_CARTOONIZER,
@@ -224,10 +284,27 @@ TABLES: Mapping[str, Rows] = {
         "discriminators.D_r.spectral_norm": (True, "section 3, training stabilization"),
         "discriminators.D_c.spectral_norm": (True, "section 3, training stabilization"),
     },
+    "recipes/paper/toon2real_unit.toml": UNIT,
     "recipes/paper/toon2real_without_spectral_norm.toml": TOON2REAL
     | {
         "discriminators.D_r.spectral_norm": (False, "figure 3 (a)"),
         "discriminators.D_c.spectral_norm": (False, "figure 3 (a)"),
+    },
+    "recipes/paper/toon2real_singlegan.toml": SINGLEGAN
+    | {
+        "generators.G.type": ("singlegan/resnet", "section 4: SingleGAN's base model"),
+        "translations.photo": ("G(cartoon, 1)", "the title: cartoons to photographs"),
+        "metrics.weighted_fid.target_weight": (0.8, "section 4, evaluation metric: 80% and 20%"),
+        "metrics.fid.features": ("inception", "section 4, evaluation metric: Inception-v3"),
+        "metrics.weighted_fid.features": ("inception", "section 4, evaluation metric: Inception-v3"),
+        # Not in the document.
+        "data.load_size": (286, "S, loadSize"),
+        "data.image_size": (256, "S, fineSize"),
+    },
+    "singlegan/singlegan": SINGLEGAN
+    | {
+        "data.load_size": (143, "S, scripts, LOAD_SIZE"),
+        "data.image_size": (128, "S, scripts, FINE_SIZE"),
     },
     "recipes/paper/anime_resnet.toml": ANIME
     | {

@@ -9,6 +9,7 @@ import attrs
 
 from toonforge.components import Component, Count, changed
 from toonforge.data import Synthetic
+from toonforge.recipe.check import check
 from toonforge.recipe.model import CheckpointRule, LogRule, MetricsRule, Phase, Recipe, SamplesRule
 
 
@@ -49,7 +50,7 @@ def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
         trackers=(),
         checkpoint=CheckpointRule(every=Count(steps=total), keep=1),
     )
-    return attrs.evolve(
+    shrunk = attrs.evolve(
         recipe,
         data=data,
         generators=small(recipe.generators),
@@ -60,3 +61,4 @@ def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
         metrics=small(recipe.metrics),
         initial={},  # of networks that are larger
     )
+    return check(shrunk)  # what is called with a shrunk network's output fits its channels to that

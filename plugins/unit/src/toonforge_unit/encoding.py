@@ -71,6 +71,7 @@ class Decoder(OtherNetwork):
         doc="channels of the code, halved at each stage; inferred in a recipe, otherwise 256",
         unit="channels",
         at_least=1,
+        tiny=None,
     )
     out_channels: int = param(3, doc="channels of the pictures", unit="channels", at_least=1)
     upsamples: int = param(2, doc="stages that double the sides", source=CONFIGS, at_least=1, at_most=6)
