@@ -133,6 +133,18 @@ def param(
 
     Raises:
         TypeError: for a deprecated field that is required.
+
+    Examples:
+        >>> from toonforge import Schedule, component, param
+        >>> @component
+        ... class Steep(Schedule):
+        ...     "An example."
+        ...     power: float = param(2.0, doc="of the time that is left", above=0, source="a paper, section 3")
+        >>> Steep().power
+        2.0
+        >>> Steep(power=-1)
+        Traceback (most recent call last):
+        toonforge.errors.FieldError: power: found -1, expected a number greater than 0
     """
     if deprecated is not None and default is attrs.NOTHING:
         raise TypeError("a deprecated field needs a default, which means that it is not given")
@@ -170,9 +182,24 @@ def default_of(attribute: attrs.Attribute[Any]) -> Any:
     return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type, union-attr]
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(param,))
+# `param` is no `field_specifiers`: type checkers know a default there by its keyword alone, and `param(4, …)` would be a
+# required field to them. So they take every field as one with a default, and check names and types.
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 def component(cls: type[T]) -> type[T]:
-    """Class decorator: makes a config class frozen and keyword-only. Fields are declared with `param`."""
+    """Class decorator: makes a config class frozen and keyword-only. Fields are declared with `param`.
+
+    Examples:
+        >>> from toonforge import Schedule, component, param
+        >>> @component
+        ... class Halving(Schedule):
+        ...     "Half as much after every so many epochs."
+        ...     epochs: int = param(10, doc="between two halvings", unit="epochs", at_least=1)
+        ...
+        ...     def factor(self, step, total, steps_per_epoch):
+        ...         return 0.5 ** (step // (self.epochs * steps_per_epoch))
+        >>> Halving(epochs=2).factor(step=250, total=1000, steps_per_epoch=100)
+        0.5
+    """
     made = attrs.frozen(kw_only=True)(cls)
     going = deprecation_of(made)
     return made if going is None else _telling(made, going)
@@ -202,6 +229,13 @@ def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldI
     """Key in a recipe -> (resolved type, attribute, what its author says), for a component class.
 
     A class's own fields come before those of its bases: what is particular to it is read first.
+
+    Examples:
+        >>> import toonforge
+        >>> from toonforge.components import fields_of
+        >>> kind, attribute, info = fields_of(toonforge.optimizers["sgd"])["lr"]
+        >>> kind, info.limits
+        (<class 'float'>, 'greater than 0')
     """
     return _fields_of(cls)
 
@@ -218,7 +252,14 @@ def _fields_of(cls: Any) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldI
 
 
 def changed(config: T, **values: Any) -> T:
-    """The same component with other values, validated anew; keys are attribute names."""
+    """The same component with other values, validated anew; keys are attribute names.
+
+    Examples:
+        >>> import toonforge
+        >>> from toonforge.components import changed
+        >>> changed(toonforge.optimizers["adam"](lr=1e-4), lr=3e-4).lr
+        0.0003
+    """
     with deprecation.silent():
         return attrs.evolve(config, **values)  # type: ignore[misc]
 
@@ -522,7 +563,13 @@ def network_names(config: Component) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True)
 class Count:
-    """A number of steps, or of epochs that becomes steps once the data set's size is known."""
+    """A number of steps, or of epochs that becomes steps once the data set's size is known.
+
+    Examples:
+        >>> from toonforge import Count
+        >>> Count(epochs=1.5).in_steps(steps_per_epoch=100), str(Count(steps=500))
+        (150, '500 steps')
+    """
 
     steps: int | None = None
     epochs: float | None = None
