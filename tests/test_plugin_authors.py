@@ -22,7 +22,7 @@ def test_a_hook_without_its_mark_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("kind", "name", "hint"),
     [
-        ("losses", "pixar/charm", "no plugin 'pixar' is installed; see: toonforge plugins"),
+        ("losses", "pixar/charm", "no plugin 'pixar' is installed; its package is usually called toonforge-pixar"),
         ("losses", "sofd/lsgan", "no plugin 'sofd' is installed; did you mean 'lsgan'?"),
         (
             "generators",

@@ -244,7 +244,8 @@ class Plugins:
             )
         registries = {**self.registries, **self.files}
         names = [known for each, registry in registries.items() if kind in (None, each) for known in registry]
-        return f"no plugin {namespace!r} is installed; {did_you_mean(name, names) or 'see: toonforge plugins'}"
+        usually = f"its package is usually called toonforge-{namespace}" if is_component_name(namespace) else None
+        return f"no plugin {namespace!r} is installed; {did_you_mean(name, names) or usually or 'see: toonforge plugins'}"
 
 
 def core_version() -> str:
