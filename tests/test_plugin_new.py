@@ -23,7 +23,7 @@ from toonforge.cli.plugin import new
 from toonforge.components import KINDS as COMPONENT_KINDS
 from toonforge.errors import PluginError
 from toonforge.names import is_component_name
-from toonforge.plugins.loader import PluginRecord
+from toonforge.plugins.installed import PluginRecord
 from toonforge.scaffold import KINDS, Package, refuse_name, write
 from toonforge.scaffold.names import LONGEST
 from toonforge.scaffold.package import TEMPLATES, core_range

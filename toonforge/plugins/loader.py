@@ -244,8 +244,10 @@ class Plugins:
             )
         registries = {**self.registries, **self.files}
         names = [known for each, registry in registries.items() if kind in (None, each) for known in registry]
-        usually = f"its package is usually called toonforge-{namespace}" if is_component_name(namespace) else None
-        return f"no plugin {namespace!r} is installed; {did_you_mean(name, names) or usually or 'see: toonforge plugins'}"
+        parts = [f"no plugin {namespace!r} is installed"]
+        parts += [f"its package is usually called toonforge-{namespace}"] if is_component_name(namespace) else []
+        parts += [near] if (near := did_you_mean(name, names)) else []
+        return "; ".join(parts)
 
 
 def core_version() -> str:

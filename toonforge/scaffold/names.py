@@ -6,7 +6,9 @@ import re
 
 from toonforge.errors import PluginError, Problem
 from toonforge.names import is_component_name
-from toonforge.plugins.loader import CORE, KNOWN_PLUGINS, PluginRecord
+from toonforge.plugins.fit import CORE
+from toonforge.plugins.installed import PluginRecord
+from toonforge.plugins.loader import KNOWN_PLUGINS
 
 LONGEST = 30
 """Characters: names stand in module names, messages and tables."""

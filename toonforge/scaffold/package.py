@@ -48,6 +48,10 @@ def imports(module: str, names: list[str]) -> str:
     return line if len(line) <= 120 else f"from {module} import (\n{inside})"
 
 
+def _chosen(kinds: Iterable[str]) -> frozenset[str]:
+    return frozenset(kinds)
+
+
 @cache
 def _environment() -> jinja2.Environment:
     import jinja2
@@ -73,7 +77,7 @@ class Package:
     """
 
     name: str
-    kinds: frozenset[str] = attrs.field(converter=frozenset)
+    kinds: frozenset[str] = attrs.field(converter=_chosen)
     version: str
 
     @property
