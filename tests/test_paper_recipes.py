@@ -104,7 +104,7 @@ UNIT: Rows = {
     "phases.generators.losses.kl_r.weight": (0.01, "U, recon_kl_w"),
     "phases.generators.losses.cycle_r.weight": (10, "U, recon_x_cyc_w"),
     "phases.generators.losses.kl_cycle_r.weight": (0.01, "U, recon_kl_cyc_w"),
-    "data.load_size": (256, "U, new_size"),
+    "data.load_size": (286, "as in recipes/paper/toon2real.toml, measured alike; U, new_size: 256"),
     "data.image_size": (256, "U, crop_image_height"),
     "data.flip": (True, "U, utils.py: RandomHorizontalFlip"),
 }
