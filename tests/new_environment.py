@@ -1,6 +1,7 @@
 """A new virtual environment for tests of what is installed: torch and the rest of this one, but nothing of toonforge.
 
-Nothing is downloaded: every installed package but ours is linked into it. What is ours comes as a wheel.
+Every installed package but ours is linked into it; what is ours comes as a wheel. Nothing is downloaded where this
+environment has hatchling and editables, which build wheels.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Environment:
             "OMP_NUM_THREADS": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
-        if importlib.util.find_spec("hatchling") is not None:
+        if all(importlib.util.find_spec(package) is not None for package in ("hatchling", "editables")):
             more["PIP_NO_BUILD_ISOLATION"] = "0"  # pip's way to say: build with the packages that are here
         return kept | more
 

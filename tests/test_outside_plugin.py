@@ -49,7 +49,7 @@ class Folder:
             (info / "entry_points.txt").write_text(entry, "utf-8")
 
     def run(self, *words: str, code: int = 0, **variables: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(self.packages), "COLUMNS": "300", **variables}
+        environment = {**os.environ, "PYTHONPATH": f"{self.packages}{os.pathsep}{ROOT}", "COLUMNS": "300", **variables}
         environment.pop("TOONFORGE_PLUGINS", None) if "TOONFORGE_PLUGINS" not in variables else None
         done = subprocess.run(words, cwd=self.home, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout + done.stderr

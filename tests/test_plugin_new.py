@@ -109,7 +109,7 @@ def site(folder: Path, made: Package) -> dict[str, str]:
     )
     (entry,) = project["entry-points"]["toonforge"].items()
     (info / "entry_points.txt").write_text(f"[toonforge]\n{entry[0]} = {entry[1]}\n", "utf-8")
-    return {**os.environ, "PYTHONPATH": str(info.parent)}
+    return {**os.environ, "PYTHONPATH": f"{info.parent}{os.pathsep}{Path(__file__).parent.parent}"}
 
 
 def toonforge(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
