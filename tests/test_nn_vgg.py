@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from toonforge.errors import FieldError, ShapeError, ToonforgeError
-from toonforge.nn.features import VGG19
+from toonforge.nn.features import VGG16, VGG19
 from toonforge.nn.torchvision_guard import torchvision
 from toonforge.nn.vgg import VGG19 as Network
 from toonforge.nn.vgg import convolutions
@@ -97,6 +97,29 @@ def test_conv4_4_is_torchvisions_26th_layer_with_the_same_weights() -> None:
         expected = theirs(((x + 1) / 2 - mean.view(3, 1, 1)) / std.view(3, 1, 1))
         assert torch.equal(ours(x), expected)
         assert torch.equal(VGG19_activated(ours)(x), expected.relu())
+
+
+def test_vgg16_is_torchvisions_up_to_its_last_convolution() -> None:
+    """Layer by layer on the meta device; what its weights are named and shaped decides which files load."""
+    with torch.device("meta"):
+        theirs = torchvision().vgg16().features[:-1]
+        ours = VGG16(weights="random", activated=True).build()
+    assert [str(layer) for layer in ours.features] == [str(layer) for layer in theirs]
+    shapes = {key: value.shape for key, value in theirs.state_dict().items()}
+    assert {key: value.shape for key, value in ours.features.state_dict().items()} == shapes
+    assert len(shapes) == 2 * 13
+    assert VGG16().shape((3, 256, 256)) == (512, 16, 16)
+    with pytest.raises(ShapeError, match="vgg16 needs pictures of at least 16x16 for conv5_3"):
+        VGG16().shape((3, 15, 64))
+
+
+def test_weights_of_vgg19_are_none_of_vgg16(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_file(VGG19(layer="conv3_4", weights="random").build().state_dict(), tmp_path / "19.safetensors")
+    path = str(tmp_path / "19.safetensors")
+    assert VGG16(layer="conv3_3", weights=path).build().name == "VGG16"
+    with pytest.raises(ToonforgeError, match="torchvision's vgg16 without batch norm"):
+        VGG16(layer="conv4_1", weights=path).build()
 
 
 def VGG19_activated(network: nn.Module) -> nn.Module:
