@@ -17,7 +17,7 @@ def assert_compiles(network: Any, batch: Sequence[Any]) -> None:
     forget: Any = torch.compiler.reset
     network.eval()
     forget()
-    compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
+    compiled: Any = torch.compile(network, backend="aot_eager", fullgraph=True)
     try:
         output = compiled(*batch)
     except Exception as error:

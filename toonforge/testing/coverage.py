@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toonforge import registries
 from toonforge.components import KINDS, Component
 from toonforge.errors import ToonforgeError
 from toonforge.plugins.loader import PluginRecord
 from toonforge.recipe import find
-from toonforge.registries import plugins
 from toonforge.testing.components import SUITES, ComponentSuite
 from toonforge.testing.datasets import DatasetSuite
 from toonforge.testing.losses import LossSuite
@@ -45,7 +45,7 @@ def uncovered(record: PluginRecord) -> list[tuple[str, str, type[Component]]]:
         for kind, names in record.supplies.items()
         if kind in KINDS
         for name in names
-        if (cls := plugins.registries[kind][name]) not in covered
+        if (cls := registries.plugins.registries[kind][name]) not in covered
     ]
 
 
@@ -66,19 +66,20 @@ def tried(kind: str, name: str, cls: type[Component], folders: pytest.TempPathFa
         return
     probe = type(f"Tried{cls.__name__}", (suite,), {"component": component, "processes": False})
     SUITES.remove(probe)
-    for found in _failures(probe(), folders):
-        yield f"{name}, tried with its defaults since no suite covers it: {found}\n{advice}"
+    for test, found in failures(probe(), folders):
+        yield f"{name}, tried with its defaults since no suite covers it: {test}: {found}\n{advice}"
 
 
 def tried_recipe(name: str, folders: pytest.TempPathFactory) -> Iterator[str]:
     """The same of a packaged recipe."""
     probe = type("TriedRecipe", (RecipeSuite,), {"recipe": name})
     RECIPES.remove(probe)
-    for found in _failures(probe(), folders):
-        yield f"recipe {name}, tried since no suite covers it: {found}"
+    for test, found in failures(probe(), folders):
+        yield f"recipe {name}, tried since no suite covers it: {test}: {found}"
 
 
-def _failures(suite: Any, folders: pytest.TempPathFactory) -> Iterator[str]:
+def failures(suite: Any, folders: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Name and message of each of a suite's tests that fails, run one after another outside pytest."""
     for test in [test for test in dir(suite) if test.startswith("test_") and getattr(suite, test) is not None]:
         method = getattr(suite, test)
         given: dict[str, Any] = {"tmp_path_factory": folders}
@@ -88,4 +89,4 @@ def _failures(suite: Any, folders: pytest.TempPathFactory) -> Iterator[str]:
             method(**{key: given[key] for key in inspect.signature(method).parameters})
         except Exception as error:  # an assertion's advice, or whatever the component raises
             kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-            yield f"{test}: {kind}{error}"
+            yield test, f"{kind}{error}"

@@ -49,20 +49,25 @@ class MetricSuite(ComponentSuite):
         return found
 
     def measured(
-        self, values: Mapping[str, torch.Tensor], parts: int = 1, built: BuiltMetric | None = None
+        self, values: Mapping[str, torch.Tensor], sizes: tuple[int, ...] = (), built: BuiltMetric | None = None
     ) -> dict[str, float]:
-        """The results over these pictures, which arrive in so many batches: fields of `together` in one call."""
+        """The results over copies of these pictures, which arrive in batches of such sizes.
+
+        Fields of `together` arrive in one call.
+        """
+        return self._measured({name: value.clone() for name, value in values.items()}, sizes, built)
+
+    def _measured(
+        self, values: Mapping[str, torch.Tensor], sizes: tuple[int, ...] = (), built: BuiltMetric | None = None
+    ) -> dict[str, float]:
         import torch
 
         metric = built or self.component.tiny().build(torch.device("cpu"))
         together = self.component.together
-        calls = [
-            tuple(name for name in values if name in together),
-            *((name,) for name in values if name not in together),
-        ]
+        pairs = tuple(name for name in values if name in together)
         with torch.no_grad():
-            for names in filter(None, calls):
-                for batch in zip(*(values[name].chunk(parts) for name in names), strict=True):
+            for names in filter(None, [pairs, *((name,) for name in values if name not in together)]):
+                for batch in zip(*(values[name].split(sizes or self.count) for name in names), strict=True):
                     metric.update(**dict(zip(names, batch, strict=True)))
             return dict(metric.compute())
 
@@ -78,22 +83,22 @@ class MetricSuite(ComponentSuite):
     def test_does_not_depend_on_batches(self) -> None:
         """Pictures arrive in batches of any size: the last one is often smaller."""
         values = self.values()
-        one, two = self.measured(values), self.measured(values, parts=2)
+        one, two = self.measured(values), self.measured(values, (self.count - 1, 1))
         self._assert_same(
-            one, two, "in two batches the same pictures give another number: collect sums and counts, or all"
+            one, two, "in batches of other sizes the same pictures give another number: collect sums and counts, or all"
         )
 
     def test_measures_the_same_again(self) -> None:
         values = self.values()
         one = self.measured(values)
         with untouched("measuring", may_draw=True):
-            two = self.measured({name: value.clone() for name, value in values.items()})
+            two = self.measured(values)
         self._assert_same(one, two, "measured twice, the same pictures give another number: seed what it draws")
 
     def test_changes_no_picture(self) -> None:
         values = self.values()
         before = {name: value.clone() for name, value in values.items()}
-        self.measured(values)
+        self._measured(values)
         for name, value in values.items():
             assert value.equal(before[name]), (
                 f"update() changes the pictures of {name!r} in place: other metrics get them too"
@@ -134,7 +139,9 @@ class MetricSuite(ComponentSuite):
         component, values = self.component, self.values()
         if len(component.together) == 2 and component.lower_is_better is not None:
             first, second = component.together
-            headline, other = self.measured({**values, first: values[second]})[""], self.measured(values)[""]
+            headline, other = (
+                self.measured(given).get("", 0.0) for given in ({**values, first: values[second]}, values)
+            )
             good = headline <= other if component.lower_is_better else headline >= other
             assert good, (
                 f"pictures that equal each other get {headline:.4g}, others {other:.4g}, and lower_is_better is "

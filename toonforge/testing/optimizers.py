@@ -40,7 +40,7 @@ class OptimizerSuite(ComponentSuite):
         height = sum((p.square().sum() for p in network.parameters()), start=next(network.parameters()).new_zeros(()))
         height.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return float(height)
+        return float(height.detach())
 
     def test_takes_all_parameters(self) -> None:
         network, optimizer = self.bowl()
@@ -70,7 +70,7 @@ class OptimizerSuite(ComponentSuite):
             group["lr"] = 0.0
         before = [p.detach().clone() for p in network.parameters()]
         self.step(network, optimizer)
-        moved = max(float((p - b).abs().max()) for p, b in zip(network.parameters(), before, strict=True))
+        moved = max((p.detach() - b).abs().max().item() for p, b in zip(network.parameters(), before, strict=True))
         assert moved == 0, (
             f'with group["lr"] = 0 it still moves weights (by {moved:.1e}): read the rate from the group at every step'
         )

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from toonforge import registries
 from toonforge.components import KINDS
 from toonforge.errors import ToonforgeError
 from toonforge.plugins.loader import PluginRecord
 from toonforge.recipe import load
 from toonforge.recipe.resolved import recipe_data
-from toonforge.registries import plugins
 from toonforge.testing.claims import choose, where
 from toonforge.testing.coverage import tried, tried_recipe, uncovered, uncovered_recipes
 from toonforge.testing.imports import import_of
@@ -99,14 +99,14 @@ class PluginSuite:
     def test_everything_is_described(self) -> None:
         for kind, names in self.record.supplies.items():
             for name in names if kind in KINDS else ():
-                cls = plugins.registries[kind][name]
+                cls = registries.plugins.registries[kind][name]
                 assert (vars(cls).get("__doc__") or "").strip(), (
                     f"{name} ({cls.__name__}) has no docstring of its own: `toonforge list` shows its first line"
                 )
 
     def test_commands_explain_themselves(self) -> None:
         for name in self.record.supplies.get("commands", ()):
-            command, _ = plugins.commands[name.rpartition("/")[2]]
+            command, _ = registries.plugins.commands[name.rpartition("/")[2]]
             assert (command.help or "").strip(), f"command {name} has no help: give its function a docstring"
             for parameter in command.params:
                 described = parameter.param_type_name == "argument" or (getattr(parameter, "help", None) or "").strip()
@@ -117,7 +117,7 @@ class PluginSuite:
         folder = folder_of(self.record)
         for kind in ("recipes", "models"):
             for name in self.record.supplies.get(kind, ()):
-                path = Path(plugins.files[kind][name])  # type: ignore[arg-type]
+                path = Path(registries.plugins.files[kind][name])  # type: ignore[arg-type]
                 assert path.is_file(), f"{name} names {path}, and there is no such file"
                 assert folder is None or folder.resolve() in path.resolve().parents, (
                     f"{name} lies at {path}, outside the package {folder}: a wheel would not have it"

@@ -1,0 +1,283 @@
+"""Components with one fault each, for the suites to find, and the sound ones that they are made from. No torch here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+import attrs
+
+from toonforge import registries
+from toonforge.components import (
+    Component,
+    Dataset,
+    Discriminator,
+    Generator,
+    Loss,
+    Metric,
+    Op,
+    Optimizer,
+    Schedule,
+    Shape,
+    component,
+    param,
+)
+from toonforge.data import Synthetic
+from toonforge.errors import ShapeError
+from toonforge.recipe.expr import Expr
+from toonforge.registry import Provenance
+
+T = TypeVar("T", bound=Component)
+CLAIMS: dict[str, dict[str, bool]] = {"claims-to-detach": {"detaches": True}, "upside-down": {"lower_is_better": False}}
+"""What a fault says of itself in its class."""
+WHO = Provenance(plugin="planted", distribution="tests", version="0")
+
+
+def register(cls: type[T], name: str) -> type[T]:
+    """The class, in its kind's registry."""
+    registry: Any = registries.plugins.registries[cls.kind]
+    if name not in registry:
+        registry.add(name, cls, WHO)
+    return registry[name]  # type: ignore[no-any-return]
+
+
+@functools.cache
+def faulty(base: type[T], fault: str) -> type[T]:
+    """A component like `base` with a fault."""
+    body = {"fault": fault, "__doc__": "One with a fault.", "__module__": base.__module__, **CLAIMS.get(fault, {})}
+    return register(component(type("Faulty", (base,), body)), f"planted/{fault}")
+
+
+@component
+class Net(Generator):
+    """A convolution; the fault is in the module or beside it."""
+
+    fault: ClassVar[str] = ""
+
+    width: int = param(4, doc="channels", unit="channels", at_least=1, at_most=64)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        channels, height, width = inputs[0]
+        return (channels, height, width - 1 if self.fault == "shape" else width)
+
+    def build(self) -> Any:
+        from tests.planted_networks import Network
+
+        return Network(self.width, self.fault)
+
+
+@component
+class Judge(Discriminator):
+    """A convolution down to half of the size."""
+
+    fault: ClassVar[str] = ""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return (1, inputs[0][1] // 2, inputs[0][2] // 2)
+
+    def build(self) -> Any:
+        from torch import nn
+
+        layer = nn.Conv2d(3, 1, 4, 2, 1)
+        return nn.Sequential(layer, nn.Sigmoid()) if self.fault == "sigmoid" else layer
+
+
+@component
+class Plain(Schedule):
+    """Always the same factor; only its fields are looked at."""
+
+    def factor(self, step: int, total: int, steps_per_epoch: int) -> float:
+        return 1.0
+
+
+@component
+class Undocumented(Plain):
+    """A field without a word."""
+
+    floor: float = attrs.field(default=0.0)
+
+
+@component
+class Unitless(Plain):
+    """A size of what?"""
+
+    window_size: int = param(5, doc="how wide", at_least=1, at_most=9)
+
+
+@component
+class Unsourced(Plain):
+    """A default of which paper?"""
+
+    floor: float = param(0.5, doc="lowest factor, as in the original paper", at_least=0, at_most=1)
+
+
+@component
+class Forgetful(Plain):
+    """None is no TOML: it is left out, and read back as the default."""
+
+    floor: float | None = param(0.5, doc="lowest factor", at_least=0, at_most=1)
+
+
+@component
+class Beyond(Plain):
+    """A default outside its own limits is refused by attrs at once; one of `tiny` is not."""
+
+    floor: float = param(0.5, doc="lowest factor", at_least=0, at_most=1, tiny=2.0)
+
+
+@component
+class Rate(Schedule):
+    """From 1 down to 0."""
+
+    fault: ClassVar[str] = ""
+    calls: ClassVar[list[int]] = []
+
+    def factor(self, step: int, total: int, steps_per_epoch: int) -> float:
+        if self.fault == "climbs":
+            return 1 - step / 500
+        if self.fault == "counts":
+            self.calls.append(step)
+            return 1 / len(self.calls)
+        return 1 - step / total
+
+
+@component
+class Squares(Loss):
+    """Mean of squares, in several wrong ways."""
+
+    fault: ClassVar[str] = ""
+    draws: ClassVar[bool] = False
+
+    input: Expr = param(doc="a picture")
+
+    def build(self) -> Any:
+        import torch
+
+        def loss(input: torch.Tensor) -> torch.Tensor:
+            if self.fault == "sum":
+                return input.square().sum()
+            if self.fault == "detached":
+                return (input * input.detach()).mean()
+            if self.fault == "root":
+                return input.square().flatten(1).sum(1).sqrt().mean()
+            if self.fault == "draws":
+                return input.square().mean() + 0 * torch.rand(())
+            return input.square().mean() * (2 if self.fault == "formula" else 1)
+
+        return loss
+
+
+class Source:
+    """A made-up data set's items, in several wrong ways."""
+
+    def __init__(self, inner: Any, fault: str) -> None:
+        self.inner, self.fault, self.sizes = inner, fault, inner.sizes
+
+    @property
+    def draws_alone(self) -> bool:
+        return self.fault == "claims"
+
+    def item(self, group: str, index: int, rng: Any) -> Mapping[str, Any]:
+        import numpy as np
+
+        item = self.inner.item(group, index, rng)
+        if self.fault == "global" and rng is not None:
+            return {name: picture.flip(-1) if np.random.rand() < 0.5 else picture for name, picture in item.items()}
+        if self.fault == "claims":
+            np.random.rand()
+        if self.fault == "range":
+            return {name: picture.float() for name, picture in item.items()}
+        return item  # type: ignore[no-any-return]
+
+    def name(self, group: str, index: int) -> str:
+        return str(index) if self.fault == "shared" else str(self.inner.name(group, index))
+
+
+@component
+class Pictures(Dataset):
+    """Made-up pictures."""
+
+    fault: ClassVar[str] = ""
+
+    def groups(self) -> Mapping[str, Mapping[str, Shape]]:
+        return Synthetic(image_size=17 if self.fault == "announced" else 16).groups()
+
+    def build(self, split: str) -> Source:
+        return Source(Synthetic(image_size=16).build(split), self.fault)
+
+
+@component
+class Difference(Metric):
+    """Mean absolute difference."""
+
+    fault: ClassVar[str] = ""
+    together = ("input", "target")
+
+    input: Expr = param(doc="translated pictures")
+    target: Expr = param(doc="what they should be")
+
+    def protocol(self) -> str:
+        return "" if self.fault == "silent" else "mean absolute difference"
+
+    def build(self, device: Any) -> Any:
+        return BuiltDifference(self.fault)
+
+
+class BuiltDifference:
+    """Sums of pictures, or means of batches."""
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+        self.values: list[float] = []
+
+    def update(self, input: Any, target: Any) -> None:
+        each = (input - target).abs().flatten(1).mean(1).tolist()
+        self.values += [sum(each) / len(each)] if self.fault == "batches" else each
+        if self.fault == "in-place":
+            input.zero_()
+
+    def compute(self) -> dict[str, float]:
+        return {"mean" if self.fault == "headless" else "": sum(self.values) / len(self.values)}
+
+
+@component
+class Fade(Op):
+    """A picture times a half, or a mean of what came before."""
+
+    fault: ClassVar[str] = ""
+
+    def shape(self, *inputs: Shape | float) -> Shape:
+        if not isinstance(inputs[0], tuple) and self.fault != "takes-numbers":
+            raise ShapeError("argument 1 of fade must be a tensor")
+        return (1,) if self.fault == "announces" else inputs[0]  # type: ignore[return-value]
+
+    def build(self) -> Any:
+        return Fading(self.fault)
+
+
+class Fading:
+    """Half of the picture."""
+
+    def __init__(self, fault: str) -> None:
+        self.fault, self.last = fault, 0.0
+
+    def __call__(self, x: Any) -> Any:
+        if self.fault == "remembers":
+            self.last = 0.5 * self.last + float(x.mean())
+            return x / 2 + self.last
+        return (x / 2).double() if self.fault == "dtype" else x / 2
+
+
+@component
+class Steps(Optimizer):
+    """Plain gradient descent."""
+
+    fault: ClassVar[str] = ""
+
+    lr: float = param(0.01, doc="learning rate", above=0)
+
+    def build(self, parameters: Any) -> Any:
+        from tests.planted_networks import Descent
+
+        return Descent(parameters, self.lr, self.fault)

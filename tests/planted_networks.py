@@ -1,0 +1,66 @@
+"""The modules of `tests.planted`, which need torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    """Two convolutions, and a fault."""
+
+    def __init__(self, width: int, fault: str) -> None:
+        super().__init__()
+        if fault == "seeds":
+            torch.manual_seed(0)
+        self.fault = fault
+        self.first = nn.Conv2d(3, width, 3, padding=1)
+        self.last = nn.Conv2d(width, 3, 3, padding=1)
+        if fault == "unused":
+            self.idle = nn.Linear(2, 2)
+        if fault == "attribute":
+            self.scale = torch.rand(1)
+        if fault == "tied":
+            self.second_name = nn.Parameter(self.first.weight.data)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.last(self.first(x).relu())
+        if self.fault == "attribute":
+            y = y * self.scale
+        if self.fault == "tied":
+            y = y + self.second_name.sum() * 0
+        if self.fault == "draws":
+            y = y + 0 * torch.rand_like(y)
+        if self.fault == "batch":
+            y = y - y.mean(0, keepdim=True)
+        if self.fault == "bfloat16":
+            y = y * 0.001 / (y * 0 + 1.001 - 1)  # 1.001 is 1 with 8 bits
+        if self.fault == "item":
+            y = y * (1.0 if float(y.mean()) < 1e9 else 2.0)
+        if self.fault == "by-size":
+            y = y * 2 if x.shape[-1] > 70 else y
+        return y * 9 if self.fault == "range" else y.clamp(-1, 1)
+
+
+class Descent(torch.optim.Optimizer):
+    """Gradient descent with momentum, written out."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, fault: str) -> None:
+        super().__init__(parameters, {"lr": lr})
+        self.fault, self.rate = fault, lr
+        self.outside: dict[int, torch.Tensor] = {}
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            rate = self.rate if self.fault == "own-rate" else group["lr"]
+            for number, p in enumerate(group["params"]):
+                if p.grad is None:
+                    continue
+                kept = self.outside if self.fault == "outside" else self.state[p]
+                key: Any = number if self.fault == "outside" else "momentum"
+                kept[key] = 0.5 * kept.get(key, torch.zeros_like(p)) + p.grad
+                p.add_(kept[key], alpha=rate if self.fault == "climbs-up" else -rate)
