@@ -120,7 +120,7 @@ def toonforge(environment: dict[str, str], *words: str) -> subprocess.CompletedP
 def test_the_plugin_is_found_and_its_recipes_check_whatever_was_chosen(tmp_path: Path) -> None:
     environment = site(tmp_path, package(*KINDS))
     recipes = []
-    for number, kinds in enumerate(combinations()):
+    for number, kinds in enumerate(kinds for kinds in combinations() if len(kinds) != 2):  # pairs show nothing new
         made = package(*kinds)
         recipes.append(tmp_path / f"{number}.toml")
         recipes[-1].write_text(made.files[f"src/{made.module}/recipes/first.toml"], "utf-8")
@@ -162,6 +162,7 @@ RECORD = PluginRecord(name="soft", distribution="softly", version="2", target="t
     ("name", "found", "hint"),
     [
         ("Ink_Lines", "'Ink_Lines' cannot be the name of a plugin", "did you mean 'ink-lines'?"),
+        ("a" * (LONGEST + 1), "at most 30 characters", f"did you mean '{'a' * LONGEST}'?"),
         ("toonforge-ink", "'toonforge-ink' cannot be", "leave out 'toonforge-'"),
         ("cyclegan", "toonforge-cyclegan is a plugin of toonforge's own", "choose another"),
         ("soft", "softly 2 is installed", "two plugins of one name are both left out"),

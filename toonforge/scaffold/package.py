@@ -137,7 +137,9 @@ class Package:
             "kinds": self.kinds,
             "generator": "ConvGenerator" if "generator" in self.kinds else "SmallResnet",
             "bases": [*sorted({base for base in bases if base}), "hookimpl"],
-            "suites": sorted({SUITES[kind] for kind in self.kinds | {"generator", "recipe"} if kind in SUITES}),
+            "suites": sorted(
+                {"PluginSuite"} | {SUITES[kind] for kind in self.kinds | {"generator", "recipe"} if kind in SUITES}
+            ),
             "imports": imports,
             "rows": self.supplies(),
         }
