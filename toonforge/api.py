@@ -38,6 +38,15 @@ def run(
     Raises:
         ToonforgeError: for a recipe, data or folder that cannot be used, `train.processes` that are not there;
             `problems` says what is wrong.
+
+    Examples:
+        >>> import toonforge
+        >>> finished = toonforge.run("small.toml", "runs/try", overrides=["train.steps=1"])
+        >>> finished.reason, finished.step
+        ('done', 1)
+        >>> finished = toonforge.run("small.toml", "runs/try", resume=True)  # on to the two steps that the recipe says
+        >>> finished.step
+        2
     """
     source = None if isinstance(recipe, Recipe) else find(recipe).path
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)

@@ -182,8 +182,8 @@ def default_of(attribute: attrs.Attribute[Any]) -> Any:
     return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type, union-attr]
 
 
-# `param` is no `field_specifiers`: type checkers know a default there by its keyword alone, and `param(4, …)` would be a
-# required field to them. So they take every field as one with a default, and check names and types.
+# `param` is no `field_specifiers`: type checkers know a default there by its keyword alone, and `param(4, …)` would be
+# a required field to them. So they take every field as one with a default, and check names and types.
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def component(cls: type[T]) -> type[T]:
     """Class decorator: makes a config class frozen and keyword-only. Fields are declared with `param`.

@@ -57,7 +57,15 @@ class Location:
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """One thing wrong with what the user gave: where, what was found, what was expected, what to do."""
+    """One thing wrong with what the user gave: where, what was found, what was expected, what to do.
+
+    Examples:
+        >>> from toonforge.errors import Problem
+        >>> print(Problem(message="out of range", key="train.steps", found="-1", expected="at least 1"))
+        train.steps: out of range
+          found:    -1
+          expected: at least 1
+    """
 
     message: str
     where: Location | None = None
@@ -79,7 +87,16 @@ class Problem:
 
 
 class ToonforgeError(Exception):
-    """A mistake that the user can mend. The command line prints it without a traceback, exit code 2."""
+    """A mistake that the user can mend. The command line prints it without a traceback, exit code 2.
+
+    Examples:
+        >>> import toonforge
+        >>> try:
+        ...     toonforge.load_recipe("nowhere.toml")
+        ... except toonforge.ToonforgeError as error:
+        ...     print([problem.message for problem in error.problems])
+        ["no recipe 'nowhere.toml'"]
+    """
 
     def __init__(self, *problems: Problem | str) -> None:
         self.problems: tuple[Problem, ...] = tuple(
@@ -112,6 +129,12 @@ class FieldError(ValueError):
     """A component field with a value outside its range; raised by a component's own validation.
 
     `field` is its key, with a dot before a key inside it: "filtered.drawing".
+
+    Examples:
+        >>> from toonforge import FieldError
+        >>> raise FieldError("levels", 9, "at most 8 for 256 pixels")
+        Traceback (most recent call last):
+        toonforge.errors.FieldError: levels: found 9, expected at most 8 for 256 pixels
     """
 
     def __init__(self, field: str, found: object, expected: str, hint: str | None = None) -> None:

@@ -31,6 +31,10 @@ def need(module: str, purpose: str, otherwise: str = "") -> None:
     Args:
         purpose: what needs it, as the beginning of a sentence: "picture filters need".
         otherwise: what to do in place of installing it: ', or crop = "none"'.
+
+    Examples:
+        >>> from toonforge.extras import need
+        >>> need("onnx", "my metric needs")  # it is installed, or an error says what to install
     """
     if find_spec(module) is None:
         name, extra = EXTRAS[module]

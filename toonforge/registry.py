@@ -33,6 +33,15 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         kind: what it holds, in the plural ("generators").
         load: called once before the first look-up; it is expected to call `add`.
         explain: for an unknown name, why its plugin is not there or how to install it; None if unknown.
+
+    Examples:
+        >>> import toonforge
+        >>> toonforge.losses.match("l*")
+        ['l1', 'l2', 'lsgan']
+        >>> toonforge.losses["l3"]
+        Traceback (most recent call last):
+        toonforge.errors.UnknownNameError: unknown loss 'l3'
+        ...
     """
 
     def __init__(

@@ -23,6 +23,12 @@ class Files:
         paths: of the files, with "/" between their parts.
         folder: what the paths are relative to; each is then named after its whole path below it. Without a folder, a
             file is named after its stem.
+
+    Examples:
+        >>> from toonforge.data import Files
+        >>> files = Files.below("photos")
+        >>> len(files), files.name(0), files.read(0).shape
+        (4, '0', (48, 64, 3))
     """
 
     draws_alone: ClassVar[bool] = True

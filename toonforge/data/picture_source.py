@@ -42,6 +42,13 @@ class PictureSource:
 
     Raises:
         ToonforgeError: there are filtered fields, and OpenCV is not installed; the cache's folder cannot be used.
+
+    Examples:
+        >>> from toonforge.data import Files, Geometry, PictureSource
+        >>> groups = {"photo": {"photo": Files.below("photos")}}
+        >>> source = PictureSource(groups, Geometry(image_size=32, load_size=32, flip=False))
+        >>> source.sizes, source.item("photo", 0, rng=None)["photo"].shape
+        ({'photo': 4}, torch.Size([3, 32, 32]))
     """
 
     def __init__(

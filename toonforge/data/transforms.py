@@ -29,6 +29,13 @@ class Geometry:
         flip: mirror every second picture, left to right.
         jitter: the least and the greatest factor of `load_size` that the short side is scaled by, drawn anew each time;
             `load_size` times the least is at least `image_size`. (1, 1) draws nothing.
+
+    Examples:
+        >>> from toonforge.data import Geometry, read_picture
+        >>> geometry = Geometry(image_size=32, load_size=36, flip=True)
+        >>> scaled = geometry.scaled(read_picture("photo.jpg"))
+        >>> geometry.crop(scaled, rng=None)(scaled).shape  # from the middle
+        (32, 32, 3)
     """
 
     image_size: int
@@ -128,7 +135,13 @@ def scale(picture: Picture, height: int, width: int) -> Picture:
 
 
 def scale_short_side(picture: Picture, short: int) -> Picture:
-    """The picture with a short side of `short` pixels, by Pillow: for what works without torch."""
+    """The picture with a short side of `short` pixels, by Pillow: for what works without torch.
+
+    Examples:
+        >>> from toonforge.data import read_picture, scale_short_side
+        >>> scale_short_side(read_picture("photo.jpg"), 24).shape
+        (24, 32, 3)
+    """
     return scale(picture, *scaled_size(picture.shape[0], picture.shape[1], short))
 
 
@@ -149,12 +162,25 @@ def scale_fast(picture: Picture, height: int, width: int) -> Picture:
 
 
 def to_tensor(picture: Picture) -> torch.Tensor:
-    """(height, width, 3) of uint8 -> tensor (3, height, width) of uint8, which may share its memory."""
+    """(height, width, 3) of uint8 -> tensor (3, height, width) of uint8, which may share its memory.
+
+    Examples:
+        >>> from toonforge.data import read_picture, to_tensor
+        >>> to_tensor(read_picture("photo.jpg")).shape
+        torch.Size([3, 48, 64])
+    """
     return _tensor(picture).permute(2, 0, 1)
 
 
 def normalised(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures of uint8, 0 to 255, as float32 in [-1, 1], on the device where they are; floats as they are."""
+    """Pictures of uint8, 0 to 255, as float32 in [-1, 1], on the device where they are; floats as they are.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.data import normalised
+        >>> normalised(torch.tensor([0, 255], dtype=torch.uint8))
+        tensor([-1.,  1.])
+    """
     import torch
 
     if pictures.is_floating_point():

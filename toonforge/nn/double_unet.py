@@ -30,6 +30,12 @@ class DoubleUnetGenerator(PadToMultiple):
         norm: after every convolution but the first and the last.
         upsample, interpolation: how the sides are doubled; "resize" interpolates and needs no convolution of its own.
         residual: see `PadToMultiple`.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.double_unet import DoubleUnetGenerator
+        >>> DoubleUnetGenerator(levels=2, width=4)(torch.rand(1, 3, 32, 40)).shape
+        torch.Size([1, 3, 32, 40])
     """
 
     any_layout = True

@@ -21,6 +21,14 @@ class PictureBatchNorm2d(nn.BatchNorm2d):
     The original tests one picture at a time with batch norm left in training mode. This gives that result whatever
     batch a picture arrives in, and changes no running statistics. Training, parameters and the state's keys are
     `BatchNorm2d`'s.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.norms import PictureBatchNorm2d
+        >>> pictures = torch.rand(2, 3, 8, 8)
+        >>> norm = PictureBatchNorm2d(3).eval()
+        >>> torch.allclose(norm(pictures)[:1], norm(pictures[:1]), atol=1e-5)
+        True
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -35,6 +43,11 @@ def norm_layer(norm: Norm, channels: int, statistics: Statistics = "running", ep
 
     `instance` has neither weights nor running statistics, as in the CycleGAN code; `batch` tracks statistics, and uses
     them in evaluation unless `statistics` says otherwise. `epsilon` is added to every variance.
+
+    Examples:
+        >>> from toonforge.nn.norms import norm_layer
+        >>> norm_layer("group", 64).num_groups
+        8
     """
     if norm == "instance":
         return nn.InstanceNorm2d(channels, epsilon)
@@ -50,14 +63,29 @@ def norm_layer(norm: Norm, channels: int, statistics: Statistics = "running", ep
 
 
 def normalise_spectrally(network: nn.Module) -> None:
-    """Spectral normalisation (Miyato et al., 2018) of every convolution and linear layer."""
+    """Spectral normalisation (Miyato et al., 2018) of every convolution and linear layer.
+
+    Examples:
+        >>> from torch import nn
+        >>> from toonforge.nn.norms import normalise_spectrally
+        >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 1, 3))
+        >>> normalise_spectrally(network)
+        >>> "parametrizations.weight.original" in network[0].state_dict()
+        True
+    """
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             spectral_norm(module)
 
 
 def groups_of(channels: int) -> int:
-    """As many equal groups as possible, up to 8, of at least two channels each (one group of a lone channel)."""
+    """As many equal groups as possible, up to 8, of at least two channels each (one group of a lone channel).
+
+    Examples:
+        >>> from toonforge.nn.norms import groups_of
+        >>> groups_of(64), groups_of(6)
+        (8, 3)
+    """
     fitting = [groups for groups in range(1, MAX_GROUPS + 1) if channels % groups == 0 and channels // groups >= 2]
     return max(fitting, default=1)
 
@@ -67,5 +95,10 @@ def bias_before(norm: Norm) -> bool:
 
     None before a norm that takes the mean of each channel out and has a bias of its own. Plain instance norm takes it
     out too, but the CycleGAN code keeps those biases, and published weights hold them.
+
+    Examples:
+        >>> from toonforge.nn.norms import bias_before
+        >>> bias_before("batch"), bias_before("none")
+        (False, True)
     """
     return norm not in ("batch", "instance-affine")

@@ -21,6 +21,13 @@ def pad_to_multiple(x: torch.Tensor, multiple: int, minimum: int = 1) -> torch.T
     Args:
         multiple: sides of what comes out are multiples of this.
         minimum: and not below this.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.padding import middle, pad_to_multiple
+        >>> padded = pad_to_multiple(torch.rand(1, 3, 30, 50), 16)
+        >>> padded.shape, middle(padded, 30, 50).shape
+        (torch.Size([1, 3, 32, 64]), torch.Size([1, 3, 30, 50]))
     """
     height, width = x.shape[-2:]
     if not (known(height) and known(width)):
@@ -34,7 +41,15 @@ def pad_to_multiple(x: torch.Tensor, multiple: int, minimum: int = 1) -> torch.T
 
 
 def middle(x: torch.Tensor, height: Any, width: Any) -> torch.Tensor:
-    """The middle of (N,C,H,W): (N,C,height,width), where `pad_to_multiple` left the picture."""
+    """The middle of (N,C,H,W): (N,C,height,width), where `pad_to_multiple` left the picture.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.padding import middle
+        >>> middle(torch.arange(16.0).view(1, 1, 4, 4), 2, 2)
+        tensor([[[[ 5.,  6.],
+                  [ 9., 10.]]]])
+    """
     rows, columns = x.shape[-2:]
     if not all(map(known, (rows, columns, height, width))):
         x = x.index_select(2, torch.arange(height, device=x.device) + (rows - height) // 2)
@@ -69,6 +84,20 @@ class PadToMultiple(nn.Module):
         minimum: and not below this.
         residual: yield input + 2 body(input) in place of body(input), clamped to [-1, 1] except in training: with a
             last layer of zeros the network starts as the identity, and 2 is enough to turn black into white.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> from toonforge.nn.padding import PadToMultiple
+        >>> class Halving(PadToMultiple):
+        ...     def __init__(self):
+        ...         super().__init__(2)
+        ...         self.down, self.up = nn.AvgPool2d(2), nn.Upsample(scale_factor=2)
+        ...
+        ...     def body(self, x):
+        ...         return self.up(self.down(x))
+        >>> Halving()(torch.rand(1, 3, 31, 17)).shape
+        torch.Size([1, 3, 31, 17])
     """
 
     def __init__(self, multiple: int, minimum: int = 1, residual: bool = False) -> None:
@@ -106,6 +135,15 @@ class PadToMultiple(nn.Module):
 
 @torch.no_grad()
 def zero(layer: nn.Module) -> None:
-    """Set every parameter of a network's last layer to 0."""
+    """Set every parameter of a network's last layer to 0.
+
+    Examples:
+        >>> from torch import nn
+        >>> from toonforge.nn.padding import zero
+        >>> layer = nn.Conv2d(8, 3, 3)
+        >>> zero(layer)
+        >>> layer.weight.abs().max().item()
+        0.0
+    """
     for parameter in layer.parameters():
         parameter.zero_()

@@ -26,6 +26,12 @@ class PatchGAN(nn.Module):
         head_kernel: side of the one that yields the logits; `kernel` when left out.
         spectral: spectral normalisation (Miyato et al., 2018) of all convolutions.
         bias: of all convolutions but the first and the last, which have one; what the norm asks for when left out.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.patchgan import PatchGAN
+        >>> PatchGAN(width=8)(torch.rand(1, 3, 256, 256)).shape  # a logit for each patch of 70 pixels
+        torch.Size([1, 1, 30, 30])
     """
 
     any_layout = True
@@ -75,6 +81,12 @@ class PixelGAN(nn.Module):
         width: channels of the first convolution; twice as many in the second.
         spectral: spectral normalisation of all convolutions.
         bias: of the second and the third convolution; what the norm asks for when left out.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.patchgan import PixelGAN
+        >>> PixelGAN(width=8)(torch.rand(1, 3, 16, 16)).shape
+        torch.Size([1, 1, 16, 16])
     """
 
     any_layout = True

@@ -19,6 +19,12 @@ class PlainDiscriminator(nn.Module):
         width: channels of the first convolution; they double with each layer.
         layers: convolutions, each of stride 2.
         spectral: spectral normalisation (Miyato et al., 2018) of all layers.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.plain import PlainDiscriminator
+        >>> PlainDiscriminator(width=8)(torch.rand(2, 3, 64, 64)).shape[:2]
+        torch.Size([2, 1])
     """
 
     any_layout = True

@@ -24,6 +24,12 @@ class ResidualBlock(nn.Module):
     Args:
         bias: of the convolutions; what the norm asks for when left out.
         statistics, epsilon: see `norm_layer`.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.resnet import ResidualBlock
+        >>> ResidualBlock(8, "instance", "reflect")(torch.rand(1, 8, 6, 6)).shape
+        torch.Size([1, 8, 6, 6])
     """
 
     def __init__(
@@ -65,6 +71,12 @@ class ResnetGenerator(PadToMultiple):
         bias: of every convolution but the last, which has one; what the norm asks for when left out.
         statistics: what batch norm takes in evaluation, each picture's own or the tracked ones; other norms have none.
         residual: see `PadToMultiple`.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.resnet import ResnetGenerator
+        >>> ResnetGenerator(width=4, blocks=2)(torch.rand(1, 3, 30, 50)).shape
+        torch.Size([1, 3, 30, 50])
     """
 
     any_layout = True

@@ -24,6 +24,14 @@ def one_picture(name: str, inputs: tuple[Shape, ...], channels: int | None = Non
 
     Raises:
         ShapeError: not exactly one input, not a picture, an empty side, or other channels.
+
+    Examples:
+        >>> from toonforge.nn import one_picture
+        >>> one_picture("my network", ((3, 64, 48),), channels=3)
+        (3, 64, 48)
+        >>> one_picture("my network", ((1, 64, 48),), channels=3)
+        Traceback (most recent call last):
+        toonforge.errors.ShapeError: ...
     """
     if len(inputs) != 1 or not isinstance(inputs[0], tuple):
         raise ShapeError(f"{name} takes one picture and nothing else, found {len(inputs)} arguments")
@@ -36,15 +44,34 @@ def one_picture(name: str, inputs: tuple[Shape, ...], channels: int | None = Non
 
 
 def with_channels(config: N, channels: int) -> N:
-    """The config of a network with its inferred `in_channels` filled in."""
+    """The config of a network with its inferred `in_channels` filled in.
+
+    Examples:
+        >>> import toonforge
+        >>> from toonforge.nn import with_channels
+        >>> with_channels(toonforge.discriminators["cyclegan/patchgan"](), 6).in_channels
+        6
+    """
     return attrs.evolve(config, in_channels=channels)  # type: ignore[misc]
 
 
 def conv_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Output side of a convolution; 0 or less when the kernel does not fit."""
+    """Output side of a convolution; 0 or less when the kernel does not fit.
+
+    Examples:
+        >>> from toonforge.nn import conv_size
+        >>> conv_size(256, kernel=4, stride=2, padding=1)
+        128
+    """
     return (size + 2 * padding - kernel) // stride + 1
 
 
 def up_to_multiple(size: int, multiple: int, minimum: int = 1) -> int:
-    """The smallest multiple that is neither below `size` nor below `minimum`."""
+    """The smallest multiple that is neither below `size` nor below `minimum`.
+
+    Examples:
+        >>> from toonforge.nn import up_to_multiple
+        >>> up_to_multiple(100, 32), up_to_multiple(10, 8, minimum=32)
+        (128, 32)
+    """
     return -(-max(size, minimum) // multiple) * multiple

@@ -38,6 +38,12 @@ def torchvision(submodule: str = "models") -> ModuleType:
 
     Raises:
         ToonforgeError: torchvision is not installed, or does not load for another reason.
+
+    Examples:
+        >>> from toonforge.nn.torchvision_guard import torchvision
+        >>> models = torchvision("models")
+        >>> models.vgg19.__name__
+        'vgg19'
     """
     declared: list[str] = []
     while True:

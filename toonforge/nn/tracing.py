@@ -15,12 +15,25 @@ __all__ = ["known", "at_least", "clamped_range"]
 
 
 def known(side: Any) -> bool:
-    """Whether it is a plain number, by which Python may decide."""
+    """Whether it is a plain number, by which Python may decide.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.tracing import known
+        >>> known(torch.rand(1, 3, 8, 8).shape[-1])
+        True
+    """
     return isinstance(side, int)
 
 
 def at_least(side: Any, minimum: int) -> Any:
-    """`max(side, minimum)` of a side of at least 1."""
+    """`max(side, minimum)` of a side of at least 1.
+
+    Examples:
+        >>> from toonforge.nn.tracing import at_least
+        >>> at_least(3, 8), at_least(12, 8)
+        (8, 12)
+    """
     import torch
 
     if known(side):
@@ -33,7 +46,14 @@ def at_least(side: Any, minimum: int) -> Any:
 
 
 def clamped_range(first: Any, count: Any, size: Any, device: torch.device) -> torch.Tensor:
-    """first, first + 1, … (`count` of them), what lies outside of 0 … size - 1 replaced by the nearer end."""
+    """first, first + 1, … (`count` of them), what lies outside of 0 … size - 1 replaced by the nearer end.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.tracing import clamped_range
+        >>> clamped_range(-2, 6, 3, torch.device("cpu"))
+        tensor([0, 0, 0, 1, 2, 2])
+    """
     import torch
 
     last = torch.ones((), dtype=torch.int64, device=device) * (size - 1)

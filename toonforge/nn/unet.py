@@ -29,6 +29,12 @@ class UnetGenerator(PadToMultiple):
         padding: of every convolution but transposed ones, which know only zeros.
         bias: of every convolution but the last, which has one; what the norm asks for when left out.
         residual: see `PadToMultiple`.
+
+    Examples:
+        >>> import torch
+        >>> from toonforge.nn.unet import UnetGenerator
+        >>> UnetGenerator(levels=3, width=4)(torch.rand(1, 3, 32, 40)).shape
+        torch.Size([1, 3, 32, 40])
     """
 
     any_layout = True

@@ -31,6 +31,14 @@ def read_state(path: Path, key: str = "weights") -> State:
 
     Raises:
         ToonforgeError: a file that holds no state dict, or anything besides tensors.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import torch
+        >>> from toonforge.nn.weights import read_state
+        >>> torch.save({"weight": torch.ones(2)}, "mine.pth")
+        >>> read_state(Path("mine.pth"))["weight"]
+        tensor([1., 1.])
     """
     from safetensors.torch import load_file as load_safetensors
 
@@ -93,6 +101,17 @@ def fitted_state(
 
     Raises:
         ToonforgeError: names what is missing or of another shape.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> from toonforge.nn.weights import fitted_state
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> state = fitted_state(
+        ...     layer.state_dict(), {"weight": torch.ones(1, 2)}, "mine.pth", whose="my network", expected="one layer"
+        ... )
+        >>> list(state)
+        ['weight']
     """
     wrong: list[str] = []
     found: dict[str, Tensor] = {}

@@ -66,6 +66,12 @@ class Expr:
 
     Args:
         root: the tree. Use `Expr.parse` to make one from text.
+
+    Examples:
+        >>> from toonforge import Expr
+        >>> expr = Expr.parse("D(cat(photo, G(photo)))")
+        >>> [call.function for call in expr.calls()], sorted(set(expr.names()))
+        (['D', 'cat', 'G'], ['photo'])
     """
 
     root: Node

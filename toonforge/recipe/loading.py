@@ -33,7 +33,13 @@ class Source:
 
 
 def find(source: str | os.PathLike[str]) -> Source:
-    """The file that a user means: a path, or a packaged recipe's name; raises `RecipeError`."""
+    """The file that a user means: a path, or a packaged recipe's name; raises `RecipeError`.
+
+    Examples:
+        >>> from toonforge.recipe import find
+        >>> find("cyclegan/cyclegan").path.name
+        'cyclegan.toml'
+    """
     text = os.fspath(source)
     path = Path(text)
     try:
@@ -67,13 +73,29 @@ def load(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Recip
     Args:
         source: a path, or "plugin/recipe".
         overrides: "path=value" texts as given to `--set`; the value is TOML.
+
+    Examples:
+        >>> import toonforge
+        >>> recipe = toonforge.load_recipe("small.toml", ["train.steps=5"])
+        >>> recipe.train.steps, list(recipe.generators), str(recipe.translations["drawing"])
+        (5, ['G'], 'G(photo)')
+        >>> toonforge.load_recipe("small.toml", ["train.stepps=5"])
+        Traceback (most recent call last):
+        toonforge.errors.RecipeError: --set: train.stepps: unknown path
+        ...
     """
     found = find(source)
     return _checked(read_file(found.path), found.name, found.path.parent, found.path, overrides)
 
 
 def loads(text: str | bytes, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
-    """The checked recipe of a text; a relative `extends` starts at the current folder."""
+    """The checked recipe of a text; a relative `extends` starts at the current folder.
+
+    Examples:
+        >>> from toonforge.recipe import loads
+        >>> loads('extends = "cyclegan/cyclegan"', overrides=["train.batch_size=4"]).train.batch_size
+        4
+    """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return _checked(raw, name, Path(), None, overrides)
 

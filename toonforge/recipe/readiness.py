@@ -37,6 +37,14 @@ def verify(
         source: its file or packaged recipe, for the line that each problem belongs to.
         overrides: as given to `--set`.
         begins: whether the training begins; one that goes on needs nothing of where first weights came from.
+
+    Examples:
+        >>> from toonforge.recipe import load, verify
+        >>> verify(load("small.toml"))  # nothing is missing
+        >>> verify(load("cyclegan/cyclegan", ['data.fields.photo="nowhere"']))
+        Traceback (most recent call last):
+        toonforge.errors.DataError: data.fields.photo: the folder nowhere does not exist
+        ...
     """
     try:
         _verify(recipe, begins)

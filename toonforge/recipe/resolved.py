@@ -38,7 +38,14 @@ class Difference:
 
 
 def dump(recipe: Recipe) -> str:
-    """The recipe as TOML with every default filled in; `loads` makes the same recipe of it."""
+    """The recipe as TOML with every default filled in; `loads` makes the same recipe of it.
+
+    Examples:
+        >>> from toonforge.recipe import dump, load, loads
+        >>> recipe = load("small.toml")
+        >>> loads(dump(recipe)) == recipe
+        True
+    """
     return tomli_w.dumps(_escaped(recipe_data(recipe)))
 
 
@@ -48,12 +55,25 @@ def recipe_data(recipe: Recipe) -> dict[str, Any]:
 
 
 def component_data(config: Component) -> dict[str, Any]:
-    """One config as plain data with its registered `type`; raises KeyError for a class no registry holds."""
+    """One config as plain data with its registered `type`; raises KeyError for a class no registry holds.
+
+    Examples:
+        >>> import toonforge
+        >>> from toonforge.recipe import component_data
+        >>> component_data(toonforge.schedules["cosine"]())["type"]
+        'cosine'
+    """
     return cast(dict[str, Any], _plain(config))
 
 
 def component_from_data(kind: str, data: Mapping[str, Any]) -> Component:
-    """The config that `component_data` wrote; `kind` names the registry. Raises `RecipeError`."""
+    """The config that `component_data` wrote; `kind` names the registry. Raises `RecipeError`.
+
+    Examples:
+        >>> from toonforge.recipe import component_from_data
+        >>> component_from_data("optimizers", {"type": "sgd", "lr": 0.1}).lr
+        0.1
+    """
     try:
         return cast(Component, structure_class(KINDS[kind], data))
     except Exception as error:  # Mistakes; or what a component's own validation raised
@@ -101,7 +121,13 @@ def _escaped(value: Any) -> Any:
 
 
 def differences(old: Recipe | Mapping[str, Any], new: Recipe | Mapping[str, Any]) -> list[Difference]:
-    """Every key whose value differs, in the order of the old recipe. Takes recipes or their plain data."""
+    """Every key whose value differs, in the order of the old recipe. Takes recipes or their plain data.
+
+    Examples:
+        >>> from toonforge.recipe import differences, load
+        >>> [str(each) for each in differences(load("small.toml"), load("small.toml", ["train.batch_size=4"]))]
+        ['train.batch_size: 1 -> 4']
+    """
     one, other = (recipe_data(item) if isinstance(item, Recipe) else item for item in (old, new))
     return list(_differences((), one, other))
 

@@ -73,6 +73,12 @@ def compare(runs: Sequence[str | Path], out: str | Path | None = None) -> Compar
     Raises:
         RunError: for a folder that holds no run, the same run twice, fewer than two runs, or a folder that cannot be
             written or that holds files which no comparison has written.
+
+    Examples:
+        >>> import toonforge
+        >>> comparison = toonforge.compare(["runs/small", "runs/other"], "comparisons/small")
+        >>> comparison.page.name
+        'compare.html'
     """
     found = find_runs(runs)
     sweep = sweep_of(runs)

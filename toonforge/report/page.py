@@ -38,6 +38,11 @@ def write_report(run: str | Path, out: str | Path | None = None) -> Path:
 
     Raises:
         RunError: for a folder that holds no run, or a file that cannot be written.
+
+    Examples:
+        >>> import toonforge
+        >>> toonforge.write_report("runs/small", "small.html").name
+        'small.html'
     """
     record = read_record(run)
     path = Path(out) if out is not None else record.folder / NAME

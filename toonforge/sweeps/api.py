@@ -46,6 +46,12 @@ def sweep(
 
     Raises:
         ToonforgeError: for a recipe, a grid, data or a folder that cannot be used, before the first run begins.
+
+    Examples:
+        >>> import toonforge
+        >>> rows = toonforge.sweep("small.toml", {"train.batch_size": [1, 2]}, "sweeps/small")
+        >>> [row.state for row in rows]
+        ['finished', 'finished']
     """
     sources = [recipes] if isinstance(recipes, str | Path) else list(recipes)
     plan = make_plan([str(source) for source in sources], from_data(grid or {}), overrides, begins=not resume)

@@ -42,6 +42,14 @@ class Look:
 
     Raises:
         RunError: for a strength or smoothness outside 0 to 1.
+
+    Examples:
+        >>> import toonforge
+        >>> from toonforge.data import read_picture
+        >>> model = toonforge.load("runs/small")
+        >>> picture = model(read_picture("photo.jpg"), strength=0.5, keep_color=True)  # what a `Look` holds
+        >>> picture.shape
+        (48, 64, 3)
     """
 
     strength: float = attrs.field(default=1.0, validator=_share)

@@ -229,6 +229,16 @@ def load(model: str | Path, *, checkpoint: str | int | None = None, cpu: bool = 
     Raises:
         RunError: for a path that holds no weights, damaged ones, or ones that offer no translation; for a checkpoint
             that is not there.
+
+    Examples:
+        >>> import toonforge
+        >>> from PIL import Image
+        >>> model = toonforge.load("runs/small")
+        >>> list(model.translations), model.step
+        (['drawing'], 2)
+        >>> drawing = model(Image.open("photo.jpg"), "drawing")
+        >>> drawing.size == Image.open("photo.jpg").size
+        True
     """
     found = offered(model, checkpoint)
     first = next(iter(found.weights.values()))

@@ -58,5 +58,10 @@ def cartoonize(picture: Picture, style: str = DEFAULT_STYLE) -> Picture:
     Raises:
         KeyError: there is no such style.
         ToonforgeError: OpenCV is not installed.
+
+    Examples:
+        >>> from toonforge.data import cartoonize, read_picture
+        >>> cartoonize(read_picture("photo.jpg"), "poster").shape
+        (48, 64, 3)
     """
     return STYLES[style](picture)

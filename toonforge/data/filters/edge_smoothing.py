@@ -24,6 +24,11 @@ def smooth_edges(picture: Picture, *, low: float = 100, high: float = 200, size:
 
     Raises:
         ToonforgeError: OpenCV is not installed.
+
+    Examples:
+        >>> from toonforge.data import read_picture, smooth_edges
+        >>> smooth_edges(read_picture("drawing.jpg")).shape
+        (48, 64, 3)
     """
     import numpy as np
 

@@ -63,6 +63,12 @@ def read_picture(
     Raises:
         UnreadableImage: for a file that is missing, no picture, damaged, too large or too narrow; `passing` where the
             system, and not the file, is to blame.
+
+    Examples:
+        >>> from toonforge.data import read_picture
+        >>> picture = read_picture("photo.jpg")
+        >>> picture.shape, picture.dtype
+        ((48, 64, 3), dtype('uint8'))
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -143,12 +149,24 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a file of this name is taken for a picture; hidden files are not."""
+    """Whether a file of this name is taken for a picture; hidden files are not.
+
+    Examples:
+        >>> from toonforge.data import is_picture_name
+        >>> is_picture_name("a.JPG"), is_picture_name("notes.txt")
+        (True, False)
+    """
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
 
 
 def list_pictures(folder: str | os.PathLike[str]) -> list[Path]:
-    """Every picture in a folder and the folders below it, as `picture_names` finds them."""
+    """Every picture in a folder and the folders below it, as `picture_names` finds them.
+
+    Examples:
+        >>> from toonforge.data import list_pictures
+        >>> [path.name for path in list_pictures("photos")]
+        ['0.jpg', '1.jpg', '2.jpg', '3.jpg']
+    """
     root = Path(folder)
     return [root / name for name in picture_names(folder)]
 

@@ -63,6 +63,12 @@ def evaluate(
 
     Raises:
         ToonforgeError: for folders, metrics and options that cannot be used; `problems` says what is wrong.
+
+    Examples:
+        >>> import toonforge
+        >>> found = toonforge.evaluate("photos", "drawings", metrics=["pixel-l1"], pairs=True, size=32)
+        >>> list(found.values)
+        ['pixel-l1']
     """
     planned = plan(
         Path(generated),

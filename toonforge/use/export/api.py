@@ -87,6 +87,12 @@ def export(
         RunError: for a file that is there or cannot be written; for a model that is none or cannot be exported in this
             format; where what was exported differs from the model by more than 1e-3, or `limit`.
         ToonforgeError: for a package that is not installed.
+
+    Examples:
+        >>> import toonforge
+        >>> written = toonforge.export("runs/small", "small.safetensors")
+        >>> written.format, written.translations
+        ('safetensors', ('drawing',))
     """
     target = target_of(Path(path), format)
     refuse_targets([target], force, half, limit)

@@ -47,6 +47,16 @@ def import_weights(
     Raises:
         RunError: files that cannot be read safely, are not recognised, or lack tensors; `out` is there already.
         RecipeError: options that the component does not have.
+
+    Examples:
+        >>> import toonforge, torch
+        >>> network = toonforge.generators["cyclegan/unet"](width=8, levels=5).build()
+        >>> torch.save(network.state_dict(), "elsewhere.pth")  # what another program has left
+        >>> (imported,) = toonforge.import_weights(
+        ...     "elsewhere.pth", "imported.safetensors", architecture="cyclegan/unet", options={"width": 8, "levels": 5}
+        ... )
+        >>> imported.component
+        'cyclegan/unet'
     """
     several = [files] if isinstance(files, str | os.PathLike) else files
     target = Path(out)

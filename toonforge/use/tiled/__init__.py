@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from toonforge.use.model import Model
 
-__all__ = ["Tiles", "compute", "ignore"]
+__all__ = ["Tiles"]
 
 
 def ignore(text: str) -> None:

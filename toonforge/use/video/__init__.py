@@ -12,5 +12,15 @@ Nothing here imports torch, PyAV or OpenCV until it is used.
 from toonforge.use.video.film import Outcome, translate_video
 from toonforge.use.video.kinds import WRITTEN, is_video, target_suffix, webcam_index
 from toonforge.use.video.live import webcam
+from toonforge.use.video.steady import warping_error
 
-__all__ = ["WRITTEN", "Outcome", "is_video", "target_suffix", "translate_video", "webcam", "webcam_index"]
+__all__ = [
+    "WRITTEN",
+    "Outcome",
+    "is_video",
+    "target_suffix",
+    "translate_video",
+    "warping_error",
+    "webcam",
+    "webcam_index",
+]

@@ -18,7 +18,13 @@ USUAL = ".mp4"
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether a file's ending is that of a film (those which `toonforge data frames` finds in folders)."""
+    """Whether a file's ending is that of a film (those which `toonforge data frames` finds in folders).
+
+    Examples:
+        >>> from toonforge.use.video import is_video
+        >>> is_video("holiday.mp4"), is_video("photo.jpg")
+        (True, False)
+    """
     return os.fspath(path).lower().endswith(SUFFIXES)
 
 

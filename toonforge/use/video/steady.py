@@ -92,6 +92,13 @@ def warping_error(given: Iterable[Picture], made: Sequence[Picture] | Iterable[P
     Args:
         given: frames of the film.
         made: their translations; the film itself for what noise and the search for movement leave.
+
+    Examples:
+        >>> from toonforge.data import read_picture
+        >>> from toonforge.use.video import warping_error
+        >>> still = [read_picture("photo.jpg")] * 3
+        >>> warping_error(still, still)
+        0.0
     """
     import numpy as np
 
