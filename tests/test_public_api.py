@@ -1,0 +1,127 @@
+"""The public API is small, documented, and changes only by decision."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import importlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.public_api import MODULES, public_names, written
+
+ROOT = Path(__file__).parent.parent
+LIST = ROOT / "tests" / "public_api.txt"
+API = ROOT / "docs" / "reference" / "api"
+
+
+def test_public_names_and_signatures_are_those_that_were_decided() -> None:
+    """Where a change is wanted: `python -m tests.public_api > tests/public_api.txt`, a line in CHANGELOG.md, and for
+    what goes a deprecation first (docs/explanation/compatibility.md)."""
+    was, now = LIST.read_text("utf-8").splitlines(), written().splitlines()
+    changes = list(difflib.unified_diff(was, now, "decided", "found", n=0, lineterm=""))
+    assert not changes, "\n".join(
+        [*changes, "", inspect.getdoc(test_public_names_and_signatures_are_those_that_were_decided) or ""]
+    )
+
+
+def test_a_renamed_parameter_is_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    import toonforge.data
+
+    def read_picture(file: str) -> None: ...
+
+    monkeypatch.setattr(toonforge.data, "read_picture", read_picture)
+    (line,) = [line for line in written().splitlines() if line.startswith("toonforge.data.read_picture")]
+    assert line == "toonforge.data.read_picture(file: str) -> None"
+    assert line not in LIST.read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_public_module_says_what_it_is_for_and_lists_its_names(module: str) -> None:
+    found = importlib.import_module(module)
+    assert found.__doc__
+    assert len(set(found.__all__)) == len(found.__all__)
+    assert not [name for name in found.__all__ if name.startswith("_") and name != "__version__"]
+
+
+def test_every_public_function_and_class_has_a_docstring_of_its_own() -> None:
+    without = []
+    for name, value in public_names().items():
+        if isinstance(value, type):
+            inherited = any(value.__doc__ == base.__doc__ for base in value.__bases__)
+            methods = [each for each, method in vars(value).items() if isinstance(method, types.FunctionType)]
+            without += [name] if not value.__doc__ or inherited else []
+            without += [
+                f"{name}.{each}"
+                for each in methods
+                if not each.startswith("_") and not inspect.getdoc(getattr(value, each)) and "test" not in each
+            ]
+        elif isinstance(value, types.FunctionType) and not value.__doc__:
+            without.append(name)
+    assert without == []
+
+
+def test_what_public_functions_give_back_is_public() -> None:
+    names = public_names()
+    known = {name.rsplit(".", 1)[-1] for name in names} | set(dir(builtins)) | set(dir(typing)) | {"Path", "Iterator"}
+    secret = []
+    for name, value in names.items():
+        if name.count(".") == 1 and isinstance(value, types.FunctionType):
+            words = re.findall(r"[A-Za-z_]\w*", str(inspect.get_annotations(value).get("return")))
+            secret += [f"{name} -> {word}" for word in words if word not in known]
+    assert secret == []
+
+
+def imported(source: str) -> Iterator[tuple[str, str]]:
+    """(module, name) of everything that some Python imports from toonforge."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "toonforge":
+            yield from ((node.module or "", alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.rpartition(".")[::2] for alias in node.names if alias.name.startswith("toonforge."))
+
+
+def not_public(source: str) -> list[str]:
+    names = [f"{module}.{name}" for module, name in imported(source)]
+    return [name for name in names if name not in MODULES and name not in public_names()]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("plugins/*/src/**/*.py")), ids=lambda path: path.stem)
+def test_a_plugin_imports_public_names_alone(path: Path) -> None:
+    assert not_public(path.read_text("utf-8")) == []
+
+
+def test_an_import_of_what_is_not_public_is_found() -> None:
+    assert not_public("from toonforge.train.step import Training\nimport toonforge.registry\n") == [
+        "toonforge.train.step.Training",
+        "toonforge.registry",
+    ]
+    assert not_public("import toonforge\nfrom toonforge import Loss\nfrom toonforge.nn import init\n") == []
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.stem
+)
+def test_the_docs_show_public_names_alone(page: Path) -> None:
+    blocks = re.findall(r"^ *```python[^\n]*\n(.*?)^ *```", page.read_text("utf-8"), re.M | re.S)
+    assert [name for block in blocks for name in not_public(inspect.cleandoc(block))] == []
+
+
+def test_every_public_name_has_its_place_in_the_reference() -> None:
+    pages = "\n".join(page.read_text("utf-8") for page in API.glob("*.md"))
+    shown = set(re.findall(r"^::: (\S+)", pages, re.M))
+    assert [module for module in MODULES[1:] if module not in shown] == []
+    elsewhere = {id(value) for name, value in public_names().items() if name.rpartition(".")[0] in shown}
+    without = [
+        name
+        for name, value in public_names().items()
+        if name.count(".") == 1 and id(value) not in elsewhere and name not in shown and f"`{name}`" not in pages
+    ]
+    assert without == ["toonforge.__version__"]
