@@ -27,7 +27,7 @@ def recipe_schema() -> Schema:
     """The schema of a recipe, as JSON's values."""
     properties: dict[str, Schema] = {"extends": {"description": EXTENDS, "type": "string", "minLength": 1}}
     for key, (kind, _, _) in fields_of(Recipe).items():
-        properties[key] = {"description": TABLES[key], **_with_names(kind, value_schema(kind, table=_table))}
+        properties[key] = {**_with_names(kind, value_schema(kind, table=_table)), "description": TABLES[key]}
     return {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "title": TITLE,

@@ -58,6 +58,7 @@ def component_table(kind: Any, tables: Tables) -> Schema:
         if len(users) < len(components)
     }
     return {
+        "description": f"One {singular(registry)}: `type` names the component, the other keys are that component's.",
         "type": "object",
         "properties": properties,
         "additionalProperties": UNKNOWN,
@@ -103,7 +104,7 @@ def _property(uses: list[_Use], everyone: int) -> Schema:
         texts.setdefault(use.text, []).append(use.component)
     default = uses[0].default if all(use.default == uses[0].default for use in uses) else None
     return {
-        "description": several_texts(texts, everyone),
         **merged([use.schema for use in uses]),
+        "description": several_texts(texts, everyone),
         **({"default": default} if default is not None else {}),
     }

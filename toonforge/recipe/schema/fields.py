@@ -19,8 +19,8 @@ def field_schema(kind: Any, attribute: attrs.Attribute[Any], info: FieldInfo, ta
     """One key: what is said of it, what it may hold, and its default, which an editor writes in."""
     default = plain_default(attribute)
     return {
-        "description": field_text(kind, attribute, info),
         **value_schema(kind, info, tables),
+        "description": field_text(kind, attribute, info),
         **({"default": default} if default is not None else {}),
     }
 
