@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 from toonforge.components import NetworkComponent
 from toonforge.recipe.expr import Expr
@@ -28,7 +30,17 @@ def lively(network: nn.Module, seed: int = 0) -> nn.Module:
                 value.copy_(noise.abs() + 0.5)
             else:
                 value.copy_(noise * 0.1 + (1.0 if name.endswith("weight") else 0.0))
+        for module in network.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                settled(module.parametrizations.weight)
     return network.eval()
+
+
+def settled(weight: Any) -> None:
+    """Let a spectral norm find the largest singular value of the weight as it is, as a training does."""
+    for spectral in weight:
+        if isinstance(spectral, _SpectralNorm):
+            spectral._power_method(spectral._reshape_weight_to_matrix(weight.original), 20)
 
 
 def model_of(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from toonforge_singlegan import MultiScale, Resnet
 
-from toonforge.testing import DiscriminatorSuite, GeneratorSuite, RecipeSuite
+from toonforge.testing import DiscriminatorSuite, GeneratorSuite, PluginSuite, RecipeSuite
 
 PICTURE = (3, 64, 64)
+
+
+class TestPlugin(PluginSuite):
+    plugin = "singlegan"
 
 
 class TestResnet(GeneratorSuite):
@@ -17,6 +21,7 @@ class TestResnet(GeneratorSuite):
 class TestResnetOfThreeDomains(GeneratorSuite):
     component = Resnet(domains=3, spectral_norm=False, norm="group", upsample="resize", residual=True)
     inputs = ((PICTURE, 0), (PICTURE, 1), (PICTURE, 2), ((3, 37, 64), 2))
+    exports_onnx = True
 
 
 class TestMultiScale(DiscriminatorSuite):
