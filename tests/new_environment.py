@@ -14,6 +14,8 @@ import sysconfig
 import venv
 from pathlib import Path
 
+from toonforge import __version__
+
 ROOT = Path(__file__).parent.parent
 OURS = ("toonforge", "_editable_impl_toonforge", "__editable__")
 
@@ -24,11 +26,15 @@ class Environment:
     Args:
         folder: where it is made.
         home: the working folder of what it runs; outside of any checkout.
+
+    Attributes:
+        more: further variables of the processes in it.
     """
 
     def __init__(self, folder: Path, home: Path) -> None:
         venv.create(folder, with_pip=False, symlinks=os.name != "nt")
         self.folder, self.home = folder, home
+        self.more: dict[str, str] = {}
         self.bin = folder / ("Scripts" if os.name == "nt" else "bin")
         scheme = {"base": str(folder), "platbase": str(folder)}
         self.packages = Path(sysconfig.get_path("purelib", "venv", vars=scheme))
@@ -62,7 +68,7 @@ class Environment:
         }
         if all(importlib.util.find_spec(package) is not None for package in ("hatchling", "editables")):
             more["PIP_NO_BUILD_ISOLATION"] = "0"  # pip's way to say: build with the packages that are here
-        return kept | more
+        return kept | more | self.more
 
     def run(self, *words: str, code: int = 0, **variables: str) -> str:
         """Run a command in it; its output and errors together. Fails unless it ends with this exit code."""
@@ -85,6 +91,14 @@ class Environment:
     def toonforge(self, *words: str, code: int = 0, **variables: str) -> str:
         """Run the command line in it."""
         return self.run(str(self.bin / "toonforge"), *words, code=code, **variables)
+
+    def link_core(self) -> None:
+        """toonforge itself as an editable installation would leave it: quicker than its wheel."""
+        (self.packages / "core.pth").write_text(f"{ROOT}\n", "utf-8")
+        info = self.packages / f"toonforge-{__version__}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: toonforge\nVersion: {__version__}\n", "utf-8")
+        self._script("toonforge", "import sys; from toonforge.cli import main; sys.exit(main())")
 
     def install(self, wheel: Path) -> None:
         """Put a wheel into it; what the wheel needs is there."""

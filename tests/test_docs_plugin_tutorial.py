@@ -37,22 +37,22 @@ def follow(environment: Environment, page: list[Block], folder: Path) -> dict[st
     return printed
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> Environment:
+@pytest.mark.parametrize("how", ["quick", pytest.param("whole", marks=pytest.mark.soak)])
+def test_the_tutorial_does_what_it_says(tmp_path: Path, how: str) -> None:
+    """With the core's wheel and all of the plugin's tests: pytest -m soak tests/test_docs_plugin_tutorial.py"""
     (tmp_path / "empty").mkdir()
-    made = Environment(tmp_path / "venv", tmp_path / "empty")
-    made.install(made.wheel(ROOT, tmp_path / "core"))
-    return made
-
-
-def test_the_tutorial_does_what_it_says(environment: Environment) -> None:
+    environment = Environment(tmp_path / "venv", tmp_path / "empty")
+    if how == "quick":
+        environment.link_core()
+        environment.more["PYTEST_ADDOPTS"] = "-k slopes"  # those that the page writes
+    else:
+        environment.install(environment.wheel(ROOT, tmp_path / "core"))
     printed = follow(environment, blocks(PAGE), environment.home)
     assert list(printed) == ["begin", "train", "show", "use", "mistake", "test", "wheel"]
     project = environment.home
     assert [path.name for path in (project / "dist").iterdir()] == ["toonforge_ink_lines-0.1.0-py3-none-any.whl"]
-    ruff = environment.run(sys.executable, "-m", "ruff", "check", "--no-cache", str(project))
-    assert "All checks passed" in ruff
-    environment.run(sys.executable, "-m", "ruff", "format", "--check", "--no-cache", str(project))
+    for words in (["check"], ["format", "--check"]):
+        environment.run(sys.executable, "-m", "ruff", *words, "--no-cache", str(project))
 
 
 def test_the_tutorial_names_files_that_are_written() -> None:

@@ -132,14 +132,40 @@ def test_the_plugin_is_found_and_its_recipes_check_whatever_was_chosen(tmp_path:
         plugins.load()
         (record,) = [record for record in plugins.records if record.name == {NAME!r}]
         assert record.status == "good", record
+        from toonforge.cli import main
+        assert main(["plugin", "new", "fresh", "--out", {str(tmp_path / "fresh")!r}]) == 0
+        assert main(["plugin", "new", {NAME!r}]) == 2  # it is installed
         assert "torch" not in sys.modules
         print(sorted(name for names in record.supplies.values() for name in names))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     expected = {f"{NAME}/{kind.example}" for kind in KINDS.values() if kind.example} | {f"{NAME}/{NAME}"}
-    assert set(ast.literal_eval(done.stdout)) == expected
+    assert set(ast.literal_eval(done.stdout.splitlines()[-1])) == expected
+    assert f"the name '{NAME}' is taken" in done.stderr
     help_ = toonforge(environment, "--help")
     assert re.search(rf"^  {NAME} +Tell the mean colour", help_.stdout, re.M), help_.stdout
+
+
+@pytest.mark.soak
+def test_recipes_train_whichever_kinds_were_chosen(tmp_path: Path) -> None:
+    """pytest -m soak tests/test_plugin_new.py"""
+    environment = site(tmp_path, package(*KINDS))
+    chosen = [kinds for kinds in combinations() if len(kinds) != 2]
+    for number, kinds in enumerate(chosen):
+        made = package(*kinds)
+        (tmp_path / f"{number}.toml").write_text(made.files[f"src/{made.module}/recipes/first.toml"], "utf-8")
+    code = f"""if True:
+        import toonforge, torch
+        torch.set_num_threads(1)
+        for number in range({len(chosen)}):
+            recipe = toonforge.load_recipe(f"{{number}}.toml", ["train.steps=2", "train.samples.every=2"])
+            finished = toonforge.run(recipe, f"runs/{{number}}")
+            assert finished.reason == "done" and all(value[""] >= 0 for value in finished.metrics.values()), finished"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list((tmp_path / "runs").glob("*/summary.txt"))) == len(chosen)  # the listener of the plugin heard them
 
 
 @given(st.text("abc-_A0. ", max_size=LONGEST + 4))
