@@ -13,7 +13,7 @@ from toonforge.nn.shapes import one_picture
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["EfficientNetLite0", "VGG19", "Preprocessing"]
+__all__ = ["EfficientNetLite0", "VGG19", "VGG16", "Preprocessing"]
 
 V = TypeVar("V", bound="VGG")
 

@@ -7,7 +7,11 @@ from toonforge_unit import KL, Decoder, Encoder, MultiScale, Perceptual, Step
 
 from toonforge.components import Count
 from toonforge.recipe.expr import Expr
-from toonforge.testing import DiscriminatorSuite, LossSuite, NetworkSuite, RecipeSuite, ScheduleSuite
+from toonforge.testing import DiscriminatorSuite, LossSuite, NetworkSuite, PluginSuite, RecipeSuite, ScheduleSuite
+
+
+class TestPlugin(PluginSuite):
+    plugin = "unit"
 
 
 class TestEncoder(NetworkSuite):
