@@ -99,7 +99,7 @@ def _files(incomplete: str, suffix: str) -> Iterator[str]:
     for entry in here[:MOST]:
         if entry.name.endswith(suffix):
             yield prefix + entry.name
-        elif entry.is_dir():
+        elif entry.is_dir() and not _is_run(entry):
             yield from (
                 f"{prefix}{entry.name}/{below.name}" for below in _entries(entry) if below.name.endswith(suffix)
             )
@@ -119,6 +119,10 @@ def _runs(incomplete: str) -> Iterator[str]:
     for above in dict.fromkeys(("runs", *map(str, _entries(Path("sweeps"))), typed or ".")):
         for entry in _entries(Path(above).expanduser())[:MOST]:
             name = str(Path(above, entry.name))
-            if name not in seen and os.path.isfile(entry / "resolved.toml"):
+            if name not in seen and _is_run(entry):
                 seen.add(name)
                 yield name
+
+
+def _is_run(folder: Path) -> bool:
+    return os.path.isfile(folder / "resolved.toml")

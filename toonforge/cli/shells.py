@@ -64,7 +64,8 @@ def answer(group: click.Group, instruction: str) -> int:
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), suppress(Exception):
         complete = get_completion_class(shell)
         if complete is not None:
-            click.echo(complete(group, {"obj": []}, "toonforge", VARIABLE).complete())
+            offered = complete(group, {"obj": []}, "toonforge", VARIABLE).complete()
+            click.echo(offered, nl=bool(offered))
             return 0
     return 1
 
