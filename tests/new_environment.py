@@ -37,7 +37,8 @@ class Environment:
         self.more: dict[str, str] = {}
         self.bin = folder / ("Scripts" if os.name == "nt" else "bin")
         scheme = {"base": str(folder), "platbase": str(folder)}
-        self.packages = Path(sysconfig.get_path("purelib", "venv", vars=scheme))
+        layout = "nt" if os.name == "nt" else "posix_prefix"
+        self.packages = Path(sysconfig.get_path("purelib", layout, vars=scheme))
         for place in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
             for entry in Path(place).iterdir():
                 if not entry.name.startswith(OURS) and not (self.packages / entry.name).exists():
