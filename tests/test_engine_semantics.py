@@ -291,3 +291,22 @@ def test_clipping_bounds_the_gradient_of_each_phase(tiny: None) -> None:
         ]
         norm = torch.cat([m.flatten() for m in moved]).norm()
         assert 0.99e-3 < norm < 1.001e-3
+
+
+def test_one_text_is_one_draw_of_noise_and_a_number_asks_for_another(tiny: None) -> None:
+    training, _, _ = prepare(
+        BASE
+        + """
+[phases.one]
+updates = ["G"]
+[phases.one.losses]
+same = { type = "l2", input = "noise(G(photo), 1)", target = "noise(G(photo), 1)" }
+other = { type = "l2", input = "noise(G(photo), 1)", target = "noise(G(photo), 1, 2)" }
+third = { type = "l2", input = "noise(G(photo), 1, 2)", target = "noise(G(photo), 1, 3)" }
+"""
+    )
+    training.step(0, [batch("photo")])
+    values = {name.removeprefix("one."): value.item() for name, value in training.losses.items()}
+    assert values["same"] == 0
+    assert values["other"] == pytest.approx(2, rel=0.2), "the difference of two draws has twice the variance"
+    assert values["third"] == pytest.approx(2, rel=0.2)
