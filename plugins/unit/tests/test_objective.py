@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from itertools import chain
 
 import pytest
@@ -14,9 +15,13 @@ from torch.nn import functional as F
 import toonforge
 from toonforge.components import Count
 from toonforge.errors import RecipeError
+from toonforge.inference import Inference
+from toonforge.recipe import loads
 from toonforge.recipe.model import Recipe
+from toonforge.recipe.resolved import dump
 from toonforge.train.seeds import seed_call
 from toonforge.train.step import Training
+from toonforge.validation.weights import weights_of
 
 SMALL = (
     "networks.E_c.width=3",
@@ -171,11 +176,8 @@ def test_the_learning_rate_is_halved_every_hundred_thousand_steps() -> None:
 
 
 def test_translations_add_no_noise_and_keep_any_size() -> None:
-    training = Training(recipe(), 100, 10)
-    from toonforge.inference import Inference
-
-    networks, small = training.networks, recipe()
-    inference = Inference(networks, small.signals, toonforge.ops)
+    small = recipe()
+    inference = Inference(Training(small, 100, 10).networks, small.signals, toonforge.ops)
     cartoon = batch(32)["cartoon"][..., :31, :29]
     made = inference(small.translations["photo"], {"cartoon": cartoon})
     assert made.shape == cartoon.shape
@@ -183,8 +185,20 @@ def test_translations_add_no_noise_and_keep_any_size() -> None:
 
 
 def test_encoders_and_decoders_have_moving_averages() -> None:
-    training = Training(recipe("unit", "train.ema=0.9"), 100, 10)
+    averaging = recipe("unit", "train.ema=0.9")
+    training = Training(averaging, 100, 10)
+    assert training.average is not None
     assert set(training.average.networks) == {"E_c", "E_r", "G_c", "G_r"}
+    words = weights_of(averaging)
+    assert {name for name, said in words.items() if said == "moving average (decay 0.9)"} == {
+        "E_c",
+        "E_r",
+        "G_c",
+        "G_r",
+    }
+    without = re.sub(r"\[translations\]\n(?:\w.*\n)+", "", dump(averaging))
+    with pytest.raises(RecipeError, match=r"train\.ema: there is no generator to average"):
+        loads(without)
 
 
 def test_a_scale_that_is_not_there_is_refused_with_its_line() -> None:
