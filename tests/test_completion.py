@@ -23,6 +23,13 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
 
+@pytest.fixture(autouse=True)
+def _plugins_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-p no:NAME` blocks for the whole process."""
+    registries.plugins.load()
+    monkeypatch.setattr(registries.plugins, "blocked", registries.plugins.blocked)
+
+
 @pytest.fixture
 def offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """A function of a line up to the cursor: what is offered, as bash asks for it."""

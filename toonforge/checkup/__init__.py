@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toonforge.checkup.devices import devices
+from toonforge.checkup import devices, folders, machine, packages, plugins
 from toonforge.checkup.finding import AREAS, STATUSES, Finding
-from toonforge.checkup.folders import folders
-from toonforge.checkup.machine import machine
-from toonforge.checkup.packages import installed, packages, torchvision
-from toonforge.checkup.plugins import plugins
 from toonforge.checkup.probe import Probe
 
 __all__ = ["AREAS", "STATUSES", "Finding", "examine"]
@@ -26,7 +22,9 @@ def examine(folder: Path = Path()) -> list[Finding]:
         folder: where runs would be written: the current one.
     """
     with Probe() as probe:
-        needed, supplied, places = packages(), plugins(), folders(folder)
+        needed, supplied, places = packages.look(), plugins.look(), folders.look(folder)
         torch = probe.answer()
-    vision = torchvision(installed("torch"), installed("torchvision"), torch.get("torchvision_error"))
-    return [*machine(torch), *devices(torch), *needed, *vision, *supplied, *places]
+    vision = packages.torchvision(
+        packages.installed("torch"), packages.installed("torchvision"), torch.get("torchvision_error")
+    )
+    return [*machine.look(torch), *devices.look(torch), *needed, *vision, *supplied, *places]

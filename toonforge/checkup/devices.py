@@ -18,7 +18,7 @@ _MAKERS = {"0x10de": "NVIDIA", "0x1002": "AMD"}
 _WHEELS = "choose its wheel on https://pytorch.org/get-started/locally"
 
 
-def devices(
+def look(
     torch: Mapping[str, Any], pci: Path = PCI, nvidia: Path = NVIDIA_DRIVER, amd: Path = AMD_DRIVER
 ) -> list[Finding]:
     """What torch computes on, and what it leaves lying.

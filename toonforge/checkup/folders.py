@@ -16,7 +16,7 @@ LITTLE, NONE = 5 * GB, GB // 2
 """Bytes of room: fewer fill up in a long training; with fewer still no checkpoint may fit."""
 
 
-def folders(here: Path) -> list[Finding]:
+def look(here: Path) -> list[Finding]:
     """Where runs go, what can be made again, what is thrown away; and the schema that lies here, if any."""
     runs = here / "runs"
     found = [

@@ -20,7 +20,7 @@ LITTLE = 4 * GIB
 """Bytes of free memory, below which training is likely to run out."""
 
 
-def machine(torch: Mapping[str, Any]) -> list[Finding]:
+def look(torch: Mapping[str, Any]) -> list[Finding]:
     """The machine, with what `Probe` says of free memory and threads."""
     return [
         python(sys.version_info[:2], platform.python_version()),

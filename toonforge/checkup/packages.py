@@ -32,7 +32,7 @@ TORCHVISION_BEHIND = 15
 """torchvision 0.(N + 15) is made for torch 2.N."""
 
 
-def packages() -> list[Finding]:
+def look() -> list[Finding]:
     """What toonforge itself needs first, then what its extras lack."""
     try:
         wanted = [Requirement(text) for text in importlib.metadata.requires(CORE) or ()]

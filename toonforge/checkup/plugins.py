@@ -8,7 +8,7 @@ from toonforge.plugins.fit import CORE
 from toonforge.plugins.loader import PluginRecord
 
 
-def plugins() -> list[Finding]:
+def look() -> list[Finding]:
     """The good ones in one line, each other one with its reason."""
     registries.plugins.load()
     records = [record for record in registries.plugins.records if record.name != CORE]
