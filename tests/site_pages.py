@@ -1,15 +1,50 @@
-"""Reads the pages of a built site: what they link to, what they load, what they say."""
+"""Builds the site of the docs, and reads its pages: what they link to, what they load, what they say."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
+from filelock import FileLock
+
+ROOT = Path(__file__).parent.parent
+
 LOADING = {"img": "src", "script": "src", "iframe": "src", "source": "src", "video": "src", "link": "href"}
 COUNTED = ("h1", "h2", "h3", "h4", "h5", "h6", "li", "table", "tr", "pre", "blockquote", "img")
 SILENT = ("script", "style", "template", "svg")
+
+
+def build(config: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    """`mkdocs build --strict`, whose log goes to stderr."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "--site-dir", str(target)],
+        capture_output=True,
+        text=True,
+        cwd=config.parent,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        check=False,
+    )
+
+
+def built_once(base: Path, worker: str) -> Path:
+    """The built site, one for all processes that test.
+
+    Args:
+        base: temporary folder of this process.
+        worker: its name, "master" where there is one process.
+    """
+    target = (base if worker == "master" else base.parent) / "site"
+    with FileLock(f"{target}.lock"):
+        if not target.is_dir():
+            done = build(ROOT / "mkdocs.yml", base / "building")
+            assert done.returncode == 0, done.stderr
+            (base / "building").rename(target)
+    return target
 
 
 class Page(HTMLParser):

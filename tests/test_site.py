@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import posixpath
 import re
 import subprocess
@@ -16,40 +15,19 @@ from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.site_pages import Page, pages, read
+from tests.site_pages import Page, build, built_once, pages, read
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
 
-def build(config: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    """`mkdocs build --strict`, whose log goes to stderr."""
-    return subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "--site-dir", str(target)],
-        capture_output=True,
-        text=True,
-        cwd=config.parent,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        check=False,
-    )
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The built site, once for all processes that test."""
-    base = tmp_path_factory.getbasetemp()
-    target = (base if worker_id == "master" else base.parent) / "site"
-    with FileLock(f"{target}.lock"):
-        if not target.is_dir():
-            done = build(ROOT / "mkdocs.yml", base / "building")
-            assert done.returncode == 0, done.stderr
-            (base / "building").rename(target)
-    return target
+    return built_once(tmp_path_factory.getbasetemp(), worker_id)
 
 
 def test_every_page_is_in_the_navigation(site: Path) -> None:
