@@ -272,4 +272,4 @@ def test_on_this_machine_a_broken_plugin_is_found_without_loading_torch(tmp_path
     assert [name for area, name in told if told[area, name]["status"] == "broken"] == ["bad"]
     assert "nothing_of_this_name" in told["plugins", "bad"]["text"]
     assert {area for area, _ in told} == set(findings.AREAS)
-    assert "samples" in told["plugins", "good"]["text"] and told["packages", "torch"]["status"] == "good"
+    assert "samples" in told["plugins", "installed"]["text"] and told["packages", "torch"]["status"] == "good"

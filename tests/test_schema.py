@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -299,3 +300,11 @@ def test_a_recipe_is_told_by_its_comment_and_not_by_what_is_meant_for_editors(tm
     }.items():
         path.write_text(text, "utf-8")
         assert line_about(path) == title
+
+
+def test_the_how_tos_mistakes_are_told_as_it_says(schema: Path) -> None:
+    page = (ROOT / "docs/how-to/edit-recipes.md").read_text("utf-8")
+    (text,) = re.findall(r"^<!-- run: mistakes -->\n```toml\n(.*?)```", page, re.M | re.S)
+    (said,) = re.findall(r"^<!-- said: mistakes -->\n```text\n(.*?)```", page, re.M | re.S)
+    schema.with_name("mine.toml").write_text(text, "utf-8")
+    assert sorted(message for *_, message in lint([schema.with_name("mine.toml")])) == sorted(said.splitlines())

@@ -15,7 +15,7 @@ def look() -> list[Finding]:
     good = [record.name for record in records if record.status == "good"]
     named = Finding(
         area="plugins",
-        name="good",
+        name="installed",
         status="good" if good else "note",
         text=", ".join(good) or "none is installed: only the core's components are there",
         advice=None if good else "pip install toonforge-cyclegan, or another plugin",
@@ -25,11 +25,14 @@ def look() -> list[Finding]:
 
 def told(record: PluginRecord) -> Finding:
     """One that is not good."""
+    problem = str(record.problem)
+    if record.status == "misfit":  # behind the reason it says what to do
+        problem = problem.partition("; ")[0]
     return Finding(
         area="plugins",
         name=record.name,
         status="note" if record.status == "blocked" else "broken",
-        text=f"{record.status}, {record.distribution} {record.version}: {record.problem}",
+        text=f"{record.status}, {record.distribution} {record.version}: {problem}",
         advice=_advice(record),
     )
 
