@@ -59,6 +59,13 @@ class Location:
 class Problem:
     """One thing wrong with what the user gave: where, what was found, what was expected, what to do.
 
+    Attributes:
+        message: what is wrong, in a few words: "unknown key".
+        where: the file, line and column; None where it is no file's.
+        key: of a recipe ("train.steps"), or the option of a command.
+        found, expected: in the words of what was given.
+        hint: what to do.
+
     Examples:
         >>> from toonforge.errors import Problem
         >>> print(Problem(message="out of range", key="train.steps", found="-1", expected="at least 1"))
