@@ -99,6 +99,15 @@ def test_an_override_is_told_as_one() -> None:
     assert warning.startswith("--set:1: generators.G.filters: deprecated")
 
 
+def test_python_shows_it_unasked() -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.resetwarnings()
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")  # Python's own two, in order
+        loads(recipe('{ type = "outdated/net", filters = 8 }'), "my.toml")
+    assert [each.lineno for each in found] == [3]
+
+
 def test_of_a_derived_component_nothing_is_told() -> None:
     assert told(recipe('{ type = "outdated/sub" }')) == []
     assert deprecation_of(OldNet) is not None and deprecation_of(Derived) is None
@@ -134,7 +143,7 @@ def test_copies_say_nothing_again() -> None:
         warnings.simplefilter("error")
         assert changed(net, width=3).filters == 2
         assert isinstance(old.tiny(), OldNet)
-        Net(width=3), Derived()
+        Net(width=3), Derived(), type("Plain", (OldNet,), {})()
 
 
 def test_a_deprecated_field_cannot_be_required() -> None:

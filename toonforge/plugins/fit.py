@@ -36,7 +36,7 @@ def misfit(requires: Iterable[str], version: str, distribution: str) -> str | No
             raise PluginError(f"its requirement {line!r} cannot be read") from None
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
             continue
-        if not wanted.specifier.contains(core, prereleases=True):
+        if not wanted.specifier.contains(core):
             return (
                 f"it needs toonforge {in_order(str(wanted.specifier))}, and this is toonforge {version}; versions that "
                 f"fit each other come with: pip install --upgrade toonforge {distribution}"
