@@ -37,8 +37,8 @@ def assert_exports(network: Any, batch: Sequence[Any], other: Sequence[Any], pat
         warnings.simplefilter("ignore")  # of sizes that tracing takes for constants: what that breaks is seen below
         try:
             torch.onnx.export(
-                network,
-                tuple(batch),
+                _of_tensors(network, batch),
+                tuple(part for part in batch if isinstance(part, torch.Tensor)),
                 str(path),
                 input_names=names,
                 output_names=["y"],
@@ -73,3 +73,20 @@ def assert_exports(network: Any, batch: Sequence[Any], other: Sequence[Any], pat
             f"for {sizes} the ONNX file computes something else (by {far:.1e}): a value was taken for a constant while "
             "torch looked on"
         )
+
+
+def _of_tensors(network: Any, batch: Sequence[Any]) -> Any:
+    """The network with the numbers of a call filled in, of which the exporter would make inputs."""
+    import torch
+
+    class OfTensors(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+            left = iter(tensors)
+            output: torch.Tensor = self.network(*(next(left) if isinstance(p, torch.Tensor) else p for p in batch))
+            return output
+
+    return OfTensors().eval()
