@@ -1,1 +1,8 @@
-"""AnimeGANv2 for toonforge: photographs in the style of an anime film."""
+"""AnimeGANv2 (Chen, Liu, Chen, 2020) for toonforge."""
+
+from toonforge_animegan.discriminators import PatchGAN
+from toonforge_animegan.generators import InvertedResnet
+from toonforge_animegan.losses import Colour, Style
+from toonforge_animegan.ops import Shift
+
+__all__ = ["Colour", "InvertedResnet", "PatchGAN", "Shift", "Style"]
