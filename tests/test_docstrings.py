@@ -34,6 +34,7 @@ WITHOUT = {
     "toonforge.use.video.webcam": "needs a camera",
     "toonforge.use.video.webcam_index": "about the words of a command",
     "toonforge.use.video.target_suffix": "about the words of a command",
+    "toonforge.prepare.frames": "needs a film; tests/test_docs_prepare.py",
     "toonforge.bench.measure": "takes its time; tests/test_docs_faster.py",
     "toonforge.nn.weights.downloaded": "asks the internet",
 }
@@ -93,8 +94,8 @@ def users_call(name: str, value: Any) -> bool:
     """Whether an example is due: of functions, and of PyTorch's modules and attrs classes that users make themselves."""
     import torch
 
-    if name.startswith(("toonforge.plugins.hookspecs.", "toonforge.testing.", "toonforge.prepare.")):
-        return False  # they have how-tos of their own, which tests run as well
+    if name.startswith(("toonforge.plugins.hookspecs.", "toonforge.testing.")):
+        return False  # hooks are written and suites derived from: they have how-tos, which tests run as well
     if isinstance(value, types.FunctionType):
         return True
     return isinstance(value, type) and issubclass(value, torch.nn.Module) and not issubclass(value, Component)

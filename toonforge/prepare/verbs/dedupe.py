@@ -103,6 +103,11 @@ def dedupe(
 
     Raises:
         DataError: a folder cannot be used, is given twice or lies in another, or the distance is out of range.
+
+    Examples:
+        >>> from toonforge.prepare import dedupe
+        >>> dedupe("photos", "different", workers=1).counts
+        {'kept': 4}
     """
     given = [source] if isinstance(source, str | os.PathLike) else source
     folders = sorted(map(Path, given), key=os.path.abspath)  # whatever order they are given in

@@ -100,6 +100,11 @@ def filter_pictures(
     Raises:
         DataError: a folder cannot be used, or `letterbox` is none of the three.
         ToonforgeError: faces are asked for, and OpenCV is missing.
+
+    Examples:
+        >>> from toonforge.prepare import Limits, filter_pictures
+        >>> filter_pictures("photos", "large", limits=Limits(min_side=64), workers=1).counts  # all are too small
+        {'aside': 4}
     """
     if letterbox not in LETTERBOXES:
         raise DataError(Problem(message="what to do with bars?", found=letterbox, expected=", ".join(LETTERBOXES)))

@@ -85,6 +85,12 @@ def inspect(
     Raises:
         DataError: a folder is missing, is a file, holds no pictures, is given twice or lies in another; or OUT cannot
             be used.
+
+    Examples:
+        >>> from toonforge.prepare import inspect
+        >>> found = inspect(["photos", "drawings"], "inspected", min_side=32, workers=1)
+        >>> found.counts, found.page.name
+        ({'measured': 8}, 'report.html')
     """
     paths = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
     if not paths:

@@ -70,6 +70,11 @@ def pair(
 
     Raises:
         DataError: a folder cannot be used, or no two files match.
+
+    Examples:
+        >>> from toonforge.prepare import pair
+        >>> pair("photos", "drawings", "pairs", workers=1).counts
+        {'written': 4}
     """
     first, second = Path(first), Path(second)
     out = beside_all((first, second), "pairs") if out is None else Path(out)

@@ -72,6 +72,11 @@ def smooth_edges(
     Raises:
         DataError: a folder cannot be used, or a threshold, the kernel, the size or the format will not do.
         ToonforgeError: OpenCV is missing.
+
+    Examples:
+        >>> from toonforge.prepare import smooth_edges
+        >>> smooth_edges("drawings", "smoothed", size=32, workers=1).counts
+        {'written': 4}
     """
     if kernel < 1 or kernel % 2 == 0 or kernel > LARGEST:
         raise DataError(

@@ -89,6 +89,11 @@ def split(
 
     Raises:
         DataError: the shares will not do, there are fewer names than parts, or a folder cannot be used.
+
+    Examples:
+        >>> from toonforge.prepare import split
+        >>> dict(split("photos", "parted", "50/25/25", workers=1).parts)
+        {'train': 2, 'validation': 1, 'test': 1}
     """
     folders = [*map(Path, [sources] if isinstance(sources, str | os.PathLike) else sources)]
     if not folders:
