@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
+import griffe
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,10 +103,12 @@ def test_pages_read_as_on_a_code_host(site: Path) -> None:
         assert [block.strip("\n") for block in there.blocks] == [block.strip("\n") for block in here.blocks], place
 
 
-def test_the_reference_has_the_docstrings(site: Path) -> None:
-    """Arguments that share a line of `Args:` too, and fields that `param` documents."""
+def test_the_reference_has_the_docstrings_of_public_names(site: Path) -> None:
     text = " ".join(page.text for name, page in pages(site) if name.startswith("reference/api/"))
     assert "where the run goes, empty or new unless" in text
+    assert text.count("limits of a number, or of each number in a tuple") == 4  # each of four arguments of a line
+    assert "Channels of the output. In channels." in text  # a field that param documents
+    assert "_within_limits" not in text
 
 
 @pytest.fixture(scope="module")
@@ -195,10 +198,54 @@ def test_lists_are_indented_for_python_markdown_and_code_is_left(before: str, af
     assert module("site/indents.py").four_spaces(before) == after
 
 
+def test_links_in_code_are_none() -> None:
+    text = "[a](b.md) [top](../../c.toml#x) [out](https://x.y/z.md) `[d](e.md)`\n\n```md\n[f](g.md)\n```\n[h](i.md)\n"
+    assert module("site/outside.py").linked(text, "docs/how-to/here.md") == [
+        *("docs/how-to/b.md", "c.toml", "docs/how-to/i.md"),
+    ]
+
+
 def test_arguments_that_share_a_line_are_taken_apart() -> None:
     text = "Does.\n\nArgs:\n    a, b: limits,\n        of both.\n    c: one.\n\nA, b: no argument.\n"
     wanted = "Does.\n\nArgs:\n    a: limits,\n        of both.\n    b: limits,\n        of both.\n    c: one.\n\nA, b: no argument.\n"
     assert module("site/docstrings.py").apart(text) == wanted
+
+
+FIELDS = """
+from toonforge import param
+
+PAPER = "Zhu et al., 2017"
+
+
+class Config:
+    \"\"\"A config.
+
+    Args:
+        plain: no field of ours.
+    \"\"\"
+
+    plain: int
+    blocks: int = param(9, doc="how many", unit="blocks", source=PAPER, at_least=0)
+    further: int = param(9, doc="how many " "more.")
+    unknown: int = param(9, doc=TEXT)
+    told: int = param(9, doc="not this")
+    \"\"\"This.\"\"\"
+"""
+
+
+def test_fields_are_documented_by_what_param_is_told() -> None:
+    extensions = griffe.load_extensions(f"{DOCS / 'site' / 'docstrings.py'}:Documented")
+    with griffe.temporary_visited_module(FIELDS, extensions=extensions) as read_module:
+        config = read_module["Config"]
+    texts = {name: field.docstring and field.docstring.value for name, field in config.members.items()}
+    assert texts == {
+        "plain": None,
+        "blocks": "How many. In blocks. Default from Zhu et al., 2017.",
+        "further": "How many more.",
+        "unknown": None,
+        "told": "This.",
+    }
+    assert config.docstring.value.splitlines()[2] == "Attributes:"
 
 
 def test_the_gallery_is_up_to_date_and_every_picture_is_there() -> None:
