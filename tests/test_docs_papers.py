@@ -93,14 +93,14 @@ def test_the_pages_phases_are_a_recipe(tiny: None, name: str) -> None:
     assert recipe_of(name).phases
 
 
-@pytest.mark.parametrize(("name", "shown"), blocks("timeline", "text").items())
-def test_a_timeline_is_that_of_its_phases(tiny: None, name: str, shown: str) -> None:
-    assert shown == timeline(recipe_of(name))
+@pytest.mark.parametrize("name", blocks("timeline", "text"))
+def test_a_timeline_is_that_of_its_phases(tiny: None, name: str) -> None:
+    assert blocks("timeline", "text")[name] == timeline(recipe_of(name))
 
 
-@pytest.mark.parametrize(("name", "shown"), blocks("rates", "text").items())
-def test_rates_are_those_of_their_phases(tiny: None, name: str, shown: str) -> None:
-    assert shown == rates(recipe_of(name))
+@pytest.mark.parametrize("name", blocks("rates", "text"))
+def test_rates_are_those_of_their_phases(tiny: None, name: str) -> None:
+    assert blocks("rates", "text")[name] == rates(recipe_of(name))
 
 
 def test_a_step_uses_the_rates_that_are_shown(tiny: None) -> None:
