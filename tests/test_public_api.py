@@ -90,18 +90,32 @@ def imported(source: str) -> Iterator[tuple[str, str]]:
 
 def not_public(source: str) -> list[str]:
     names = [f"{module}.{name}" for module, name in imported(source)]
-    return [name for name in names if name not in MODULES and name not in public_names()]
+    return [
+        f"{name} is not public" + hint(name) for name in names if name not in MODULES and name not in public_names()
+    ]
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("plugins/*/src/**/*.py")), ids=lambda path: path.stem)
+def hint(name: str) -> str:
+    """Where the same is public, if it is."""
+    tail = name.rpartition(".")[2]
+    homes = [each for each in public_names() if each.rpartition(".")[2] == tail]
+    return f"; there is {homes[0]}" if homes else ""
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("plugins/*/src/**/*.py")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_a_plugin_imports_public_names_alone(path: Path) -> None:
     assert not_public(path.read_text("utf-8")) == []
 
 
 def test_an_import_of_what_is_not_public_is_found() -> None:
     assert not_public("from toonforge.train.step import Training\nimport toonforge.registry\n") == [
-        "toonforge.train.step.Training",
-        "toonforge.registry",
+        "toonforge.train.step.Training is not public",
+        "toonforge.registry is not public",
+    ]
+    assert not_public("from toonforge.recipe.expr import Expr") == [
+        "toonforge.recipe.expr.Expr is not public; there is toonforge.Expr"
     ]
     assert not_public("import toonforge\nfrom toonforge import Loss\nfrom toonforge.nn import init\n") == []
 

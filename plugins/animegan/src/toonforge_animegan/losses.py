@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toonforge import Expr
 from toonforge.components import Loss, Shape, component, param
 from toonforge.errors import ShapeError
-from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
