@@ -23,6 +23,7 @@ from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
 from toonforge.recipe.schema import FILE, header_line, recipe_schema, recipe_schema_text
+from toonforge.recipe.schema.header import with_header
 from toonforge.recipe.telling import about
 from toonforge.testing.configs import drawn
 
@@ -125,7 +126,7 @@ def test_every_config_of_every_component_fits_the_schema(schema: Path, tmp_path:
 
     for kind, _, cls in CLASSES:
         draw = given(st.just(kind), drawn(an_example(cls)))(write)
-        settings(max_examples=10, phases=[Phase.generate], deadline=None, database=None, derandomize=True)(draw)()
+        settings(max_examples=5, phases=[Phase.generate], deadline=None, database=None, derandomize=True)(draw)()
     assert len(files) > 3 * len(CLASSES)
     assert lint(files, schema) == []
 
@@ -300,6 +301,14 @@ def test_a_recipe_is_told_by_its_comment_and_not_by_what_is_meant_for_editors(tm
     }.items():
         path.write_text(text, "utf-8")
         assert line_about(path) == title
+
+
+@pytest.mark.parametrize("text", ["# Mine.\n", 'name = "a"\n', "", "#:schema ./old.json\n# Mine.\n"])
+def test_a_recipe_has_one_line_for_editors_however_often_it_is_given_one(tmp_path: Path, text: str) -> None:
+    line = header_line(tmp_path / "mine recipes/a.toml", tmp_path / "my schemas/s.json")
+    assert line == "#:schema ../my%20schemas/s.json"
+    once = with_header(text, line)
+    assert with_header(once, line) == once == f"{line}\n{text.removeprefix('#:schema ./old.json' + chr(10))}"
 
 
 def test_the_how_tos_mistakes_are_told_as_it_says(schema: Path) -> None:

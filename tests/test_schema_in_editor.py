@@ -57,9 +57,10 @@ def test_keys_of_a_component_are_offered_but_for_those_that_are_there(editor: La
         ('[train]\nprecision = "|"', {'"fp32"', '"bf16"', '"fp64"'}),
         ('phases.p.losses.a = { type = "lsgan", real = | }', {"true", "false", '""'}),
         ("[train]\nbatch_size = |", {"1", '""'}),
+        ("[generators]\nG = { out_channels = | }", {"3", '""'}),
         ('metrics.m = { type = "kid", features = "|" }', {'"efficientnet-lite0"', '"inception"'}),
     ],
-    ids=["choices", "truth", "default", "choices in a table"],
+    ids=["choices", "truth", "default", "default of all components", "choices in a table"],
 )
 def test_values_are_offered(editor: LanguageServer, text: str, choices: set[str]) -> None:
     editor.open(HEADER + text + "\n")
