@@ -264,7 +264,7 @@ class Fading:
 
     def __call__(self, x: Any) -> Any:
         if self.fault == "remembers":
-            self.last = 0.5 * self.last + float(x.mean())
+            self.last = 0.5 * self.last + float(x.detach().mean())
             return x / 2 + self.last
         return (x / 2).double() if self.fault == "dtype" else x / 2
 

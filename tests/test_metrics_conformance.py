@@ -1,4 +1,4 @@
-"""toonforge's conformance suite on the core's own metrics."""
+"""toonforge's conformance suites on the core's own metrics."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from toonforge.metrics import (
     WeightedFID,
 )
 from toonforge.recipe.expr import Expr
-from toonforge.testing.components import ComponentSuite
+from toonforge.testing import ComponentSuite, MetricSuite
 
 X, Y = Expr.parse("G(x)"), Expr.parse("y")
 
 
-class TestKID(ComponentSuite):
+class TestKID(MetricSuite):
     component = KID(generated=X, reference=Y)
 
 
@@ -29,11 +29,15 @@ class TestFID(ComponentSuite):
     component = FID(generated=X, reference=Y, features="inception", weights="path/to/weights.pth", size=299)
 
 
-class TestWeightedFID(ComponentSuite):
+class TestFIDOnTheDefaultFeatures(MetricSuite):
+    component = FID(generated=X, reference=Y)
+
+
+class TestWeightedFID(MetricSuite):
     component = WeightedFID(generated=X, target=Y, input=Y, target_weight=0.5)
 
 
-class TestContentPreservation(ComponentSuite):
+class TestContentPreservation(MetricSuite):
     component = ContentPreservation(input=Y, output=X, size=128)
 
 
@@ -41,19 +45,19 @@ class TestLPIPS(ComponentSuite):
     component = LPIPS(input=X, target=Y, net="vgg", trunk="path/to/trunk.pth")
 
 
-class TestPSNR(ComponentSuite):
+class TestPSNR(MetricSuite):
     component = PSNR(input=X, target=Y)
 
 
-class TestSSIM(ComponentSuite):
+class TestSSIM(MetricSuite):
     component = SSIM(input=X, target=Y)
 
 
-class TestPixelL1(ComponentSuite):
+class TestPixelL1(MetricSuite):
     component = PixelL1(input=X, target=Y)
 
 
-class TestCosineDissimilarity(ComponentSuite):
+class TestCosineDissimilarity(MetricSuite):
     component = CosineDissimilarity(input=X, target=Y)
 
 
@@ -61,5 +65,5 @@ class TestClassifierGap(ComponentSuite):
     component = ClassifierGap(input=X, target=Y, crop="none")
 
 
-class TestFourier(ComponentSuite):
+class TestFourier(MetricSuite):
     component = Fourier(input=Y, output=X)

@@ -13,6 +13,7 @@ from toonforge.testing.components import ComponentSuite
 from toonforge.testing.untouched import seeds, untouched
 
 DRAWS_IN_EVAL = "metrics and translations are made in eval mode: draw (dropout, noise) only where self.training is true"
+EIGHT_BITS = "it has 8 bits of precision; compute small sums and differences in float()"
 
 
 class NetworkSuite(ComponentSuite):
@@ -147,14 +148,11 @@ class NetworkSuite(ComponentSuite):
         network = self.build(self.inputs[0]).train()
         with torch.autocast("cpu", torch.bfloat16):
             output = called(network, self.batch(self.inputs[0]), "under bfloat16 autocast")
-        assert output.isfinite().all(), (
-            "not finite under bfloat16 autocast: it has 8 bits of precision; compute small sums and differences in "
-            "float()"
-        )
+        assert output.isfinite().all(), f"not finite under bfloat16 autocast: {EIGHT_BITS}"
         torch.autograd.backward(output.float().sum())
         for name, parameter in network.named_parameters():
             assert parameter.grad is None or parameter.grad.isfinite().all(), (
-                f"the gradient of {name} is not finite under bfloat16 autocast"
+                f"the gradient of {name} is not finite under bfloat16 autocast: {EIGHT_BITS}"
             )
 
     @where("pictures_alone")

@@ -49,7 +49,12 @@ class Unet(PictureGenerator):
         at_least=0,
     )
     last_kernel: int = param(
-        5, doc="side of the innermost encoder convolution; all others are 4", source=SLIDES, at_least=3, at_most=7
+        5,
+        doc="side of the innermost encoder convolution; all others are 4",
+        unit="pixels",
+        source=SLIDES,
+        at_least=3,
+        at_most=7,
     )
     norm: Norm = param("batch", doc=NORM_DOC + ", none after the innermost encoder stage and the last", source=CODE)
     upsample: Upsample = param("transposed", doc=UPSAMPLE_DOC, source=SLIDES)
