@@ -7,7 +7,7 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -19,11 +19,13 @@ from tests.taplo import lint
 from toonforge import registries
 from toonforge.cli import main
 from toonforge.components import Component, fields_of
+from toonforge.deprecation import Deprecation
 from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.resolved import component_data
 from toonforge.recipe.schema import FILE, header_line, recipe_schema, recipe_schema_text
 from toonforge.recipe.schema.header import with_header
+from toonforge.recipe.schema.hover import component_text
 from toonforge.recipe.telling import about
 from toonforge.testing.configs import drawn
 
@@ -145,6 +147,17 @@ def test_every_component_is_offered_with_what_it_is() -> None:
         assert names["enum"] == list(registries.plugins.registries[kind])
         texts = names["x-taplo"]["docs"]["enumValues"]
         assert len(texts) == len(names["enum"]) and all("From toonforge" in text for text in texts)
+
+
+def test_what_is_on_its_way_out_says_what_to_use() -> None:
+    class Old(Component):
+        """Does what it did."""
+
+        deprecated: ClassVar[Deprecation] = Deprecation(use="mine/new", gone_in="toonforge-mine 9.0")
+
+    assert component_text(Old, "toonforge-mine") == (
+        "Does what it did.\n\nFrom toonforge-mine. Deprecated: use mine/new; it goes in toonforge-mine 9.0."
+    )
 
 
 def test_every_key_of_a_recipe_is_told() -> None:

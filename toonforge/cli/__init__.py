@@ -66,11 +66,11 @@ def _main(given: Sequence[str]) -> int:
         with deprecations.told():
             code = toonforge.main(given, prog_name="toonforge", standalone_mode=False, obj=given)
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
     except click.ClickException as error:
-        faults.show_usage(error)
+        if type(error).__name__ == "NoArgsIsHelpError":  # Click 8.1 does not know it, and leaves with 0
+            error.show()
+        else:
+            faults.show_usage(error)
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from toonforge.components import Count, FieldInfo
+from toonforge.components import Count, FieldInfo, deprecation_of
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.layout import default_class
 from toonforge.recipe.telling import about, default_text, type_text
@@ -29,7 +29,8 @@ WEIGHTS = (
 def component_text(cls: type, distribution: str) -> str:
     """What a component is, and who supplies it."""
     first = " ".join(inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].split())
-    return f"{first}\n\nFrom {distribution}."
+    going = deprecation_of(cls)
+    return f"{first}\n\nFrom {distribution}." + (f" Deprecated: {going}." if going is not None else "")
 
 
 def field_text(kind: Any, attribute: attrs.Attribute[Any], info: FieldInfo) -> str:
