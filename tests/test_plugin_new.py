@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import itertools
 import os
 import re
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.public_api import MODULES
 from toonforge import __version__
 from toonforge.cli.plugin import new
 from toonforge.components import KINDS as COMPONENT_KINDS
@@ -95,6 +97,18 @@ def test_the_recipe_uses_all_that_was_chosen() -> None:
             assert f"{NAME}/{KINDS[kind].example}" in recipe, (kind, kinds)
         for kind in KINDS.keys() - {*kinds, "generator", "recipe", "hook", "command"}:
             assert f"{NAME}/{KINDS[kind].example}" not in recipe, (kind, kinds)
+
+
+def test_what_is_written_imports_public_names_alone() -> None:
+    seen = set()
+    for path, text in {**package(*KINDS).files, **package("loss").files}.items():
+        for node in ast.walk(ast.parse(text)) if path.endswith(".py") else ():
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "toonforge":
+                assert node.module in MODULES, (path, node.module)
+                public = importlib.import_module(str(node.module)).__all__
+                assert {alias.name for alias in node.names} <= set(public), (path, node.module)
+                seen.add(node.module)
+    assert {"toonforge", "toonforge.nn", "toonforge.events", "toonforge.testing"} <= seen
 
 
 def site(folder: Path, made: Package) -> dict[str, str]:
