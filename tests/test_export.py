@@ -108,7 +108,8 @@ def test_a_run_tells_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     for file in (RUN / "checkpoints/step-000004").glob("*.safetensors"):
         (tmp_path / "copy" / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "copy/recipe.toml").write_text('# Photos to\n# cartoons.\n#\n# More.\nname = "x"\n')
+    text = '#:schema ./toonforge.schema.json\n# Photos to\n# cartoons.\n#\n# More.\nname = "x"\n'
+    (tmp_path / "copy/recipe.toml").write_text(text)
     (tmp_path / "copy/resolved.toml").write_text('[data]\ntype = "samples/photo-cartoon"\n')
     done = toonforge.export(tmp_path / "copy", tmp_path / "one.safetensors")
     card = load(done.path, cpu=True).card
