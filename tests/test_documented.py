@@ -20,8 +20,10 @@ import pytest
 from toonforge import registries
 from toonforge.cli.group import VERBS, toonforge
 from toonforge.components import KINDS, Component, Count, Loss, component, fields_of, param
+from toonforge.errors import RecipeError
 from toonforge.plugins import hookspecs
 from toonforge.plugins.loader import KNOWN_PLUGINS
+from toonforge.recipe import load
 from toonforge.recipe.compose import compose
 from toonforge.recipe.expr import MAX_DEPTH, MAX_LENGTH, Expr, ExprError
 from toonforge.recipe.initial import InitialWeights
@@ -359,3 +361,21 @@ def test_every_example_of_the_language_is_structured() -> None:
     for example in examples:
         text_of = f'extends = "cyclegan/cyclegan"\n{example}'
         structure(compose(text_of.encode(), "example", Path(), None))
+
+
+def mistakes() -> list[tuple[str, str]]:
+    """(change of cyclegan/cyclegan, what is told of it), as the page has them."""
+    (rows,) = re.findall(r"^<!-- mistakes -->\n(.*?)^<!-- end -->", text(REFERENCE / "recipe-language.md"), re.M | re.S)
+    found: list[tuple[str, str]] = re.findall(r"^\| `(.*?)` \| (.*) \|$", rows, re.M)
+    return found
+
+
+@pytest.mark.parametrize(("change", "told"), mistakes(), ids=[change.split("=")[0] for change, _ in mistakes()])
+def test_the_check_tells_of_a_mistake_as_the_page_says(change: str, told: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load("cyclegan/cyclegan", [change])
+    assert any(told in problem.message for problem in caught.value.problems), str(caught.value)
+
+
+def test_the_page_has_mistakes_of_many_kinds() -> None:
+    assert len(mistakes()) > 12
