@@ -13,6 +13,8 @@ class TestPlugin(PluginSuite):
 
 class TestResnet(GeneratorSuite):
     component = Resnet()
+    compiles = True
+    exports_onnx = True
 
 
 class TestResizingResnet(GeneratorSuite):

@@ -13,6 +13,8 @@ class TestPlugin(PluginSuite):
 
 class TestResnet(GeneratorSuite):
     component = Resnet()
+    compiles = True
+    exports_onnx = True
 
 
 class TestResizingResnet(GeneratorSuite):
@@ -21,6 +23,7 @@ class TestResizingResnet(GeneratorSuite):
 
 class TestUnet(GeneratorSuite):
     component = Unet()
+    exports_onnx = True
 
 
 class TestShufflingUnet(GeneratorSuite):
@@ -29,6 +32,7 @@ class TestShufflingUnet(GeneratorSuite):
 
 class TestPatchGAN(DiscriminatorSuite):
     component = PatchGAN()
+    compiles = True
 
 
 class TestSpectralPatchGAN(DiscriminatorSuite):

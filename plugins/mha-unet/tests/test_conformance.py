@@ -13,6 +13,8 @@ class TestPlugin(PluginSuite):
 
 class TestUnet(GeneratorSuite):
     component = Unet()
+    compiles = True
+    exports_onnx = True
 
 
 class TestUnetWithoutAttention(GeneratorSuite):

@@ -14,9 +14,13 @@ from toonforge_samples.folds import cut_into_folds, families
 
 from toonforge.data import is_picture_name, read_picture
 from toonforge.errors import DataError, FieldError
-from toonforge.testing import DatasetSuite
+from toonforge.testing import DatasetSuite, PluginSuite
 
 ROOT = Path(__file__).parent.parent
+
+
+class TestPlugin(PluginSuite):
+    plugin = "samples"
 
 
 class TestPhotoCartoon(DatasetSuite):

@@ -21,7 +21,7 @@ from toonforge.components import ImageSource
 from toonforge.data import read_picture
 from toonforge.data.transforms import scale
 from toonforge.recipe import load as load_recipe
-from toonforge.testing import RecipeSuite
+from toonforge.testing import PluginSuite, RecipeSuite
 from toonforge.use.model import Model
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +29,10 @@ REPOSITORY = ROOT.parent.parent
 NAME = "starter/photo-to-cartoon"
 REFERENCE = Path(__file__).parent / "mont-st-michel-drawn.png"
 UNSEEN = {Path(sample.file).stem for sample in samples() if sample.kind == "photo" and sample.split == "validation"}
+
+
+class TestPlugin(PluginSuite):
+    plugin = "starter"
 
 
 class TestPhotoToCartoon(RecipeSuite):

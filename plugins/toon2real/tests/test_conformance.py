@@ -13,6 +13,7 @@ class TestPlugin(PluginSuite):
 
 class TestResnet(GeneratorSuite):
     component = Resnet()
+    exports_onnx = True
 
 
 class TestPrintedResnet(GeneratorSuite):
