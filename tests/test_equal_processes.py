@@ -31,6 +31,7 @@ from toonforge.train.step import make_accelerator
 
 METHODS = (
     "pix2pix/pix2pix",
+    "recipes/anime_animegan.toml",
     "recipes/anime_cartoongan.toml",
     "recipes/anime_unet.toml",
     "recipes/cartoon_mha_unet.toml",

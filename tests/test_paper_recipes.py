@@ -258,6 +258,31 @@ SINGLEGAN: Rows = {
     "data.flip": (True, "S, is_flip"),
 }
 
+ANIMEGAN: Rows = {
+    "generators.G.width": (32, "C, net/generator.py"),
+    "generators.G.blocks": (4, "C, net/generator.py"),
+    "discriminators.D.width": (32, "C, main.py: ch 64, halved"),
+    "discriminators.D.spectral_norm": (True, "C, main.py: sn"),
+    "networks.V.layer": ("conv4_4", "C, tools/ops.py"),
+    "networks.V.activated": (False, "C, tools/ops.py: conv4_4_no_activation"),
+    "phases.initialisation.until.epochs": (10, "C, main.py: init_epoch"),
+    "phases.initialisation.optimizer.lr": (2e-4, "C, main.py: init_lr"),
+    "phases.initialisation.losses": ({"content"}, "C, AnimeGANv2.py"),
+    "phases.discriminator.optimizer.lr": (4e-5, "C, main.py: d_lr"),
+    "phases.generator.optimizer.lr": (2e-5, "C, main.py: g_lr"),
+    "phases.generator.optimizer.betas": ([0.5, 0.999], "C, AnimeGANv2.py"),
+    "phases.generator.losses.fool.weight": (300, "C, main.py: g_adv_weight"),
+    "phases.generator.losses.content.weight": (1.5, "C, main.py: con_weight"),
+    "phases.generator.losses.style.weight": (2.5, "C, main.py: sty_weight"),
+    "phases.generator.losses.colour.weight": (15, "C, main.py: color_weight"),
+    "phases.generator.losses.smooth.weight": (0.5, "C, main.py: tv_weight 1, of halved squares"),
+    "train.epochs": (101, "C, main.py: epoch"),
+    "train.batch_size": (12, "C, main.py: batch_size"),
+    "data.image_size": (256, "C, main.py: img_size"),
+    "data.flip": (False, "C, tools/data_loader.py"),
+}
+"""C: TachibanaYoshino/AnimeGANv2."""
+
 TABLES: Mapping[str, Rows] = {
     "recipes/paper/faces_pix2pix.toml": FACES | ONE_CARTOONIZER,
     "recipes/paper/faces_pix2pix_filtered.toml": FACES | ONE_CARTOONIZER,
@@ -317,6 +342,7 @@ TABLES: Mapping[str, Rows] = {
         "generators.G.type": ("cyclegan/unet", "section 4.1"),
         "generators.F.type": ("cyclegan/unet", "section 4.1"),
     },
+    "recipes/paper/anime_animegan.toml": ANIMEGAN,
     "recipes/paper/anime_cartoongan.toml": CARTOONGAN,
     "recipes/paper/mha_unet.toml": MHA
     | {

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from toonforge_animegan import InvertedResnet
 from toonforge_cartoongan import Resnet as CartoonResnet
 from toonforge_cyclegan import DoubleUnet, Resnet, Unet
 from toonforge_mha_unet import Unet as AttentionUnet
@@ -36,6 +37,7 @@ NETWORKS: dict[str, NetworkComponent] = {
     "double-unet": DoubleUnet(width=4),
     "double-unet-instance": DoubleUnet(width=4, levels=2, norm="instance", upsample="transposed"),
     "double-unet-shuffle": DoubleUnet(width=4, levels=2, upsample="pixel-shuffle", residual=False),
+    "animegan": InvertedResnet(width=4, blocks=2),
     "cartoongan": CartoonResnet(**SMALL),
     "cartoongan-resize": CartoonResnet(**SMALL, upsample="resize", residual=True),
     "toon2real": Toon2RealResnet(**SMALL),
