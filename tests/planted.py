@@ -20,6 +20,7 @@ from toonforge.components import (
     Optimizer,
     Schedule,
     Shape,
+    changed,
     component,
     param,
 )
@@ -29,7 +30,12 @@ from toonforge.recipe.expr import Expr
 from toonforge.registry import Provenance
 
 T = TypeVar("T", bound=Component)
-CLAIMS: dict[str, dict[str, bool]] = {"claims-to-detach": {"detaches": True}, "upside-down": {"lower_is_better": False}}
+CLAIMS: dict[str, dict[str, Any]] = {
+    "claims-to-detach": {"detaches": True},
+    "takes-more": {"arguments": (1, 2)},
+    "unknown-field": {"together": ("input", "target", "other")},
+    "upside-down": {"lower_is_better": False},
+}
 """What a fault says of itself in its class."""
 WHO = Provenance(plugin="planted", distribution="tests", version="0")
 
@@ -56,6 +62,9 @@ class Net(Generator):
     fault: ClassVar[str] = ""
 
     width: int = param(4, doc="channels", unit="channels", at_least=1, at_most=64)
+
+    def fit(self, *inputs: Shape) -> Net:
+        return changed(self, width=self.width + 1) if self.fault == "grows" else self
 
     def shape(self, *inputs: Shape) -> Shape:
         channels, height, width = inputs[0]
@@ -134,6 +143,8 @@ class Rate(Schedule):
     calls: ClassVar[list[int]] = []
 
     def factor(self, step: int, total: int, steps_per_epoch: int) -> float:
+        if self.fault == "zero":
+            return 0.0
         if self.fault == "climbs":
             return 1 - step / 500
         if self.fault == "counts":
@@ -191,6 +202,8 @@ class Source:
         return item  # type: ignore[no-any-return]
 
     def name(self, group: str, index: int) -> str:
+        if self.fault == "unsteady":
+            return f"{id(self)}-{index}"
         return str(index) if self.fault == "shared" else str(self.inner.name(group, index))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,6 +20,8 @@ class Network(nn.Module):
         self.fault = fault
         self.first = nn.Conv2d(3, width, 3, padding=1)
         self.last = nn.Conv2d(width, 3, 3, padding=1)
+        if fault == "numpy":
+            self.last.bias = nn.Parameter(torch.from_numpy(np.random.rand(3).astype(np.float32) - 0.5))
         if fault == "unused":
             self.idle = nn.Linear(2, 2)
         if fault == "attribute":
@@ -39,7 +42,7 @@ class Network(nn.Module):
         if self.fault == "bfloat16":
             y = y * 0.001 / (y * 0 + 1.001 - 1)  # 1.001 is 1 with 8 bits
         if self.fault == "item":
-            y = y * (1.0 if float(y.mean()) < 1e9 else 2.0)
+            y = y * (1.0 if float(y.detach().mean()) < 1e9 else 2.0)
         if self.fault == "by-size":
             y = y * 2 if x.shape[-1] > 70 else y
         return y * 9 if self.fault == "range" else y.clamp(-1, 1)
@@ -49,7 +52,7 @@ class Descent(torch.optim.Optimizer):
     """Gradient descent with momentum, written out."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, fault: str) -> None:
-        super().__init__(parameters, {"lr": lr})
+        super().__init__([*parameters][:1] if fault == "leaves-out" else parameters, {"lr": lr})
         self.fault, self.rate = fault, lr
         self.outside: dict[int, torch.Tensor] = {}
 
