@@ -41,6 +41,8 @@ RECIPES = {
     "anime_cartoongan": "CartoonGAN: livelier, flatter colours. Forms stay as they were.",
     "anime_cyclegan": "CycleGAN alone, from random weights: so short a training changes the tint and no more.",
     "cartoon_toon2real": "Toon2real, drawings to photographs: the palette changes, no drawing becomes a photograph.",
+    "cartoon_singlegan": "SingleGAN, one generator for both ways, told the way by a number: the tint changes a little, "
+    "and no more.",
     "cartoon_pix2pix": "pix2pix, from pictures that a filter drew back to the photographs: the lines go, what was "
     "under them is made up, and is blurred.",
     "cartoon_mha_unet": "The U-Net with attention, photographs to what a filter draws of them.",
@@ -105,8 +107,9 @@ def parts() -> Iterator[str]:
     """The page, piece by piece."""
     yield (
         "# Gallery\n\n"
-        "Made by toonforge itself, of pictures that no model here was trained on: all eight held-out photographs of "
-        "the packaged samples, the good and the bad, `python docs/gallery.py --draw`.\n\n"
+        "Made by toonforge itself, the good and the bad: what the packaged model draws of all eight held-out photographs "
+        "of the samples, `python docs/gallery.py --draw`, and validation grids of small trainings. No network was trained "
+        "on the pictures that it is shown with.\n\n"
         f"## {MODEL}\n\n"
         "The model that comes along. [How it was made, and what it is worth](explanation/photo-to-cartoon.md).\n\n"
         "```sh\ntoonforge translate photo-to-cartoon photo.jpg\n```\n\n"
