@@ -108,8 +108,8 @@ def parts() -> Iterator[str]:
     yield (
         "# Gallery\n\n"
         "Made by toonforge itself, the good and the bad: what the packaged model draws of all eight held-out "
-        "photographs of the samples, `python docs/gallery.py --draw`, and validation grids of small trainings. No network "
-        "was trained on the pictures that it is shown with.\n\n"
+        "photographs of the samples, `python docs/gallery.py --draw`, and validation grids of small trainings. No "
+        "network was trained on the pictures that it is shown with.\n\n"
         f"## {MODEL}\n\n"
         "The model that comes along. [How it was made, and what it is worth](explanation/photo-to-cartoon.md).\n\n"
         "```sh\ntoonforge translate photo-to-cartoon photo.jpg\n```\n\n"
