@@ -36,7 +36,7 @@ Call = tuple[str, tuple[tuple[int, ...], ...]]
 
 
 TRIED: list[tuple[Any, ...]] = []
-"""Networks that were tried, with the shapes of their inputs."""
+"""Networks that were tried, with the shapes of their inputs and the numbers they were called with."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,10 @@ def _networks_that_treat_pictures_apart(monkeypatch: pytest.MonkeyPatch) -> None
     TRIED.clear()
 
     def tried(network: nn.Module, inputs: Sequence[Any]) -> bool:
-        TRIED.append((network, *(tuple(value.shape) for value in tensors(inputs))))
+        numbers = [
+            value for value in inputs if isinstance(value, int | float)
+        ]  # each is another function of the network
+        TRIED.append((network, *(tuple(value.shape) for value in tensors(inputs)), *numbers))
         return True
 
     monkeypatch.setattr(batching, "is_independent", tried)
