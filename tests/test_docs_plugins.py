@@ -143,3 +143,22 @@ def test_a_pages_plugin_passes_its_suites(
     environment = {"PYTHONPATH": f"{tmp_path / 'src'}:{ROOT}", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
+
+
+@pytest.mark.soak
+def test_the_pages_plugins_are_formatted_and_typed(tmp_path: Path) -> None:
+    """`pytest -n 0 -m soak tests/test_docs_plugins.py -k typed`"""
+    for page in PAGES:
+        package = tmp_path / page.stem / "toonforge_soft"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        for block in blocks(page):
+            if block.name.startswith("src/") and block.language == "python":
+                (package / Path(block.name).name).write_text(block.text, "utf-8")
+        typed = ["mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "-p", "toonforge_soft"]
+        done = subprocess.run(
+            [sys.executable, "-m", *typed], cwd=package.parent, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{page.name}\n{done.stdout}"
+    ruff = [sys.executable, "-m", "ruff", "format", "--check", "--line-length", "120", str(tmp_path)]
+    subprocess.run(ruff, check=True)
