@@ -156,6 +156,11 @@ def test_other_shells_are_answered_with_what_each_verb_does(
     assert line in printed and VERBS[line] in printed
 
 
+def test_zsh_is_answered_each_time_and_not_every_other() -> None:
+    """Looked for among its functions, the script runs anew at each question: only the first is within its loading."""
+    assert "loadautofunc" not in script(toonforge, "zsh")
+
+
 def test_a_shell_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "dos"]) == 2
     assert "'bash', 'zsh', 'fish'" in capsys.readouterr().err

@@ -1,7 +1,8 @@
 """What a shell runs to complete a command, and the answer it gets.
 
 Click's own script for bash takes the words as bash cuts them, at colons too, which `-p no:NAME` has. Ours hands over
-the line, and of an answer leaves out what bash leaves standing. Those for zsh and fish are Click's.
+the line, and of an answer leaves out what bash leaves standing. Of Click's script for zsh a single line is another: put
+where zsh looks for functions, that would not answer when it is asked for the second time. That for fish is Click's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ import os
 from contextlib import redirect_stderr, suppress
 
 import click
-from click.shell_completion import BashComplete, add_completion_class, get_completion_class, split_arg_string
+from click.shell_completion import (
+    BashComplete,
+    ZshComplete,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
 
 VARIABLE = "_TOONFORGE_COMPLETE"
 """What the shell sets, to "bash_complete" for instance, to ask for an answer in place of running the command."""
@@ -49,9 +56,12 @@ class Bash(BashComplete):
         return (words, "") if not words or line[-1:].isspace() else (words[:-1], words[-1])
 
 
-def asked() -> str | None:
-    """What a shell asks for, "bash_complete" for instance; None where nobody does."""
-    return os.environ.get(VARIABLE)
+class Zsh(ZshComplete):
+    """Zsh, by `eval` or as a function of its own, which is the whole script: the second time, too."""
+
+    source_template = ZshComplete.source_template.replace(
+        "$zsh_eval_context[-1] == loadautofunc", "$funcstack[1] == _%(prog_name)s"
+    )
 
 
 def answer(group: click.Group, instruction: str) -> int:
@@ -60,7 +70,7 @@ def answer(group: click.Group, instruction: str) -> int:
     if action == "source":
         click.echo(script(group, shell))
         return 0
-    add_completion_class(Bash)
+    _add()
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), suppress(Exception):
         complete = get_completion_class(shell)
         if complete is not None:
@@ -72,8 +82,14 @@ def answer(group: click.Group, instruction: str) -> int:
 
 def script(group: click.Group, shell: str) -> str:
     """What a shell reads once to complete commands from then on."""
-    add_completion_class(Bash)
+    _add()
     complete = get_completion_class(shell)
     if complete is None:
         raise click.UsageError(f"no shell {shell!r}; there are {', '.join(SHELLS)}")
     return complete(group, {}, "toonforge", VARIABLE).source()
+
+
+def _add() -> None:
+    """Have Click know our shells in place of its own."""
+    add_completion_class(Bash)
+    add_completion_class(Zsh)
