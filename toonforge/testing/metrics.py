@@ -67,7 +67,7 @@ class MetricSuite(ComponentSuite):
         pairs = tuple(name for name in values if name in together)
         with torch.no_grad():
             for names in filter(None, [pairs, *((name,) for name in values if name not in together)]):
-                for batch in zip(*(torch.split(values[name], sizes or self.count) for name in names), strict=True):
+                for batch in zip(*(torch.split(values[name], [*sizes] or self.count) for name in names), strict=True):
                     metric.update(**dict(zip(names, batch, strict=True)))
             return dict(metric.compute())
 
