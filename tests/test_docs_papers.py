@@ -34,6 +34,8 @@ data = { type = "tiny/pictures", paired = true }
 """
 TRAIN = {"batch_size": "2", "speed": '"safe"', "precision": '"fp64"', "seed": "3"}
 STEPS = 10
+UNIT = 1e-4
+"""Of the rates that are shown."""
 
 
 def blocks(what: str, language: str) -> dict[str, str]:
@@ -79,12 +81,12 @@ def timeline(recipe: Recipe) -> str:
 
 
 def rates(recipe: Recipe) -> str:
-    """A row a phase: its learning rate where it is active."""
+    """A row a phase: its learning rate where it is active, in units of 1e-4."""
     steps = range(total_steps(recipe.train, EPOCH))
     rows = {"step": [str(step) for step in steps]}
     for phase in planned(recipe):
         lr: float = phase.optimizer.lr  # type: ignore[attr-defined]
-        rows[phase.name] = [f"{lr * phase.factor(step):.3g}" if phase.active(step) else "." for step in steps]
+        rows[phase.name] = [f"{lr * phase.factor(step) / UNIT:.3g}" if phase.active(step) else "." for step in steps]
     return table(rows)
 
 
@@ -110,7 +112,7 @@ def test_a_step_uses_the_rates_that_are_shown(tiny: None) -> None:
     for step in range(total_steps(recipe.train, EPOCH)):
         training.step(step, [batch(step)])
         shown = {name: cells[step] for name, *cells in rows if cells[step] != "."}
-        assert {name: f"{training.rates[name]:.3g}" for name in shown} == shown
+        assert {name: f"{training.rates[name] / UNIT:.3g}" for name in shown} == shown
 
 
 def batch(step: int) -> dict[str, Tensor]:
