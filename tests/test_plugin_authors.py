@@ -23,7 +23,11 @@ def test_a_hook_without_its_mark_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     ("kind", "name", "hint"),
     [
         ("losses", "pixar/charm", "no plugin 'pixar' is installed; its package is usually called toonforge-pixar"),
-        ("losses", "sofd/lsgan", "no plugin 'sofd' is installed; its package is usually called toonforge-sofd; did you mean 'lsgan'?"),
+        (
+            "losses",
+            "sofd/lsgan",
+            "no plugin 'sofd' is installed; its package is usually called toonforge-sofd; did you mean 'lsgan'?",
+        ),
         (
             "generators",
             "cartoongan/cartoongan",
