@@ -146,7 +146,9 @@ def test_every_component_is_offered_with_what_it_is() -> None:
         names = table(kind)["properties"]["type"]
         assert names["enum"] == list(registries.plugins.registries[kind])
         texts = names["x-taplo"]["docs"]["enumValues"]
-        assert len(texts) == len(names["enum"]) and all("From toonforge" in text for text in texts)
+        for name, text in zip(names["enum"], texts, strict=True):
+            supplier = registries.plugins.registries[kind].provenance(name)
+            assert supplier is not None and text.endswith(f"From {supplier.distribution}.")
 
 
 def test_what_is_on_its_way_out_says_what_to_use() -> None:
