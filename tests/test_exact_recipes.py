@@ -22,13 +22,9 @@ from toonforge.train.trainer import train
 ROOT = Path(__file__).parent.parent
 FILES = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "recipes").rglob("*.toml"))]
 METHODS = {
-    "animegan/hayao",
     "cartoongan/cartoongan",
-    "cyclegan/cyclegan",
-    "mha-unet/mha-unet",
     "pix2pix/pix2pix",
     "recipes/paper/faces_cyclegan.toml",
-    "singlegan/singlegan",
     "toon2real/toon2real",
     "unit/unit",
 }
