@@ -114,6 +114,22 @@ def test_an_amd_gpu_with_its_driver_is_told_where_torch_has_no_rocm(tmp_path: Pa
     assert told.status == "warning" and "ROCm" in told.text
 
 
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [({"refused": "No HIP GPUs are available"}, "No HIP GPUs are available"), ({}, "built for ROCm 6.4, sees none")],
+    ids=["refused", "hidden"],
+)
+def test_an_amd_gpu_that_rocm_refuses_is_told_with_the_reason(
+    tmp_path: Path, refused: dict[str, str], told: str
+) -> None:
+    (tmp_path / "kfd").write_text("")
+    torch = {**SEES_NOTHING, "hip": "6.4", **refused}
+    found = only(devices.look(torch, cards(tmp_path / "pci", AMD), tmp_path / "no", tmp_path / "kfd"))
+    assert (
+        (found.name, found.status) == ("AMD GPU", "warning") and told in found.text and "rocminfo" in str(found.advice)
+    )
+
+
 def test_a_machine_without_a_gpu_has_nothing_to_mend(tmp_path: Path) -> None:
     pci = cards(tmp_path / "pci", ("0x8086", "0x030000"), ("0x10de", "0x040300"))  # a screen's, and a sound card
     for place in (pci, tmp_path / "nowhere"):
@@ -188,7 +204,7 @@ def test_every_extra_is_looked_for_but_those_for_work_on_toonforge_itself() -> N
     ("status", "told", "advice"),
     [
         ("broken", "broken", "toonforge plugins --verbose"),
-        ("misfit", "broken", "pip install --upgrade toonforge toonforge-mine"),
+        ("misfit", "broken", "each from its checkout or wheel: pip install PLACE PLACE"),
         ("duplicate", "broken", "pip uninstall toonforge-mine"),
         ("misnamed", "broken", "-p no:mine"),
         ("blocked", "note", "TOONFORGE_PLUGINS"),
@@ -209,6 +225,30 @@ def test_a_folder_that_cannot_be_written_is_broken(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
     told = folders.writable("runs", tmp_path / "file/runs", "elsewhere")
     assert told.status == "broken" and told.advice == "elsewhere" and str(tmp_path / "file/runs") in told.text
+
+
+def test_a_folder_that_may_not_be_entered_is_broken_and_not_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not hold root back, so the system's own calls refuse here."""
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    usual = os.stat
+
+    def refusing(path: Any, *words: Any, **named: Any) -> os.stat_result:
+        if str(path).startswith(f"{locked}{os.sep}"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return usual(path, *words, **named)
+
+    def cannot(dir: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(os, "stat", refusing)
+    monkeypatch.setattr(folders.tempfile, "TemporaryFile", cannot)
+    monkeypatch.setenv("TOONFORGE_CACHE", str(locked / "cache"))
+    found = {one.name: one for one in folders.look(locked / "deep")}
+    for name in ("runs", "cache"):
+        assert found[name].status == "broken" and "Permission denied" in found[name].text
 
 
 @pytest.mark.parametrize(("free", "status"), [(100 * GB, "good"), (2 * GB, "warning"), (GB // 10, "broken")])

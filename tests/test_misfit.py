@@ -79,8 +79,8 @@ def test_a_misfit_is_not_imported_and_says_what_it_needs(site: Site) -> None:
     found = record(plugins, "new")
     assert (found.status, found.detail) == ("misfit", None)
     assert found.problem == (
-        f"it needs toonforge >=9,<10, and this is toonforge {toonforge.__version__}; versions that fit each other "
-        "come with: pip install --upgrade toonforge toonforge-new"
+        f"it needs toonforge >=9,<10, and this is toonforge {toonforge.__version__}; install toonforge and "
+        "toonforge-new in versions that fit each other, each from its checkout or wheel: pip install PLACE PLACE"
     )
     assert list(plugins.registries["generators"]) == ["zgood/net", "zgood/net-two"]
     with pytest.raises(

@@ -7,6 +7,9 @@ from toonforge.checkup.finding import Finding
 from toonforge.plugins.fit import CORE
 from toonforge.plugins.loader import PluginRecord
 
+PLACE = "from its checkout or wheel"
+"""Where there is no release, a name alone is nothing that pip could find."""
+
 
 def look() -> list[Finding]:
     """The good ones in one line, each other one with its reason."""
@@ -18,7 +21,7 @@ def look() -> list[Finding]:
         name="installed",
         status="good" if good else "note",
         text=", ".join(good) or "none is installed: only the core's components are there",
-        advice=None if good else "pip install toonforge-cyclegan, or another plugin",
+        advice=None if good else "in a checkout of toonforge: pip install ./plugins/cyclegan, or another one",
     )
     return [named, *(told(record) for record in records if record.status != "good")]
 
@@ -42,10 +45,11 @@ def _advice(record: PluginRecord) -> str:
     if record.status == "blocked":
         return "leave out -p no:NAME, and set no TOONFORGE_PLUGINS or name it there"
     if record.status == "misfit":
-        return f"pip install --upgrade {CORE} {record.distribution}"
+        both = f"{CORE} and {record.distribution}"
+        return f"install {both} in versions that fit each other, each {PLACE}: pip install PLACE PLACE"
     if record.status == "duplicate":
         return f"keep one of them: pip uninstall {record.distribution}"
     if record.status == "misnamed":
         return f"tell its author, {without}"
-    anew = f"pip install --force-reinstall {record.distribution}"
+    anew = f"install it anew, {PLACE}: pip install --force-reinstall --no-deps PLACE"
     return f"toonforge plugins --verbose prints its traceback; {anew}, {without}"

@@ -38,8 +38,9 @@ def misfit(requires: Iterable[str], version: str, distribution: str) -> str | No
             continue
         if not wanted.specifier.contains(core):
             return (
-                f"it needs toonforge {in_order(str(wanted.specifier))}, and this is toonforge {version}; versions that "
-                f"fit each other come with: pip install --upgrade toonforge {distribution}"
+                f"it needs toonforge {in_order(str(wanted.specifier))}, and this is toonforge {version}; install "
+                f"toonforge and {distribution} in versions that fit each other, each from its checkout or wheel: "
+                "pip install PLACE PLACE"
             )
     return None
 
