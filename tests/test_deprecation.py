@@ -17,6 +17,7 @@ from toonforge import Deprecation, Generator, Shape, ToonforgeDeprecationWarning
 from toonforge.cli import main
 from toonforge.components import changed, deprecation_of, fields_of
 from toonforge.deprecation import OldName
+from toonforge.ops.gray import Gray
 from toonforge.recipe import dump, loads
 from toonforge.registries import plugins
 from toonforge.registry import Provenance
@@ -50,6 +51,13 @@ class Derived(OldNet):
     """Of a class that goes, but not going itself."""
 
 
+@component
+class OldGray(Gray):
+    """An op under its old name."""
+
+    deprecated: ClassVar[Deprecation | None] = Deprecation(use="gray", gone_in=LATER)
+
+
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = plugins.registries["generators"]
@@ -60,6 +68,8 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
         "outdated/sub": (Derived, OURS),
     }
     monkeypatch.setattr(registry, "_items", {**registry._items, **items})
+    ops = plugins.registries["ops"]
+    monkeypatch.setattr(ops, "_items", {**ops._items, "outdated/gray": (OldGray, OURS)})
 
 
 def recipe(network: str) -> str:
@@ -87,6 +97,19 @@ def test_an_old_key_of_a_recipe_works_and_is_told_with_its_line() -> None:
 def test_an_old_type_is_told_where_it_is_written() -> None:
     (warning,) = told(recipe('{ type = "outdated/old" }'))
     assert warning == "my.toml:3: generators.G.type: deprecated: use outdated/net; it goes in toonforge-outdated 2.0"
+
+
+def test_an_old_op_is_told_once_for_each_expression_that_calls_it() -> None:
+    text = (
+        'extends = "cyclegan/cyclegan"\n[signals]\ngray_anime = "outdated/gray(outdated/gray(G(photo)))"\n'
+        '[phases.generators.losses.same]\ntype = "l1"\ninput = "gray_anime"\ntarget = "gray(outdated/gray(photo))"\n'
+    )
+    say = "op 'outdated/gray' is deprecated: use gray; it goes in toonforge-outdated 2.0"
+    assert told(text) == [
+        f"my.toml:3: signals.gray_anime: {say}",
+        f"my.toml:7: phases.generators.losses.same.target: {say}",
+    ]
+    assert told(text.replace("outdated/gray", "gray")) == []
 
 
 def test_a_key_counts_where_it_is_written_whatever_its_value() -> None:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import importlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -24,6 +24,7 @@ from toonforge.errors import Problem
 
 __all__ = ["Deprecation", "ToonforgeDeprecationWarning"]
 
+T = TypeVar("T")
 _TEXT = re.compile(r"use (?P<use>.+); it goes in (?P<distribution>[A-Za-z0-9._-]+) (?P<version>\d[\w.]*)\Z", re.DOTALL)
 
 
@@ -133,6 +134,12 @@ def silent() -> Iterator[None]:
         yield
     finally:
         _silent.reset(token)
+
+
+def quietly(make: Callable[[], T]) -> T:
+    """What `make` gives, `silent`: for an op, which the core makes anew for each use of it in a recipe."""
+    with silent():
+        return make()
 
 
 def warn(name: str, deprecation: Deprecation, above: int = 1) -> None:

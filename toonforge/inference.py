@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from toonforge.components import Op
+from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.registry import Registry
 
@@ -66,7 +67,7 @@ class Inference:
     def _op(self, name: str) -> Callable[..., Tensor] | None:
         """The op, or None for one that is an identity outside training."""
         if name not in self._ops:
-            config = self.registry[name]()
+            config = quietly(self.registry[name])
             self._ops[name] = None if config.evaluation == "identity" else config.build()
         return self._ops[name]
 

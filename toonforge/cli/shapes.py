@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from toonforge import registries
 from toonforge.components import Shape
+from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
@@ -63,7 +64,7 @@ class _Shapes:
     def _call(self, node: Call) -> Shape:
         inputs = [self.of(argument) for argument in node.arguments]
         if node.function not in self.recipe.modules:
-            return registries.ops[node.function]().shape(*inputs)
+            return quietly(registries.ops[node.function]).shape(*inputs)
         shapes = [shape for shape in inputs if isinstance(shape, tuple)]
         output = self.recipe.modules[node.function].shape(*inputs)  # type: ignore[arg-type]
         self.calls.setdefault(node.function, (" and ".join(map(shape_text, shapes)), shape_text(output)))

@@ -7,14 +7,16 @@ from typing import Any
 
 from toonforge.components import Component, deprecation_of, fields_of
 from toonforge.errors import Problem
+from toonforge.recipe.expr import Expr
 from toonforge.recipe.model import Recipe, Term
 from toonforge.recipe.scanner import Path
 from toonforge.recipe.structure import ordered
 from toonforge.recipe.tree import Node, dotted
+from toonforge.registries import ops
 
 
 def outdated(recipe: Recipe, root: Node) -> list[Problem]:
-    """Deprecated keys and component types of a recipe, in the order of their places.
+    """Deprecated keys, component types and ops of a recipe, in the order of their places.
 
     Args:
         recipe: what the tree was structured to.
@@ -33,6 +35,8 @@ def _within(value: Any, root: Node, path: Path) -> Iterator[Problem]:
             if info.deprecated is not None and root.find((*path, key)) is not None:
                 yield _problem(root, (*path, key), str(info.deprecated))
             yield from _within(getattr(value, attribute.name), root, (*path, key))
+    elif isinstance(value, Expr):
+        yield from _called(value, root, path)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _within(item, root, (*path, key))
@@ -41,5 +45,12 @@ def _within(value: Any, root: Node, path: Path) -> Iterator[Problem]:
             yield from _within(item, root, (*path, index))
 
 
-def _problem(root: Node, path: Path, what_to_do: str) -> Problem:
-    return Problem(message="deprecated", where=root.nearest(path).where, key=dotted(path), hint=what_to_do)
+def _called(expr: Expr, root: Node, path: Path) -> Iterator[Problem]:
+    """Each deprecated op of an expression, once. Whatever else is called is a network: the two share no names."""
+    for name in dict.fromkeys(call.function for call in expr.calls()):
+        if name in ops and (going := deprecation_of(ops[name])) is not None:
+            yield _problem(root, path, str(going), f"op {name!r} is deprecated")
+
+
+def _problem(root: Node, path: Path, what_to_do: str, message: str = "deprecated") -> Problem:
+    return Problem(message=message, where=root.nearest(path).where, key=dotted(path), hint=what_to_do)

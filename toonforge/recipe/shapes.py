@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from toonforge.components import Loss, Metric, NetworkComponent, Shape, expressions
+from toonforge.deprecation import quietly
 from toonforge.errors import FieldError, ShapeError
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.recipe.limits import refuse_absurd, shown
@@ -90,7 +91,7 @@ class Shapes:
         inputs = [self._node(argument, path) for argument in node.arguments]
         if node.function in self.modules:
             return self._network(node, inputs, path)
-        op = ops[node.function]()
+        op = quietly(ops[node.function])
         return self._shape(node, op.shape, inputs, path)
 
     def _network(self, call: Call, inputs: list[Any], path: Path) -> Shape:

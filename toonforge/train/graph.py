@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from toonforge.components import Component, Op, expressions, network_names
+from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.recipe.graph import Graph
 from toonforge.registry import Registry
@@ -96,7 +97,7 @@ class Compiler:
         return self._op(node, text, below, arguments)
 
     def _op(self, node: Call, text: str, below: frozenset[str], arguments: tuple[Compiled, ...]) -> Compiled:
-        config = self.registry[node.function]()
+        config = quietly(self.registry[node.function])
         op = self.ops.setdefault(text, config.build())
         if isinstance(op, nn.Module):
             op.to(self.device)

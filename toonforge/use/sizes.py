@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toonforge.components import NetworkComponent, Shape
+from toonforge.deprecation import quietly
 from toonforge.errors import ShapeError
 from toonforge.recipe.expr import Expr, Name, Node, Number
 from toonforge.recipe.limits import MAX_NUMBERS, shown
@@ -47,7 +48,8 @@ def refuse_absurd_values(
         inputs = [value(argument) for argument in arguments]
         if function not in networks and ops[function].evaluation == "identity":
             return tuple(inputs[0])
-        shape = tuple((networks[function] if function in networks else ops[function]()).shape(*inputs))
+        config = networks[function] if function in networks else quietly(ops[function])
+        shape = tuple(config.shape(*inputs))
         left -= math.prod(shape)
         if left < 0:
             raise ShapeError(f"far too large: {text} is {shown(shape)}")
