@@ -20,7 +20,9 @@ def look(here: Path) -> list[Finding]:
     """Where runs go, what can be made again, what is thrown away; and the schema that lies here, if any."""
     runs = here / "runs"
     found = [
-        writable("runs", runs if runs.exists() else here, "work in a folder that you may write to, or give --out"),
+        writable(
+            "runs", runs if os.path.exists(runs) else here, "work in a folder that you may write to, or give --out"
+        ),
         writable("cache", cache_folder(), "set TOONFORGE_CACHE to a folder that you may write to"),
         writable("temporary", Path(tempfile.gettempdir()), "set TMPDIR to a folder that you may write to"),
     ]
@@ -29,7 +31,7 @@ def look(here: Path) -> list[Finding]:
 
 def writable(name: str, folder: Path, advice: str) -> Finding:
     """Whether a file can be made in a folder, or in the nearest one above where it is yet to be made; and the room."""
-    above = next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
+    above = next((place for place in (folder, *folder.absolute().parents) if os.path.exists(place)), Path("/"))
     shown = str(folder.absolute())
     try:
         with tempfile.TemporaryFile(dir=above):
