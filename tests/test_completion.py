@@ -82,6 +82,17 @@ def test_every_component_recipe_and_model_is_offered_to_show(offered) -> None:
     assert {name for registry in everything.values() for name in registry} <= set(offered("toonforge show "))
 
 
+def test_a_model_is_offered_by_the_last_part_of_its_name_where_only_one_is_called_so(
+    offered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert offered("toonforge translate photo-to") == ["photo-to-cartoon"]
+    models = registries.plugins.files["models"]
+    list(models)
+    (mine,) = models._items.values()
+    monkeypatch.setattr(models, "_items", {**models._items, "mine/photo-to-cartoon": mine, "mine/photo-to-ink": mine})
+    assert offered("toonforge translate photo-to") == ["photo-to-ink"]
+
+
 def test_files_and_runs_are_offered_where_they_can_be_meant(
     offered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -55,8 +56,10 @@ def names_of_kind(context: click.Context, parameter: click.Parameter, incomplete
 
 
 def models(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
-    """Installed models, folders of runs and weights files."""
-    return _offered(incomplete, registries.models, _runs(incomplete), _files(incomplete, ".safetensors"))
+    """Installed models, also by the last part of a name that only one has, folders of runs and weights files."""
+    last = Counter(name.rpartition("/")[2] for name in registries.models)
+    short = (name for name, times in last.items() if times == 1)
+    return _offered(incomplete, registries.models, short, _runs(incomplete), _files(incomplete, ".safetensors"))
 
 
 def runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
