@@ -81,6 +81,13 @@ def _unused(torch: Mapping[str, Any], makers: set[str], nvidia: bool, amd: bool)
         found.append(_left("NVIDIA GPU", why, advice))
     if amd and torch["hip"] is None:
         found.append(_left("AMD GPU", f"PyTorch {torch['torch']} is built without ROCm", _WHEELS))
+    elif amd:
+        why = torch.get("refused") or f"PyTorch, built for ROCm {torch['hip']}, sees none"
+        advice = (
+            "a user outside of the groups render and video, a GPU that ROCm does not know, HIP_VISIBLE_DEVICES, or a "
+            "container begun without --device /dev/kfd --device /dev/dri: rocminfo says more"
+        )
+        found.append(_left("AMD GPU", why, advice))
     return found
 
 
