@@ -258,6 +258,18 @@ def test_the_command_tells_what_to_do_next(tmp_path: Path) -> None:
     assert not (out / "src/toonforge_ink_lines/ops.py").exists()
 
 
+def test_the_examples_of_the_help_work_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line.split() for line in (new.command.help or "").splitlines()]
+    examples = [words[3:] for words in lines if words[:3] == ["toonforge", "plugin", "new"]]
+    assert len(examples) == 3
+    for number, words in enumerate(examples):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        done = CliRunner().invoke(new.command, words)
+        assert done.exit_code == 0, f"{words}: {done.exception}"
+
+
 def test_all_is_every_kind_and_nothing_is_a_generator(tmp_path: Path) -> None:
     for words, expected in (["--kind", "all"], package(*KINDS)), ([], package("generator")):
         out = tmp_path / f"{len(words)}"

@@ -34,7 +34,7 @@ def command(name: str, kinds: tuple[str, ...], out: Path | None) -> None:
     Examples:
       toonforge plugin new ink-lines
       toonforge plugin new ink-lines --kind loss --kind op
-      toonforge plugin new ink-lines --kind all --out plugins/ink-lines
+      toonforge plugin new ink-lines --kind all --out my-plugin
     """
     from toonforge import __version__, registries
     from toonforge.cli.group import VERBS
