@@ -215,3 +215,8 @@ def test_kept_filters_are_made_anew_when_the_weight_has_changed() -> None:
     layer[0].weight = nn.Parameter(torch.randn(256, 256, 3, 3).contiguous(memory_format=torch.channels_last))
     assert apart() < 1e-2
     assert [*layer.state_dict()] == ["0.weight", "0.bias"]
+    copied = copy.deepcopy(layer)
+    assert copied[0]._kept is None and copied[0].keeps
+    halved = layer.half().float()
+    assert halved[0]._kept is None
+    assert apart() < 1e-2

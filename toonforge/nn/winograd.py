@@ -57,7 +57,8 @@ class WinogradConv2d(nn.Conv2d):
     """`nn.Conv2d`.
 
     Attributes:
-        keeps: without a gradient the transformed filters are kept until the weight changes.
+        keeps: without a gradient the transformed filters are kept until the weight changes; what is written into
+            `weight.data` is not seen.
     """
 
     keeps = False
@@ -78,6 +79,14 @@ class WinogradConv2d(nn.Conv2d):
             input = input.contiguous(memory_format=torch.channels_last)
         result: Tensor = _Winograd.apply(input, weight, tuple(padding), self._filters(weight))  # type: ignore[no-untyped-call]
         return result if bias is None else result + bias.view(-1, 1, 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_kept"}  # a copy counts changes anew
+
+    def _apply(self, fn: Any, recurse: bool = True) -> WinogradConv2d:
+        self._kept = None  # weights may get other numbers without a change being counted
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def _filters(self, weight: Tensor) -> Tensor | None:
         if not self.keeps or torch.is_grad_enabled() or weight.is_inference():
