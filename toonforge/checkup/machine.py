@@ -35,13 +35,16 @@ def python(version: tuple[int, int], text: str) -> Finding:
     first, last = TESTED
     if first <= version <= last:
         return Finding(area="machine", name="Python", text=text)
+    tested = f"toonforge is tested with {'.'.join(map(str, first))} to {'.'.join(map(str, last))}"
+    if version > last:  # newer ones are likely to work
+        return Finding(area="machine", name="Python", status="note", text=f"{text}; {tested}")
     newest = ".".join(map(str, last))
     return Finding(
         area="machine",
         name="Python",
         status="warning",
-        text=f"{text}, with which toonforge is not tested",
-        advice=f"use {'.'.join(map(str, first))} to {newest}, in a new environment: python{newest} -m venv .venv",
+        text=f"{text}; {tested}",
+        advice=f"use a newer one, in a new environment: python{newest} -m venv .venv",
     )
 
 

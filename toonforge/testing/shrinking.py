@@ -12,6 +12,12 @@ from toonforge.data import Synthetic
 from toonforge.recipe.check import check
 from toonforge.recipe.model import CheckpointRule, LogRule, MetricsRule, Phase, Recipe, SamplesRule
 
+EPOCH = 1000
+"""Steps of an epoch, assumed where phases begin or end at epochs: how many it has hangs on pictures that are not there.
+
+In the order of phases that count in steps and ones that count in epochs it decides; one recipe seldom has both.
+"""
+
 
 def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
     """The recipe with tiny networks over made-up pictures, every phase squeezed into `steps` steps of its own.
@@ -24,12 +30,12 @@ def shrink(recipe: Recipe, steps: int = 2) -> Recipe:
     def small(components: Mapping[str, Component]) -> dict[str, Any]:
         return {name: component.tiny() for name, component in components.items()}
 
-    starts = sorted({phase.from_.steps or phase.from_.epochs or 0 for phase in recipe.phases.values()})
-    ends = {p.until.steps or p.until.epochs or 0 for p in recipe.phases.values() if p.until is not None}
-    moments = sorted({*starts, *ends})
+    starts = {phase.from_.in_steps(EPOCH) for phase in recipe.phases.values()}
+    ends = {phase.until.in_steps(EPOCH) for phase in recipe.phases.values() if phase.until is not None}
+    moments = sorted(starts | ends)
 
     def moment(count: Count) -> Count:
-        return Count(steps=moments.index(count.steps or count.epochs or 0) * steps)
+        return Count(steps=moments.index(count.in_steps(EPOCH)) * steps)
 
     def squeeze(phase: Phase) -> Phase:
         until = None if phase.until is None else moment(phase.until)

@@ -65,7 +65,7 @@ class AnimeGenerator(PadToMultiple):
 
         w = width
         self.encoder = nn.Sequential(
-            stage(3 if in_channels is None else in_channels, w, 7),  # N,w,H,W
+            stage(in_channels, w, 7),  # N,w,H,W
             down(w, 2 * w),
             stage(2 * w, 2 * w),  # N,2w,H/2,W/2
             down(2 * w, 4 * w),

@@ -40,7 +40,7 @@ class Perceptual(Loss):
     """Domain-invariant perceptual loss: mean squared difference of feature maps that are normalised first.
 
     Instance norm takes each channel's mean and deviation, and so much of a domain's style, out of both maps. With
-    VGG19's: `unit/perceptual` between `V(fake_photo)` and `V(cartoon)`.
+    VGG16's: `unit/perceptual` between `V(fake_photo)` and `V(cartoon)`.
     """
 
     draws = False
