@@ -123,8 +123,8 @@ class InvertedResidual(nn.Module):
 class HalvingConv2d(nn.Conv2d):
     """A 3x3 convolution of stride 2 that looks beyond the right and the lower border alone, as TensorFlow pads."""
 
-    def __init__(self, inputs: int, outputs: int, padding: Padding, bias: bool = False) -> None:
-        super().__init__(inputs, outputs, 3, 2, bias=bias)
+    def __init__(self, inputs: int, outputs: int, padding: Padding) -> None:
+        super().__init__(inputs, outputs, 3, 2, bias=False)
         self.beyond = "constant" if padding == "zero" else padding
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
@@ -137,7 +137,6 @@ class AnimeDiscriminator(nn.Module):
 
     Args:
         width: channels of the first convolution; 8 times as many at the end.
-        stages: that halve the sides.
         spectral: spectral normalisation (Miyato et al., 2018) of all convolutions.
         epsilon: added to the norms' variances.
     """
@@ -149,7 +148,6 @@ class AnimeDiscriminator(nn.Module):
         in_channels: int = 3,
         *,
         width: int = 32,
-        stages: int = 2,
         norm: Norm = "layer",
         spectral: bool = True,
         epsilon: float = 1e-12,
@@ -165,8 +163,7 @@ class AnimeDiscriminator(nn.Module):
 
         layers: list[nn.Module] = [conv(in_channels, width, 3, "zero", bias=False), nn.LeakyReLU(0.2, inplace=True)]
         channels = width
-        for stage in range(stages):
-            strided = 2 * width * 2**stage
+        for strided in (2 * width, 4 * width):
             # TensorFlow's code pads this one above and on the left alone, which torch's padding by 1 comes to.
             layers += [conv(channels, strided, 3, "zero", stride=2, bias=False), nn.LeakyReLU(0.2, inplace=True)]
             layers += normed(strided, 2 * strided)
