@@ -67,3 +67,5 @@ class Descent(torch.optim.Optimizer):
                 key: Any = number if self.fault == "outside" else "momentum"
                 kept[key] = 0.5 * kept.get(key, torch.zeros_like(p)) + p.grad
                 p.add_(kept[key], alpha=rate if self.fault == "climbs-up" else -rate)
+                if self.fault == "draws":
+                    p.add_(torch.rand_like(p), alpha=1e-12 * rate)

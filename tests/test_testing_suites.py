@@ -97,6 +97,7 @@ FAULTS: list[tuple[type[Component], str, str, str]] = [
     (planted.Steps, "leaves-out", "test_takes_all_parameters", "give torch all that it is given"),
     (planted.Steps, "outside", "test_goes_on_from_a_checkpoint", "self.state[parameter]"),
     (planted.Steps, "climbs-up", "test_goes_downhill", "is the sign of the step right?"),
+    (planted.Steps, "draws", "test_draws_nothing", "leave what is random to losses and ops"),
     (planted.Rate, "climbs", "test_is_a_finite_number_for_trainings_of_any_length", "clamp it with max(0.0"),
     (planted.Rate, "zero", "test_is_not_always_zero", "nothing would be trained"),
     (planted.Rate, "counts", "test_depends_on_the_step_alone", "work it out of `step` alone"),

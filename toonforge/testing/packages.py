@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,10 +72,11 @@ def others(record: PluginRecord) -> dict[str, str]:
 def required(record: PluginRecord) -> dict[str, str]:
     """Normalised name -> version range of every distribution that the plugin's requires without an extra."""
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
     requirements = [Requirement(text) for text in importlib.metadata.requires(record.distribution) or []]
     return {
-        re.sub(r"[-_.]+", "-", requirement.name).lower(): str(requirement.specifier)
+        canonicalize_name(requirement.name): str(requirement.specifier)
         for requirement in requirements
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
     }
