@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from toonforge.errors import Problem, RunError
-from toonforge.ops.pool import SIZE
+
+SIZE = 50
 
 
 class ImagePool:

@@ -11,8 +11,6 @@ from toonforge.ops.shapes import number, tensor_shape
 if TYPE_CHECKING:
     from toonforge.ops.image_pool import ImagePool
 
-SIZE = 50
-
 
 @component
 class Pool(Op):

@@ -56,7 +56,7 @@ def _refuse_not_finite(weights: Weights, network: torch.nn.Module) -> None:
 
 def network_config(weights: Weights) -> NetworkComponent:
     """The config of a weights file's network; raises `RunError` where it describes none."""
-    from toonforge.recipe import component_from_data
+    from toonforge.recipe.resolved import component_from_data
 
     if weights.kind not in NETWORKS:
         raise RunError(Problem(message=f"{weights.path} holds no network", found=weights.kind))
