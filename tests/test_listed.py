@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from tests.pictures import fill, save
 from toonforge.data import ListedPictures, PairedFolders
 from toonforge.data.split import SPLITS
-from toonforge.data.tables import Wanted, read_table
+from toonforge.data.tables import read_table
+from toonforge.data.wanted import Wanted
 from toonforge.errors import DataError, FieldError, UnreadableImage
 from toonforge.testing import DatasetSuite
 

@@ -14,7 +14,8 @@ from toonforge.data.not_there import not_there
 from toonforge.data.picture_source import PictureSource
 from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
-from toonforge.data.tables import PLAIN_COLUMN, Table, Wanted, read_table
+from toonforge.data.tables import PLAIN_COLUMN, Table, read_table
+from toonforge.data.wanted import Wanted
 from toonforge.errors import DataError, FieldError, Problem
 
 if TYPE_CHECKING:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
 from toonforge.data.reading.picture import shown
+from toonforge.data.wanted import Wanted
 from toonforge.errors import Problem
 from toonforge.names import did_you_mean
-
-if TYPE_CHECKING:
-    from toonforge.data.tables import Wanted
 
 _NAMED = 5
 

@@ -15,6 +15,7 @@ from toonforge.data.no_rows import Seen, nothing_left
 from toonforge.data.pictures import Texts
 from toonforge.data.reading.picture import shown
 from toonforge.data.split import SPLITS
+from toonforge.data.wanted import Wanted
 from toonforge.errors import DataError, Location, Problem
 from toonforge.names import did_you_mean
 
@@ -30,27 +31,6 @@ _MOST_PROBLEMS = 5
 
 Row = tuple[int, Sequence[str]]
 """The line on which a row ends, counted from 1, and its cells."""
-
-
-@attrs.frozen(kw_only=True)
-class Wanted:
-    """What to read of a table.
-
-    Attributes:
-        columns: column of picture files -> the key of the recipe that names it, for errors.
-        part_column: the column that says which part a row is in, if one does.
-        where: column -> the value that a row must have there to be read at all.
-    """
-
-    columns: Mapping[str, str]
-    part_column: str | None = None
-    where: Mapping[str, str] = attrs.field(factory=dict)
-
-    @property
-    def keys(self) -> Mapping[str, str]:
-        """Every column -> the key of the recipe that names it."""
-        part = {} if self.part_column is None else {self.part_column: "data.part_column"}
-        return {**{column: f"data.where.{column}" for column in self.where}, **part, **self.columns}
 
 
 @attrs.frozen(kw_only=True)
