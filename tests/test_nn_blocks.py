@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from toonforge.errors import ShapeError
 from toonforge.nn.norms import bias_before, groups_of, norm_layer
 from toonforge.nn.padding import PadToMultiple
-from toonforge.nn.shapes import conv_size, up_to_multiple
+from toonforge.nn.shapes import conv_size, picture_and_number, up_to_multiple
 from toonforge.nn.upsampling import upsample_layer
 
 
@@ -32,6 +33,29 @@ def test_up_to_multiple_is_the_least_that_fits(size: int, multiple: int, minimum
     assert found >= size
     assert found >= minimum
     assert found - multiple < max(size, minimum)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "found"),
+    [
+        ((), "found nothing"),
+        (((3, 8, 6),), "found a picture$"),
+        (((3, 8, 6), 2), "0 to 1 with scales = 2, found a picture and 2"),
+        (((3, 8, 6), -1), "found a picture and -1"),
+        (((3, 8, 6), 1.0), "found a picture and 1.0"),
+        ((1, (3, 8, 6)), "found 1 and a picture"),
+        (((3, 8, 6), (3, 8, 6)), "found a picture and a picture"),
+        (((3, 8, 6), 0, 1), "found a picture and 0 and 1"),
+        (((1, 8, 6), 1), "made for 3 channels"),
+        (((3, 0, 6), 1), "found 3x0x6"),
+    ],
+)
+def test_a_picture_and_a_number_in_this_order_or_a_refusal(
+    inputs: tuple[tuple[int, ...] | float, ...], found: str
+) -> None:
+    assert picture_and_number("it", ((3, 8, 6), 1), 3, field="scales", count=2) == (3, 8, 6, 1)
+    with pytest.raises(ShapeError, match=found):
+        picture_and_number("it", inputs, 3, field="scales", count=2)
 
 
 class Spy(PadToMultiple):

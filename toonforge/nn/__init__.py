@@ -6,7 +6,7 @@ and may be imported anywhere, as may this package.
 """
 
 from toonforge.nn.choices import Interpolation, Norm, Padding, Statistics, Upsample
-from toonforge.nn.shapes import conv_size, one_picture, up_to_multiple, with_channels
+from toonforge.nn.shapes import conv_size, one_picture, picture_and_number, up_to_multiple, with_channels
 
 __all__ = [
     "Interpolation",
@@ -16,6 +16,7 @@ __all__ = [
     "Upsample",
     "conv_size",
     "one_picture",
+    "picture_and_number",
     "up_to_multiple",
     "with_channels",
 ]

@@ -9,7 +9,7 @@ import attrs
 from toonforge.components import NetworkComponent, Shape
 from toonforge.errors import ShapeError
 
-__all__ = ["one_picture", "with_channels", "conv_size", "up_to_multiple"]
+__all__ = ["one_picture", "picture_and_number", "with_channels", "conv_size", "up_to_multiple"]
 
 N = TypeVar("N", bound=NetworkComponent)
 
@@ -41,6 +41,39 @@ def one_picture(name: str, inputs: tuple[Shape, ...], channels: int | None = Non
     if channels is not None and shape[0] != channels:
         raise ShapeError(f"{name} is made for {channels} channels (in_channels), found a picture of {shape[0]}")
     return shape[0], shape[1], shape[2]
+
+
+def picture_and_number(
+    name: str, inputs: tuple[Shape | float, ...], channels: int | None = None, *, field: str, count: int
+) -> tuple[int, int, int, int]:
+    """(channels, height, width, number) of a network that is called as in `G(photo, 1)`.
+
+    Args:
+        name: of the network, for the error's text.
+        inputs: the shape of a picture, then a whole number below `count`.
+        channels: how many it was built for, None while that is not settled.
+        field: which field of the config says how many numbers there are.
+        count: its value.
+
+    Raises:
+        ShapeError: not a picture and a number in this order, no such number, 1.0 for 1, or as `one_picture`.
+
+    Examples:
+        >>> from toonforge.nn import picture_and_number
+        >>> picture_and_number("my network", ((3, 64, 48), 1), channels=3, field="scales", count=2)
+        (3, 64, 48, 1)
+        >>> picture_and_number("my network", ((3, 64, 48), 2), channels=3, field="scales", count=2)
+        Traceback (most recent call last):
+        toonforge.errors.ShapeError: ...
+    """
+    if len(inputs) == 2:
+        picture, number = inputs
+        if isinstance(picture, tuple) and type(number) is int and 0 <= number < count:
+            return *one_picture(name, (picture,), channels), number
+    found = " and ".join("a picture" if isinstance(value, tuple) else str(value) for value in inputs) or "nothing"
+    raise ShapeError(
+        f"{name} takes a picture and a whole number, 0 to {count - 1} with {field} = {count}, found {found}"
+    )
 
 
 def with_channels(config: N, channels: int) -> N:

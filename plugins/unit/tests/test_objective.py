@@ -202,9 +202,7 @@ def test_encoders_and_decoders_have_moving_averages() -> None:
 
 
 def test_a_scale_that_is_not_there_is_refused_with_its_line() -> None:
-    with pytest.raises(
-        RecipeError, match=r"unit/multi-scale takes a picture and the number of one of its scales, 0 to 1"
-    ):
+    with pytest.raises(RecipeError, match=r"0 to 1 with scales = 2, found a picture and 2"):
         recipe("unit", "discriminators.D_c.scales=2")
 
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from toonforge.components import Shape, component, param
 from toonforge.errors import ShapeError
-from toonforge.nn import conv_size
+from toonforge.nn import conv_size, picture_and_number
 from toonforge.nn.discriminators import PictureDiscriminator
-from toonforge_singlegan.numbered import picture_and_number
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,8 +53,8 @@ class MultiScale(PictureDiscriminator):
 
     def shape(self, *inputs: Shape | float) -> Shape:
         """(1, rows, columns) of patches at a scale; refuses pictures on which not one fits."""
-        height, width, scale = picture_and_number(
-            self.name, inputs, "the scale to judge it at", "scales", self.scales, self.in_channels
+        _, height, width, scale = picture_and_number(
+            self.name, inputs, self.in_channels, field="scales", count=self.scales
         )
         patches = self.patches(height, scale), self.patches(width, scale)
         if min(patches) < 1:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Shape, component, param
-from toonforge.nn import Interpolation, Upsample
+from toonforge.nn import Interpolation, Upsample, picture_and_number
 from toonforge.nn.choices import INTERPOLATION_DOC, UPSAMPLE_DOC
 from toonforge.nn.generators import ResidualGenerator
-from toonforge_singlegan.numbered import picture_and_number
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,7 +41,11 @@ class Resnet(ResidualGenerator):
         at_least=1,
         tiny=4,
     )
-    norm: CentralNorm = param("instance", doc="normalisation after convolutions, without weights", source=CODE)
+    norm: CentralNorm = param(
+        "instance",
+        doc="normalisation after convolutions; in the upsampling stages without weights, but for batch norm",
+        source=CODE,
+    )
     spectral_norm: bool = param(
         True,
         doc="spectral normalisation of every convolution, but for the last one of a `residual` network, which begins "
@@ -54,8 +57,8 @@ class Resnet(ResidualGenerator):
 
     def shape(self, *inputs: Shape | float) -> Shape:
         """The picture's height and width; refuses a domain that there is not."""
-        height, width, _ = picture_and_number(
-            self.name, inputs, "the domain to make of it", "domains", self.domains, self.in_channels
+        _, height, width, _ = picture_and_number(
+            self.name, inputs, self.in_channels, field="domains", count=self.domains
         )
         return (self.out_channels, height, width)
 

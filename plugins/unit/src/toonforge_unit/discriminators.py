@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from toonforge.components import Shape, component, param
 from toonforge.errors import ShapeError
-from toonforge.nn import Padding, conv_size, one_picture
+from toonforge.nn import Padding, conv_size, picture_and_number
 from toonforge.nn.discriminators import PictureDiscriminator
 
 if TYPE_CHECKING:
@@ -42,15 +42,9 @@ class MultiScale(PictureDiscriminator):
 
     def shape(self, *inputs: Shape | float) -> Shape:
         """(1, rows, columns) of patches at a scale; refuses pictures on which not one fits."""
-        numbers = [value for value in inputs if not isinstance(value, tuple)]
-        _, height, width = one_picture(self.name, tuple(v for v in inputs if isinstance(v, tuple)), self.in_channels)
-        known = range(self.scales)
-        if len(numbers) != 1 or numbers[0] not in known:
-            raise ShapeError(
-                f"{self.name} takes a picture and the number of one of its scales, {known[0]} to {known[-1]}, as in "
-                f"D(photo, 0), found {' and '.join(map(str, numbers)) or 'no number'}: each scale is a term of its own"
-            )
-        scale = int(numbers[0])
+        _, height, width, scale = picture_and_number(
+            self.name, inputs, self.in_channels, field="scales", count=self.scales
+        )
         patches = self.patches(height, scale), self.patches(width, scale)
         if min(patches) < 1:
             least = next(side for side in range(1, 100_000) if self.patches(side, scale) >= 1)

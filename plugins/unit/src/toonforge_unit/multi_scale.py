@@ -53,10 +53,9 @@ class MultiScaleDiscriminator(nn.Module):
         self.halve = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
         init_normal(self)
 
-    def forward(self, x: torch.Tensor, scale: float) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, scale: int) -> torch.Tensor:
         """Logits of the picture halved `scale` times, never probabilities."""
-        which = int(scale)
-        for _ in range(which):
+        for _ in range(scale):
             x = self.halve(x)
-        logits: torch.Tensor = self.scales[which](x)
+        logits: torch.Tensor = self.scales[scale](x)
         return logits
