@@ -9,26 +9,33 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toonforge_singlegan import MultiScale, Resnet
+from toonforge_singlegan.layers import CentralBias
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from toonforge.errors import FieldError, ShapeError
 
-# -- the authors' networks, after what models/model.py and models/cbin.py say of each layer; spectral norm left out ---
+# -- the authors' networks, after what models/model.py, models/cbin.py and models/cbbn.py say; spectral norm left out
 
 
 class Biased(nn.Module):
-    """Instance norm, then (x + tanh(linear(code))) * weight + bias."""
+    """Instance norm, or batch norm less each picture's mean; then (x + tanh(linear(code))) * weight + bias."""
 
-    def __init__(self, channels: int, domains: int) -> None:
+    def __init__(self, channels: int, domains: int, batch: bool) -> None:
         super().__init__()
+        self.batch = nn.BatchNorm2d(channels, affine=False) if batch else None
         self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
         self.linear = nn.Linear(domains, channels)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         n, c = x.shape[:2]
         shift = torch.tanh(self.linear(code)).view(n, c, 1, 1)
-        return (F.instance_norm(x) + shift) * self.weight.view(1, c, 1, 1) + self.bias.view(1, c, 1, 1)
+        if self.batch is None:
+            normed = F.instance_norm(x)
+        else:
+            normed = self.batch(x)
+            normed = normed - F.adaptive_avg_pool2d(normed, 1)
+        return (normed + shift) * self.weight.view(1, c, 1, 1) + self.bias.view(1, c, 1, 1)
 
 
 def padded(inputs: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = False) -> nn.Sequential:
@@ -36,10 +43,10 @@ def padded(inputs: int, outputs: int, kernel: int, stride: int, padding: int, bi
 
 
 class Residual(nn.Module):
-    def __init__(self, width: int, domains: int) -> None:
+    def __init__(self, width: int, domains: int, batch: bool) -> None:
         super().__init__()
-        self.c1, self.n1 = padded(width, width, 3, 1, 1), Biased(width, domains)
-        self.c2, self.n2 = padded(width, width, 3, 1, 1), Biased(width, domains)
+        self.c1, self.n1 = padded(width, width, 3, 1, 1), Biased(width, domains, batch)
+        self.c2, self.n2 = padded(width, width, 3, 1, 1), Biased(width, domains, batch)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         return x + self.n2(self.c2(torch.relu(self.n1(self.c1(x), code))), code)
@@ -48,15 +55,15 @@ class Residual(nn.Module):
 class Generator(nn.Module):
     """Pictures (N,3,H,W) and codes (N,domains) to pictures (N,3,H,W)."""
 
-    def __init__(self, width: int = 64, domains: int = 2, blocks: int = 6) -> None:
+    def __init__(self, width: int = 64, domains: int = 2, blocks: int = 6, batch: bool = False) -> None:
         super().__init__()
-        w = width
-        self.c1, self.n1 = padded(3, w, 7, 1, 3), Biased(w, domains)
-        self.c2, self.n2 = padded(w, 2 * w, 4, 2, 1), Biased(2 * w, domains)
-        self.c3, self.n3 = padded(2 * w, 4 * w, 4, 2, 1), Biased(4 * w, domains)
-        self.blocks = nn.ModuleList(Residual(4 * w, domains) for _ in range(blocks))
-        self.u1 = nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1, bias=False)
-        self.u2 = nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=False)
+        w, norm = width, nn.BatchNorm2d if batch else nn.InstanceNorm2d
+        self.c1, self.n1 = padded(3, w, 7, 1, 3), Biased(w, domains, batch)
+        self.c2, self.n2 = padded(w, 2 * w, 4, 2, 1), Biased(2 * w, domains, batch)
+        self.c3, self.n3 = padded(2 * w, 4 * w, 4, 2, 1), Biased(4 * w, domains, batch)
+        self.blocks = nn.ModuleList(Residual(4 * w, domains, batch) for _ in range(blocks))
+        self.u1, self.m1 = nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1, bias=False), norm(2 * w)
+        self.u2, self.m2 = nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=False), norm(w)
         self.last = padded(w, 3, 7, 1, 3)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
@@ -64,8 +71,8 @@ class Generator(nn.Module):
             x = torch.relu(norm(conv(x), code))
         for block in self.blocks:
             x = block(x, code)
-        for up in (self.u1, self.u2):
-            x = torch.relu(F.instance_norm(up(x)))
+        for up, norm in ((self.u1, self.m1), (self.u2, self.m2)):
+            x = torch.relu(norm(up(x)))
         return torch.tanh(self.last(x))
 
 
@@ -124,15 +131,19 @@ def biased(channels: int, domains: int) -> int:
     return 2 * channels + (domains + 1) * channels
 
 
-@pytest.mark.parametrize(("domains", "parameters"), [(2, 8_425_024), (4, 8_432_064)])
-def test_the_generator_has_as_many_parameters_as_the_authors(domains: int, parameters: int) -> None:
+@pytest.mark.parametrize(
+    ("domains", "norm", "parameters"),
+    [(2, "instance", 8_425_024), (4, "instance", 8_432_064), (2, "batch", 8_425_408)],
+)
+def test_the_generator_has_as_many_parameters_as_the_authors(domains: int, norm: str, parameters: int) -> None:
     worked_out = (
         conv(3, 64, 7) + conv(64, 128, 4) + conv(128, 256, 4) + 12 * conv(256, 256, 3)
         + conv(256, 128, 4) + conv(128, 64, 4) + conv(64, 3, 7)
         + biased(64, domains) + biased(128, domains) + 13 * biased(256, domains)
+        + (2 * 128 + 2 * 64 if norm == "batch" else 0)
     )  # fmt: skip
-    assert parameters == worked_out == count(Generator(domains=domains))
-    assert count(Resnet(domains=domains).build()) == parameters
+    assert parameters == worked_out == count(Generator(domains=domains, batch=norm == "batch"))
+    assert count(Resnet(domains=domains, norm=norm).build()) == parameters
 
 
 def test_the_discriminator_has_as_many_parameters_as_the_authors() -> None:
@@ -142,18 +153,21 @@ def test_the_discriminator_has_as_many_parameters_as_the_authors() -> None:
     assert count(MultiScale().build()) == 829_954
 
 
-@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
 @pytest.mark.parametrize("domains", [2, 3])
-def test_the_generator_yields_what_the_authors_yields(domains: int, training: bool) -> None:
+def test_the_generator_yields_what_the_authors_yields(domains: int, norm: str) -> None:
+    """In training first, and then in use: batch norm has statistics by then, and the pictures are others."""
     torch.manual_seed(0)
-    ours = Resnet(width=6, domains=domains, blocks=2, spectral_norm=False).build().train(training)
-    theirs = Generator(6, domains, 2)
+    ours = Resnet(width=6, domains=domains, blocks=2, norm=norm, spectral_norm=False).build()
+    theirs = Generator(6, domains, 2, norm == "batch")
     randomised(theirs, ours)
-    x = torch.rand(2, 3, 32, 40) * 2 - 1
-    made = [ours(x, domain) for domain in range(domains)]
-    for domain, picture in enumerate(made):
-        assert torch.allclose(picture, theirs(x, codes(domain, 2, domains)), atol=1e-6)
-        assert not any(torch.allclose(picture, other, atol=1e-2) for other in made[:domain])
+    for training in (True, False):
+        x = torch.rand(2, 3, 32, 40) * (2 - training) - 1
+        made = [ours.train(training)(x, domain) for domain in range(domains)]
+        for domain, picture in enumerate(made):
+            yielded = theirs.train(training)(x, codes(domain, 2, domains))
+            assert torch.allclose(picture, yielded, atol=1e-6)
+            assert not any(torch.allclose(picture, other, atol=1e-2) for other in made[:domain])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (51, 70)])
@@ -228,11 +242,11 @@ def test_the_discriminator_yields_the_promised_patches_or_refuses(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "found"), [((), "no number"), ((2,), "2"), ((-1,), "-1"), ((1.0,), "1.0"), ((0, 1), "0, 1")]
+    ("arguments", "found"), [((), ""), ((2,), " and 2"), ((1.0,), " and 1.0"), ((0, 1), " and 0 and 1")]
 )
 def test_a_call_without_the_right_number_is_refused(arguments: tuple[float, ...], found: str) -> None:
     for config, said in ((Resnet(), "domains = 2"), (MultiScale(), "scales = 2")):
-        with pytest.raises(ShapeError, match=f"{said}, found {found}$"):
+        with pytest.raises(ShapeError, match=f"0 to 1 with {said}, found a picture{found}$"):
             config.shape((3, 64, 64), *arguments)
 
 
@@ -259,6 +273,21 @@ def test_first_weights_are_xaviers_with_a_gain_of_the_root_of_two() -> None:
                 fan = sum(module.weight.shape[:2]) * module.weight[0, 0].numel()
                 assert module.weight.std().item() == pytest.approx(math.sqrt(2 * 2 / fan), rel=0.15)
                 assert module.bias is None or not module.bias.any()
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_gains_begin_evenly_between_0_and_1_and_biases_with_0(norm: str) -> None:
+    """Those of the central biases; and of the upsampling stages, where these have any."""
+    torch.manual_seed(0)
+    network = Resnet(norm=norm).build()
+    norms = [module for module in network.modules() if isinstance(module, CentralBias | nn.BatchNorm2d)]
+    norms = [module for module in norms if module.weight is not None]
+    assert len(norms) == (15 + 2 if norm == "batch" else 15)
+    for module in norms:
+        weight = module.weight.detach()
+        assert 0 <= weight.min() < 0.1 and 0.9 < weight.max() <= 1
+        assert weight.std().item() == pytest.approx(12**-0.5, rel=0.25)
+        assert not module.bias.any()
 
 
 def test_a_residual_generator_starts_as_the_identity_for_every_domain() -> None:

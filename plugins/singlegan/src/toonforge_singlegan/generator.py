@@ -13,7 +13,7 @@ from toonforge.nn import Interpolation, Upsample
 from toonforge.nn.padding import middle, pad_to_multiple, zero
 from toonforge.nn.upsampling import upsample_layer
 from toonforge_singlegan.generators import CentralNorm
-from toonforge_singlegan.layers import CentralBias, init_xavier, normalise_convolutions, plain_norm
+from toonforge_singlegan.layers import CentralBias, init_xavier, normalise_convolutions, upsampling_norm
 
 
 def conv(inputs: int, outputs: int, kernel: int, padding: int, stride: int = 1) -> nn.Conv2d:
@@ -84,7 +84,7 @@ class SingleGenerator(nn.Module):
             grow = upsample_layer(
                 upsample, inputs, outputs, kernel=4, bias=False, padding="reflect", interpolation=interpolation
             )
-            return nn.Sequential(grow, plain_norm(norm, outputs), nn.ReLU(inplace=True))
+            return nn.Sequential(grow, upsampling_norm(norm, outputs), nn.ReLU(inplace=True))
 
         self.stem = Stage(conv(in_channels, width, 7, 3), norm, domains)
         self.down = nn.ModuleList(

@@ -25,25 +25,42 @@ def plain_norm(norm: CentralNorm, channels: int) -> nn.Module:
     return nn.GroupNorm(groups_of(channels) if norm == "group" else 1, channels, affine=False)
 
 
+def upsampling_norm(norm: CentralNorm, channels: int) -> nn.Module:
+    """A layer that normalises (N,channels,H,W) and knows of no domain: as in the authors' code, batch norm has weights.
+
+    They begin evenly in [0, 1], as batch norm's of the authors' torch; those of torch from 1.2 on are ones at first.
+    """
+    if norm != "batch":
+        return plain_norm(norm, channels)
+    layer = nn.BatchNorm2d(channels)
+    nn.init.uniform_(layer.weight)
+    return layer
+
+
 class CentralBias(nn.Module):
     """(norm(x) + tanh(shift of the domain)) * weight + bias, each a number a channel (Yu et al., 2018).
 
-    Since the norm has taken each channel's mean out, the shift alone says where the channel's centre lies, and tanh
-    keeps it within a deviation of 0. `shifts` is a linear layer of the domain's one-hot code, as in the authors' code.
+    Since each channel's mean has been taken out, the shift alone says where the channel's centre lies, and tanh keeps
+    it within a deviation of 0. Batch norm takes out the mean of all pictures: each picture's own follows, as in the
+    authors' code. `shifts` is a linear layer of the domain's one-hot code. `weight` begins evenly in [0, 1]
+    (`models/cbbn.py`; `models/cbin.py` by the batch norm of the authors' torch, up to 1.1), `bias` with zeros.
     """
 
     def __init__(self, norm: CentralNorm, channels: int, domains: int) -> None:
         super().__init__()
         self.norm = plain_norm(norm, channels)
+        self.centred = norm != "batch"
         self.shifts = nn.Linear(domains, channels)
-        self.weight = nn.Parameter(torch.ones(channels))
+        self.weight = nn.Parameter(torch.rand(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: torch.Tensor, domain: int) -> torch.Tensor:
         """(N,C,H,W), unchanged in shape."""
         shift = torch.tanh(self.shifts.weight[:, domain] + self.shifts.bias)  # the layer's value for the one-hot code
-        y: torch.Tensor = (self.norm(x) + shift[:, None, None]) * self.weight[:, None, None]
-        return y + self.bias[:, None, None]
+        y: torch.Tensor = self.norm(x)
+        if not self.centred:
+            y = y - y.mean((2, 3), keepdim=True)
+        return (y + shift[:, None, None]) * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 @torch.no_grad()
