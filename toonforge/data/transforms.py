@@ -189,10 +189,14 @@ def normalised(pictures: torch.Tensor) -> torch.Tensor:
     return pictures.contiguous().to(torch.float32).div_(127.5).sub_(1)
 
 
-def to_pictures(pictures: torch.Tensor) -> list[Picture]:
-    """(N,3,H,W) or (N,1,H,W) in [-1, 1] -> (height, width, 3) of uint8 each; what is not a number becomes black."""
+def to_bytes(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures in [-1, 1] as uint8, 0 to 255, to the nearest level; what is not a number becomes black."""
     import torch
 
     values = pictures.float().nan_to_num(nan=-1, posinf=1, neginf=-1).clamp(-1, 1)
-    bytes_ = (values * 127.5 + 127.5).round().to(torch.uint8)
-    return list(bytes_.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().cpu().numpy())
+    return (values * 127.5 + 127.5).round().to(torch.uint8)
+
+
+def to_pictures(pictures: torch.Tensor) -> list[Picture]:
+    """(N,3,H,W) or (N,1,H,W) in [-1, 1] -> (height, width, 3) of uint8 each; what is not a number becomes black."""
+    return list(to_bytes(pictures).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().cpu().numpy())
