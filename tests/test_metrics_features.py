@@ -18,15 +18,13 @@ import torch
 from PIL import Image
 
 from toonforge.components import Keeps, Metric
-from toonforge.data.transforms import normalised
+from toonforge.data.transforms import normalised, to_bytes
 from toonforge.errors import FieldError, ShapeError, ToonforgeError
 from toonforge.metrics import FID, KID, LPIPS, PSNR, SSIM, ContentPreservation, Fourier, PixelL1, WeightedFID, extractor
 from toonforge.metrics.content import BuiltContentPreservation
 from toonforge.metrics.extractor import Extractor
-from toonforge.metrics.feature_metric import INCEPTION_URL, LITE0_FILE
 from toonforge.metrics.feature_sets import FeatureSets
-from toonforge.metrics.inception import to_bytes
-from toonforge.metrics.lpips import TRUNKS
+from toonforge.metrics.known_networks import INCEPTION_URL, LITE0_FILE, TRUNKS
 from toonforge.metrics.weights_file import fingerprint, hub_file, package_file
 from toonforge.nn.torchvision_guard import beside_torchvision, torchvision
 from toonforge.recipe.expr import Expr

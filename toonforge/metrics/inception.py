@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.hub import load_state_dict_from_url
 
-from toonforge.metrics.feature_metric import INCEPTION_URL, TAKES
+from toonforge.data.transforms import to_bytes
+from toonforge.metrics.known_networks import INCEPTION_TAKES, INCEPTION_URL
 from toonforge.nn.torchvision_guard import beside_torchvision
 from toonforge.nn.weights import State, downloaded, fitted_state, read_state
 
@@ -45,11 +46,6 @@ class Inception:
         return features  # type: ignore[no-any-return]
 
 
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures in [-1, 1] as uint8, rounded to the nearest level, as 8-bit files hold them."""
-    return (pictures.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
-
-
 def reference(state: State, source: str) -> Any:
     """torch-fidelity's extractor with these weights; `ToonforgeError` names what does not fit."""
     extractor: Any = beside_torchvision("torch_fidelity.feature_extractor_inceptionv3").FeatureExtractorInceptionV3
@@ -64,6 +60,6 @@ def reference(state: State, source: str) -> Any:
     torch.save({}, nothing)
     nothing.seek(0)
     network = Unloaded("inception-v3-compat", [POOLED], feature_extractor_weights_path=nothing)
-    weights = fitted_state(network.state_dict(), state, source, whose="Inception", expected=TAKES)
+    weights = fitted_state(network.state_dict(), state, source, whose="Inception", expected=INCEPTION_TAKES)
     extractor.load_state_dict(network, weights)
     return network

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from toonforge.metrics.extractor import shared
-from toonforge.metrics.lpips import TAKES, TRUNKS
+from toonforge.metrics.known_networks import TRUNK_TAKES, TRUNKS
 from toonforge.metrics.weights_file import changed_at
 from toonforge.nn.torchvision_guard import beside_torchvision, torchvision
 from toonforge.nn.weights import State, downloaded, fitted_state, read_state
@@ -67,5 +67,5 @@ def _load_trunk(module: Any, net: str, file: Path | None) -> None:
     # Its slices keep torchvision's numbers: slice2.3.weight is features.3.weight.
     names = {ours: SLICE.sub("features", ours) for ours in module.state_dict()}
     wanted = {names[ours]: value for ours, value in module.state_dict().items()}
-    found = fitted_state(wanted, state, source, whose=name, expected=TAKES, key="trunk")
+    found = fitted_state(wanted, state, source, whose=name, expected=TRUNK_TAKES, key="trunk")
     module.load_state_dict({ours: found[theirs] for ours, theirs in names.items()})
