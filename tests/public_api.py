@@ -20,49 +20,9 @@ from toonforge.components import Component, fields_of
 from toonforge.recipe.model import CheckpointRule, LogRule, MetricsRule, Phase, SamplesRule, Train
 from toonforge.recipe.telling import default_text
 from toonforge.registry import Registry
+from toonforge.testing.public import FOR_PLUGINS, FOR_SCRIPTS
 
-MODULES = (
-    "toonforge",
-    "toonforge.components",
-    "toonforge.deprecation",
-    "toonforge.errors",
-    "toonforge.events",
-    "toonforge.extras",
-    "toonforge.plugins.hookspecs",
-    "toonforge.recipe",
-    "toonforge.data",
-    "toonforge.losses",
-    "toonforge.metrics",
-    "toonforge.ops",
-    "toonforge.optimizers",
-    "toonforge.schedules",
-    "toonforge.nn",
-    "toonforge.nn.choices",
-    "toonforge.nn.discriminators",
-    "toonforge.nn.double_unet",
-    "toonforge.nn.features",
-    "toonforge.nn.generators",
-    "toonforge.nn.init",
-    "toonforge.nn.norms",
-    "toonforge.nn.padding",
-    "toonforge.nn.patchgan",
-    "toonforge.nn.plain",
-    "toonforge.nn.resnet",
-    "toonforge.nn.shapes",
-    "toonforge.nn.torchvision_guard",
-    "toonforge.nn.tracing",
-    "toonforge.nn.unet",
-    "toonforge.nn.upsampling",
-    "toonforge.nn.weights",
-    "toonforge.testing",
-    "toonforge.prepare",
-    "toonforge.bench",
-    "toonforge.use.demo",
-    "toonforge.use.look",
-    "toonforge.use.tiled",
-    "toonforge.use.video",
-)
-"""What plugins, scripts and notebooks may import; a plugin none of the last six."""
+MODULES = (*FOR_PLUGINS, *FOR_SCRIPTS)
 
 TABLES: Mapping[str, type] = {
     "[train]": Train,

@@ -94,7 +94,7 @@ def test_a_newer_checkpoint_is_refused_with_the_version_that_it_needs(
     assert main(["run", str(run), "--resume", "--cpu"]) == 2
     err = capsys.readouterr().err
     assert f"it needs toonforge 7.2 or newer; this is {__version__}" in err and "Traceback" not in err
-    assert "pip install --upgrade 'toonforge>=7.2'" in err
+    assert "install toonforge 7.2 or newer from its checkout or wheel: pip install PLACE" in " ".join(err.split())
     assert (run / "checkpoints/step-000004").is_dir(), "an older one was not trained on in its place"
     with pytest.raises(RunError, match=r"it needs toonforge 7\.2 or newer"):
         translated(run)
@@ -116,4 +116,5 @@ def test_what_a_newer_file_needs_gets_into_no_command_unless_it_is_a_version(tmp
     with pytest.raises(NewerFormatError, match="newer toonforge") as caught:
         inventory.damage(checkpoint)
     (problem,) = caught.value.problems
-    assert problem.hint == "pip install --upgrade toonforge" and problem.message.endswith("a newer toonforge")
+    assert problem.hint == "install a newer toonforge from its checkout or wheel: pip install PLACE"
+    assert problem.message.endswith("a newer toonforge")

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import tomli
-from packaging.requirements import Requirement
 
 from toonforge.checkup import Finding, devices, folders, machine, packages, plugins
 from toonforge.checkup import finding as findings
@@ -188,10 +187,10 @@ def test_what_toonforge_needs_and_lacks_is_broken(monkeypatch: pytest.MonkeyPatc
     there = {"torch": "2.13.0+cpu", "accelerate": "0.30", "attrs": "25.1", "tool": None, "av": "14.0"}
     monkeypatch.setattr(packages, "installed", there.get)
     wanted = ["torch>=2.4", "accelerate>=1.0", "attrs>=23", 'tool>=1; python_version < "3"', 'av>=17; extra == "video"']
-    found = {one.name: one for one in packages.core([Requirement(text) for text in wanted])}
+    found = {one.name: one for one in packages.core(wanted)}
     assert {name: one.status for name, one in found.items()} == {"torch": "good", "accelerate": "broken"}
     assert found["accelerate"].advice == "pip install 'accelerate>=1.0'"
-    missing = only(list(packages.extras([Requirement(text) for text in wanted])))
+    missing = only(list(packages.extras(wanted)))
     assert (missing.name, missing.status) == ("[video]", "note")  # it is there, and too old
     assert missing.advice == "pip install 'toonforge[video]'"
 

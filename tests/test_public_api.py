@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import difflib
 import importlib
@@ -12,12 +11,14 @@ import subprocess
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.public_api import MODULES, public_names, written
+from toonforge.testing.packages import imports_of
+from toonforge.testing.public import FOR_PLUGINS, refusal
 
 ROOT = Path(__file__).parent.parent
 LIST = ROOT / "tests" / "public_api.txt"
@@ -84,45 +85,47 @@ def test_what_public_functions_give_back_is_public() -> None:
     assert secret == []
 
 
-def imported(source: str) -> Iterator[tuple[str, str]]:
-    """(module, name) of everything that some Python imports from toonforge."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "toonforge":
-            yield from ((node.module or "", alias.name) for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name.rpartition(".")[::2] for alias in node.names if alias.name.startswith("toonforge."))
-
-
-def not_public(source: str) -> list[str]:
-    names = [f"{module}.{name}" for module, name in imported(source)]
-    return [
-        f"{name} is not public" + hint(name) for name in names if name not in MODULES and name not in public_names()
-    ]
-
-
-def hint(name: str) -> str:
-    """Where the same is public, if it is."""
-    tail = name.rpartition(".")[2]
-    homes = [each for each in public_names() if each.rpartition(".")[2] == tail]
-    return f"; there is {homes[0]}" if homes else ""
+def not_public(source: str, modules: Sequence[str]) -> list[str]:
+    """What is said of each import from toonforge that is of nothing public."""
+    imports = [(module, name) for _, module, name in imports_of(source) if module.partition(".")[0] == "toonforge"]
+    return [said for module, name in imports if (said := refusal(module, name, modules)) is not None]
 
 
 @pytest.mark.parametrize(
     "path", sorted(ROOT.glob("plugins/*/src/**/*.py")), ids=lambda path: f"{path.parent.name}/{path.stem}"
 )
 def test_a_plugin_imports_public_names_alone(path: Path) -> None:
-    assert not_public(path.read_text("utf-8")) == []
+    assert not_public(path.read_text("utf-8"), FOR_PLUGINS) == []
 
 
-def test_an_import_of_what_is_not_public_is_found() -> None:
-    assert not_public("from toonforge.train.step import Training\nimport toonforge.registry\n") == [
-        "toonforge.train.step.Training is not public",
-        "toonforge.registry is not public",
-    ]
-    assert not_public("from toonforge.recipe.expr import Expr") == [
-        "toonforge.recipe.expr.Expr is not public; there is toonforge.Expr"
-    ]
-    assert not_public("import toonforge\nfrom toonforge import Loss\nfrom toonforge.nn import init\n") == []
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("from toonforge.train.step import Training", "toonforge.train is not for plugins and changes without notice; what"),
+        ("import toonforge.registry", "toonforge.registry is not for plugins"),
+        ("import toonforge.plugins", "toonforge.plugins is not for plugins"),
+        ("from toonforge import runs", "toonforge.runs is not for plugins"),
+        ("from toonforge.runs import *", "toonforge.runs is not for plugins"),
+        ("from toonforge.recipe import expr", "toonforge.recipe.expr is not for plugins"),
+        ("from toonforge.recipe.expr import Expr", "toonforge.recipe.expr is not for plugins and changes without notice; from toonforge import Expr"),
+        ("from toonforge.components import APART", "toonforge.components.APART is not for plugins"),
+        ("def late():\n    from toonforge.speed import tricks", "toonforge.speed is not for plugins"),
+        ("from toonforge.use.demo import build", "toonforge.use.demo is for scripts and notebooks"),
+        ("from toonforge.use import tiled", "toonforge.use.tiled is for scripts and notebooks"),
+        ("from toonforge.use.translate import Translator", "toonforge.use is not for plugins"),
+    ],
+)  # fmt: skip
+def test_an_import_of_what_is_not_public_is_found(source: str, said: str) -> None:
+    (found,) = not_public(source, FOR_PLUGINS)
+    assert found.startswith(said)
+
+
+def test_imports_of_what_is_public_pass() -> None:
+    source = "import toonforge, toonforge.nn.init\nfrom toonforge import *\nfrom toonforge.nn import choices, init\n"
+    assert (
+        not_public(source + "from .toonforge import train\nfrom toonforge import Loss, nn, losses\n", FOR_PLUGINS) == []
+    )
+    assert not_public("from toonforge.use import tiled\nfrom toonforge.use.demo import build\n", MODULES) == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_an_import_of_what_is_not_public_is_found() -> None:
 )
 def test_the_docs_show_public_names_alone(page: Path) -> None:
     blocks = re.findall(r"^ *```python[^\n]*\n(.*?)^ *```", page.read_text("utf-8"), re.M | re.S)
-    assert [name for block in blocks for name in not_public(inspect.cleandoc(block))] == []
+    assert [name for block in blocks for name in not_public(inspect.cleandoc(block), MODULES)] == []
 
 
 def test_every_public_name_has_its_place_in_the_reference() -> None:

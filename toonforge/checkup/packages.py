@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from packaging.version import Version
 
 from toonforge.checkup.finding import Finding
-from toonforge.plugins.fit import CORE
+from toonforge.plugins.fit import CORE, holding
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 EXTRAS: Mapping[str, str] = {
     "features": "trained features for kid, fid and content losses",
@@ -35,7 +38,7 @@ TORCHVISION_BEHIND = 15
 def look() -> list[Finding]:
     """What toonforge itself needs first, then what its extras lack."""
     try:
-        wanted = [Requirement(text) for text in importlib.metadata.requires(CORE) or ()]
+        requires = importlib.metadata.requires(CORE) or []
         version = importlib.metadata.version(CORE)
     except importlib.metadata.PackageNotFoundError:
         return [
@@ -47,15 +50,13 @@ def look() -> list[Finding]:
                 advice="pip install -e . in that folder",
             )
         ]
-    return [Finding(area="packages", name=CORE, text=version), *core(wanted), *extras(wanted)]
+    return [Finding(area="packages", name=CORE, text=version), *core(requires), *extras(requires)]
 
 
-def core(wanted: list[Requirement]) -> Iterator[Finding]:
+def core(requires: Sequence[str]) -> Iterator[Finding]:
     """What must be there: torch with its version, and whatever of the rest is missing or of another version."""
     lacking = 0
-    for requirement in wanted:
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue
+    for requirement in holding(requires):
         version = installed(requirement.name)
         if fits(requirement, version):
             if requirement.name in ("torch", "accelerate"):
@@ -97,17 +98,11 @@ def torchvision(torch: str | None, vision: str | None, refused: str | None = Non
     return [Finding(area="packages", name="torchvision", status="warning", text=text, advice=advice)]
 
 
-def extras(wanted: list[Requirement]) -> Iterator[Finding]:
+def extras(requires: Sequence[str]) -> Iterator[Finding]:
     """Each extra of which something is missing, or too old."""
+    always = [*holding(requires)]
     for extra, purpose in EXTRAS.items():
-        needed = [
-            requirement
-            for requirement in wanted
-            if requirement.marker is not None
-            and not requirement.marker.evaluate({"extra": ""})
-            and requirement.marker.evaluate({"extra": extra})
-            and requirement.name != CORE
-        ]
+        needed = [each for each in holding(requires, extra) if each not in always and each.name != CORE]
         lacking = [item.name for item in needed if not fits(item, installed(item.name))]
         if lacking:
             yield Finding(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from toonforge.errors import PluginError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 CORE = "toonforge"
 _NAMES_CORE = re.compile(rf"{CORE}(?![\w.-])", re.IGNORECASE)
@@ -25,17 +29,10 @@ def misfit(requires: Iterable[str], version: str, distribution: str) -> str | No
     lines = [line for line in requires if _NAMES_CORE.match(line.strip())]
     if not lines:
         return None
-    from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import Version
 
     core = Version(Version(version).base_version)
-    for line in lines:
-        try:
-            wanted = Requirement(line)
-        except InvalidRequirement:
-            raise PluginError(f"its requirement {line!r} cannot be read") from None
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
-            continue
+    for wanted in holding(lines):
         if not wanted.specifier.contains(core):
             return (
                 f"it needs toonforge {in_order(str(wanted.specifier))}, and this is toonforge {version}; install "
@@ -43,6 +40,23 @@ def misfit(requires: Iterable[str], version: str, distribution: str) -> str | No
                 "pip install PLACE PLACE"
             )
     return None
+
+
+def holding(requires: Iterable[str], extra: str = "") -> Iterator[Requirement]:
+    """The requirements of a distribution's metadata that hold on this machine, installed with an extra or without one.
+
+    Raises:
+        PluginError: for one that cannot be read.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for line in requires:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            raise PluginError(f"its requirement {line!r} cannot be read") from None
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            yield requirement
 
 
 def in_order(specifier: str) -> str:

@@ -99,6 +99,7 @@ def refuse_newer(path: Path, found: int, known: int, needs: object) -> None:
             + (f": it needs toonforge {version} or newer; this is {__version__}" if version else ""),
             found=f"format {found}",
             expected=f"{known} or older",
-            hint="pip install --upgrade " + (f"'toonforge>={version}'" if version else "toonforge"),
+            hint=f"install {f'toonforge {version} or newer' if version else 'a newer toonforge'} from its checkout or "
+            "wheel: pip install PLACE",
         )
     )

@@ -36,6 +36,9 @@ SUITE_OF: dict[str, type[ComponentSuite]] = {
     "schedules": ScheduleSuite,
 }
 
+NOWHERE = "by no suite of the test files given to pytest"
+WHOLE = "run the whole tests folder"
+
 
 def uncovered(record: PluginRecord) -> list[tuple[str, str, type[Component]]]:
     """Kind, name and class of each component that no suite of this test session names."""
@@ -58,16 +61,18 @@ def uncovered_recipes(record: PluginRecord) -> list[str]:
 def tried(kind: str, name: str, cls: type[Component], folders: pytest.TempPathFactory) -> Iterator[str]:
     """What is wrong with a component whose fields all have their defaults, in words; nothing where all is well."""
     suite = SUITE_OF[kind]
-    advice = f"write for it:\n\nclass Test{cls.__name__}({suite.__name__}):\n    component = {cls.__name__}(…)\n"
+    advice = (
+        f"{WHOLE}, or write for it:\n\nclass Test{cls.__name__}({suite.__name__}):\n    component = {cls.__name__}(…)\n"
+    )
     try:
         component = cls()
     except (TypeError, ValueError, ToonforgeError):  # it has required fields
-        yield f"{name} is covered by no suite, and cannot be made without arguments to be tried: {advice}"
+        yield f"{name} is covered {NOWHERE}, and cannot be made without arguments to be tried: {advice}"
         return
     probe = type(f"Tried{cls.__name__}", (suite,), {"component": component, "processes": False})
     SUITES.remove(probe)
     for test, found in failures(probe(), folders):
-        yield f"{name}, tried with its defaults since no suite covers it: {test}: {found}\n{advice}"
+        yield f"{name}, tried with its defaults since it is covered {NOWHERE}: {test}: {found}\n{advice}"
 
 
 def tried_recipe(name: str, folders: pytest.TempPathFactory) -> Iterator[str]:
@@ -75,7 +80,7 @@ def tried_recipe(name: str, folders: pytest.TempPathFactory) -> Iterator[str]:
     probe = type("TriedRecipe", (RecipeSuite,), {"recipe": name})
     RECIPES.remove(probe)
     for test, found in failures(probe(), folders):
-        yield f"recipe {name}, tried since no suite covers it: {test}: {found}"
+        yield f"recipe {name}, tried since it is covered {NOWHERE}: {test}: {found}"
 
 
 def failures(suite: Any, folders: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from toonforge import registries
+from toonforge.plugins.fit import holding
 from toonforge.plugins.loader import PluginRecord
-
-PRIVATE = ("toonforge.train", "toonforge.cli", "toonforge.use")
-"""Not for plugins: these floors stand above them, and change without notice."""
 
 
 def record_of(plugin: str) -> PluginRecord:
@@ -48,13 +46,16 @@ def sources_of(record: PluginRecord) -> list[Path]:
     return [Path(spec.origin)] if spec is not None and spec.origin else []
 
 
-def imports_of(source: Path) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+def imports_of(code: str) -> Iterator[tuple[int, str, str | None]]:
+    """Line, module and name (None for `import module`) of everything that some Python imports, wherever in it.
+
+    Without what it imports from its own package by dots.
+    """
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            yield from ((node.lineno, alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+            yield from ((node.lineno, node.module, alias.name) for alias in node.names)
 
 
 def others(record: PluginRecord) -> dict[str, str]:
@@ -71,12 +72,7 @@ def others(record: PluginRecord) -> dict[str, str]:
 
 def required(record: PluginRecord) -> dict[str, str]:
     """Normalised name -> version range of every distribution that the plugin's requires without an extra."""
-    from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    requirements = [Requirement(text) for text in importlib.metadata.requires(record.distribution) or []]
-    return {
-        canonicalize_name(requirement.name): str(requirement.specifier)
-        for requirement in requirements
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-    }
+    requirements = holding(importlib.metadata.requires(record.distribution) or ())
+    return {canonicalize_name(requirement.name): str(requirement.specifier) for requirement in requirements}

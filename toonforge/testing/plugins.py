@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,12 +9,12 @@ from toonforge import registries
 from toonforge.components import KINDS
 from toonforge.errors import ToonforgeError
 from toonforge.plugins.loader import PluginRecord
-from toonforge.recipe import load
-from toonforge.recipe.resolved import recipe_data
 from toonforge.testing.claims import choose, where
 from toonforge.testing.coverage import tried, tried_recipe, uncovered, uncovered_recipes
+from toonforge.testing.dependencies import names_used
 from toonforge.testing.imports import import_of
-from toonforge.testing.packages import PRIVATE, folder_of, imports_of, others, record_of, required, sources_of
+from toonforge.testing.packages import folder_of, imports_of, others, record_of, required, sources_of
+from toonforge.testing.public import refusal
 
 if TYPE_CHECKING:
     import pytest
@@ -78,15 +77,12 @@ class PluginSuite:
         record = self.record
         strangers = others(record)
         for source in sources_of(record):
-            for line, name in imports_of(source):
-                private = next((module for module in PRIVATE if f"{name}.".startswith(f"{module}.")), None)
-                assert private is None, (
-                    f"{source.name}, line {line}, imports {name}: {private} is not for plugins and changes without "
-                    "notice; toonforge, toonforge.nn, toonforge.data and toonforge.testing are"
-                )
-                other = name.partition(".")[0]
-                assert other not in strangers, (
-                    f"{source.name}, line {line}, imports {other}, a plugin of its own ({strangers.get(other)}): "
+            for line, module, name in imports_of(source.read_text("utf-8")):
+                top, at = module.partition(".")[0], f"{source.name}, line {line}, imports"
+                refused = refusal(module, name) if top == "toonforge" else None
+                assert refused is None, f"{at} {module if name is None else f'{name} from {module}'}: {refused}"
+                assert top not in strangers, (
+                    f"{at} {top}, a plugin of its own ({strangers.get(top)}): "
                     "plugins meet in recipes, by name; what several need is toonforge.nn's or a package of its own"
                 )
 
@@ -125,21 +121,23 @@ class PluginSuite:
 
     def test_recipes_use_what_is_required(self) -> None:
         """A packaged recipe works wherever the plugin is installed."""
+        from packaging.utils import canonicalize_name
+
         record = self.record
         ranges = required(record)
+        suppliers = {each.name: each.distribution for each in registries.plugins.records}
         for name in record.supplies.get("recipes", ()):
             try:
-                recipe = recipe_data(load(name))
+                used = dict.fromkeys(names_used(name))
             except ToonforgeError as error:
                 raise AssertionError(f"packaged recipe {name} does not check:\n{error}") from error
-            for used in types_of(recipe):
-                namespace, slash, _ = used.partition("/")
-                if not slash or namespace == self.plugin:
+            for each in used:
+                namespace, slash, _ = each.partition("/")
+                if not slash or namespace == self.plugin or namespace not in suppliers:
                     continue
-                supplier = record_of(namespace).distribution
-                assert supplier in ranges or namespace in _data(recipe), (
-                    f"recipe {name} names {used!r} of {supplier}, which the plugin does not require: add {supplier!r} "
-                    "to its dependencies, or build the component from toonforge.nn as one of its own"
+                assert canonicalize_name(suppliers[namespace]) in ranges, (
+                    f"recipe {name} names {each!r} of {suppliers[namespace]}, which the plugin does not require: add "
+                    f"{suppliers[namespace]!r} to its dependencies, or have one of its own in its place"
                 )
 
     def test_everything_is_tested(self, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -169,16 +167,3 @@ class PluginSuite:
         assert entries, f"{self.wheel.name} has no entry points: [project.entry-points.toonforge] in pyproject.toml"
         loose = sorted(name for name in held if name.startswith(("tests/", "test/")))
         assert not loose, f"{self.wheel.name} would install {loose[0]} beside everybody's packages: leave tests out"
-
-
-def types_of(data: Any) -> list[str]:
-    """Every component's name that a resolved recipe holds."""
-    if isinstance(data, Mapping):
-        own = [data["type"]] if isinstance(data.get("type"), str) else []
-        return own + [name for value in data.values() for name in types_of(value)]
-    return [name for item in data for name in types_of(item)] if isinstance(data, list) else []
-
-
-def _data(recipe: Mapping[str, Any]) -> str:
-    """The recipe's data set: a user's own choice, which a recipe only suggests."""
-    return str(recipe["data"]["type"]).partition("/")[0]

@@ -132,6 +132,15 @@ def test_a_fold_that_would_be_empty_is_a_data_error() -> None:
         PhotoCartoon(kinds=("anime",), folds=5, fold=4).verify()
 
 
+def test_missing_pictures_are_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert samples()
+    monkeypatch.setattr("toonforge_samples.credits.PICTURES", tmp_path)
+    with pytest.raises(DataError, match="56 packaged pictures are missing, such as train/") as caught:
+        PhotoCartoon(kinds=("anime",)).verify()
+    (problem,) = caught.value.problems
+    assert problem.hint is not None and "from its checkout or wheel" in problem.hint  # it is on no package index
+
+
 def test_a_wheel_holds_pictures_credits_and_licences(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -91,7 +91,8 @@ class PhotoCartoon(PictureSet):
             raise DataError(
                 Problem(
                     message=f"{len(missing)} packaged pictures are missing, such as {missing[0]}",
-                    hint="install it again: pip install --force-reinstall toonforge-samples",
+                    hint="install toonforge-samples anew, from its checkout or wheel: "
+                    "pip install --force-reinstall --no-deps PLACE",
                 )
             )
         return chosen
