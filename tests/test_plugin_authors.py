@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.test_plugins import GOOD, Site
-from toonforge.errors import UnknownNameError
+from tests.test_plugins import COMMANDS, GOOD, Site
+from toonforge.errors import RecipeError, UnknownNameError
 from toonforge.plugins.loader import Plugins
+from toonforge.recipe import find
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_a_hook_without_its_mark_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +46,52 @@ def test_a_plugin_that_is_not_installed_is_named(kind: str, name: str, hint: str
     with pytest.raises(UnknownNameError) as caught:
         plugins.registries[kind][name]
     assert caught.value.problems[0].hint == hint
+
+
+def toonforge(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command line, with the plugins of a folder beside those that are installed."""
+    environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}", "COLUMNS": "200"}
+    command = [sys.executable, "-m", "toonforge", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=site, check=False)
+
+
+def test_a_plugin_without_its_recipe_is_left_out_and_the_rest_is_listed(tmp_path: Path) -> None:
+    """What a wheel whose builder forgot the recipe does."""
+    site = Site(tmp_path)
+    site.install("toonforge-soft", GOOD.replace("__file__", "__file__, 'first.toml'"), entry="soft")
+    listed = toonforge(tmp_path, "list")
+    assert listed.returncode == 0 and "cyclegan/cyclegan" in listed.stdout
+    assert listed.stderr == "\nleft out: soft (broken); see: toonforge plugins\n"
+    for words in (["list", "soft/*"], ["list", "recipes", "soft/first"], ["soft", "a.png"], ["check", "soft/first"]):
+        told = toonforge(tmp_path, *words)
+        assert told.returncode == 2, told.stderr
+        assert "plugin 'soft' (toonforge-soft 1.0) is broken: recipe 'soft/first_recipe' is" in told.stderr, words
+        assert "first.toml, and there is no such file" in told.stderr
+
+
+def test_a_recipe_that_cannot_be_read_is_told_in_its_line(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.install("toonforge-soft", GOOD.replace("__file__", "__file__).with_name('first.toml'"), entry="soft")
+    (tmp_path / "first.toml").write_bytes(b"# caf\xe9 noir\n")
+    listed = toonforge(tmp_path, "list", "soft/*")
+    assert listed.returncode == 0 and "caf\ufffd noir" in listed.stdout
+
+
+def test_a_command_is_listed_as_it_is_typed_and_a_hidden_one_says_so(tmp_path: Path) -> None:
+    Site(tmp_path).install("toonforge-soft", COMMANDS, entry="soft")
+    assert "commands  go, run (not reached: toonforge run is built in)\n" in toonforge(tmp_path, "plugins").stdout
+
+
+def test_a_misnamed_plugin_is_found_by_its_package(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.install("toonforge_soft", GOOD, entry="Soft_Er")
+    with pytest.raises(UnknownNameError, match=r"plugin 'Soft_Er' \(toonforge_soft 1\.0\) is misnamed"):
+        site.load().registries["generators"]["soft/net"]
+
+
+@pytest.mark.parametrize("text", ["recipes/anime.toml", "/nowhere/anime.toml", "./net"])
+def test_the_path_of_a_recipe_is_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError) as caught:
+        find(text)
+    assert "is installed" not in str(caught.value) and "see: toonforge list recipes" in str(caught.value)

@@ -32,8 +32,17 @@ def toonforge_generators():
 
 @hookimpl
 def toonforge_recipes():
-    return {"first_recipe": Path("first.toml")}
+    return {"first_recipe": Path(__file__)}
 '''
+
+COMMANDS = """
+import click
+from toonforge.plugins.hookspecs import hookimpl
+
+@hookimpl
+def toonforge_commands():
+    return {"go": click.Command("go"), "run": click.Command("run")}
+"""
 
 
 class Site:
@@ -122,7 +131,10 @@ def test_the_core_is_a_plugin_with_bare_names(site: Site) -> None:
         (GOOD.replace('"net": Net', '"ns/net": Net'), "no namespace"),
         (GOOD.replace('"net": Net', '"Net": Net'), "use lower-case letters"),
         (GOOD.replace('"net": Net', "3: Net"), "use lower-case letters"),
-        (GOOD.replace('Path("first.toml")', "3"), "recipe 'x/first_recipe' is int, expected a path"),
+        (GOOD.replace("Path(__file__)", "3"), "recipe 'x/first_recipe' is int, expected a path"),
+        (GOOD.replace("Path(__file__)", "'a.toml'"), "recipe 'x/first_recipe' is 'a.toml', expected Path(__file__)"),
+        (GOOD.replace("__file__", "__file__, 'a.toml'"), "a.toml, and there is no such file"),
+        (GOOD.replace("toonforge_recipes", "toonforge_commands"), "Path, expected a click command"),
         (GOOD.replace("toonforge_recipes", "toonforge_recipe"), "toonforge_recipe"),
         (GOOD.replace("def toonforge_recipes():", "def toonforge_recipes(wrong):"), "wrong"),
         (GOOD.replace('return {"net": Net, "net-two": Net}', "return 1 / 0"), "ZeroDivisionError"),
@@ -203,8 +215,35 @@ def test_metadata_that_cannot_be_read_is_reported(site: Site) -> None:
     site.install("dist-b", GOOD, entry="b")
     plugins = site.load()
     found = record(plugins, "dist-a")
-    assert found.status == "broken" and "entry points cannot be read" in str(found.problem)
+    assert found.status == "broken" and "its metadata cannot be read" in str(found.problem)
     assert record(plugins, "b").status == "good"
+
+
+def test_damaged_metadata_is_reported_of_plugins_alone(site: Site) -> None:
+    site.metadata("dist-a", "[toonforge]\nx = json\n")
+    site.metadata("dist-b", "[console_scripts]\nx = json:x\n")
+    for file in site.folder.glob("*/METADATA"):
+        file.write_bytes(b"Name: \xff\xfe\n")
+    found = site.load().records
+    assert [(each.name, each.status) for each in found] == [("toonforge", "good"), ("unknown distribution", "broken")]
+    assert "UnicodeDecodeError" in str(found[1].problem)
+
+
+def test_an_importlib_that_says_none_for_missing_metadata(site: Site) -> None:
+    class Bare(importlib.metadata.Distribution):
+        metadata = None  # type: ignore[assignment]
+
+        def read_text(self, filename: str) -> str | None:
+            return f"[toonforge]\nx = {module}\n" if filename == "entry_points.txt" else None
+
+        def locate_file(self, path: object) -> Path:
+            raise AssertionError
+
+    site.install("dist-a", GOOD)
+    module = next(site.folder.glob("fake*.py")).stem
+    plugins = Plugins(distributions=[Bare()])
+    plugins.load()
+    assert (record(plugins, "x").status, record(plugins, "x").distribution) == ("good", "unknown distribution")
 
 
 def test_a_plugin_that_would_supply_something_is_named_with_its_install_command(site: Site) -> None:
@@ -219,14 +258,13 @@ def test_a_name_missing_from_a_good_plugin_has_close_matches(site: Site) -> None
 
 
 def test_two_plugins_with_one_command_name_both(site: Site) -> None:
-    command = "from toonforge.plugins.hookspecs import hookimpl\n@hookimpl\ndef toonforge_commands():\n    return {'go': print}\n"
-    site.install("dist-a", command, entry="a")
-    site.install("dist-b", command, entry="b")
+    site.install("dist-a", COMMANDS, entry="a")
+    site.install("dist-b", COMMANDS, entry="b")
     plugins = site.load()
-    assert list(plugins.commands) == ["go"] and plugins.commands["go"][1].distribution == "dist-a"
-    assert record(plugins, "b").status == "broken" and "already supplied by dist-a 1.0" in str(
-        record(plugins, "b").problem
-    )
+    assert list(plugins.commands) == ["go", "run"] and record(plugins, "a").supplies == {"commands": ("go", "run")}
+    assert plugins.commands["go"][1].distribution == "dist-a"
+    found = record(plugins, "b")
+    assert found.status == "broken" and "command 'go' is already supplied by dist-a 1.0" in str(found.problem)
 
 
 def test_run_hooks_of_a_broken_plugin_are_not_called(site: Site) -> None:

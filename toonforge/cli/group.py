@@ -67,14 +67,18 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion for an unknown verb."""
-        from toonforge.names import did_you_mean
-
         if ctx.resilient_parsing:  # a shell completes: nothing is run, so nothing is refused
             return super().resolve_command(ctx, args)
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            hint = did_you_mean(args[0], self.list_commands(ctx)) or f"see: {ctx.command_path} --help"
+            hint = self.explain(args[0], ctx) or f"see: {ctx.command_path} --help"
             raise click.UsageError(f"no such command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def explain(self, name: str, ctx: click.Context) -> str | None:
+        """Why there is no such verb, as far as that is known."""
+        from toonforge.names import did_you_mean
+
+        return did_you_mean(name, self.list_commands(ctx))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Verbs with their lines, and options: no verb is imported for this."""
@@ -107,6 +111,12 @@ class Verbs(LazyGroup):
         """Import one verb."""
         return super().get_command(ctx, cmd_name) or plugin_commands().get(cmd_name)
 
+    def explain(self, name: str, ctx: click.Context) -> str | None:
+        """A plugin is often called as its verb: why it is not there, or the nearest verb."""
+        from toonforge.registries import plugins
+
+        return plugins.left_out(name) or super().explain(name, ctx)
+
     def line(self, verb: str) -> str:
         """A built-in verb's line, or what a plugin's verb says about itself."""
         return VERBS[verb] if verb in VERBS else plugin_commands()[verb].get_short_help_str()
@@ -117,7 +127,7 @@ def plugin_commands() -> dict[str, click.Command]:
     from toonforge.registries import plugins
 
     plugins.load()
-    return {name: command for name, (command, _) in plugins.commands.items() if isinstance(command, click.Command)}
+    return {name: command for name, (command, _) in plugins.commands.items()}
 
 
 def block_plugins(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -157,7 +167,7 @@ def show_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
 @click.command(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Begin with:  toonforge run recipes/anime_unet.toml",
+    epilog="Begin with:  toonforge list recipes",
 )
 @click.option(
     "-p",

@@ -66,11 +66,16 @@ def command(kind: str | None, pattern: str | None) -> None:
             echo(click.style(f"  {supplier}", fg="bright_black"))
             echo(table(rows, wrap=1, indent=4, colours=("cyan", None), least=max(map(len, names))))
         shown += len(names)
+    wrong = [each for each in registries.plugins.records if each.status not in ("good", "blocked")]
+    if shown and wrong:
+        names = [f"{each.name} ({each.status})" for each in wrong]
+        click.echo(f"\nleft out: {', '.join(names)}; see: toonforge plugins", err=True)
     if not shown:
         everything = [item for name in chosen for item in known[name]]
+        reason = registries.plugins.left_out(str(pattern).partition("/")[0])
         if pattern is None:
             raise ToonforgeError(Problem(message=f"no {kind} are installed", hint="see: toonforge plugins"))
-        hint = did_you_mean(pattern, everything) or "see: toonforge list"
+        hint = reason or did_you_mean(pattern, everything) or "see: toonforge list"
         raise ToonforgeError(Problem(message=f"nothing fits {pattern!r}", hint=hint))
 
 
@@ -87,18 +92,19 @@ def list_tricks(pattern: str | None) -> None:
 
 def line_about(item: Any) -> str:
     """What a component's docstring, a recipe's opening comment or a model's card says, in one line."""
-    if isinstance(item, str | Path) and Path(item).suffix != ".toml":
-        return _title(Path(item))
     if isinstance(item, str | Path):
-        return opening_comment(Path(item).read_text("utf-8"))
+        return _opening(Path(item))
     going = deprecation_of(item)
     return summary(item) if going is None else f"deprecated: {going}"
 
 
-def _title(model: Path) -> str:
+def _opening(file: Path) -> str:
+    from toonforge.recipe.compose import read_file
     from toonforge.weights.described import read_weights
 
     try:
-        return read_weights(model)[0].card.get("title", "")
+        if file.suffix != ".toml":
+            return read_weights(file)[0].card.get("title", "")
+        return opening_comment(read_file(file).decode("utf-8", "replace"))
     except ToonforgeError as error:
         return error.problems[0].message

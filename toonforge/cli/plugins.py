@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from toonforge import registries
+from toonforge.cli.group import VERBS
 from toonforge.cli.text import echo, heading, table
 
 COLOURS = {"good": "green", "blocked": "yellow", "misfit": "yellow"}
@@ -31,8 +32,13 @@ def command(verbose: bool) -> None:
         echo(f"{status}  {heading(record.name)}  {record.distribution} {record.version}  ({record.target})")
         if record.problem:
             echo(f"           {record.problem}")
-        rows = [(kind, ", ".join(names)) for kind, names in record.supplies.items()]
+        rows = [(kind, ", ".join(map(heard, names))) for kind, names in record.supplies.items()]
         if rows:
             echo(table(rows, wrap=1, indent=11, colours=("bright_black",)))
         if verbose and record.detail:
             echo("\n".join(f"           {line}" for line in record.detail.rstrip().split("\n")))
+
+
+def heard(name: str) -> str:
+    """A name that is supplied; of a command, which alone has no namespace, also that a built-in one hides it."""
+    return f"{name} (not reached: toonforge {name} is built in)" if name in VERBS else name

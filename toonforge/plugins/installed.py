@@ -11,6 +11,7 @@ import attrs
 from toonforge.registry import Provenance
 
 GROUP = "toonforge"
+UNKNOWN = "unknown distribution"
 
 
 @attrs.frozen(kw_only=True)
@@ -69,39 +70,43 @@ class Candidate:
 def candidates(
     distributions: Iterable[importlib.metadata.Distribution],
 ) -> tuple[list[Candidate], list[PluginRecord]]:
-    """The entry points of these distributions by name, and a record of each distribution that cannot be read."""
+    """The entry points of these distributions by name, and a record of each distribution that cannot be read.
+
+    Most distributions supply no plugin: their metadata, which is slow to parse and may be damaged, is not looked at.
+    """
     found: dict[tuple[str, str, str], Candidate] = {}
     unreadable = []
     for distribution in distributions:
-        name, version, entries = _described(distribution)
-        if isinstance(entries, Exception):
-            unreadable.append(_unreadable(name, version, entries))
+        try:
+            if not (entries := [entry for entry in distribution.entry_points if entry.group == GROUP]):
+                continue
+            name, version, requires = _described(distribution)
+        except Exception as error:  # half-removed or hand-made metadata: whatever importlib stumbles over
+            unreadable.append(_unreadable(distribution, error))
             continue
         for entry in entries:
             # The same distribution can be on the path twice (an editable install and its source tree).
             found.setdefault(
                 (entry.name, name.lower(), entry.value),
-                Candidate(entry.name, name, version, entry.value, entry, tuple(distribution.requires or ())),
+                Candidate(entry.name, name, version, entry.value, entry, requires),
             )
     return sorted(found.values(), key=lambda each: (each.name, each.distribution)), unreadable
 
 
-def _described(
-    distribution: importlib.metadata.Distribution,
-) -> tuple[str, str, list[importlib.metadata.EntryPoint] | Exception]:
-    """Name, version and our entry points of a distribution; the error where its metadata cannot be read."""
-    name, version = "unknown distribution", "?"
+def _described(distribution: importlib.metadata.Distribution) -> tuple[str, str, tuple[str, ...]]:
+    """Name, version and requirements of a distribution, as far as its metadata has them."""
+    metadata: importlib.metadata.PackageMetadata | None = distribution.metadata
+    if metadata is None:  # how newer importlibs say that there is no such file
+        return UNKNOWN, "?", ()
+    return metadata["Name"] or UNKNOWN, metadata["Version"] or "?", tuple(distribution.requires or ())
+
+
+def _unreadable(distribution: importlib.metadata.Distribution, error: Exception) -> PluginRecord:
     try:
-        metadata = distribution.metadata
-        name = (metadata["Name"] if metadata is not None else None) or name
-        version = (metadata["Version"] if metadata is not None else None) or version
-        return name, version, [entry for entry in distribution.entry_points if entry.group == GROUP]
-    except Exception as error:  # half-removed or hand-made metadata: whatever importlib stumbles over
-        return name, version, error
-
-
-def _unreadable(name: str, version: str, error: Exception) -> PluginRecord:
-    problem = f"its entry points cannot be read: {type(error).__name__}: {error}"
+        name, version, _ = _described(distribution)
+    except Exception:
+        name, version = UNKNOWN, "?"
+    problem = f"its metadata cannot be read: {type(error).__name__}: {error}"
     return PluginRecord(
         name=name, distribution=name, version=version, target="entry_points.txt", status="broken", problem=problem
     )

@@ -181,7 +181,8 @@ class Plugins:
             for mapping in hook():
                 if not isinstance(mapping, Mapping):
                     raise PluginError(f"hook toonforge_{kind} returned {type(mapping).__name__}, expected a mapping")
-                items.update({f"{namespace}{self._named(kind, name)}": value for name, value in mapping.items()})
+                space = "" if kind == "commands" else namespace
+                items.update({f"{space}{self._named(kind, name)}": value for name, value in mapping.items()})
             supplies[kind] = items
         for kind, items in supplies.items():
             for name, value in items.items():
@@ -189,7 +190,7 @@ class Plugins:
         for kind, items in supplies.items():
             for name, value in items.items():
                 if kind == "commands":
-                    self.commands[name.removeprefix(namespace)] = (value, record.provenance)
+                    self.commands[name] = (value, record.provenance)
                 elif kind in FILES:
                     self.files[kind].add(name, value, record.provenance)
                 else:
@@ -209,10 +210,19 @@ class Plugins:
         if kind in FILES:
             if not isinstance(value, Path | str):
                 raise PluginError(f"{singular(kind)} {name!r} is {type(value).__name__}, expected a path")
+            if not Path(value).is_absolute():
+                raise PluginError(
+                    f"{singular(kind)} {name!r} is {str(value)!r}, expected Path(__file__).with_name(...)"
+                )
+            if not Path(value).is_file():
+                raise PluginError(f"{singular(kind)} {name!r} is {value}, and there is no such file")
         elif kind == "commands":
-            if name.rsplit("/")[-1] in self.commands:
-                other = self.commands[name.rsplit("/")[-1]][1]
-                raise PluginError(f"command {name.rsplit('/')[-1]!r} is already supplied by {other}")
+            import click
+
+            if not isinstance(value, click.Command):
+                raise PluginError(f"command {name!r} is {type(value).__name__}, expected a click command")
+            if name in self.commands:
+                raise PluginError(f"command {name!r} is already supplied by {self.commands[name][1]}")
         else:
             base = KINDS[kind]
             if not (isinstance(value, type) and issubclass(value, base) and attrs.has(value)):
@@ -220,6 +230,18 @@ class Plugins:
             reserved = {"type", "weight"} if kind == "losses" else {"type"}
             for key in reserved & fields_of(value).keys():
                 raise PluginError(f"{singular(kind)} {name!r} has a field {key!r}, which recipes use for their own")
+
+    def left_out(self, namespace: str) -> str | None:
+        """Why an installed plugin is not there: it is broken, blocked, misfit, duplicate or misnamed; None if it is."""
+        package = f"toonforge-{namespace}"
+        for record in self.records:
+            called = record.name == namespace or record.distribution.lower().replace("_", "-") == package
+            if called and record.status != "good":
+                became = {"misfit": "does not fit", "duplicate": "is there twice"}.get(
+                    record.status, f"is {record.status}"
+                )
+                return f"plugin {record.name!r} ({record.provenance}) {became}: {record.problem}"
+        return None
 
     def explain(self, name: str, kind: str | None = None) -> str | None:
         """Why a name's namespace is not there: its plugin is broken, blocked, misfit or duplicate, or not installed.
@@ -229,12 +251,10 @@ class Plugins:
             kind: whose names may have been meant; those of every kind when left out.
         """
         namespace, slash, _ = name.partition("/")
-        if not slash:
+        if not slash or not is_component_name(namespace):
             return None
-        for record in self.records:
-            if record.name == namespace and record.status != "good":
-                became = "does not fit" if record.status == "misfit" else f"is {record.status}"
-                return f"plugin {namespace!r} ({record.provenance}) {became}: {record.problem}"
+        if (reason := self.left_out(namespace)) is not None:
+            return reason
         if any(record.name == namespace for record in self.records):
             return None
         if namespace in KNOWN_PLUGINS:
@@ -244,8 +264,7 @@ class Plugins:
             )
         registries = {**self.registries, **self.files}
         names = [known for each, registry in registries.items() if kind in (None, each) for known in registry]
-        parts = [f"no plugin {namespace!r} is installed"]
-        parts += [f"its package is usually called toonforge-{namespace}"] if is_component_name(namespace) else []
+        parts = [f"no plugin {namespace!r} is installed", f"its package is usually called toonforge-{namespace}"]
         parts += [near] if (near := did_you_mean(name, names)) else []
         return "; ".join(parts)
 

@@ -60,6 +60,9 @@ def find(source: str | os.PathLike[str]) -> Source:
     folder = path.parent
     near = sorted(folder.glob("*.toml")) if folder.is_dir() else []
     hint = did_you_mean(text, map(str, near)) or did_you_mean(path.stem, [file.stem for file in near])
+    if path.suffix == ".toml":
+        missing = "there is no such file" if folder.is_dir() else f"there is no folder {folder}"
+        hint = hint or f"{missing}; for packaged recipes, see: toonforge list recipes"
     try:
         recipes[text]
     except UnknownNameError as error:
