@@ -1,4 +1,4 @@
-"""Shape checks that several losses share. Needs no torch."""
+"""Shape checks that several losses and metrics share. Needs no torch."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def a_picture(key: str, shape: Shape) -> None:
     """Raise `ShapeError` unless the shape is (channels, height, width) with no empty side."""
     if len(shape) != 3 or 0 in shape:
         raise ShapeError(f"{key} must be a picture (channels x height x width), found {'x'.join(map(str, shape))}")
+
+
+def gray_or_rgb(**shapes: Shape) -> None:
+    """Raise `ShapeError` unless each is a picture of 1 or 3 channels; their sizes may differ."""
+    for key, shape in shapes.items():
+        a_picture(key, shape)
+        if shape[0] not in (1, 3):
+            raise ShapeError(f"{key} must be a picture of 1 or 3 channels, found {shape[0]}")

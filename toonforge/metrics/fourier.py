@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from toonforge.components import Metric, Shape, component, param
-from toonforge.errors import ShapeError
 from toonforge.extras import need
-from toonforge.losses.shapes import a_picture
+from toonforge.losses.shapes import gray_or_rgb
 from toonforge.recipe.expr import Expr
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ class Fourier(Metric):
 
     def check(self, **shapes: Shape) -> None:
         """Both must be pictures of 1 or 3 channels; their sizes may differ."""
-        for key, shape in shapes.items():
-            a_picture(key, shape)
-            if shape[0] not in (1, 3):
-                raise ShapeError(f"{key} must be a picture of 1 or 3 channels, found {shape[0]}")
+        gray_or_rgb(**shapes)
 
     def verify(self) -> None:
         """matplotlib draws the picture."""

@@ -10,21 +10,15 @@ from toonforge.components import Shape, component, param
 from toonforge.errors import ShapeError
 from toonforge.extras import need
 from toonforge.losses.shapes import a_picture
+from toonforge.metrics.known_networks import TRUNK_TAKES, TRUNKS
 from toonforge.metrics.pairs import Mean, PairMetric
-from toonforge.metrics.weights_file import hub_file, named_file, package_file, release, said
+from toonforge.metrics.weights_file import package_file, release, said, said_of_hub
+from toonforge.nn.weights_file import named_file
 
 if TYPE_CHECKING:
     import torch
 
     from toonforge.metrics.lpips_network import Network
-
-TRUNKS = {
-    # torchvision's network, where its ImageNet weights lie, and the smallest picture it takes
-    "alex": ("AlexNet", "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", 31),
-    "vgg": ("VGG16", "https://download.pytorch.org/models/vgg16-397923af.pth", 16),
-    "squeeze": ("SqueezeNet1_1", "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth", 17),
-}
-TAKES = '"imagenet", "random", or the path of a state dict with torchvision\'s names (.pth, .safetensors)'
 
 
 @component
@@ -69,7 +63,7 @@ class LPIPS(PairMetric):
 
     def trunk_file(self) -> Path | None:
         """The file that `trunk` names, if it names one; `ToonforgeError` where there is none."""
-        return None if self.trunk in ("imagenet", "random") else named_file(self.trunk, "trunk", TAKES)
+        return None if self.trunk in ("imagenet", "random") else named_file(self.trunk, "trunk", TRUNK_TAKES)
 
     def protocol(self) -> str:
         """Network, hashes of both files of weights, and whose computation."""
@@ -77,8 +71,7 @@ class LPIPS(PairMetric):
         if self.trunk == "random":
             weights = "random weights: for tests alone"
         elif self.trunk == "imagenet":
-            official = url.rsplit("-", 1)[1].split(".")[0]
-            weights = said(hub_file(url), f"weights sha256 {official}, not downloaded yet")
+            weights = said_of_hub(url)
         else:
             weights = said(Path(self.trunk).expanduser(), "weights file not found")
         heads = said(package_file("lpips", "weights", "v0.1", f"{self.net}.pth"), "not installed")

@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from toonforge.errors import Problem, ToonforgeError
 from toonforge.files import checksum
 
 DIGITS = 12
@@ -28,23 +27,6 @@ def changed_at(path: Path) -> tuple[Path, int, int]:
 @lru_cache(maxsize=64)
 def _fingerprint(path: Path, size: int, changed: int) -> str:
     return checksum(path)[:DIGITS]
-
-
-def named_file(text: str, key: str, expected: str) -> Path:
-    """The file that a field names.
-
-    Args:
-        key: the field.
-        expected: what it takes.
-
-    Raises:
-        ToonforgeError: there is no such file.
-    """
-    path = Path(text).expanduser()
-    if not path.is_file():
-        hint = None if path.is_absolute() else f"it is looked for in {Path.cwd()}"
-        raise ToonforgeError(Problem(message=f"there is no weights file {path}", key=key, expected=expected, hint=hint))
-    return path
 
 
 def hub_file(url: str) -> Path:
@@ -70,6 +52,12 @@ def said(path: Path | None, otherwise: str) -> str:
         return f"weights sha256 {fingerprint(path)}" if path is not None else otherwise
     except OSError:
         return otherwise
+
+
+def said_of_hub(url: str) -> str:
+    """The same of what torch downloads from an address; before it has, the digits of the hash that the name ends in."""
+    official = url.rsplit("-", 1)[1].split(".")[0]
+    return said(hub_file(url), f"weights sha256 {official}, not downloaded yet")
 
 
 def release(package: str) -> str:

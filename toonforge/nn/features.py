@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from toonforge.components import OtherNetwork, Shape, changed, component, param
-from toonforge.errors import FieldError, Problem, ShapeError, ToonforgeError
+from toonforge.errors import FieldError, ShapeError
 from toonforge.extras import need
 from toonforge.nn.shapes import one_picture
+from toonforge.nn.vgg_layers import VGG16_STAGES, VGG19_STAGES, Preprocessing, Stages, VGG16Layer, VGG19Layer
+from toonforge.nn.weights_file import named_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,20 +31,6 @@ LITE0 = (
     (320, 32),
     (1280, 32),
 )
-
-VGG19_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-"""Channels and number of the 3x3 convolutions between two poolings (Simonyan and Zisserman, 2015, table 1, E and D)."""
-
-VGG19Layer = Literal[
-    "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4",
-    "conv4_1", "conv4_2", "conv4_3", "conv4_4", "conv5_1", "conv5_2", "conv5_3", "conv5_4",
-]  # fmt: skip
-VGG16Layer = Literal[
-    "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3",
-    "conv4_1", "conv4_2", "conv4_3", "conv5_1", "conv5_2", "conv5_3",
-]  # fmt: skip
-Preprocessing = Literal["imagenet", "caffe", "none"]
 
 
 @component
@@ -104,7 +92,7 @@ class VGG(OtherNetwork):
     """
 
     name: ClassVar[str] = "vgg"
-    stages: ClassVar[tuple[tuple[int, int], ...]] = ()
+    stages: ClassVar[Stages] = ()
 
     layer: str = param("conv1_1", doc="which convolution's output")
     activated: bool = param(False, doc="after the convolution's ReLU in place of before it")
@@ -140,17 +128,8 @@ class VGG(OtherNetwork):
 
     def weights_file(self) -> Path:
         """The file that `weights` names; `ToonforgeError` where there is none."""
-        path = Path(self.weights).expanduser()
-        if not path.is_file():
-            raise ToonforgeError(
-                Problem(
-                    message=f"there is no weights file {path}",
-                    key="weights",
-                    expected='"imagenet", "random", or the path of a state dict (.safetensors, .pth)',
-                    hint=None if path.is_absolute() else f"it is looked for in {Path.cwd()}",
-                )
-            )
-        return path
+        expected = '"imagenet", "random", or the path of a state dict (.safetensors, .pth)'
+        return named_file(self.weights, "weights", expected)
 
     def shape(self, *inputs: Shape) -> Shape:
         """(channels of the layer, H and W halved and rounded down at each pooling before it)."""

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from toonforge.nn.features import VGG16_STAGES, VGG19_STAGES, Preprocessing
 from toonforge.nn.torchvision_guard import torchvision
+from toonforge.nn.vgg_layers import VGG16_STAGES, VGG19_STAGES, Preprocessing, Stages
 from toonforge.nn.weights import State, downloaded, fitted_state, read_state
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 PREFIX = "features."
-
-Stages = tuple[tuple[int, int], ...]
 
 
 class VGG(nn.Module):
