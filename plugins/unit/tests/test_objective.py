@@ -130,9 +130,11 @@ def test_the_step_is_the_one_written_by_hand(side: int) -> None:
     assert_a_step_is_the_one_by_hand(Training(recipe("unit", *more), 100, 10), side)
 
 
-def test_the_step_with_a_perceptual_term_is_the_one_written_by_hand() -> None:
-    more = ('networks.V={ weights = "random", layer = "conv2_2" }', "data.image_size=32")
-    assert_a_step_is_the_one_by_hand(Training(recipe("perceptual", *more), 100, 10), 32)
+@pytest.mark.parametrize(("layer", "side"), [("conv2_2", 30), ("conv5_3", 64)])
+def test_the_step_with_a_perceptual_term_is_the_one_written_by_hand(layer: str, side: int) -> None:
+    """With random weights: the recipe's own are downloaded."""
+    more = (f'networks.V={{ weights = "random", layer = "{layer}" }}', f"data.image_size={side}", "data.load_size=64")
+    assert_a_step_is_the_one_by_hand(Training(recipe("perceptual", *more), 100, 10), side)
 
 
 def test_the_packaged_recipe_is_the_authors_configs() -> None:

@@ -28,7 +28,7 @@ def plain_norm(norm: CentralNorm, channels: int) -> nn.Module:
 def upsampling_norm(norm: CentralNorm, channels: int) -> nn.Module:
     """A layer that normalises (N,channels,H,W) and knows of no domain: as in the authors' code, batch norm has weights.
 
-    They begin evenly in [0, 1], as batch norm's of the authors' torch; those of torch from 1.2 on are ones at first.
+    They begin evenly in [0, 1], as batch norm's did in the torch of that code (1.1); newer ones begin with ones.
     """
     if norm != "batch":
         return plain_norm(norm, channels)
@@ -43,7 +43,7 @@ class CentralBias(nn.Module):
     Since each channel's mean has been taken out, the shift alone says where the channel's centre lies, and tanh keeps
     it within a deviation of 0. Batch norm takes out the mean of all pictures: each picture's own follows, as in the
     authors' code. `shifts` is a linear layer of the domain's one-hot code. `weight` begins evenly in [0, 1]
-    (`models/cbbn.py`; `models/cbin.py` by the batch norm of the authors' torch, up to 1.1), `bias` with zeros.
+    (`models/cbbn.py`; `models/cbin.py` inherits it from the batch norm of torch 1.1), `bias` with zeros.
     """
 
     def __init__(self, norm: CentralNorm, channels: int, domains: int) -> None:
