@@ -168,7 +168,7 @@ def test_a_failure_is_a_row_and_the_rest_goes_on_unless_the_device_is_gone(
 ) -> None:
     from argparse import Namespace
 
-    script = module("gpu", monkeypatch)
+    script = module("gpu_parts.day", monkeypatch)
     day = script.Day(Namespace(cpu=True, small=False, minutes=1.0), tmp_path)
 
     def fails() -> None:

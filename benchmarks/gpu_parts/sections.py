@@ -6,18 +6,15 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from programs.protocol import Start
 
+from gpu_parts.day import Day
 from gpu_parts.kernels import shares, watched
 from gpu_parts.pictures import make_folder
 from gpu_parts.steps import Subject, apart, flops, in_turns, possible, ratio, tricks
 from gpu_parts.whole import Translating, waiting
 from toonforge.bench.peaks import rates as best_rates
-
-if TYPE_CHECKING:
-    from gpu import Day
 
 BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "L40S": 362e12, "4090": 165e12}
 """Dense bf16 operations a second by the data sheets, by a word of the device's name."""
