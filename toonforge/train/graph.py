@@ -7,14 +7,13 @@ phase wants its gradient after a network below it has stepped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from toonforge.components import Component, Op, expressions, network_names
 from toonforge.deprecation import quietly
@@ -254,29 +253,3 @@ class Engine:
                 for parameter in parameters:
                     parameter.requires_grad_(on)
                 self._trainable[name] = on
-
-
-def no_sync(wrapped: Mapping[str, nn.Module], several: bool) -> list[AbstractContextManager[None]]:
-    """Contexts for the forward passes before several backward passes: none of them asks for gradients to be averaged.
-
-    A signal may be evaluated in one phase and receive its gradient in a later one. If its last part asked already
-    then, the first part's backward pass would be the one that is averaged, and the last part's would not be.
-    """
-    return [] if not several else [m.no_sync() for m in wrapped.values() if isinstance(m, DistributedDataParallel)]
-
-
-def average_next(wrapped: Iterable[nn.Module]) -> None:
-    """Make the next backward pass average gradients over the processes, whenever its forward pass was made."""
-    for module in wrapped:
-        if isinstance(module, DistributedDataParallel):
-            module.reducer.prepare_for_backward([])
-
-
-def is_averaged(wrapped: nn.Module) -> bool:
-    """Whether no parameter's gradient is still waited for, before all are averaged over the processes."""
-    if isinstance(wrapped, DistributedDataParallel):
-        try:
-            wrapped._check_reducer_finalized()  # type: ignore[no-untyped-call]
-        except RuntimeError:
-            return False
-    return True

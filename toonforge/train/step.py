@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from toonforge import registries
 from toonforge.data.transforms import normalised
-from toonforge.errors import Problem, RunError
 from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph, averaged
 from toonforge.recipe.model import Recipe
@@ -26,10 +25,11 @@ from toonforge.speed.pages import keep_pages
 from toonforge.speed.recompute import recompute
 from toonforge.speed.tf32 import settings_of
 from toonforge.train.accelerating import make_accelerator, several_as_one, situation
+from toonforge.train.averaging import average_next, no_sync, refuse_in_part
 from toonforge.train.batching import BatchingEngine, Together, takes_batches
 from toonforge.train.captured import CapturedSteps
 from toonforge.train.first_weights import State, start_from
-from toonforge.train.graph import Arguments, Compiler, Engine, Part, average_next, is_averaged, no_sync
+from toonforge.train.graph import Arguments, Compiler, Engine, Part
 from toonforge.train.groups import Group, changes, groups, in_one
 from toonforge.train.phases import PlannedPhase, plan
 from toonforge.train.seeds import seed_call, seed_step
@@ -216,7 +216,7 @@ class Training:
     def update(self, phase: PlannedPhase) -> None:
         """Update the phase's networks by their gradients."""
         if self.accelerator.num_processes > 1:
-            self._refuse_idle(phase)
+            refuse_in_part(phase, self.networks, self.wrapped, self._split)
         if self.recipe.train.clip is not None:
             parameters = [p for name in phase.phase.updates for p in self.networks[name].parameters()]
             nn.utils.clip_grad_norm_(parameters, self.recipe.train.clip)
@@ -224,32 +224,6 @@ class Training:
             optimizer.step()
         for name in phase.updates:
             self.engine.stepped(name)
-
-    def _refuse_idle(self, phase: PlannedPhase) -> None:
-        """Parameters without a gradient keep a whole network's gradient from being averaged over the processes."""
-        for name in phase.phase.updates:
-            idle = [key for key, parameter in self.networks[name].named_parameters() if parameter.grad is None]
-            if idle:
-                more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
-                raise RunError(
-                    Problem(
-                        message="several processes cannot train a network in part",
-                        key=f"phases.{phase.name}.updates",
-                        found=f"{name}, of which the losses do not reach {', '.join(idle[:3])}{more}",
-                        expected="losses that reach every parameter of what the phase updates",
-                        hint="train in one process, or make networks of their own of what is trained apart",
-                    )
-                )
-            if self._split and not is_averaged(self.wrapped[name]):
-                raise RunError(
-                    Problem(
-                        message="a network's gradients were not averaged over the processes",
-                        key="train.speed",
-                        found=f"split-backward, and {name}, of which the last losses of phases.{phase.name} do not "
-                        "reach every parameter",
-                        hint="leave split-backward out: list the other tricks",
-                    )
-                )
 
     def _differentiate(self, phase: PlannedPhase, part: Part, parts: int, is_last: bool) -> None:
         """Add the gradient of the phase's losses over one part to its networks, one group of losses after another."""
