@@ -19,7 +19,7 @@ DOCS = Path(__file__).parent
 PAGE, FOLDER = DOCS / "gallery.md", DOCS / "images" / "gallery"
 MODEL = "photo-to-cartoon"
 PAPER, INK = (250, 249, 246), (38, 38, 42)
-GAP, HEAD, SIDE, WIDEST = 6, 24, 230, 1600
+GAP, HEAD, SIDE, WIDEST = 6, 24, 230, 1100
 
 CAPTIONS = {
     "lincoln-memorial": "Stone loses its grain; the light between the columns becomes areas of one colour. "
@@ -39,10 +39,14 @@ RECIPES = {
     "anime_unet": "CycleGAN from photo-to-cartoon on, and the way back learnt beside it. Translations to anime stay "
     "near the model that it starts from, with stronger outlines; drawings become grey and darker, not photographs.",
     "anime_cartoongan": "CartoonGAN: livelier, flatter colours. Forms stay as they were.",
+    "anime_animegan": "AnimeGANv2: warm colours turn to blue and violet, the red plate too; no drawn lines, and no flat "
+    "areas.",
     "anime_cyclegan": "CycleGAN alone, from random weights: so short a training changes the tint and no more.",
     "cartoon_toon2real": "Toon2real, drawings to photographs: the palette changes, no drawing becomes a photograph.",
     "cartoon_singlegan": "SingleGAN, one generator for both ways, told the way by a number: the tint changes a little, "
     "and no more.",
+    "cartoon_unit": "UNIT: each domain takes on the other's colours, photographs glaring ones; whatever is finer than "
+    "four pixels is lost on the way through a noisy code of a sixteenth of the places.",
     "cartoon_pix2pix": "pix2pix, from pictures that a filter drew back to the photographs: the lines go, what was "
     "under them is made up, and is blurred.",
     "cartoon_mha_unet": "The U-Net with attention, photographs to what a filter draws of them.",
