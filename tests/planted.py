@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
-
-import attrs
 
 from toonforge import registries
 from toonforge.components import (
@@ -15,7 +14,6 @@ from toonforge.components import (
     Discriminator,
     Generator,
     Loss,
-    Metric,
     Op,
     Optimizer,
     Schedule,
@@ -25,12 +23,13 @@ from toonforge.components import (
     param,
 )
 from toonforge.data import Synthetic
-from toonforge.errors import ShapeError
+from toonforge.errors import DataError, ShapeError
 from toonforge.recipe.expr import Expr
 from toonforge.registry import Provenance
 
 T = TypeVar("T", bound=Component)
 CLAIMS: dict[str, dict[str, Any]] = {
+    "sometimes": {"evaluation": "sometimes"},
     "claims-to-detach": {"detaches": True},
     "takes-more": {"arguments": (1, 2)},
     "unknown-field": {"together": ("input", "target", "other")},
@@ -68,7 +67,7 @@ class Net(Generator):
 
     def shape(self, *inputs: Shape) -> Shape:
         channels, height, width = inputs[0]
-        return (channels, height, width - 1 if self.fault == "shape" else width)
+        return (channels, height, width - 1 if self.fault in ("shape", "smaller") else width)
 
     def build(self) -> Any:
         from tests.planted_networks import Network
@@ -90,49 +89,6 @@ class Judge(Discriminator):
 
         layer = nn.Conv2d(3, 1, 4, 2, 1)
         return nn.Sequential(layer, nn.Sigmoid()) if self.fault == "sigmoid" else layer
-
-
-@component
-class Plain(Schedule):
-    """Always the same factor; only its fields are looked at."""
-
-    def factor(self, step: int, total: int, steps_per_epoch: int) -> float:
-        return 1.0
-
-
-@component
-class Undocumented(Plain):
-    """A field without a word."""
-
-    floor: float = attrs.field(default=0.0)
-
-
-@component
-class Unitless(Plain):
-    """A size of what?"""
-
-    window_size: int = param(5, doc="how wide", at_least=1, at_most=9)
-
-
-@component
-class Unsourced(Plain):
-    """A default of which paper?"""
-
-    floor: float = param(0.5, doc="lowest factor, as in the original paper", at_least=0, at_most=1)
-
-
-@component
-class Forgetful(Plain):
-    """None is no TOML: it is left out, and read back as the default."""
-
-    floor: float | None = param(0.5, doc="lowest factor", at_least=0, at_most=1)
-
-
-@component
-class Beyond(Plain):
-    """A default outside its own limits is refused by attrs at once; one of `tiny` is not."""
-
-    floor: float = param(0.5, doc="lowest factor", at_least=0, at_most=1, tiny=2.0)
 
 
 @component
@@ -162,8 +118,14 @@ class Squares(Loss):
 
     input: Expr = param(doc="a picture")
 
+    def check(self, **shapes: Shape) -> None:
+        if self.fault == "refuses":
+            raise ShapeError("input must be a picture of another planet")
+
     def build(self) -> Any:
         import torch
+
+        seen: list[float] = []
 
         def loss(input: torch.Tensor) -> torch.Tensor:
             if self.fault == "sum":
@@ -172,6 +134,15 @@ class Squares(Loss):
                 return (input * input.detach()).mean()
             if self.fault == "root":
                 return input.square().flatten(1).sum(1).sqrt().mean()
+            if self.fault == "vector":
+                return input.square().flatten(1).mean(1)
+            if self.fault == "number":
+                return float(input.detach().square().mean())  # type: ignore[return-value]
+            if self.fault == "cut":
+                return input.detach().square().mean()
+            if self.fault == "remembers":
+                seen.append(float(input.detach().square().mean()))
+                return input.square().mean() + len(seen)
             if self.fault == "draws":
                 return input.square().mean() + 0 * torch.rand(())
             return input.square().mean() * (2 if self.fault == "formula" else 1)
@@ -184,6 +155,8 @@ class Source:
 
     def __init__(self, inner: Any, fault: str) -> None:
         self.inner, self.fault, self.sizes = inner, fault, inner.sizes
+        if fault == "lambda":
+            self.opened = lambda: None
 
     @property
     def draws_alone(self) -> bool:
@@ -197,14 +170,27 @@ class Source:
             return {name: picture.flip(-1) if np.random.rand() < 0.5 else picture for name, picture in item.items()}
         if self.fault == "claims":
             np.random.rand()
+        if self.fault == "flips":
+            return {name: picture.flip(-1) for name, picture in item.items()}
         if self.fault == "range":
             return {name: picture.float() for name, picture in item.items()}
         return item  # type: ignore[no-any-return]
+
+    def where(self, group: str, index: int) -> Mapping[str, str]:
+        field = "other" if self.fault == "unknown-place" else group
+        return {field: os.path.relpath(__file__) if self.fault == "relative" else f"/pictures/{index}.png"}
 
     def name(self, group: str, index: int) -> str:
         if self.fault == "unsteady":
             return f"{id(self)}-{index}"
         return str(index) if self.fault == "shared" else str(self.inner.name(group, index))
+
+
+class NarrowSource(Source):
+    """One that draws otherwise where fields are left out."""
+
+    def only(self, fields: frozenset[str]) -> Source:
+        return Source(self.inner, "flips")
 
 
 @component
@@ -213,45 +199,23 @@ class Pictures(Dataset):
 
     fault: ClassVar[str] = ""
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return ("train", "validation", "test") if self.fault == "same-test" else ("train", "validation")
+
+    def preparation(self, split: str) -> str:
+        return "cut\nand scaled" if self.fault == "chatty" else "cut to 16x16"
+
+    def verify(self) -> None:
+        if self.fault == "missing":
+            raise DataError("no pictures are there")
+
     def groups(self) -> Mapping[str, Mapping[str, Shape]]:
         return Synthetic(image_size=17 if self.fault == "announced" else 16).groups()
 
     def build(self, split: str) -> Source:
-        return Source(Synthetic(image_size=16).build(split), self.fault)
-
-
-@component
-class Difference(Metric):
-    """Mean absolute difference."""
-
-    fault: ClassVar[str] = ""
-    together = ("input", "target")
-
-    input: Expr = param(doc="translated pictures")
-    target: Expr = param(doc="what they should be")
-
-    def protocol(self) -> str:
-        return "" if self.fault == "silent" else "mean absolute difference"
-
-    def build(self, device: Any) -> Any:
-        return BuiltDifference(self.fault)
-
-
-class BuiltDifference:
-    """Sums of pictures, or means of batches."""
-
-    def __init__(self, fault: str) -> None:
-        self.fault = fault
-        self.values: list[float] = []
-
-    def update(self, input: Any, target: Any) -> None:
-        each = (input - target).abs().flatten(1).mean(1).tolist()
-        self.values += [sum(each) / len(each)] if self.fault == "batches" else each
-        if self.fault == "in-place":
-            input.zero_()
-
-    def compute(self) -> dict[str, float]:
-        return {"mean" if self.fault == "headless" else "": sum(self.values) / len(self.values)}
+        cls = NarrowSource if self.fault == "narrows" else Source
+        return cls(Synthetic(image_size=16).build("train" if split == "test" else split), self.fault)
 
 
 @component
@@ -279,6 +243,14 @@ class Fading:
         if self.fault == "remembers":
             self.last = 0.5 * self.last + float(x.detach().mean())
             return x / 2 + self.last
+        if self.fault in ("global-numpy", "own-numpy"):
+            import numpy as np
+
+            return x * (np.random if self.fault == "global-numpy" else np.random.default_rng()).uniform()
+        if self.fault == "cut":
+            return x.detach() / 2
+        if self.fault == "breaks":
+            raise RuntimeError("broken")
         return (x / 2).double() if self.fault == "dtype" else x / 2
 
 

@@ -26,6 +26,9 @@ class Network(nn.Module):
             self.idle = nn.Linear(2, 2)
         if fault == "attribute":
             self.scale = torch.rand(1)
+        if fault == "no-gradient":
+            self.first.bias.requires_grad_(False)
+        self.mean, self.calls = 0.0, 0
         if fault == "tied":
             self.second_name = nn.Parameter(self.first.weight.data)
 
@@ -43,6 +46,21 @@ class Network(nn.Module):
             y = y * 0.001 / (y * 0 + 1.001 - 1)  # 1.001 is 1 with 8 bits
         if self.fault == "item":
             y = y * (1.0 if float(y.detach().mean()) < 1e9 else 2.0)
+        if self.fault == "item-in-training" and self.training:
+            y = y * (1.0 if float(y.detach().mean()) < 1e9 else 2.0)
+        if self.fault == "running":
+            if self.training:
+                self.mean = 0.9 * self.mean + 0.1 * (1 + float(y.detach().mean()))
+            y = y - self.mean
+        if self.fault == "infinite":
+            y = y + (0 * self.first.bias).sqrt().sum()
+        if self.fault == "counts-calls" and not self.training:
+            self.calls += 1
+            y = y / self.calls
+        if self.fault == "nan-in-eval" and not self.training:
+            y = y * float("nan")
+        if self.fault == "smaller":
+            y = y[..., :-1]
         if self.fault == "by-size":
             y = y * 2 if x.shape[-1] > 70 else y
         return y * 9 if self.fault == "range" else y.clamp(-1, 1)
@@ -62,6 +80,7 @@ class Descent(torch.optim.Optimizer):
             rate = self.rate if self.fault == "own-rate" else group["lr"]
             for number, p in enumerate(group["params"]):
                 if p.grad is None:
+                    p.mul_(0.9 if self.fault == "moves-all" else 1)
                     continue
                 kept = self.outside if self.fault == "outside" else self.state[p]
                 key: Any = number if self.fault == "outside" else "momentum"

@@ -23,10 +23,11 @@ from toonforge.cli.plugin import new
 from toonforge.components import KINDS as COMPONENT_KINDS
 from toonforge.errors import PluginError
 from toonforge.names import is_component_name
+from toonforge.plugins.fit import core_range
 from toonforge.plugins.installed import PluginRecord
 from toonforge.scaffold import KINDS, Package, refuse_name, write
 from toonforge.scaffold.names import LONGEST
-from toonforge.scaffold.package import TEMPLATES, core_range
+from toonforge.scaffold.package import TEMPLATES
 from toonforge.testing.packages import imports_of
 from toonforge.testing.public import refusal
 

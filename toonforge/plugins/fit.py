@@ -59,6 +59,16 @@ def holding(requires: Iterable[str], extra: str = "") -> Iterator[Requirement]:
             yield requirement
 
 
+def core_range(version: str) -> str:
+    """The versions that a plugin written for this one fits: up to the next that may break it.
+
+    ">=1.4,<2" for 1.4.2, ">=0.1,<0.2" for 0.1.0: before 1.0 any minor version may.
+    """
+    numbers = re.match(r"(\d+)(?:\.(\d+))?", version)
+    major, minor = (int(number or 0) for number in numbers.groups()) if numbers else (0, 0)
+    return f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
+
+
 def in_order(specifier: str) -> str:
     """A range with its lower end first: packaging sorts by the sign."""
     return ",".join(sorted(specifier.split(","), key=lambda part: (not part.startswith((">", "=", "~")), part)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from toonforge.plugins.fit import core_range
 from toonforge.scaffold.kinds import ALWAYS, KINDS
 
 if TYPE_CHECKING:
@@ -29,16 +29,6 @@ SUITES: Mapping[str, str] = {
     "schedule": "ScheduleSuite",
 }
 """Kind -> the class of `toonforge.testing` whose tests its example takes."""
-
-
-def core_range(version: str) -> str:
-    """The versions that a plugin written for this one fits: up to the next that may break it.
-
-    ">=1.4,<2" for 1.4.2, ">=0.1,<0.2" for 0.1.0: before 1.0 any minor version may.
-    """
-    numbers = re.match(r"(\d+)(?:\.(\d+))?", version)
-    major, minor = (int(number or 0) for number in numbers.groups()) if numbers else (0, 0)
-    return f">={major}.{minor},<{major + 1}" if major else f">=0.{minor},<0.{minor + 1}"
 
 
 def imports(module: str, names: list[str]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 
 def assert_compiles(network: Any, batch: Sequence[Any]) -> None:
-    """Assert that the network's forward is one graph, and that it and its backward compute what they do as written.
+    """Assert that the network's forward is one graph in either mode, and computes what it does as written, with its
+    backward.
 
     The graph is traced and taken apart into its operations, but not compiled for a machine: that takes a compiler and
     minutes, and is torch's business.
@@ -15,18 +16,19 @@ def assert_compiles(network: Any, batch: Sequence[Any]) -> None:
     import torch
 
     forget: Any = torch.compiler.reset
-    network.eval()
-    forget()
-    compiled: Any = torch.compile(network, backend="aot_eager", fullgraph=True)
-    try:
-        output = compiled(*batch)
-    except Exception as error:
-        first = str(error).strip().split("\n")[0]
-        raise AssertionError(
-            f"torch.compile cannot make one graph of forward(): {type(error).__name__}: {first}\n"
-            "leave .item(), print, numpy and branches on a tensor's values out of forward(), or do not claim "
-            "`compiles = True`"
-        ) from error
+    for mode in (True, False):  # in train mode it may draw, so that nothing is compared
+        forget()
+        compiled: Any = torch.compile(network.train(mode), backend="aot_eager", fullgraph=True)
+        try:
+            output = compiled(*batch)
+        except Exception as error:
+            first = str(error).strip().split("\n")[0]
+            raise AssertionError(
+                f"torch.compile cannot make one graph of forward() in {'train' if mode else 'eval'} mode: "
+                f"{type(error).__name__}: {first}\n"
+                "leave .item(), print, numpy and branches on a tensor's values out of forward(), or do not claim "
+                "`compiles = True`"
+            ) from error
     expected = network(*batch)
     far = (output - expected).abs().max().item()
     assert far <= 1e-5 * max(1.0, expected.abs().max().item()), f"compiled, it yields something else (by {far:.1e})"

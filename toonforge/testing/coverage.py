@@ -36,13 +36,13 @@ SUITE_OF: dict[str, type[ComponentSuite]] = {
     "schedules": ScheduleSuite,
 }
 
-NOWHERE = "by no suite of the test files given to pytest"
+NOWHERE = "of the test files given to pytest"
 WHOLE = "run the whole tests folder"
 
 
 def uncovered(record: PluginRecord) -> list[tuple[str, str, type[Component]]]:
-    """Kind, name and class of each component that no suite of this test session names."""
-    covered = {type(suite.component) for suite in SUITES}
+    """Kind, name and class of each component that no suite of its kind names in this test session."""
+    covered = {type(suite.component) for suite in SUITES if issubclass(suite, SUITE_OF[suite.component.kind])}
     return [
         (kind, name, cls)
         for kind, names in record.supplies.items()
@@ -61,18 +61,19 @@ def uncovered_recipes(record: PluginRecord) -> list[str]:
 def tried(kind: str, name: str, cls: type[Component], folders: pytest.TempPathFactory) -> Iterator[str]:
     """What is wrong with a component whose fields all have their defaults, in words; nothing where all is well."""
     suite = SUITE_OF[kind]
+    alone = f"covered by no {suite.__name__} {NOWHERE}"
     advice = (
         f"{WHOLE}, or write for it:\n\nclass Test{cls.__name__}({suite.__name__}):\n    component = {cls.__name__}(…)\n"
     )
     try:
         component = cls()
     except (TypeError, ValueError, ToonforgeError):  # it has required fields
-        yield f"{name} is covered {NOWHERE}, and cannot be made without arguments to be tried: {advice}"
+        yield f"{name} is {alone}, and cannot be made without arguments to be tried: {advice}"
         return
     probe = type(f"Tried{cls.__name__}", (suite,), {"component": component, "processes": False})
     SUITES.remove(probe)
     for test, found in failures(probe(), folders):
-        yield f"{name}, tried with its defaults since it is covered {NOWHERE}: {test}: {found}\n{advice}"
+        yield f"{name}, {alone} and so tried with its defaults: {test}: {found}\n{advice}"
 
 
 def tried_recipe(name: str, folders: pytest.TempPathFactory) -> Iterator[str]:
@@ -80,7 +81,7 @@ def tried_recipe(name: str, folders: pytest.TempPathFactory) -> Iterator[str]:
     probe = type("TriedRecipe", (RecipeSuite,), {"recipe": name})
     RECIPES.remove(probe)
     for test, found in failures(probe(), folders):
-        yield f"recipe {name}, tried since it is covered {NOWHERE}: {test}: {found}"
+        yield f"recipe {name}, covered by no RecipeSuite {NOWHERE} and so tried: {test}: {found}\n{WHOLE}"
 
 
 def failures(suite: Any, folders: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import pickle
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +13,7 @@ from toonforge.testing.untouched import untouched
 
 
 class DatasetSuite(ComponentSuite):
-    """Both parts are there, and items have the announced fields, shapes and range.
+    """All parts are there and share nothing, and items have the announced fields, shapes and range.
 
     Attributes:
         component: the config under test, pointing at pictures that exist.
@@ -27,7 +29,7 @@ class DatasetSuite(ComponentSuite):
         import torch
 
         groups = self.component.groups()
-        for split in ("train", "validation"):
+        for split in self.component.splits:
             source = self.component.build(split)
             assert set(source.sizes) == set(groups), f"{split} has groups {set(source.sizes)}, announced {set(groups)}"
             for group, fields in groups.items():
@@ -55,9 +57,10 @@ class DatasetSuite(ComponentSuite):
         import torch
 
         source = self.component.build("train")
-        for group in source.sizes:
-            one, two = (source.item(group, 0, np.random.default_rng(7)) for _ in range(2))
-            plain, again = (source.item(group, 0, None) for _ in range(2))
+        # Of several items: two flips that are drawn for one would be alike half of the time.
+        for group, index in ((group, index) for group, size in source.sizes.items() for index in range(min(size, 8))):
+            one, two = (source.item(group, index, np.random.default_rng(7)) for _ in range(2))
+            plain, again = (source.item(group, index, None) for _ in range(2))
             for name in one:
                 assert torch.equal(one[name], two[name]), (
                     f"{name!r} differs for one seed: draw from `rng` only, so that a resumed run sees the same pictures"
@@ -70,7 +73,7 @@ class DatasetSuite(ComponentSuite):
         """A resumed run builds it anew: the same pictures must stand at the same numbers."""
         import torch
 
-        for split in ("train", "validation"):
+        for split in self.component.splits:
             one, two = self.component.build(split), self.component.build(split)
             assert dict(one.sizes) == dict(two.sizes), f"built twice, {split} has {one.sizes} and {two.sizes} pictures"
             for group, size in one.sizes.items():
@@ -85,13 +88,40 @@ class DatasetSuite(ComponentSuite):
                     )
 
     def test_train_and_validation_share_no_item(self) -> None:
-        train, validation = self.component.build("train"), self.component.build("validation")
-        for group in train.sizes:
-            names = [{source.name(group, i) for i in range(source.sizes[group])} for source in (train, validation)]
-            assert not names[0] & names[1], (
-                f"{sorted(names[0] & names[1])[:3]} stand in both parts: numbers measured on pictures that were "
-                "trained on say nothing; and two items need two names"
+        sources = {split: self.component.build(split) for split in self.component.splits}
+        assert {"train", "validation"} <= sources.keys(), f"there are {', '.join(sources)}: training needs both parts"
+        for (one, first), (two, second) in itertools.combinations(sources.items(), 2):
+            for group in first.sizes:
+                names = [{source.name(group, i) for i in range(source.sizes[group])} for source in (first, second)]
+                both = sorted(names[0] & names[1])
+                assert not both, (
+                    f"{both[:3]} stand in both parts, {one} and {two}: numbers measured on pictures that were trained "
+                    "on say nothing; and two items need two names"
+                )
+
+    def test_says_how_pictures_are_prepared(self) -> None:
+        for split in self.component.splits:
+            said = self.component.preparation(split)
+            assert isinstance(said, str) and "\n" not in said, (
+                f'preparation({split!r}) gave {said!r}, expected a phrase to stand beside numbers, or ""'
             )
+
+    def test_can_be_sent_to_another_process(self) -> None:
+        """To the processes that load pictures where `train.workers` says so; not all systems fork."""
+        import torch
+
+        source = self.component.build("train")
+        try:
+            copy = pickle.loads(pickle.dumps(source))
+        except Exception as error:
+            raise AssertionError(
+                f"it cannot be pickled, and so not be read by workers on macOS and Windows: {type(error).__name__}: "
+                f"{error}\nkeep open files, locks and lambdas out of what build() returns, or leave them out in "
+                "__getstate__ and open them when an item is read"
+            ) from error
+        for group in source.sizes:
+            for field, tensor in source.item(group, 0, None).items():
+                assert torch.equal(copy.item(group, 0, None)[field], tensor), f"its copy yields another {field!r}"
 
     def test_draws_alone_where_it_says_so(self) -> None:
         """One that says `draws_alone` is not seeded for each item."""
@@ -127,7 +157,11 @@ class DatasetSuite(ComponentSuite):
         source = self.component.build("train")
         if isinstance(source, Locates):
             for group in source.sizes:
-                for field, place in source.where(group, 0).items():
+                places, fields = source.where(group, 0), self.component.groups()[group]
+                assert places.keys() <= set(fields), (
+                    f"where() names {sorted(places)}, and the fields are {sorted(fields)}"
+                )
+                for field, place in places.items():
                     assert Path(place).is_absolute() or not Path(place).exists(), (
                         f"where() names {place!r} for {field!r}: give absolute paths, runs are looked at from elsewhere"
                     )

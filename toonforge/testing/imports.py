@@ -1,10 +1,11 @@
-"""What importing a plugin's module costs: whether it loads torch, how long it takes, which packages it brings."""
+"""What a plugin costs before it builds anything: its module's import (torch, time, packages), its recipes' check."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 
 import attrs
@@ -23,6 +24,21 @@ own = time.process_time() - started
 names = {name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
 names -= {module.partition(".")[0], "toonforge"}
 print(json.dumps({"torch": "torch" in sys.modules, "core": core, "own": own, "brought": sorted(names)}))
+"""
+_CHECK = """
+import json, sys
+path, recipes = json.loads(sys.stdin.read())
+sys.path[:] = path
+from toonforge.errors import RecipeError
+from toonforge.recipe import load
+for recipe in recipes:
+    try:
+        load(recipe)
+    except RecipeError:
+        pass
+    if "torch" in sys.modules:
+        print(recipe)
+        break
 """
 
 
@@ -54,3 +70,11 @@ def import_of(module: str) -> Import:
         return Import(error=done.stderr)
     seen = json.loads(done.stdout.splitlines()[-1])
     return Import("", seen["torch"], seen["core"], seen["own"], tuple(seen["brought"]))
+
+
+def first_with_torch(recipes: Sequence[str]) -> str | None:
+    """The first of some packaged recipes whose check, in a new interpreter, loads torch."""
+    given = json.dumps([sys.path, recipes])
+    done = subprocess.run([sys.executable, "-c", _CHECK], input=given, capture_output=True, text=True, check=False)
+    assert not done.returncode, f"checking its recipes in a new interpreter fails:\n{done.stderr}"
+    return done.stdout.strip() or None

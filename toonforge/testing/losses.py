@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from toonforge.components import Loss, Shape, expressions
 from toonforge.testing.claims import where
 from toonforge.testing.components import ComponentSuite
+from toonforge.testing.resuming import assert_resumes
 from toonforge.testing.untouched import untouched
 
 if TYPE_CHECKING:
@@ -45,7 +47,12 @@ class LossSuite(ComponentSuite):
         }
 
     def test_is_one_finite_number(self) -> None:
-        value = self.component.build()(**self.values())
+        import torch
+
+        value = _run(self.component.build(), self.values())
+        assert isinstance(value, torch.Tensor), (
+            f"the loss is {type(value).__name__}: yield a tensor, which can be trained by"
+        )
         assert value.shape == (), f"the loss has shape {tuple(value.shape)}: reduce it to one number, with .mean()"
         assert value.isfinite(), f"the loss is {value}: look for a logarithm or a division at 0"
 
@@ -53,7 +60,9 @@ class LossSuite(ComponentSuite):
         import torch
 
         values = self.values()
-        torch.autograd.backward(self.component.build()(**values))
+        value = _run(self.component.build(), values)
+        assert value.requires_grad, "no gradient passes: the loss detaches its inputs, or works with Python's numbers"
+        torch.autograd.backward(value)
         for name, tensor in values.items():
             if isinstance(tensor, torch.Tensor) and name not in self.constant:
                 assert tensor.grad is not None, f"no gradient reaches {name!r}; list it in `constant` if that is meant"
@@ -148,6 +157,11 @@ class LossSuite(ComponentSuite):
             why="it says `draws = False`, so its random state is not kept from step to step: say draws = True",
         ):
             _run(loss, values)
+
+    def test_what_it_remembers_survives_a_checkpoint(self, tmp_path: Path) -> None:
+        """Called a few times, saved, loaded into a new one: both go on alike."""
+        values = _doubled(self.values())
+        assert_resumes(self.component.build, lambda loss, step: _run(loss, values).detach(), tmp_path / "l.safetensors")
 
     def test_accepts_its_shapes(self) -> None:
         self.component.check(**self.shapes)

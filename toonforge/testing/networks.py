@@ -118,7 +118,10 @@ class NetworkSuite(ComponentSuite):
         from safetensors.torch import load_file, save_file
 
         entry = self.inputs[0]
-        network, other = self.build(entry).eval(), self.build(entry, seed=1).eval()
+        network, other = self.build(entry), self.build(entry, seed=1).eval()
+        for size in (2, 3):  # running statistics and the like are then no longer as they were built
+            called(network.train(), self.batch(entry, size), "in train mode")
+        network.eval()
         try:
             save_file(
                 {key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "n.safetensors"
@@ -131,8 +134,8 @@ class NetworkSuite(ComponentSuite):
         other.load_state_dict(load_file(tmp_path / "n.safetensors"))
         batch = self.batch(entry)
         assert torch.equal(called(network, batch, "in eval mode"), called(other, batch, "in eval mode")), (
-            "weights that were saved and loaded give another output: what forward() uses and build() draws must be a "
-            "parameter or a buffer (register_buffer), not a plain attribute"
+            "weights that were saved and loaded give another output: what forward() uses, and build() draws or "
+            "training changes, must be a parameter or a buffer (register_buffer), not a plain attribute"
         )
 
     def test_train_and_eval_both_run(self) -> None:

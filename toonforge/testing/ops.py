@@ -10,6 +10,7 @@ from toonforge.components import Op, Shape
 from toonforge.errors import ShapeError
 from toonforge.testing.calls import Arguments, arguments_of, called, tensors
 from toonforge.testing.components import ComponentSuite
+from toonforge.testing.resuming import assert_resumes
 from toonforge.testing.untouched import untouched
 
 
@@ -108,51 +109,24 @@ class OpSuite(ComponentSuite):
     def test_draws_from_torch_alone(self) -> None:
         import torch
 
-        op, batch = self.component.build(), self.batch(self.inputs[0])
-        before = torch.get_rng_state()
+        from toonforge.data.seeds import seed_all
+
+        batch, outputs = self.batch(self.inputs[0]), []
         with untouched("the op", may_draw=True):
-            torch.manual_seed(4)
-            one = called(self.component.build(), batch, "once")
-            torch.manual_seed(4)
-            two = called(op, batch, "again")
-        torch.set_rng_state(before)
-        assert torch.equal(one, two), (
-            "two calls with one seed differ: draw from torch's, numpy's or Python's global state"
+            for when in ("once", "again"):
+                seed_all(4)
+                outputs.append(called(self.component.build(), batch, when))
+        assert torch.equal(*outputs), (
+            "two calls with one seed differ: draw from torch's, numpy's or Python's global state, which a step seeds"
         )
 
     def test_what_it_remembers_survives_a_checkpoint(self, tmp_path: Path) -> None:
-        """Called a few times, saved, loaded into a new one: both go on alike. One that remembers nothing needs no "
-        "state."""
-        import torch
-        from safetensors.torch import load_file, save_file
-
-        entry = self.inputs[0]
-        used: Any = self.component.build()
-        other: Any = self.component.build()
-        for seed in range(4):
-            torch.manual_seed(seed)
-            called(used, self.batch(entry, seed=seed), "in training")
-        has_state = hasattr(used, "state_dict") and hasattr(used, "load_state_dict")
-        if has_state:
-            state = used.state_dict()
-            assert all(isinstance(value, torch.Tensor) for value in state.values()), (
-                f"state_dict() holds {sorted({type(v).__name__ for v in state.values()})}: tensors alone go into a "
-                "checkpoint"
-            )
-            save_file({key: value.contiguous() for key, value in state.items()}, tmp_path / "op.safetensors")
-            other.load_state_dict(load_file(tmp_path / "op.safetensors"))
-        for seed in range(4, 8):
-            outputs = []
-            for op in (used, other):
-                torch.manual_seed(seed)
-                outputs.append(called(op, self.batch(entry, seed=seed), "after a resume"))
-            assert torch.equal(*outputs), (
-                "after a resume it goes on otherwise: put all that it remembers into state_dict(), and take it back in "
-                "load_state_dict()"
-                if has_state
-                else "it remembers earlier calls, and a checkpoint does not: build() must return an object with "
-                "state_dict() and load_state_dict() of tensors"
-            )
+        """Called a few times, saved, loaded into a new one: both go on alike."""
+        assert_resumes(
+            self.component.build,
+            lambda op, step: called(op, self.batch(self.inputs[0], seed=step), "in training"),
+            tmp_path / "op.safetensors",
+        )
 
 
 def _refuse(position: int, instead: str) -> str:
