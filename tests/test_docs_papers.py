@@ -1,4 +1,4 @@
-"""The page on phases says what they do: when each runs, at which rates, what is passed how often, and what comes out."""
+"""The pages on phases and on a step say what is done: when, at which rates, what is passed how often, what comes out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from toonforge.train.seeds import seed_call
 from toonforge.train.step import Training
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "how-phases-replay-papers.md"
+STEP = PAGE.with_name("how-a-step-is-evaluated.md")
 EPOCH = 5
 NETWORKS = {
     "G": 'generators.G = { type = "tiny/generator" }',
@@ -38,13 +39,13 @@ UNIT = 1e-4
 """Of the rates that are shown."""
 
 
-def blocks(what: str, language: str) -> dict[str, str]:
+def blocks(what: str, language: str, page: Path = PAGE) -> dict[str, str]:
     """Name -> the fenced block after `<!-- what: name -->`."""
-    found = re.findall(rf"^<!-- {what}: (\S+) -->\n```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    found = re.findall(rf"^<!-- {what}: (\S+) -->\n```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
     return dict(found)
 
 
-PHASES = blocks("phases", "toml")
+PHASES = blocks("phases", "toml") | blocks("phases", "toml", STEP)
 
 
 def recipe_of(name: str) -> Recipe:
@@ -145,6 +146,33 @@ def passes(name: str) -> str:
 def test_networks_are_passed_as_often_as_the_table_says(tiny: None, name: str) -> None:
     (shown,) = re.findall(r"<!-- passes -->\n\n(.*?)\n\n<!-- end -->", PAGE.read_text("utf-8"), re.S)
     assert passes(name) in shown.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("first", "calls"),
+    [
+        ("generator", ["G learns", "D passes", "D learns", "D learns"]),
+        ("discriminator", ["G learns", "D learns", "D learns", "D passes"]),
+    ],
+)
+def test_a_step_calls_networks_as_its_page_says(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, first: str, calls: list[str]
+) -> None:
+    """Whether a network gets the gradient or passes it on, call by call; the page's phases in either order."""
+    signals, *phases = re.split(r"^(?=\[phases)", PHASES["step"], flags=re.M)
+    phases.sort(key=lambda phase: not phase.startswith(f"[phases.{first}]"))
+    monkeypatch.setitem(PHASES, "step", "\n".join([signals, *phases]))
+    training = Training(recipe_of("step"), STEPS, EPOCH)
+    made: list[str] = []
+    for network, module in training.networks.items():
+
+        def note(module: nn.Module, _: object, output: Tensor, network: str = network) -> None:
+            learns = next(module.parameters()).requires_grad
+            made.append(f"{network} {'learns' if learns else 'passes' if output.requires_grad else 'stands'}")
+
+        module.register_forward_hook(note)
+    training.step(0, [batch(0)])
+    assert made == calls
 
 
 def test_the_loop_and_the_phases_of_wgan_gp_end_with_equal_weights(tiny: None) -> None:
