@@ -225,6 +225,7 @@ class Config:
     \"\"\"
 
     plain: int
+    needed: str = param(doc="a name")
     blocks: int = param(9, doc="how many", unit="blocks", source=PAPER, at_least=0)
     further: int = param(9, doc="how many " "more.")
     unknown: int = param(9, doc=TEXT)
@@ -240,12 +241,22 @@ def test_fields_are_documented_by_what_param_is_told() -> None:
     texts = {name: field.docstring and field.docstring.value for name, field in config.members.items()}
     assert texts == {
         "plain": None,
+        "needed": "A name.",
         "blocks": "How many. In blocks. Default from Zhu et al., 2017.",
         "further": "How many more.",
         "unknown": None,
         "told": "This.",
     }
     assert config.docstring.value.splitlines()[2] == "Attributes:"
+    defaults = {name: field.value and str(field.value) for name, field in config.members.items()}
+    assert defaults == {
+        "plain": None,
+        "needed": None,
+        "blocks": "9",
+        "further": "9",
+        "unknown": "param(9, doc=TEXT)",  # what is said of it cannot be read
+        "told": "9",
+    }
 
 
 def test_the_gallery_is_up_to_date_and_every_picture_is_there() -> None:

@@ -51,14 +51,20 @@ def field_text(call: griffe.ExprCall, module: griffe.Module) -> str | None:
     return " ".join(sentences)
 
 
+def field_default(call: griffe.ExprCall) -> griffe.Expr | str | None:
+    """The default that `param(default, doc=…)` gives; None for a required field."""
+    given = [each for each in call.arguments if not isinstance(each, griffe.ExprKeyword)]
+    return given[0] if given else None
+
+
 class Documented(griffe.Extension):
-    """Gives fields their documentation, and takes shared lines of arguments apart."""
+    """Gives fields their documentation and their default, and takes shared lines of arguments apart."""
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **_: Any) -> None:
-        """A field: its docstring is what `param` was told."""
-        if attr.docstring is None and isinstance(attr.value, griffe.ExprCall):
-            text = field_text(attr.value, attr.module)
-            attr.docstring = griffe.Docstring(text, parent=attr) if text else None
+        """A field: its docstring is what `param` was told, its value is the default and no call of `param`."""
+        if isinstance(attr.value, griffe.ExprCall) and (text := field_text(attr.value, attr.module)):
+            attr.docstring = attr.docstring or griffe.Docstring(text, parent=attr)
+            attr.value = field_default(attr.value)
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Anything with a docstring."""
