@@ -155,16 +155,16 @@ def sentence(thing: Any) -> str:
 
 def component_page(kind: str) -> str:
     """Every component of a kind with all of its keys."""
-    one = {"networks": "other network", "datasets": "data set"}.get(kind, singular(kind))
-    article = "an" if one[0] in "aeiou" else "a"
+    article = "an" if kind[0] in "aeiou" else "a"
+    one = {"networks": "another network", "datasets": "a data set"}.get(kind, f"{article} {singular(kind)}")
     more = " Every loss also has a [`weight`](../recipe-language.md#phasesname) in its phase." * (kind == "losses")
     what = "as expressions call them" if kind == "ops" else "with every key"
     title = {"networks": "Other networks", "datasets": "Data sets"}.get(kind, kind.capitalize())
     parts = [
         f"# {title}\n",
         f"The core's and those of this repository's plugins, {what}. `toonforge list {kind}` names those that are\n"
-        f"installed, `toonforge show NAME` tells the same of one.{more}\n\nHow to [supply {article} "
-        f"{one}](../../how-to/plugins/{kind}.md). Generated from the code by `python docs/generate.py`.\n",
+        f"installed, `toonforge show NAME` tells the same of one.{more}\n\nHow to [write {one}]"
+        f"(../../how-to/plugins/{kind}.md). Generated from the code by `python docs/generate.py`.\n",
     ]
     registry = registries.plugins.registries[kind]
     for name in registry:

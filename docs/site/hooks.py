@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 LINKS = OutsideLinks()
-FIRST = {"reference/": 2.0, "repository/": 0.5}
-"""How much the search prefers the pages of a folder; what explains a name comes before what mentions it."""
+FIRST = {"how-to/": 4.0, "reference/api/": 0.5, "reference/": 2.0, "repository/": 0.3}
+"""How much the search prefers the pages of a folder: what to do, then what explains a key, then names of Python."""
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -36,13 +36,19 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Say whose links are rewritten next, give the landing page its form, and indent lists as Python-Markdown asks."""
+    """Say whose links are rewritten next and what finds the page, and write lists as Python-Markdown reads them."""
     LINKS.page = page.file
     boost = next((share for folder, share in FIRST.items() if page.file.src_uri.startswith(folder)), 1.0)
     page.meta["search"] = {"boost": boost}
+    page.meta["tags"] = config.extra.get("searched", {}).get(page.file.src_uri, [])
     if page.is_homepage:
         page.meta.update(template="home.html", hide=["navigation", "toc"])
     return four_spaces(markdown)
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Mark the tables of keys, which phones show as lists."""
+    return html.replace("<table>\n<thead>\n<tr>\n<th>key</th>", "<table data-keys>\n<thead>\n<tr>\n<th>key</th>")
 
 
 def on_page_context(context: dict[str, Any], *, page: Page, config: MkDocsConfig, nav: Navigation) -> None:
