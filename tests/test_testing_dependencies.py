@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tests.test_testing_plugins import PLUGIN, Site, site
 
@@ -84,12 +88,12 @@ USES = {
 }
 
 
-def suite_of_recipe(site: Site, recipe: str, *requires: str) -> Any:
+def suite_of_recipe(site: Site, recipe: str, *requires: str, code: str = "") -> Any:
     base = BASE.replace("strange/net", "outside/net")
     site.install("outside", f"outside_{site.package}", OUTSIDE, files={"model.safetensors": "", "base.toml": base})
     network = OUTSIDE[OUTSIDE.index("@component") : OUTSIDE.index("@component\nclass Contrast")]
-    code = PLUGIN.replace("import Expr", "import Expr, Generator") + network + OWN
-    files = {"rec.toml": recipe, "near.toml": USES["extends"][0]}
+    code = PLUGIN.replace("import Expr", "import Expr, Generator") + network + OWN + code
+    files = {"rec.toml": recipe, "near.toml": USES["extends"][0], "m.safetensors": ""}
     return site.suite(code, ("toonforge>=0.1,<0.2", *requires), files=files)
 
 
@@ -114,6 +118,51 @@ def test_a_packaged_recipe_that_does_not_check_is_found(site: Site) -> None:
     suite = suite_of_recipe(site, BASE.replace("train.steps = 4", "train.stepps = 4"))
     with pytest.raises(AssertionError, match=r"packaged recipe strange/rec does not check:\n.*stepps"):
         suite.test_recipes_use_what_is_required()
+
+
+MODEL = """
+@hookimpl
+def toonforge_models():
+    return {"m": Path(__file__).with_name("m.safetensors")}
+"""
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        ({"type": "outside/net"}, "outside/net' of outside_Plugin"),
+        ({"type": "gone/net"}, "gone/net' of toonforge-gone"),
+        ({"signal": "outside/contrast(photo)"}, "outside/contrast' of outside_Plugin"),
+    ],
+)
+def test_a_model_that_uses_a_plugin_which_is_not_required_is_found(
+    site: Site, parts: dict[str, str], name: str
+) -> None:
+    suite = suite_of_recipe(site, BASE, code=MODEL)
+    file = site.folder / site.package / "m.safetensors"
+    write_model(file)
+    suite.test_models_use_what_is_required()
+    write_model(file, **parts)
+    with pytest.raises(AssertionError, match=f"model strange/m names '{name}, which the plugin does not require"):
+        suite.test_models_use_what_is_required()
+    file.write_bytes(b"")
+    with pytest.raises(AssertionError, match="packaged model strange/m cannot be used"):
+        suite.test_models_use_what_is_required()
+
+
+def write_model(file: Path, type: str = "strange/net", signal: str = "photo") -> None:
+    network = {"kind": "generators", "component": {"type": type}, "averaged": False}
+    about = {
+        "format": 1,
+        "kind": "model",
+        "networks": {"G": network},
+        "translations": {"anime": "G(seen)"},
+        "signals": {"seen": signal},
+        "recipe": "planted",
+        "image_size": 16,
+        "step": 4,
+    }
+    save_file({"G.x": np.zeros(1, np.float32)}, file, {"toonforge": json.dumps(about)})
 
 
 def test_a_recipe_whose_check_imports_torch_is_found(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a packaged recipe takes from plugins by name: it works only where these are installed."""
+"""What packaged recipes and models take from plugins by name: they work only where these are installed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from toonforge import registries
 from toonforge.recipe import find, load
 from toonforge.recipe.report import written
 from toonforge.recipe.resolved import recipe_data
+from toonforge.weights.described import read_weights
 
 
-def names_used(recipe: str) -> Iterator[str]:
+def names_in_recipe(recipe: str) -> Iterator[str]:
     """Names of components, ops, models and recipes that a packaged recipe is made of, those of plugins with namespace.
 
     Without the data set: that is a user's own choice, which a recipe only suggests.
@@ -31,6 +32,18 @@ def names_used(recipe: str) -> Iterator[str]:
     yield from _extended(find(recipe).path)
 
 
+def names_in_model(path: Path) -> Iterator[str]:
+    """Names of the components of a model file's networks, and of the ops that its translations call.
+
+    Raises:
+        RunError: it is none.
+    """
+    for weights in read_weights(path):
+        yield from _types(weights.component)
+        for expression in (*weights.translations.values(), *weights.signals.values()):
+            yield from (call.function for call in expression.calls())
+
+
 def _types(data: Any) -> Iterator[str]:
     """Every component's name that a resolved recipe holds."""
     if isinstance(data, Mapping):
@@ -44,8 +57,9 @@ def _types(data: Any) -> Iterator[str]:
 
 
 def _extended(path: Path) -> Iterator[str]:
-    """What a recipe's file extends, and what that extends in turn, as they are written."""
+    """The packaged recipes that a recipe's file extends, one after another."""
     while (name := tomli.loads(path.read_text("utf-8")).get("extends")) is not None:
-        yield name
         beside = path.parent / name
+        if not beside.is_file():
+            yield name
         path = beside if beside.is_file() else find(name).path

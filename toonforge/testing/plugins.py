@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +13,7 @@ from toonforge.plugins.fit import core_range
 from toonforge.plugins.loader import PluginRecord
 from toonforge.testing.claims import choose, where
 from toonforge.testing.coverage import tried, tried_recipe, uncovered, uncovered_recipes
-from toonforge.testing.dependencies import names_used
+from toonforge.testing.dependencies import names_in_model, names_in_recipe
 from toonforge.testing.imports import first_with_torch, import_of
 from toonforge.testing.packages import folder_of, imports_of, others, record_of, required, sources_of
 from toonforge.testing.public import refusal
@@ -125,24 +126,34 @@ class PluginSuite:
 
     def test_recipes_use_what_is_required(self) -> None:
         """A packaged recipe works wherever the plugin is installed."""
-        from packaging.utils import canonicalize_name
-
-        record = self.record
-        ranges = required(record)
-        suppliers = {each.name: each.distribution for each in registries.plugins.records}
-        for name in record.supplies.get("recipes", ()):
+        for name in self.record.supplies.get("recipes", ()):
             try:
-                used = dict.fromkeys(names_used(name))
+                used = [*names_in_recipe(name)]
             except ToonforgeError as error:
                 raise AssertionError(f"packaged recipe {name} does not check:\n{error}") from error
-            for each in used:
-                namespace, slash, _ = each.partition("/")
-                if not slash or namespace == self.plugin or namespace not in suppliers:
-                    continue
-                assert canonicalize_name(suppliers[namespace]) in ranges, (
-                    f"recipe {name} names {each!r} of {suppliers[namespace]}, which the plugin does not require: add "
-                    f"{suppliers[namespace]!r} to its dependencies, or have one of its own in its place"
-                )
+            self._assert_required(f"recipe {name}", used)
+
+    def test_models_use_what_is_required(self) -> None:
+        """So does a packaged model."""
+        for name in self.record.supplies.get("models", ()):
+            try:
+                used = [*names_in_model(Path(registries.plugins.models[name]))]
+            except ToonforgeError as error:
+                raise AssertionError(f"packaged model {name} cannot be used:\n{error}") from error
+            self._assert_required(f"model {name}", used)
+
+    def _assert_required(self, what: str, names: Sequence[str]) -> None:
+        from packaging.utils import canonicalize_name
+
+        ranges = required(self.record)
+        suppliers = {each.name: each.distribution for each in registries.plugins.records}
+        for name in names:
+            namespace, slash, _ = name.partition("/")
+            supplier = suppliers.get(namespace, f"toonforge-{namespace}")
+            assert not slash or namespace == self.plugin or canonicalize_name(supplier) in ranges, (
+                f"{what} names {name!r} of {supplier}, which the plugin does not require: add {supplier!r} to its "
+                "dependencies, or have one of its own in its place"
+            )
 
     def test_recipes_check_without_torch(self) -> None:
         """As `toonforge check` does, for which components say shapes and what they lack."""
