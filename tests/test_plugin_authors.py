@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,46 @@ def test_a_misnamed_plugin_is_found_by_its_package(tmp_path: Path) -> None:
     site.install("toonforge_soft", GOOD, entry="Soft_Er")
     with pytest.raises(UnknownNameError, match=r"plugin 'Soft_Er' \(toonforge_soft 1\.0\) is misnamed"):
         site.load().registries["generators"]["soft/net"]
+
+
+def test_a_first_look_up_that_was_stopped_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with Ctrl-C in a notebook."""
+    monkeypatch.syspath_prepend(tmp_path)
+    site = Site(tmp_path)
+    site.install("a", "import toonforge.registries as r\nlist(r.losses)\n" + GOOD + COMMANDS)
+    site.install("b", GOOD)
+    site.install("c", f"import os\nif os.path.exists({str(tmp_path / 'stop')!r}): raise KeyboardInterrupt")
+    (tmp_path / "stop").touch()
+    plugins = Plugins(distributions=list(importlib.metadata.distributions(path=[str(tmp_path)])))
+    monkeypatch.setattr("toonforge.registries.losses", plugins.registries["losses"])
+    with pytest.raises(KeyboardInterrupt):
+        list(plugins.recipes)
+    (tmp_path / "stop").unlink()
+    assert "l1" in plugins.registries["losses"] and list(plugins.registries["generators"])[-1] == "b/net-two"
+    assert [each.status for each in plugins.records] == ["good"] * 4
+    assert list(plugins.commands) == ["go", "run"] and list(plugins.recipes) == ["a/first_recipe", "b/first_recipe"]
+
+
+def test_a_thread_that_looks_up_while_another_loads_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a web server, or a pool of threads."""
+    monkeypatch.syspath_prepend(tmp_path)
+    site = Site(tmp_path)
+    look = "import threading, toonforge.registries as r\nlist(r.generators)\nthreading.first.set()\n"
+    site.install("a", look + "threading.second.wait(0.5)\n" + GOOD)
+    for name in ("first", "second"):
+        monkeypatch.setattr(threading, name, threading.Event(), raising=False)
+    plugins = Plugins(distributions=list(importlib.metadata.distributions(path=[str(tmp_path)])))
+    monkeypatch.setattr("toonforge.registries.generators", plugins.registries["generators"])
+    loading = threading.Thread(target=plugins.load)
+    loading.start()
+    assert threading.first.wait(20)  # type: ignore[attr-defined]
+    try:
+        assert list(plugins.registries["generators"]) == ["a/net", "a/net-two"] and "l1" in plugins.registries["losses"]
+    finally:
+        threading.second.set()  # type: ignore[attr-defined]
+        loading.join()
 
 
 @pytest.mark.parametrize("text", ["recipes/anime.toml", "/nowhere/anime.toml", "./net"])

@@ -172,7 +172,7 @@ def test_two_distributions_with_one_namespace_are_both_left_out_and_named(site: 
     assert [record.status for record in found] == ["duplicate", "duplicate"]
     assert "dist-b 2.0" in str(found[0].problem) and "dist-a 1.0" in str(found[1].problem)
     assert "twin/net" not in plugins.registries["generators"]
-    with pytest.raises(UnknownNameError, match="duplicate"):
+    with pytest.raises(UnknownNameError, match="is there twice: dist-b 2.0"):
         plugins.registries["generators"]["twin/net"]
 
 

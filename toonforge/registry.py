@@ -31,7 +31,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     Args:
         kind: what it holds, in the plural ("generators").
-        load: called once before the first look-up; it is expected to call `add`.
+        load: called before every look-up; the first time it is expected to call `add`.
         explain: for an unknown name, why its plugin is not there or how to install it; None if unknown.
 
     Examples:
@@ -51,7 +51,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         explain: Callable[[str], str | None] = lambda name: None,
     ) -> None:
         self.kind = kind
-        self._load: Callable[[], None] | None = load
+        self._load = load
         self._explain = explain
         self._items: dict[str, tuple[type[T], Provenance]] = {}
 
@@ -69,14 +69,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             )
         self._items[name] = (cls, provenance)
 
+    def clear(self) -> None:
+        """Forget what was registered."""
+        self._items.clear()
+
     def _filled(self) -> dict[str, tuple[type[T], Provenance]]:
-        if self._load is not None:
-            load, self._load = self._load, None
-            try:
-                load()
-            except BaseException:
-                self._load = load
-                raise
+        self._load()
         return self._items
 
     def __getitem__(self, name: str) -> type[T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.metadata
 import os
+import threading
 import traceback
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -29,7 +30,6 @@ __all__ = [
     "PluginRecord",
     "Plugins",
     "blocked_by_environment",
-    "core_version",
     "unknown_plugins",
 ]
 
@@ -91,30 +91,40 @@ class Plugins:
         }
         self.recipes, self.models = (self.files[kind] for kind in FILES)
         self.commands: dict[str, tuple[Any, Provenance]] = {}
-        self._loaded = False
+        self._loaded, self._loading = False, threading.RLock()
 
     def load(self) -> None:
-        """Import every plugin that is not blocked. Later calls do nothing."""
-        if self._loaded:
-            return
-        self._loaded = True
-        # Hundreds of classes are made and nothing is thrown away: collecting would take a tenth of the time.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            self._load_all()
-        except BaseException:
-            self._loaded = False
-            raise
-        finally:
-            if collecting:
-                gc.enable()
+        """Import every plugin that is not blocked. Later calls do nothing, but wait for one of another thread."""
+        with self._loading:
+            if self._loaded:
+                return
+            self._loaded = True  # for plugins that look something up while they are imported
+            # Hundreds of classes are made and nothing is thrown away: collecting would take a tenth of the time.
+            collecting = gc.isenabled()
+            gc.disable()
+            try:
+                self._load_all()
+            except BaseException:  # such as Ctrl-C in a notebook: the next look-up begins anew
+                self._forget()
+                raise
+            finally:
+                if collecting:
+                    gc.enable()
+
+    def _forget(self) -> None:
+        for plugin in self.manager.get_plugins():
+            self.manager.unregister(plugin)
+        self.records.clear()
+        self.commands.clear()
+        for registry in (*self.registries.values(), *self.files.values()):
+            registry.clear()
+        self._loaded = False
 
     def _load_all(self) -> None:
         import toonforge.builtin
 
         core = PluginRecord(
-            name=CORE, distribution="toonforge", version=core_version(), target="toonforge.builtin", status="good"
+            name=CORE, distribution="toonforge", version=self.core, target="toonforge.builtin", status="good"
         )
         self.records.append(self._register(toonforge.builtin, core, namespace=""))
         found = importlib.metadata.distributions() if self._distributions is None else self._distributions
@@ -267,14 +277,6 @@ class Plugins:
         parts = [f"no plugin {namespace!r} is installed", f"its package is usually called toonforge-{namespace}"]
         parts += [near] if (near := did_you_mean(name, names)) else []
         return "; ".join(parts)
-
-
-def core_version() -> str:
-    """The installed version of toonforge itself."""
-    try:
-        return importlib.metadata.version("toonforge")
-    except importlib.metadata.PackageNotFoundError:
-        return "0+unknown"
 
 
 def unknown_plugins(names: Iterable[str], records: Iterable[PluginRecord]) -> list[Problem]:
