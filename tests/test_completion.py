@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -119,6 +120,34 @@ def test_files_and_runs_are_offered_where_they_can_be_meant(
     assert offered(f"toonforge report {tmp_path}/runs/o") == [f"{tmp_path}/runs/one"]
 
 
+def test_names_that_are_no_line_of_text_are_not_offered(
+    offered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (b"zz\nplain,evil.toml", b"zz\x1b[2J.toml", b"zz\xff.toml", "zz\u3000アニメ.toml".encode()):
+        with suppress(OSError):  # some systems have no such names themselves
+            Path(os.fsdecode(name)).touch()
+    assert offered("toonforge check zz") == ["zz\u3000アニメ.toml"]
+
+
+def test_of_a_folder_of_many_pictures_the_first_are_looked_at(
+    offered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200,000 files beside took 17 s."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("toonforge.cli.completing.LOOKED", 40)
+    monkeypatch.setattr("toonforge.cli.completing.MOST", 10)
+    for folder in ("zz", "runs/a"):
+        Path(folder).mkdir(parents=True)
+    for number in range(90):
+        Path(f"zz/{number}.toml").touch()
+    looked = []
+    monkeypatch.setattr("toonforge.cli.completing._is_run", lambda entry: looked.append(entry.name) or False)
+    assert len(offered("toonforge check z")) == len(offered("toonforge check zz/")) == 10
+    assert offered("toonforge run zz/9x") == ["file,zz/9x"]
+    assert set(looked) == {"zz", "a"}, "files are no runs"
+
+
 def test_verbs_are_offered_without_being_imported() -> None:
     """As for help: of all that a press of Tab may import, torch and the verbs' modules take longest."""
     code = (
@@ -172,22 +201,34 @@ def test_zsh_is_answered_each_time_and_not_every_other() -> None:
     assert "loadautofunc" not in script(toonforge, "zsh")
 
 
-def test_a_shell_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shell_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["completion", "dos"]) == 2
     assert "'bash', 'zsh', 'fish'" in capsys.readouterr().err
     with pytest.raises(click.UsageError, match="no shell 'dos'"):
         script(toonforge, "dos")
+    capsys.readouterr()
+    monkeypatch.setenv("_TOONFORGE_COMPLETE", "dos_source")
+    assert (main([]), capsys.readouterr().err) == (1, "")
+    monkeypatch.setenv("_TOONFORGE_COMPLETE", "")
+    assert (main(["--version"]), capsys.readouterr().out[:10]) == (0, "toonforge ")
 
 
 class Bash:
     """An interactive bash in a terminal of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self.process, self.terminal = pty.fork()
         if not self.process:
             os.chdir(folder)
             path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-            environment = {**os.environ, "PATH": path, "PS1": "READY ", "TERM": "dumb", "INPUTRC": "/dev/null"}
+            environment = {
+                **os.environ,
+                "PATH": path,
+                "PS1": "READY ",
+                "TERM": "dumb",
+                "INPUTRC": "/dev/null",
+                **variables,
+            }
             os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
 
     def type(self, keys: str, until: str) -> str:
@@ -206,12 +247,14 @@ class Bash:
         os.waitpid(self.process, 0)
 
 
-def test_bash_completes_what_is_typed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wordbreaks", ["", "COMP_WORDBREAKS=${COMP_WORDBREAKS//:};", "COMP_WORDBREAKS=' ';"])
+def test_bash_completes_what_is_typed(tmp_path: Path, wordbreaks: str) -> None:
+    """Also where it cuts words at fewer places, as after npm's script or many a ~/.bashrc."""
     (tmp_path / "my recipes").mkdir()
     (tmp_path / "my recipes/first.toml").write_text("", "utf-8")
     bash = Bash(tmp_path)
     try:
-        bash.type('eval "$(toonforge completion bash)"; echo DO""NE\n', "DONE")
+        bash.type(f'{wordbreaks}eval "$(toonforge completion bash)"; echo DO""NE\n', "DONE")
         for typed, completed in {
             "toonforge sho\t": "toonforge show ",
             "toonforge show cyclegan/un\t": "toonforge show cyclegan/unet ",
@@ -220,5 +263,32 @@ def test_bash_completes_what_is_typed(tmp_path: Path) -> None:
         }.items():
             bash.type(typed, f"{re.escape(completed)}$")
             bash.type('\x15echo DO""NE\n', "DONE")  # Ctrl-U: the line is taken back
+    finally:
+        bash.close()
+
+
+def test_what_a_file_is_called_is_never_run(tmp_path: Path) -> None:
+    """Folders of recipes come from strangers."""
+    names = [
+        "zza$(touch ran).toml",
+        "zzb;touch ran;.toml",
+        "zzc`touch ran`.toml",
+        "zzd&touch ran&.toml",
+        "zze'\"|>*#é.toml",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "my recipes").mkdir()
+    (tmp_path / "my recipes/é~.toml").touch()
+    bash = Bash(tmp_path, HOME=str(tmp_path))
+    try:
+        bash.type('eval "$(toonforge completion bash)"; echo DO""NE\n', "DONE")
+        for name in names:
+            assert f"<check><{name}>" in bash.type(
+                f"toonforge check {name[:3]}\t\x01printf '<%s>' \x05\n", "<check>.*toml>"
+            )
+        shown = bash.type("toonforge check ~/my\t\x01printf '<%s>' \x05\n", "<check>.*toml>")
+        assert f"<check><{tmp_path}/my recipes/é~.toml>" in shown
+        assert not (tmp_path / "ran").exists()
     finally:
         bash.close()

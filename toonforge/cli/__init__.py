@@ -58,7 +58,7 @@ def _main(given: Sequence[str]) -> int:
     from toonforge.cli.group import toonforge
     from toonforge.errors import ToonforgeError
 
-    if (instruction := os.environ.get("_TOONFORGE_COMPLETE")) is not None:
+    if instruction := os.environ.get("_TOONFORGE_COMPLETE"):
         from toonforge.cli import shells
 
         return shells.answer(toonforge, instruction)

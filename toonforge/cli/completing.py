@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -13,8 +15,11 @@ from click.shell_completion import CompletionItem
 from toonforge import registries
 
 Items = list[CompletionItem]
-MOST = 200
-"""So many files and folders are offered at most; whoever has more types on."""
+MOST, LOOKED = 200, 5000
+"""So many names of a kind are offered at most, and folders looked into; so many entries of one are looked at. Whoever
+has more types on."""
+_UNSAYABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What no shell is told: an answer is in lines of text, and a file's name may hold an end of line, or bytes alone."""
 
 
 def recipes(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
@@ -36,14 +41,12 @@ def anything(context: click.Context, parameter: click.Parameter, incomplete: str
     """Whatever `toonforge show` explains."""
     from toonforge.data.filters.fields import FILTERS
 
-    names = (name for registry in _kinds().values() for name in registry)
-    return _offered(incomplete, names, FILTERS, _files(incomplete, ".toml"), _runs(incomplete))
+    return _offered(incomplete, *_kinds().values(), FILTERS, _files(incomplete, ".toml"), _runs(incomplete))
 
 
 def kinds_and_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
     """Kinds of components and, once some letters of one are there, names: what `toonforge list` narrows to."""
-    names = (name for registry in _kinds().values() for name in registry) if incomplete else ()
-    return _offered(incomplete, [*_kinds(), "tricks"], names, else_files=False)
+    return _offered(incomplete, [*_kinds(), "tricks"], *(_kinds().values() if incomplete else ()), else_files=False)
 
 
 def names_of_kind(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
@@ -84,7 +87,10 @@ def _kinds() -> dict[str, Iterable[str]]:
 
 def _offered(incomplete: str, *names: Iterable[str], else_files: bool = True) -> Items:
     """The names that go on as `incomplete` does; where none does, the shell's own files."""
-    found = dict.fromkeys(name for group in names for name in group if name.startswith(incomplete))
+    fitting = [
+        (name for name in group if name.startswith(incomplete) and not _UNSAYABLE.search(name)) for group in names
+    ]
+    found = dict.fromkeys(name for group in fitting for name in islice(group, MOST))
     if not found and else_files:
         return [CompletionItem(incomplete, type="file")]
     return [CompletionItem(name) for name in found]
@@ -96,21 +102,21 @@ def _files(incomplete: str, suffix: str) -> Iterator[str]:
     A folder itself is not offered: a shell puts a space behind what is complete.
     """
     folder, _, start = incomplete.rpartition("/")
-    above = Path(f"{folder}/" if folder or incomplete.startswith("/") else ".").expanduser()
+    above = f"{folder}/" if folder or incomplete.startswith("/") else "."
     here = [entry for entry in _entries(above) if entry.name.startswith(start) and not entry.name.startswith(".")]
     prefix = incomplete[: len(incomplete) - len(start)]
-    for entry in here[:MOST]:
-        if entry.name.endswith(suffix):
-            yield prefix + entry.name
-        elif entry.is_dir() and not _is_run(entry):
-            yield from (
-                f"{prefix}{entry.name}/{below.name}" for below in _entries(entry) if below.name.endswith(suffix)
-            )
+    yield from (prefix + entry.name for entry in here if entry.name.endswith(suffix))
+    for entry in [entry for entry in here if _is_folder(entry) and not entry.name.endswith(suffix)][:MOST]:
+        if not _is_run(entry):
+            names = (below.name for below in _entries(entry.path) if below.name.endswith(suffix))
+            yield from (f"{prefix}{entry.name}/{name}" for name in names)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name: no more than the first of many thousand pictures is looked at."""
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(os.path.expanduser(folder)) as found:
+            return sorted(islice(found, LOOKED), key=lambda entry: entry.name)
     except OSError:
         return []
 
@@ -119,13 +125,20 @@ def _runs(incomplete: str) -> Iterator[str]:
     """Folders of runs, where `toonforge` puts them and in the folder that is being typed."""
     typed = incomplete.rpartition("/")[0]
     seen = set()
-    for above in dict.fromkeys(("runs", *map(str, _entries(Path("sweeps"))), typed or ".")):
-        for entry in _entries(Path(above).expanduser())[:MOST]:
+    for above in dict.fromkeys(("runs", *(entry.path for entry in _entries("sweeps")), typed or ".")):
+        for entry in [entry for entry in _entries(above) if _is_folder(entry)][:MOST]:
             name = str(Path(above, entry.name))
             if name not in seen and _is_run(entry):
                 seen.add(name)
                 yield name
 
 
-def _is_run(folder: Path) -> bool:
-    return os.path.isfile(folder / "resolved.toml")
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_run(folder: os.DirEntry[str]) -> bool:
+    return os.path.isfile(os.path.join(folder.path, "resolved.toml"))

@@ -1,7 +1,8 @@
 """What a shell runs to complete a command, and the answer it gets.
 
 Click's own script for bash takes the words as bash cuts them, at colons too, which `-p no:NAME` has. Ours hands over
-the line, and of an answer leaves out what bash leaves standing. Of Click's script for zsh a single line is another: put
+the line, quotes what bash would act on (a file may be called $(rm x)), and of an answer leaves out what bash leaves
+standing. Of Click's script for zsh a single line is another: put
 where zsh looks for functions, that would not answer when it is asked for the second time. That for fish is Click's.
 """
 
@@ -24,9 +25,10 @@ VARIABLE = "_TOONFORGE_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
 _BASH = r"""%(complete_func)s() {
-    local line="${COMP_LINE:0:$COMP_POINT}" kind value word cut
+    local line="${COMP_LINE:0:$COMP_POINT}" kind value word marks cut="" home
     word="${line##*[[:space:]]}"
-    cut="${word%%"${word##*[=:]}"}"
+    marks="${COMP_WORDBREAKS//[^=:]/}"
+    [[ $marks ]] && cut="${word%%"${word##*[$marks]}"}"
     COMPREPLY=()
     while IFS=, read -r kind value; do
         case $kind in
@@ -34,7 +36,12 @@ _BASH = r"""%(complete_func)s() {
             file) compopt -o default ;;
             plain)
                 [[ $value == */ ]] && compopt -o nospace
-                [[ $value == *[[:space:]]* ]] && printf -v value %%q "$value"
+                if [[ $value == *[!A-Za-z0-9_./:=,@%%+~-]* ]]; then
+                    home=""
+                    [[ $value == "~/"* ]] && home="~/"
+                    printf -v value %%q "${value#"$home"}"
+                    value="$home$value"
+                fi
                 COMPREPLY+=("${value#"$cut"}")
                 ;;
         esac
@@ -67,11 +74,11 @@ class Zsh(ZshComplete):
 def answer(group: click.Group, instruction: str) -> int:
     """Print what a shell asked for. Whatever goes wrong goes unsaid: it would be in the middle of a command."""
     action, shell = instruction.rpartition("_")[2], instruction.partition("_")[0]
-    if action == "source":
-        click.echo(script(group, shell))
-        return 0
-    _add()
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), suppress(Exception):
+        if action == "source":
+            click.echo(script(group, shell))
+            return 0
+        _add()
         complete = get_completion_class(shell)
         if complete is not None:
             offered = complete(group, {"obj": []}, "toonforge", VARIABLE).complete()
