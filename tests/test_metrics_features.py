@@ -420,7 +420,7 @@ def test_what_is_missing_is_said_before_torch_is_needed(monkeypatch: pytest.Monk
         (PSNR(input=X, target=X), "metrics"),
         (SSIM(input=X, target=X), "metrics"),
     ):
-        with pytest.raises(ToonforgeError, match=rf"pip install 'toonforge\[{extra}\]'"):
+        with pytest.raises(ToonforgeError, match=rf'pip install "toonforge\[{extra}\]"'):
             config.verify()
 
 

@@ -271,5 +271,5 @@ def test_the_protocol_names_units_and_floor() -> None:
 
 def test_a_missing_matplotlib_is_told_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
-    with pytest.raises(ToonforgeError, match=r"pip install 'toonforge\[plots\]'"):
+    with pytest.raises(ToonforgeError, match=r'pip install "toonforge\[plots\]"'):
         TestFourier.component.build(torch.device("cpu"))

@@ -58,7 +58,7 @@ def test_a_missing_extra_is_named_at_its_line(bare: None, tmp_path: Path, line: 
     (problem,) = problems(tmp_path, text)
     assert problem.key == key and problem.where is not None
     assert problem.where.line == 1 + text[: text.index(line)].count("\n")
-    assert f"pip install 'toonforge[{extra}]'" in str(problem.hint)
+    assert f'pip install "toonforge[{extra}]"' in str(problem.hint)
 
 
 def test_all_that_is_missing_is_told_at_once(bare: None, tmp_path: Path) -> None:

@@ -343,7 +343,7 @@ def test_unknown_names_get_a_suggestion_and_the_list() -> None:
 def test_a_tracker_whose_package_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing_installed(monkeypatch)
     found = trackers_missing(["tensorboard", "comet_ml"])
-    assert [problem.hint for problem in found] == ["pip install 'toonforge[tensorboard]'", "pip install comet-ml"]
+    assert [problem.hint for problem in found] == ['pip install "toonforge[tensorboard]"', "pip install comet-ml"]
 
 
 def test_a_folder_of_a_trackers_name_is_not_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

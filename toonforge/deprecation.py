@@ -25,7 +25,7 @@ from toonforge.errors import Problem
 __all__ = ["Deprecation", "ToonforgeDeprecationWarning"]
 
 T = TypeVar("T")
-_TEXT = re.compile(r"use (?P<use>.+); it goes in (?P<distribution>[A-Za-z0-9._-]+) (?P<version>\d[\w.]*)\Z", re.DOTALL)
+_TEXT = re.compile(r"use (?P<use>.+); it goes in (?P<distribution>[A-Za-z0-9._-]+) (?P<version>\S+)\Z", re.DOTALL)
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +49,13 @@ class Deprecation:
 
     @gone_in.validator
     def _is_a_version(self, attribute: attrs.Attribute[str], value: str) -> None:
-        if _TEXT.match(str(self)) is None:
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            fits = _TEXT.match(str(self)) is not None and Version(value.rsplit(" ", 1)[-1])
+        except InvalidVersion:
+            fits = False
+        if not fits:
             raise ValueError(f"gone_in: found {value!r}, expected a distribution and a version: 'toonforge 0.3'")
 
     def __str__(self) -> str:
@@ -70,10 +76,11 @@ class Deprecation:
             installed: distribution -> version; of one that is not there nothing is overdue. A pre-release counts as
                 the version that it leads to.
         """
+        from packaging.utils import canonicalize_name
         from packaging.version import Version
 
         distribution, version = self.gone_in.rsplit(" ", 1)
-        has = installed.get(distribution)
+        has = {canonicalize_name(name): has for name, has in installed.items()}.get(canonicalize_name(distribution))
         return has is not None and Version(Version(has).base_version) >= Version(version)
 
 

@@ -41,6 +41,6 @@ def need(module: str, purpose: str, otherwise: str = "") -> None:
         raise ToonforgeError(
             Problem(
                 message=f"{purpose} {name}, which is not installed",
-                hint=f"pip install 'toonforge[{extra}]'{otherwise}",
+                hint=f'pip install "toonforge[{extra}]"{otherwise}',
             )
         )

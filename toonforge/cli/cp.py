@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from toonforge import registries
 from toonforge.cli import completing
 from toonforge.cli.text import echo
 from toonforge.errors import Problem, ToonforgeError
+from toonforge.recipe.compose import read_file
 from toonforge.recipe.schema.header import FILE, header_line, with_header
 
 
@@ -37,10 +39,10 @@ def command(recipe: str, dest: Path | None) -> None:
         )
     source = Path(str(registries.recipes[recipe]))
     target = Path(f"{recipe.rsplit('/', 1)[-1]}.toml") if dest is None else dest
-    if target.is_dir():
+    if os.path.isdir(target):
         target = target / source.name
+    text = with_header(read_file(source).decode("utf-8", "replace"), header_line(target, Path(FILE)))
     try:
-        text = with_header(source.read_text("utf-8"), header_line(target, Path(FILE)))
         with target.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
@@ -48,7 +50,6 @@ def command(recipe: str, dest: Path | None) -> None:
             Problem(message=f"{target} is there already", hint="give another DEST, or remove the file first")
         ) from None
     except OSError as error:
-        raise ToonforgeError(
-            Problem(message=f"cannot write {target}", found=error.strerror, hint="make the folder first")
-        ) from None
+        hint = f"make the folder {target.parent} first" if isinstance(error, FileNotFoundError) else None
+        raise ToonforgeError(Problem(message=f"cannot write {target}", found=error.strerror, hint=hint)) from None
     echo(f"{recipe} -> {target}\nedit it, then: toonforge check {target}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -36,7 +37,7 @@ def command(out: Path | None) -> None:
         echo(text.rstrip("\n"))
         return
     file = out or Path(FILE)
-    if file.is_dir():
+    if os.path.isdir(file):  # pathlib raises where a folder above may not be entered
         file = file / FILE
     _refuse_other(file)
     try:
@@ -56,7 +57,7 @@ def _counted(text: str) -> str:
 
 def _refuse_other(file: Path) -> None:
     """Raise `ToonforgeError` for a file that is there and no schema of ours: nothing of the user's is overwritten."""
-    if not file.exists():
+    if not os.path.exists(file):
         return
     try:
         known = json.loads(file.read_text("utf-8")).get("title") == TITLE

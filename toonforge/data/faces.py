@@ -43,7 +43,7 @@ class FaceFinder:
                     message="this OpenCV ships no Haar cascades, which find faces",
                     found=f"OpenCV {cv2.__version__}",
                     expected="version 4",
-                    hint=f"pip install 'toonforge[filters]'{otherwise}",
+                    hint=f'pip install "toonforge[filters]"{otherwise}',
                 )
             )
         self._cascade: Any = cv2.CascadeClassifier(str(path))

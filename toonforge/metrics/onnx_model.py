@@ -26,7 +26,7 @@ GENDER_STD: Colour = (256 / 255, 256 / 255, 256 / 255)
 
 BATCH = 16
 TOLERANCE = 1e-3
-INSTALL = "pip install 'toonforge[classifier]'"
+INSTALL = 'pip install "toonforge[classifier]"'
 
 
 def model_file(model: str) -> Path:

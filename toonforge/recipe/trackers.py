@@ -37,7 +37,7 @@ KNOWN = {
     "dvclive": Known(modules=("dvclive",), install="dvclive"),
     "mlflow": Known(modules=("mlflow",), install="mlflow"),
     "swanlab": Known(modules=("swanlab",), install="swanlab", since=(1, 8)),
-    "tensorboard": Known(modules=("tensorboard", "tensorboardX"), install="'toonforge[tensorboard]'"),
+    "tensorboard": Known(modules=("tensorboard", "tensorboardX"), install='"toonforge[tensorboard]"'),
     "trackio": Known(modules=("trackio",), install="trackio", since=(1, 9)),
     "wandb": Known(modules=("wandb",), install="wandb"),
 }
@@ -77,7 +77,7 @@ def _missing(names: Sequence[str]) -> Iterator[Problem]:
                 key=key,
                 found=".".join(map(str, _accelerate())),
                 expected=f"{least} or newer",
-                hint=f"pip install 'accelerate>={least}'",
+                hint=f'pip install "accelerate>={least}"',
             )
 
 

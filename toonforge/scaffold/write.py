@@ -36,5 +36,5 @@ def write(package: Package, folder: Path) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> PluginError:
-    hint = None if folder.parent.is_dir() else f"make the folder {folder.parent} first"
+    hint = f"make the folder {folder.parent} first" if isinstance(error, FileNotFoundError) else None
     return PluginError(Problem(message=f"cannot write {folder}", found=error.strerror or str(error), hint=hint))

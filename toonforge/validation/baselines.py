@@ -47,7 +47,7 @@ def filter_missing() -> str | None:
     """Why the filter is not measured; None where it can be."""
     if find_spec("cv2") is not None:
         return None
-    return "the plain filter is not measured beside it: it needs OpenCV (pip install 'toonforge[filters]')"
+    return 'the plain filter is not measured beside it: it needs OpenCV (pip install "toonforge[filters]")'
 
 
 def filtered_name(field: str) -> str:

@@ -48,5 +48,5 @@ def command(name: str, kinds: tuple[str, ...], out: Path | None) -> None:
     echo(f"{folder}: the plugin {name}, a package called {package.distribution}\n")
     rows = [(row["file"], f"{row['what']}: {row['name'].strip('`')}".removesuffix(": —")) for row in package.supplies()]
     echo(table([*rows, ("tests/test_conformance.py", "what toonforge promises of each, as tests")], wrap=1))
-    echo(f"\nnext:\n  cd {shlex.quote(str(folder))}\n  pip install -e '.[dev]'\n  toonforge run {name}/first\n  pytest")
+    echo(f'\nnext:\n  cd {shlex.quote(str(folder))}\n  pip install -e ".[dev]"\n  toonforge run {name}/first\n  pytest')
     echo("\nthen: edit the examples. README.md there says how to test and publish it.")
