@@ -10,10 +10,12 @@ import attrs
 import pytest
 
 from tests import recipe_plugin as t
-from toonforge.errors import RecipeError
+from toonforge import Count
+from toonforge.errors import FieldError, RecipeError
 from toonforge.recipe import loads
 from toonforge.recipe.check import check
 from toonforge.recipe.limits import MAX_NUMBERS
+from toonforge.recipe.model import LogRule
 
 
 @pytest.fixture(autouse=True)
@@ -256,6 +258,12 @@ def test_intervals_are_positive(rule: str, value: str) -> None:
     assert (
         t.problem(t.changed(("batch_size = 4", f"batch_size = 4\n{rule}.every = {value}"))).key == f"train.{rule}.every"
     )
+
+
+@pytest.mark.parametrize("every", [Count(steps=0), Count(epochs=-0.5), Count(epochs=float("nan"))])
+def test_intervals_are_positive_in_python_too(every: Count) -> None:
+    with pytest.raises(FieldError, match=r"every: .* greater than 0"):
+        LogRule(every=every)
 
 
 @pytest.mark.parametrize("value", ["0", "1", "1.5", "-0.5"])

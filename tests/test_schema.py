@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import typing
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tests.taplo import lint
 from toonforge import registries
 from toonforge.cli import main
-from toonforge.components import Component, fields_of
+from toonforge.components import Component, Optimizer, component, fields_of, param
 from toonforge.deprecation import Deprecation
 from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.model import Recipe
@@ -162,6 +163,20 @@ def test_what_is_on_its_way_out_says_what_to_use() -> None:
     )
 
 
+def test_a_default_that_json_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    @component
+    class Endless(Optimizer):
+        """Never stops."""
+
+        lr: float = param(math.inf, doc="step length")
+        bounds: tuple[float, ...] = param((1.0, math.nan), doc="bounds")
+
+    optimizers = registries.plugins.registries["optimizers"]
+    optimizers["adam"]
+    monkeypatch.setitem(optimizers._items, "endless", (Endless, optimizers.provenance("adam")))
+    json.loads(recipe_schema_text(), parse_constant=pytest.fail)
+
+
 def test_every_key_of_a_recipe_is_told() -> None:
     properties = recipe_schema()["properties"]
     assert set(properties) == {"extends", *fields_of(Recipe)}
@@ -193,6 +208,11 @@ MISTAKES = {
     "no truth": ('phases.p.losses.a = { type = "lsgan", real = 1 }', "1", '"boolean"'),
     "none of the choices": ('train.precision = "fp61"', '"fp61"', '"fp32","bf16","fp64"'),
     "no trick": ('train.speed = ["graph"]', '"graph"', '"channels-last"'),
+    "never": ("train.samples.every = 0", "0", "equal to the minimum of 0"),
+    "never in epochs": ("train.metrics.every.epochs = 0", "0", "equal to the minimum of 0"),
+    "a number for a folder": ('data = { type = "unpaired-folders", fields = { photo = 3 } }', "3", '"string"'),
+    "numbers for folders": ('data = { type = "synthetic", fields = { photo = [3] } }', "3", '"string"'),
+    "no folder for a run": ('name = "a/b"', '"a/b"', "a name for a folder"),
     "no expression": ('signals.fake = "G(photo"', '"G(photo"', "an expression"),
     "a number as expression": ('signals.fake = "3"', '"3"', "an expression"),
     "a call where a network's name belongs": (
@@ -201,7 +221,7 @@ MISTAKES = {
         "the name of a network",
     ),
     "a count of something else": ("phases.p.from = { epoch = 3 }", "3", "an unknown key"),
-    "a number below 0 as count": ("train.checkpoint = { every = -1 }", "-1", "less than the minimum of 0"),
+    "a number below 0 as count": ("phases.p.until = -1", "-1", "less than the minimum of 0"),
     "a text for an array": ('phases.p.updates = "G"', '"G"', "an array"),
     "a number for a table": ("train.samples = 150", "150", '"object"'),
     "a name that is none": ('signals."9x" = "photo"', '"photo"', "an unknown key"),
@@ -217,7 +237,7 @@ def test_every_planted_mistake_is_underlined_at_its_value(schema: Path, tmp_path
     files = []
     for number, (line, _, _) in enumerate(MISTAKES.values()):
         files.append(tmp_path / f"{number:02d}.toml")
-        files[-1].write_text(f'name = "mine"\n{line}\n', "utf-8")
+        files[-1].write_text(f"extends = 'mine'\n{line}\n", "utf-8")
     found = lint(files, schema)
     for file, (what, (line, value, told)) in zip(files, MISTAKES.items(), strict=True):
         places = {(where, column) for name, where, column, _ in found if name == file.name}
@@ -235,6 +255,7 @@ RIGHT = {
     "a reference to a number": 'train.samples.every = "${train.steps}"',
     "a change without a type": "generators.G.width = 8",
     "a loss that is left out": "phases.p.losses.a = { weight = 0 }",
+    "a name of a part": 'name = "${data.type}"',
     "epochs": "phases.p.from = { epochs = 1.5 }",
     "a whole number for another": "train.epochs = 3",
     "an expression with room": 'signals.fake = " G ( photo , -1e-3 ) "',

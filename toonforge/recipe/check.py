@@ -21,7 +21,8 @@ from toonforge.recipe.shapes import Shapes
 from toonforge.recipe.structure import ordered
 from toonforge.recipe.tree import Node
 
-_RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
+RUN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+"""What the name of a recipe looks like; `name_problem` says what else is asked of it."""
 
 
 def check(recipe: Recipe, root: Node | None = None) -> Recipe:
@@ -66,7 +67,7 @@ def check(recipe: Recipe, root: Node | None = None) -> Recipe:
 
 def name_problem(name: str) -> Problem | None:
     """What is wrong with the name of a recipe or a run, which names a folder; None where nothing is."""
-    if _RUN_NAME.match(name) and not name.endswith(".") and name.split(".")[0].upper() not in RESERVED:
+    if re.fullmatch(RUN_NAME, name) and not name.endswith(".") and name.split(".")[0].upper() not in RESERVED:
         return None
     expected = "up to 100 of a-z, A-Z, 0-9, . _ -, of which . and - do not come first, nor . last; no device of Windows"
     return Problem(message="not a name for a folder", found=repr(name[:101]), expected=expected)
@@ -93,10 +94,6 @@ def _check_train(recipe: Recipe, report: Report) -> None:
             report.add(("train", "recompute", index), f"unknown network {name!r}", hint=hint)
     if train.ema is not None and not averaged(recipe):
         report.add(("train", "ema"), "there is no generator to average", hint="leave `ema` out")
-    rules = {name: getattr(train, name).every for name in ("log", "checkpoint", "samples", "metrics")}
-    for name, every in rules.items():
-        if every is not None and amount(every) <= 0:
-            report.add(("train", name, "every"), "out of range", found=str(every), expected="more than 0")
     if train.metrics.best is not None:
         _check_best(train.metrics.best, recipe, report)
         if train.metrics.every is None:

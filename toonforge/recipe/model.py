@@ -58,7 +58,7 @@ class Phase(Component):
 class CheckpointRule(Component):
     """When checkpoints are written and how many are kept."""
 
-    every: Count = param(Count(steps=500), doc="interval; one is always written at the end")
+    every: Count = param(Count(steps=500), doc="interval; one is always written at the end", above=0)
     keep: int = param(3, doc="how many of the newest are kept", at_least=1)
 
 
@@ -66,7 +66,7 @@ class CheckpointRule(Component):
 class SamplesRule(Component):
     """When the validation grid is drawn."""
 
-    every: Count = param(Count(steps=500), doc="interval; one is always drawn at the end")
+    every: Count = param(Count(steps=500), doc="interval; one is always drawn at the end", above=0)
     count: int = param(8, doc="how many validation pictures", unit="pictures", at_least=1)
 
 
@@ -74,7 +74,7 @@ class SamplesRule(Component):
 class MetricsRule(Component):
     """When the metrics are measured, besides the end of the run."""
 
-    every: Count | None = param(None, doc="interval; only at the end when left out")
+    every: Count | None = param(None, doc="interval; only at the end when left out", above=0)
     best: str | None = param(
         None, doc='the metric ("kid", or a part of one: "weighted_fid.target") whose best checkpoint is kept'
     )
@@ -87,7 +87,7 @@ class MetricsRule(Component):
 class LogRule(Component):
     """When losses are read from the device, shown and written to metrics.jsonl."""
 
-    every: Count = param(Count(steps=10), doc="interval; the first and the last step are always logged")
+    every: Count = param(Count(steps=10), doc="interval; the first and the last step are always logged", above=0)
 
 
 RULES = (CheckpointRule, SamplesRule, MetricsRule, LogRule)

@@ -10,13 +10,14 @@ import json
 from typing import Any
 
 from toonforge.components import fields_of
+from toonforge.recipe.check import RUN_NAME
 from toonforge.recipe.layout import component_kind, item_kind
 from toonforge.recipe.model import Phase, Recipe, Term
 from toonforge.recipe.schema.components import component_table
 from toonforge.recipe.schema.fields import class_table, with_legal_names
 from toonforge.recipe.schema.header import FILE, header_line
 from toonforge.recipe.schema.root import EXTENDS, PLACES, TABLES
-from toonforge.recipe.schema.values import UNKNOWN, Schema, value_schema
+from toonforge.recipe.schema.values import REFERENCE, UNKNOWN, Schema, value_schema
 
 __all__ = ["FILE", "TITLE", "header_line", "recipe_schema", "recipe_schema_text"]
 
@@ -28,6 +29,7 @@ def recipe_schema() -> Schema:
     properties: dict[str, Schema] = {"extends": {"description": EXTENDS, "type": "string", "minLength": 1}}
     for key, (kind, _, _) in fields_of(Recipe).items():
         properties[key] = {**_with_names(kind, value_schema(kind, table=_table)), "description": TABLES[key]}
+    properties["name"]["pattern"] = f"^(?:$a name for a folder|{RUN_NAME}|{REFERENCE})$"
     return {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "title": TITLE,
@@ -40,7 +42,7 @@ def recipe_schema() -> Schema:
 
 def recipe_schema_text() -> str:
     """The schema as a file holds it."""
-    return json.dumps(recipe_schema(), ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(recipe_schema(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def _table(kind: Any) -> Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -86,4 +87,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, Expr | PurePath):
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has none
+        return None
     return value if isinstance(value, str | int | float | bool) else None

@@ -57,16 +57,22 @@ def merged(parts: list[Schema]) -> Schema:
     result: Schema = {"type": [*dict.fromkeys(kind for part in parts for kind in _types(part))]}
     for keyword in dict.fromkeys(keyword for part in parts for keyword in part):
         speaking = [part for part in parts if {*_types(part)} & _OF[keyword]] if keyword in _OF else []
-        values = [part.get(keyword) for part in speaking]
+        values: list[Any] = [part.get(keyword) for part in speaking]
         if keyword == "pattern" and None not in values:
             result[keyword] = _pattern(*dict.fromkeys(_alternatives(value) for value in values if value))
         elif values and all(value == values[0] for value in values):
             result[keyword] = values[0]
+        elif keyword in ("items", "additionalProperties") and all(
+            isinstance(value, dict) and _TYPED & value.keys() for value in values
+        ):
+            result[keyword] = merged(values)
         elif keyword in ("minimum", "maximum") and None not in values:
-            result[keyword] = (min if keyword == "minimum" else max)(value for value in values if value is not None)
+            result[keyword] = (min if keyword == "minimum" else max)(values)
     return result
 
 
+_TYPED = {"type", "enum"}
+"""Keywords of which a schema of values has one; that of an unknown key has none, nor has a list of several schemas."""
 _OF: Mapping[str, frozenset[str]] = {
     "pattern": frozenset(("string",)),
     **dict.fromkeys(
@@ -104,13 +110,13 @@ def _part(kind: Any, info: FieldInfo, table: Callable[[Any], Schema] | None) -> 
     if kind is Network:
         return {"type": "string", "pattern": _pattern(_told("the name of a network"), IDENTIFIER)}
     if kind is Count:
-        steps: Schema = {"type": "integer", "minimum": 0}
+        limits = {"minimum": 0, **_limits(info)}
         return {
             "type": ["integer", "object"],
-            "minimum": 0,
+            **limits,
             "properties": {
-                "steps": {"description": "so many steps", **steps},
-                "epochs": {"description": "so many times through the data set", "type": "number", "minimum": 0},
+                "steps": {"description": "so many steps", "type": "integer", **limits},
+                "epochs": {"description": "so many times through the data set", "type": "number", **limits},
             },
             "additionalProperties": UNKNOWN,
             "minProperties": 1,
