@@ -230,7 +230,7 @@ class Fade(Op):
         return (1,) if self.fault == "announces" else inputs[0]  # type: ignore[return-value]
 
     def build(self) -> Any:
-        return Fading(self.fault)
+        return (KeepingFading if self.fault.endswith("-state") else Fading)(self.fault)
 
 
 class Fading:
@@ -240,7 +240,7 @@ class Fading:
         self.fault, self.last = fault, 0.0
 
     def __call__(self, x: Any) -> Any:
-        if self.fault == "remembers":
+        if self.fault in ("remembers", "plain-state", "lost-state"):
             self.last = 0.5 * self.last + float(x.detach().mean())
             return x / 2 + self.last
         if self.fault in ("global-numpy", "own-numpy"):
@@ -252,6 +252,18 @@ class Fading:
         if self.fault == "breaks":
             raise RuntimeError("broken")
         return (x / 2).double() if self.fault == "dtype" else x / 2
+
+
+class KeepingFading(Fading):
+    """One whose state no checkpoint can hold, or that does not take it back."""
+
+    def state_dict(self) -> dict[str, Any]:
+        import torch
+
+        return {"last": self.last if self.fault == "plain-state" else torch.tensor(self.last)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
 
 
 @component

@@ -137,7 +137,7 @@ class PluginSuite:
         """So does a packaged model."""
         for name in self.record.supplies.get("models", ()):
             try:
-                used = [*names_in_model(Path(registries.plugins.models[name]))]
+                used = [*names_in_model(Path(registries.plugins.models[name]))]  # type: ignore[arg-type]
             except ToonforgeError as error:
                 raise AssertionError(f"packaged model {name} cannot be used:\n{error}") from error
             self._assert_required(f"model {name}", used)

@@ -25,10 +25,18 @@ def assert_resumes(build: Callable[[], Any], call: Callable[[Any, int], Any], fi
     from toonforge.data.seeds import seed_all
     from toonforge.train.state import Memory
 
-    def steps(part: Any, first: int) -> list[torch.Tensor]:
-        return [(seed_all(step), call(part, step))[1] for step in range(first, first + STEPS)]
+    def new() -> Any:
+        seed_all(0)
+        return build()
 
-    used, other = ((seed_all(0), build())[1] for _ in range(2))
+    def steps(part: Any, first: int) -> list[torch.Tensor]:
+        outputs = []
+        for step in range(first, first + STEPS):
+            seed_all(step)
+            outputs.append(call(part, step))
+        return outputs
+
+    used, other = new(), new()
     memory = Memory({"it": used})
     steps(used, 0)
     try:
