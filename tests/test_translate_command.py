@@ -379,3 +379,28 @@ def test_a_bar_is_drawn_on_a_terminal_and_lines_above_it(place: Path, network: s
     os.close(ours)
     assert done.returncode == 2 and out.startswith("1 picture translated")
     assert "2/2" in seen.decode() and "pictures/s" in seen.decode() and "bad.png" in seen.decode()
+
+
+def test_left_at_once_a_terminal_has_a_line_in_place_of_the_bar(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    code = """
+import os, signal, time
+from toonforge.cli import leaving
+from toonforge.cli.translating import Telling
+leaving.at_once(leaving.stopped)
+with Telling("picture", 2):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+"""
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen([sys.executable, "-c", code], stderr=theirs, cwd=tmp_path)
+    os.close(theirs)
+    seen = b""
+    while not seen.endswith(b"stopped\r\n"):
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert done.wait(20) == 130 and b"translating" in seen
+    assert seen.endswith(b"\r\x1b[2K\x1b[?25hstopped\r\n")

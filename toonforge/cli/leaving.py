@@ -84,8 +84,11 @@ def in_order() -> Iterator[None]:
 
 
 def stopped() -> str:
-    """What is said of a translation that ends at once; a bar hides the cursor."""
-    return ("\x1b[?25h" if sys.stderr.isatty() else "") + "stopped"
+    """What is said of a translation that ends at once: on a terminal in place of its bar, which hides the cursor."""
+    if not sys.stderr.isatty():
+        return "stopped"
+    sys.stderr = sys.__stderr__  # the bar's own would write above the bar
+    return "\r\x1b[2K\x1b[?25hstopped"
 
 
 def _ignore() -> None:
