@@ -1,7 +1,10 @@
-"""Quick norms and channels-last on one ResNet, in turns: milliseconds of the processor, medians, minima and ratios.
+"""Quick norms, channels-last and Winograd's convolutions on one ResNet, in turns: milliseconds and ratios.
 
-OMP_NUM_THREADS=1 python benchmarks/kernels.py
-OMP_NUM_THREADS=1 python benchmarks/kernels.py --side 256 --turns 6 --blocks 9 --width 64
+    python benchmarks/kernels.py
+    python benchmarks/kernels.py --side 256 --turns 6 --blocks 9
+
+A training pass is forward and backward; a pass without gradient keeps Winograd's filters, as translating does. Medians,
+and the medians of the turns' ratios to the line before, with their quartiles.
 """
 
 from __future__ import annotations
@@ -14,34 +17,45 @@ import time
 import torch
 
 from toonforge.nn.resnet import ResnetGenerator
+from toonforge.nn.winograd import keep_filters
 from toonforge.speed.choice import Speed
 from toonforge.speed.layout import arranged
 from toonforge.speed.pages import keep_pages
 
-VARIANTS = {"safe": (), "quick-norms": ("quick-norms",), "both": ("quick-norms", "channels-last")}
+TRICKS = ("quick-norms", "channels-last", "winograd")
 
 
 def measure(side: int, turns: int, blocks: int, batch: int, width: int) -> None:
-    """Print one line a variant: a training pass forward and backward, and a pass without gradient."""
+    """Print a line for no trick, the first, the first two, all: of training passes, then of those without gradient."""
     keep_pages()
     base = ResnetGenerator(blocks=blocks, width=width)
-    networks = {name: arranged(copy.deepcopy(base), Speed(tricks=tricks), "cpu") for name, tricks in VARIANTS.items()}
+    networks = [arranged(copy.deepcopy(base), Speed(tricks=TRICKS[:count]), "cpu") for count in range(len(TRICKS) + 1)]
     x = torch.randn(batch, 3, side, side)
-    taken: dict[tuple[str, str], list[float]] = {}
-    for _ in range(turns + 1):
-        for name, network in networks.items():
+    train: list[list[float]] = [[] for _ in networks]
+    infer: list[list[float]] = [[] for _ in networks]
+    for network in networks:
+        keep_filters(network)
+    for turn in range(turns + 1):
+        order = [*enumerate(networks)]
+        for index, network in order if turn % 2 else reversed(order):
             network.zero_grad()
-            began = time.process_time()
+            began = time.perf_counter()
             network(x).square().mean().backward()
-            taken.setdefault((name, "train"), []).append(1e3 * (time.process_time() - began))
+            train[index].append(1e3 * (time.perf_counter() - began))
             with torch.inference_mode():
-                began = time.process_time()
+                network(x)  # filters are kept from here on
+                began = time.perf_counter()
                 network(x)
-                taken.setdefault((name, "infer"), []).append(1e3 * (time.process_time() - began))
-    for (name, what), found in taken.items():
-        median, least, safe = statistics.median(found[1:]), min(found[1:]), taken["safe", what][1:]
-        ratio = f"{median / statistics.median(safe):.2f} of safe, {least / min(safe):.2f} of its least"
-        print(f"{what:6} {name:12} median {median:8.1f} ms, least {least:8.1f} ms: {ratio}")
+                infer[index].append(1e3 * (time.perf_counter() - began))
+    for what, taken in (("train", train), ("infer", infer)):
+        for index, found in enumerate(taken):
+            name = f"and {TRICKS[index - 1]}" if index else "safe"
+            line = f"{what} {name:17} median {statistics.median(found[1:]):8.1f} ms"
+            if index:
+                ratios = [one / other for one, other in zip(found[1:], taken[index - 1][1:])]
+                low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+                line += f", {middle:.3f} ({low:.3f} to {high:.3f}) of the line before"
+            print(line)
 
 
 def main() -> None:

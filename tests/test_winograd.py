@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from toonforge.nn import winograd
+from toonforge.nn import few_pixels, winograd
 from toonforge.nn.quick import as_written, quicken
 from toonforge.nn.resnet import ResnetGenerator
 from toonforge.nn.winograd import WinogradConv2d, by_winograd
@@ -148,6 +148,16 @@ def test_it_is_taken_in_channels_last_alone_and_not_as_written(monkeypatch: pyte
     assert len(calls) == 1
 
 
+def test_pictures_of_few_tiles_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "TILES", 16)
+    calls = taken(monkeypatch)
+    layer = by_winograd(nn.Conv2d(16, 16, 3, padding=1).to(memory_format=torch.channels_last))
+    layer(last(torch.randn(4, 16, 6, 8)))
+    assert not calls
+    layer(last(torch.randn(1, 16, 8, 8)))
+    assert len(calls) == 1
+
+
 def test_what_the_layer_refuses_is_said_by_torch() -> None:
     layer = by_winograd(nn.Conv2d(16, 16, 3).to(memory_format=torch.channels_last))
     with pytest.raises(RuntimeError, match="channels"):
@@ -170,6 +180,14 @@ def test_a_network_computes_the_same_with_its_dead_biases_left_out(monkeypatch: 
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-9)
     assert repr(quick.state_dict().keys()) == repr(ResnetGenerator(width=4, blocks=2).state_dict().keys())
+
+
+def test_layers_that_are_large_enough_for_matrices_too_are_computed_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_pixels, "WEIGHTS", 1)
+    network = ResnetGenerator(width=4, blocks=2, padding="zero")
+    arranged(network, choose("auto", Situation(device="cpu")), "cpu")
+    assert sum(isinstance(layer, WinogradConv2d) for layer in network.modules()) == 4
+    assert any(isinstance(layer, few_pixels.FewPixelsConv2d) for layer in network.modules())
 
 
 def test_sequences_leave_its_dead_bias_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,6 @@ def _is_plain(layer: Any) -> bool:
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and not any(layer.output_padding)
-        and not hasattr(layer, "parametrizations")
     )
 
 

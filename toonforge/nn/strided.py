@@ -12,19 +12,19 @@ from typing import Any
 import torch
 from torch import nn
 
+from toonforge.nn.written import in_channels_last, may_differ
+
 LEAST = 2**26
 """Products for each place of the kernel from which on copies pay: inputs x outputs x pixels of the smaller side."""
 
 
 def pays(layer: nn.Conv2d | nn.ConvTranspose2d, x: torch.Tensor) -> bool:
     """Whether `convolved` is faster than the layer, of whose bias nothing is said here."""
-    if x.device.type != "cpu" or x.dim() != 4 or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return False
     if set(layer.stride) != {2} or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return False
-    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
+    if not (torch.is_grad_enabled() and layer.weight.requires_grad and may_differ(x, layer.weight)):
         return False
-    if not layer.weight.requires_grad or x.dtype != layer.weight.dtype or torch.is_autocast_enabled("cpu"):
+    if not in_channels_last(x):
         return False
     pixels = x.shape[0] * x.shape[2] * x.shape[3] / (1 if isinstance(layer, nn.ConvTranspose2d) else 4)
     return pixels * layer.in_channels * layer.out_channels / layer.groups >= LEAST

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from toonforge.nn.winograd_sums import Room, join, overlap, split, tiles_of, transformed, transformed_back
-from toonforge.nn.written import may_differ
+from toonforge.nn.written import in_channels_last, may_differ
 
 CHANNELS = 256
 """Of the input and of the output, at least."""
-TILES = 64
-"""In a picture, at least."""
+TILES = 256
+"""In a picture, at least: of 32x32 pixels a ResNet's training pass takes 0.92 to 0.98 of the time, of 24x24 1.06."""
 TOGETHER = 256
 """Tiles that are computed at once, about: what is between the transforms then stays in the processor's cache."""
 
@@ -102,13 +102,7 @@ class WinogradConv2d(nn.Conv2d):
 
 def _fits(x: Tensor, weight: Tensor) -> bool:
     """Whether it pays and can be computed so now."""
-    return (
-        may_differ(x, weight)
-        and len(x) > 0
-        and x.shape[1] == weight.shape[1]
-        and not x.is_contiguous()
-        and x.is_contiguous(memory_format=torch.channels_last)
-    )
+    return may_differ(x, weight) and len(x) > 0 and x.shape[1] == weight.shape[1] and in_channels_last(x)
 
 
 class _Winograd(torch.autograd.Function):

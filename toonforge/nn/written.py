@@ -50,6 +50,11 @@ def may_differ(x: Tensor, weight: Tensor) -> bool:
     )
 
 
+def in_channels_last(x: Tensor) -> bool:
+    """Whether (N,C,H,W) lies pixel by pixel, and not also channel by channel, as where there is one of either."""
+    return not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+
+
 def written() -> bool:
     """Whether networks are to compute as torch's own layers do just now, in this thread.
 
