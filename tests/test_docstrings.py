@@ -126,6 +126,25 @@ def test_the_examples_of_the_reference_run(marker: str, capsys: pytest.CaptureFi
     assert len(shown) == 3 and all(said == (text.split(":")[0]) for said, text in zip(printed, shown, strict=False))
 
 
+API = Path(__file__).parent.parent / "docs" / "reference" / "api"
+
+
+def prompts(page: str) -> doctest.DocTest:
+    """The blocks of a page that show what Python answers, one after the other."""
+    found = re.findall(r"^```python\n(>>> .*?)^```$", (API / page).read_text("utf-8"), re.M | re.S)
+    return doctest.DocTestParser().get_doctest("\n".join(found), {}, page, page, 0)
+
+
+def test_the_answers_on_the_pages_of_the_reference_are_pythons(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    said: list[str] = []
+    ran = {page.name: doctest.DocTestRunner(optionflags=OPTIONS) for page in sorted(API.glob("*.md"))}
+    for page, runner in ran.items():
+        runner.run(prompts(page), out=said.append)
+    assert not said, "\n".join(said)
+    assert {page for page, runner in ran.items() if runner.tries} == {"data.md", "losses-metrics-ops.md"}
+
+
 def test_the_examples_of_the_page_about_compatibility_run() -> None:
     import tomli
 
