@@ -110,6 +110,9 @@ def test_files_and_runs_are_offered_where_they_can_be_meant(
     assert offered("toonforge check m")[-1] == "mine.toml" and "mha-unet/mha-unet" in offered("toonforge check m")
     assert offered("toonforge check rec") == ["recipes/a.toml", "recipes/b.toml"]
     assert offered("toonforge check recipes/") == ["recipes/a.toml", "recipes/b.toml", "recipes/deep/c.toml"]
+    assert offered("toonforge check .h") == ["file,.h"] and not [
+        name for name in offered("toonforge check ") if name[0] == "."
+    ]
     assert offered("toonforge check recipes/a.toml recipes/b") == ["recipes/b.toml"]
     assert offered("toonforge run runs/") == ["runs/one", "runs/two"]
     assert offered("toonforge run other/") == ["other/four"]
@@ -199,6 +202,7 @@ def test_other_shells_are_answered_with_what_each_verb_does(
 def test_zsh_is_answered_each_time_and_not_every_other() -> None:
     """Looked for among its functions, the script runs anew at each question: only the first is within its loading."""
     assert "loadautofunc" not in script(toonforge, "zsh")
+    assert "if [[ $funcstack[1] == _toonforge ]]; then" in script(toonforge, "zsh")
 
 
 def test_a_shell_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,19 @@ import pytest
 from typing_extensions import deprecated
 
 import toonforge
-from toonforge import Deprecation, Generator, Shape, ToonforgeDeprecationWarning, component, deprecation, param
-from toonforge.cli import main
+from toonforge import (
+    Deprecation,
+    Expr,
+    Generator,
+    Loss,
+    Shape,
+    ToonforgeDeprecationWarning,
+    component,
+    deprecation,
+    load_recipe,
+    param,
+)
+from toonforge.cli import deprecations, main
 from toonforge.components import changed, deprecation_of, fields_of
 from toonforge.deprecation import OldName
 from toonforge.ops.gray import Gray
@@ -58,6 +69,16 @@ class OldGray(Gray):
     deprecated: ClassVar[Deprecation | None] = Deprecation(use="gray", gone_in=LATER)
 
 
+@component
+class Several(Loss):
+    """A loss of several expressions."""
+
+    parts: tuple[Expr, ...] = param(doc="whatever")
+
+    def check(self, **shapes: Any) -> None:
+        pass
+
+
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = plugins.registries["generators"]
@@ -68,6 +89,8 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
         "outdated/sub": (Derived, OURS),
     }
     monkeypatch.setattr(registry, "_items", {**registry._items, **items})
+    losses = plugins.registries["losses"]
+    monkeypatch.setattr(losses, "_items", {**losses._items, "outdated/several": (Several, OURS)})
     ops = plugins.registries["ops"]
     monkeypatch.setattr(ops, "_items", {**ops._items, "outdated/gray": (OldGray, OURS)})
 
@@ -97,6 +120,28 @@ def test_an_old_key_of_a_recipe_works_and_is_told_with_its_line() -> None:
 def test_an_old_type_is_told_where_it_is_written() -> None:
     (warning,) = told(recipe('{ type = "outdated/old" }'))
     assert warning == "my.toml:3: generators.G.type: deprecated: use outdated/net; it goes in toonforge-outdated 2.0"
+
+
+def test_an_old_op_in_an_array_is_told_in_its_place() -> None:
+    text = (
+        'extends = "cyclegan/cyclegan"\n[phases.generators.losses.same]\ntype = "outdated/several"\n'
+        'parts = [\n"G(photo)",\n"outdated/gray(G(photo))"]\n'
+    )
+    (warning,) = told(text)
+    assert warning.startswith("my.toml:6: phases.generators.losses.same.parts[1]: op 'outdated/gray' is deprecated")
+
+
+def test_one_of_several_processes_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, said = tmp_path / "my.toml", []
+    file.write_text(recipe('{ type = "outdated/old" }'))
+    monkeypatch.setattr("click.echo", lambda text, err: said.append(text))
+    for rank in ("1", "0"):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", rank)
+        with warnings.catch_warnings(), deprecations.told():
+            warnings.simplefilter("always")
+            load_recipe(file)
+        assert len(said) == (rank == "0")
 
 
 def test_an_old_op_is_told_once_for_each_expression_that_calls_it() -> None:
@@ -238,8 +283,6 @@ def test_check_tells_it_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_other_warnings_go_their_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    from toonforge.cli import deprecations
-
     seen = []
     monkeypatch.setattr(warnings, "showwarning", lambda *words: seen.append(words))
     with warnings.catch_warnings():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_plugins import COMMANDS, GOOD, Site
+from toonforge.cli import main
 from toonforge.errors import RecipeError, UnknownNameError
 from toonforge.plugins.loader import Plugins
 from toonforge.recipe import find
@@ -82,6 +84,30 @@ def test_a_recipe_that_cannot_be_read_is_told_in_its_line(tmp_path: Path) -> Non
 def test_a_command_is_listed_as_it_is_typed_and_a_hidden_one_says_so(tmp_path: Path) -> None:
     Site(tmp_path).install("toonforge-soft", COMMANDS, entry="soft")
     assert "commands  go, run (not reached: toonforge run is built in)\n" in toonforge(tmp_path, "plugins").stdout
+
+
+def test_why_a_plugin_is_broken_is_broken_between_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COLUMNS", "60")
+    site = Site(tmp_path)
+    site.install("soft", "raise ValueError('" + "of word after word " * 9 + "')")
+    monkeypatch.setattr("toonforge.registries.plugins", site.load())
+    assert main(["plugins"]) == 0
+    shown, hint = capsys.readouterr().out.strip().split("\n\n")[-2:]
+    assert hint == "tracebacks: toonforge plugins --verbose"
+    lines = [line for line in shown.splitlines() if "word" in line]
+    assert len(lines) > 3 and max(map(len, lines)) < 60 and all(re.match(r" {11}\w+:? ", line) for line in lines)
+
+
+def test_an_optional_hook_may_be_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    site = Site(tmp_path)
+    later = "@hookimpl(optionalhook=True)\ndef toonforge_samplers():\n    return {}\n"
+    site.install("soft", GOOD + later)
+    site.install("hard", GOOD + later.replace("optionalhook=True", ""))
+    assert [each.status for each in site.load().records] == ["good", "broken", "good"]
 
 
 def test_a_misnamed_plugin_is_found_by_its_package(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def files(context: click.Context, parameter: click.Parameter, incomplete: str) -
 def blockable(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
     """no:NAME of every plugin."""
     registries.plugins.load()
-    return _offered(incomplete, (f"no:{record.name}" for record in registries.plugins.records), else_files=False)
+    return _offered(incomplete, (f"no:{record.name}" for record in registries.plugins.records[1:]), else_files=False)
 
 
 def _kinds() -> dict[str, Iterable[str]]:

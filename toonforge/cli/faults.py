@@ -49,6 +49,10 @@ def show_usage(error: click.ClickException) -> None:
     message = message[:1].lower() + message[1:] if message[1:2].islower() else message
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{context.command_path} --help" if context and "--help" not in message else None
+    if context and isinstance(error, click.NoSuchOption):
+        root = context.find_root()
+        if any(error.option_name in option.opts for option in root.command.params):
+            hint = f"it stands before the verb: {root.info_name} {error.option_name} … {context.info_name}"
     show(ToonforgeError(Problem(message=message, key=key, hint=hint)))
 
 
@@ -58,8 +62,9 @@ _PLAIN = (
     (r"is not in the range (\S+)<=x<=(\S+)$", r"is not from \1 to \2"),
     (r"is not in the range x>=(\S+)$", r"is less than \1"),
     (r"is not in the range x<=(\S+)$", r"is more than \1"),
+    (r"\n\t", " "),
 )
-"""Click's words for numbers, and ours."""
+"""Click's words for numbers and choices, and ours."""
 
 
 def describe(problem: Problem, kind: str = "error", colour: str = "red") -> str:

@@ -6,7 +6,7 @@ import click
 
 from toonforge import registries
 from toonforge.cli.group import VERBS
-from toonforge.cli.text import echo, heading, table
+from toonforge.cli.text import echo, hanging, heading, table
 
 COLOURS = {"good": "green", "blocked": "yellow", "misfit": "yellow"}
 
@@ -31,12 +31,14 @@ def command(verbose: bool) -> None:
         status = click.style(f"{record.status:<9}", fg=COLOURS.get(record.status, "red"))
         echo(f"{status}  {heading(record.name)}  {record.distribution} {record.version}  ({record.target})")
         if record.problem:
-            echo(f"           {record.problem}")
+            echo(hanging(record.problem, " " * 11, " " * 11))
         rows = [(kind, ", ".join(map(heard, names))) for kind, names in record.supplies.items()]
         if rows:
             echo(table(rows, wrap=1, indent=11, colours=("bright_black",)))
         if verbose and record.detail:
             echo("\n".join(f"           {line}" for line in record.detail.rstrip().split("\n")))
+    if not verbose and any(record.detail for record in registries.plugins.records):
+        echo("\ntracebacks: toonforge plugins --verbose")
 
 
 def heard(name: str) -> str:

@@ -20,6 +20,7 @@ from toonforge.components import KINDS, fields_of
 from toonforge.errors import PluginError, Problem
 from toonforge.names import did_you_mean, is_component_name
 from toonforge.plugins import hookspecs
+from toonforge.plugins.faults import refuse_unknown_hooks, told
 from toonforge.plugins.fit import CORE, misfit
 from toonforge.plugins.installed import Candidate, PluginRecord, candidates
 from toonforge.registry import Provenance, Registry, singular
@@ -157,16 +158,13 @@ class Plugins:
                 raise PluginError(f"{candidate.target} is None, expected a module or an object with hooks")
             return self._register(plugin, candidate.record("good"), namespace=f"{name}/")
         except (Exception, SystemExit) as error:
-            text = str(error).strip()
-            named = f"{type(error).__name__}: {text}" if text else type(error).__name__
-            problem = " ".join((text if isinstance(error, PluginError) else named).split())
-            return candidate.record("broken", problem=problem, detail=traceback.format_exc())
+            return candidate.record("broken", problem=told(error), detail=traceback.format_exc())
 
     def _register(self, plugin: Any, record: PluginRecord, namespace: str) -> PluginRecord:
         if not self.manager.register(plugin, name=record.name):
             raise PluginError(f"plugin {record.name!r} is blocked")
         try:
-            self.manager.check_pending()
+            refuse_unknown_hooks(self.manager, plugin)
             self._hooks_are_marked(plugin)
             supplies = self._collect(record, namespace)
         except BaseException:
@@ -281,7 +279,7 @@ class Plugins:
 
 def unknown_plugins(names: Iterable[str], records: Iterable[PluginRecord]) -> list[Problem]:
     """Problems for names given to `-p no:NAME` that no plugin has."""
-    known = {record.name for record in records}
+    known = {record.name for record in records} - {CORE}
     have = f"there are {', '.join(sorted(known))}"
     return [
         Problem(message=f"no plugin is called {name!r}", hint=did_you_mean(name, known) or have)

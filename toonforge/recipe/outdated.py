@@ -46,10 +46,10 @@ def _within(value: Any, root: Node, path: Path) -> Iterator[Problem]:
 
 
 def _called(expr: Expr, root: Node, path: Path) -> Iterator[Problem]:
-    """Each deprecated op of an expression, once. Whatever else is called is a network: the two share no names."""
-    for name in dict.fromkeys(call.function for call in expr.calls()):
-        if name in ops and (going := deprecation_of(ops[name])) is not None:
-            yield _problem(root, path, str(going), f"op {name!r} is deprecated")
+    """The deprecated ops of an expression. Whatever else is called is a network: the two share no names."""
+    for call in expr.calls():
+        if call.function in ops and (going := deprecation_of(ops[call.function])) is not None:
+            yield _problem(root, path, str(going), f"op {call.function!r} is deprecated")
 
 
 def _problem(root: Node, path: Path, what_to_do: str, message: str = "deprecated") -> Problem:

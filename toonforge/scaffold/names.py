@@ -28,7 +28,7 @@ def refuse_name(name: str, records: list[PluginRecord], verbs: list[str]) -> Non
 
 
 def _malformed(name: str) -> Problem | None:
-    wanted = f"lower-case words joined by hyphens, at most {LONGEST} characters, such as ink-lines"
+    wanted = f"lower-case words joined by hyphens, a letter first, at most {LONGEST} characters, such as ink-lines"
     message = f"{name!r} cannot be the name of a plugin"
     if name.startswith(PREFIX):
         hint = f"leave out {PREFIX!r}: the package will be called {name}"
