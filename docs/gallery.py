@@ -39,8 +39,8 @@ RECIPES = {
     "anime_unet": "CycleGAN from photo-to-cartoon on, and the way back learnt beside it. Translations to anime stay "
     "near the model that it starts from, with stronger outlines; drawings become grey and darker, not photographs.",
     "anime_cartoongan": "CartoonGAN: livelier, flatter colours. Forms stay as they were.",
-    "anime_animegan": "AnimeGANv2: warm colours turn to blue and violet, the red plate too; no drawn lines, and no "
-    "flat areas.",
+    "anime_animegan": "AnimeGANv2: warm colours turn cold, brown dogs blue and the red plate carmine; no drawn lines, "
+    "and no flat areas.",
     "anime_cyclegan": "CycleGAN alone, from random weights: so short a training changes the tint and no more.",
     "cartoon_toon2real": "Toon2real, drawings to photographs: the palette changes, no drawing becomes a photograph.",
     "cartoon_singlegan": "SingleGAN, one generator for both ways, told the way by a number: the tint changes a little, "
