@@ -152,7 +152,7 @@ def test_the_plugin_is_found_and_its_recipes_check_whatever_was_chosen(tmp_path:
         print(sorted(name for names in record.supplies.values() for name in names))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    expected = {f"{NAME}/{kind.example}" for kind in KINDS.values() if kind.example} | {f"{NAME}/{NAME}"}
+    expected = {f"{NAME}/{kind.example}" for kind in KINDS.values() if kind.example} | {NAME}
     assert set(ast.literal_eval(done.stdout.splitlines()[-1])) == expected
     assert f"the name '{NAME}' is taken" in done.stderr
     help_ = toonforge(environment, "--help")
@@ -250,7 +250,7 @@ def test_the_command_tells_what_to_do_next(tmp_path: Path) -> None:
     out = tmp_path / "a b"
     done = CliRunner().invoke(new.command, ["ink-lines", "--kind", "loss", "--kind", "command", "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert f"cd '{out}'\n  pip install -e '.[dev]'\n  toonforge run ink-lines/first\n  pytest" in done.output
+    assert f"cd '{out}'\n  pip install -e \".[dev]\"\n  toonforge run ink-lines/first\n  pytest" in done.output
     for part in ("losses.py", "ink-lines/charbonnier", "toonforge ink-lines", "a small generator to train"):
         assert part in " ".join(done.output.split()), done.output  # however wide the terminal is
     assert (out / "src/toonforge_ink_lines/losses.py").is_file()

@@ -160,6 +160,9 @@ def component(cls: type[T]) -> type[T]:
         >>> Halving(epochs=2).factor(step=250, total=1000, steps_per_epoch=100)
         0.5
     """
+    for name, value in vars(cls).items():
+        if _METADATA in getattr(value, "metadata", ()) and name not in inspect.get_annotations(cls):
+            raise TypeError(f"{cls.__name__}.{name} has no type: write {name}: int = param(...), or whatever it holds")
     made = attrs.frozen(kw_only=True)(cls)
     going = deprecation_of(made)
     return made if going is None else _telling(made, going)
