@@ -103,6 +103,15 @@ def test_pages_read_as_on_a_code_host(site: Path) -> None:
         assert [block.strip("\n") for block in there.blocks] == [block.strip("\n") for block in here.blocks], place
 
 
+def test_tables_of_names_are_marked_for_phones(site: Path) -> None:
+    def marked(name: str) -> int:
+        return (site / name).read_text("utf-8").count("<table data-names>")
+
+    assert marked("reference/components/losses.html") == read(site / "reference/components/losses.html").counts["table"]
+    assert marked("reference/methods.html") > 1 and marked("how-to/plugins/losses.html") == 0
+    assert "[data-names]" in (site / "assets" / "toonforge.css").read_text("utf-8")
+
+
 def test_the_reference_has_the_docstrings_of_public_names(site: Path) -> None:
     text = " ".join(page.text for name, page in pages(site) if name.startswith("reference/api/"))
     assert "where the run goes, empty or new unless" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 LINKS = OutsideLinks()
 FIRST = {"how-to/": 4.0, "reference/api/": 0.5, "reference/": 2.0, "repository/": 0.3}
 """How much the search prefers the pages of a folder: what to do, then what explains a key, then names of Python."""
+
+NAMES = re.compile(
+    r"<table>(?=\n<thead>\n<tr>\n<th>(?:key|name|op|hook|method|recipe|suite|figure|file|command)</th>\n"
+    r"(?:<th.*</th>\n)*<th>(?:what.*|meaning|how|when it is called|from|method)</th>\n</tr>)"
+)
+"""Tables that say what each of several names means: without their headings they can be read all the same."""
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -47,8 +54,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Mark the tables of keys, which phones show as lists."""
-    return html.replace("<table>\n<thead>\n<tr>\n<th>key</th>", "<table data-keys>\n<thead>\n<tr>\n<th>key</th>")
+    """Mark the tables of names, which phones show as lists."""
+    return NAMES.sub("<table data-names>", html)
 
 
 def on_page_context(context: dict[str, Any], *, page: Page, config: MkDocsConfig, nav: Navigation) -> None:
