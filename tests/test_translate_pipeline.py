@@ -355,6 +355,31 @@ def test_broken_off_it_computes_no_more_than_was_begun(
     assert len(calls) <= before + devices
 
 
+def test_on_one_cpu_what_is_written_is_told_before_the_next_is_computed(
+    model: Model, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(pipelines, "MOMENT", 1000)
+    hook = model.inference.networks["G"].register_forward_pre_hook(lambda *_: calls.append(time.sleep(0.02) or 1))
+    outcomes = Pipeline([model], plan([pictures], tmp_path / "out").jobs, batch=1)
+    told = [len(calls) for outcome in outcomes if outcome.problem is None]
+    hook.remove()
+    assert told == list(range(1, 14))
+
+
+def test_on_one_cpu_the_next_is_computed_while_writing_takes_long(
+    model: Model, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, calls, save = threading.Event(), [], pipelines.save
+    hook = model.inference.networks["G"].register_forward_pre_hook(
+        lambda *_: calls.append(1) or (len(calls) > 1 and second.set()) or None
+    )
+    monkeypatch.setattr(pipelines, "save", lambda *given: save(*given) if second.wait(20) else pytest.fail("waited"))
+    outcomes = list(Pipeline([model], plan([pictures], tmp_path / "out").jobs, batch=1))
+    hook.remove()
+    assert sum(outcome.problem is None for outcome in outcomes) == 13
+
+
 @pytest.mark.parametrize("devices", [1, 2], ids=["in the caller's thread", "in others"])
 def test_an_interrupt_ends_a_computation_between_two_parts_and_is_answered(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: int
@@ -381,7 +406,7 @@ def test_an_interrupt_ends_a_computation_between_two_parts_and_is_answered(
     for hook in hooks:
         hook.remove()
     assert len(layers) > 3 and len(calls) == 1
-    assert devices == 1 or said == ["stopping after this part; again to leave at once"]
+    assert devices == 1 or said == ["stopping; again to leave at once"]
     assert pipeline.written == 0 and not (tmp_path / "out").exists()
 
 

@@ -6,16 +6,18 @@ the jobs.
 
 On a CPU the caller's thread computes, too: it has loaded the model, and so has a team of threads of its own for torch's
 loops. With a second team there would be more threads than processors, which then sleep whenever they wait for each
-other: a ResNet takes a third longer.
+other: a ResNet takes a third longer. While it computes it can tell of nothing, so it first waits a moment for what is
+being written: a share of the time that computing it took, whereas slower disks are not waited for.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 0.7
 """Seconds after which it is said that what was begun is still coming to its end."""
+MOMENT = 0.1
+"""Of the time that a batch took on a CPU: so long, at most, the next waits till that is written and told."""
 PIXELS = 2**26
 """Of all pictures that are read and not written yet; one that is larger alone is taken alone."""
 
@@ -116,6 +120,8 @@ class Pipeline:
         self._batches: SimpleQueue[list[_Item] | None] = SimpleQueue()
         self._alone = [model.device.type for model in models] == ["cpu"]
         self._busy = 0  # pictures that are handed over for computing and not written yet
+        self._at_writing = 0  # those of them that are computed
+        self._told_by = 0.0  # when the caller's thread computes on, whether these are written or not
         self._over = threading.Event()
         self._counting = threading.Lock()
 
@@ -130,7 +136,7 @@ class Pipeline:
                 device.start()
             yield from self._schedule(reading, writing)
         except KeyboardInterrupt:
-            heard = threading.Timer(PATIENCE, self.note, ["stopping after this part; again to leave at once"])
+            heard = threading.Timer(PATIENCE, self.note, ["stopping; again to leave at once"])
             heard.daemon = True
             heard.start()
             raise
@@ -166,11 +172,7 @@ class Pipeline:
             if at_reading + self._busy == 0:
                 # No room to read more, since pictures wait for others of their size: those behind cannot be read.
                 self._hand_over(self._grouping.rest())
-            if self._alone and self._events.empty() and not self._batches.empty():
-                batch = self._batches.get()
-                assert batch is not None
-                self._events.put(("computed", self._compute(self.models[0], batch)))
-            kind, value = self._events.get()
+            kind, value = self._next()
             if kind == "failed":
                 raise value
             if kind == "read":
@@ -185,17 +187,33 @@ class Pipeline:
                 if grouped == len(self.jobs):
                     self._hand_over(self._grouping.rest())
             elif kind == "computed":
+                self._at_writing += len(value[0])
                 for item, made in zip(*value):
                     writing.submit(self._told, "written", self._write, item, made)
             else:
                 index, outcome = value
                 done[index] = outcome
-                self._busy -= 1
+                self._busy, self._at_writing = self._busy - 1, self._at_writing - 1
                 del sizes[index]
             while given in done:
                 outcome = done.pop(given)
                 given += 1
                 yield outcome
+
+    def _next(self) -> tuple[str, Any]:
+        """What has happened; alone on a CPU, a batch is computed here where nothing has for a moment."""
+        if not self._alone or self._batches.empty():
+            return self._events.get()
+        try:
+            return self._events.get(timeout=max(self._told_by - time.monotonic(), 0) if self._at_writing else 0)
+        except Empty:
+            batch = self._batches.get()
+        assert batch is not None
+        begun = time.monotonic()
+        made = self._compute(self.models[0], batch)
+        ended = time.monotonic()
+        self._told_by = ended + MOMENT * (ended - begun)
+        return "computed", made
 
     def _group(self, index: int, found: Original | Outcome, done: dict[int, Outcome]) -> None:
         if isinstance(found, Outcome):
