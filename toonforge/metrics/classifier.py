@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from toonforge.components import Shape, component, param
 from toonforge.data.faces import PROTOCOL, FaceFinder, need_opencv
+from toonforge.data.transforms import to_pictures
 from toonforge.errors import ShapeError, ToonforgeError
 from toonforge.extras import need
 from toonforge.losses.shapes import a_picture
@@ -119,8 +120,7 @@ class BuiltClassifierGap:
             self._compare(given, wanted)
             return
         for made, real in zip(torch.split(given, 1), torch.split(wanted, 1)):
-            pixels = (real[0].clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(1, 2, 0).contiguous().numpy()
-            if (box := self.finder(pixels)) is not None:
+            if (box := self.finder(*to_pictures(real))) is not None:
                 left, top, right, bottom = box
                 self._compare(made[..., top:bottom, left:right], real[..., top:bottom, left:right])
 

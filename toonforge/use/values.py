@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from toonforge.data.transforms import normalised, to_bytes
 from toonforge.errors import Problem, RunError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def batch_of_array(array: npt.NDArray[Any]) -> Tensor:
     rows = np.repeat(array[..., None], 3, -1) if grey else array
     rows = rows if rows.ndim == 4 else rows[None]
     if rows.dtype == np.uint8:  # copied: an image's own memory may not be written to
-        return torch.from_numpy(np.array(rows, order="C")).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return normalised(torch.from_numpy(np.array(rows, order="C")).permute(0, 3, 1, 2))
     if not np.issubdtype(rows.dtype, np.floating):
         raise _refused(f"an array of {array.dtype} is no picture", hint="uint8, or floats in [0, 1]")
     lowest, highest = float(rows.min()), float(rows.max())
@@ -49,12 +50,11 @@ def batch_of_array(array: npt.NDArray[Any]) -> Tensor:
 def as_array(batch: Tensor, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The batch as an array of the dtype and the shape of `like`; of H,W it is H,W,3."""
     import numpy as np
-    import torch
 
     rows = batch.permute(0, 2, 3, 1).cpu()
     made: npt.NDArray[np.generic]
     if like.dtype == np.uint8:
-        made = ((rows + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+        made = to_bytes(rows).numpy()
     else:
         made = ((rows + 1) / 2).numpy().astype(like.dtype)
     return made if like.ndim == 4 else made[0]

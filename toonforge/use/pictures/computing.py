@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from toonforge.data.transforms import normalised, to_pictures
 from toonforge.errors import ToonforgeError
 from toonforge.memory import is_out_of_memory
 from toonforge.use.look import AS_IT_IS, Look
@@ -77,12 +78,12 @@ def _compute(
     made = model.translate(seen, to, look=look if plain else AS_IT_IS, note=note, check=asked, part=part)
     check()
     if not plain:
-        pixels = [original.own(picture) for original, picture in zip(originals, as_pixels(made))]
+        pixels = [original.own(picture) for original, picture in zip(originals, to_pictures(made))]
         if any(original.conversion is not None for original in originals):
             made = as_tensor(pixels, model.device)
         made = look.apply(own, made)
         check()
-    return [original.finished(picture) for original, picture in zip(originals, as_pixels(made))]
+    return [original.finished(picture) for original, picture in zip(originals, to_pictures(made))]
 
 
 def as_tensor(pictures: Sequence[Picture], device: torch.device) -> torch.Tensor:
@@ -90,13 +91,4 @@ def as_tensor(pictures: Sequence[Picture], device: torch.device) -> torch.Tensor
     import numpy as np
     import torch
 
-    values = torch.from_numpy(np.stack(pictures)).to(device)  # bytes travel, floats are made there
-    return values.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def as_pixels(pictures: torch.Tensor) -> list[Picture]:
-    """N,3,H,W in [-1, 1] -> (height, width, 3) of uint8 each, to the nearest."""
-    import torch
-
-    values = ((pictures + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-    return list(values.contiguous().cpu().numpy())
+    return normalised(torch.from_numpy(np.stack(pictures)).to(device).permute(0, 3, 1, 2))  # bytes travel, not floats

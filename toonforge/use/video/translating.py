@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from toonforge.data.transforms import to_pictures
 from toonforge.errors import ToonforgeError
 from toonforge.memory import is_out_of_memory
 from toonforge.use.look import Look
-from toonforge.use.pictures.computing import as_pixels, as_tensor
+from toonforge.use.pictures.computing import as_tensor
 from toonforge.use.tiled import ignore
 from toonforge.use.video.pieces import Piece, Shot
 
@@ -89,4 +90,4 @@ def translate_pictures(
     note: Callable[[str], None] = ignore,
 ) -> list[Picture]:
     """Pictures of one size, H,W,3 of RGB, 0 to 255, and their translations."""
-    return as_pixels(model.translate(as_tensor(pictures, model.device), to, look=look, note=note))
+    return to_pictures(model.translate(as_tensor(pictures, model.device), to, look=look, note=note))
