@@ -150,13 +150,18 @@ def test_the_last_axis_varies_fastest_and_the_recipe_slowest(recipe: str) -> Non
     Path("other.toml").write_text(RECIPE.replace('"small"', '"other"'), "utf-8")
     plan = make_plan(["small.toml", "other.toml"], ["train.batch_size=1,2", "train.seed=0,1"], ["train.steps=3"])
     assert [run.name for run in plan.runs][:3] == [
-        "recipe=small,batch_size=1,seed=0",
-        "recipe=small,batch_size=1,seed=1",
-        "recipe=small,batch_size=2,seed=0",
+        "small,batch_size=1,seed=0",
+        "small,batch_size=1,seed=1",
+        "small,batch_size=2,seed=0",
     ]
     assert len(plan.runs) == 8 and plan.name == "small+other"
     assert {run.recipe.train.steps for run in plan.runs} == {3}
     assert plan.runs[-1].recipe.train.seed == 1 and plan.runs[-1].recipe.name == "other"
+
+
+def test_a_recipe_called_like_a_file_of_the_sweep_gets_another_folder(recipe: str) -> None:
+    Path("table.toml").write_text(RECIPE.replace('"small"', '"table.md"'), "utf-8")
+    assert [run.name for run in make_plan(["small.toml", "table.toml"], []).runs] == ["small", "table-md"]
 
 
 # -- what is checked before the first run -----------------------------------------------------------------------------
