@@ -15,7 +15,7 @@ PROBE = """
 import json, sys
 from toonforge.cli import main
 code = main(json.loads(sys.argv[1]))
-loaded = sorted({name.split(".")[0] for name in sys.modules} & {"torch", "accelerate", "torchvision", "cv2", "rich"})
+loaded = sorted({name.split(".")[0] for name in sys.modules} & {"torch", "accelerate", "torchvision", "cv2", "rich", "http"})
 print("PROBE", json.dumps([code, loaded]))
 """
 

@@ -67,6 +67,14 @@ def test_ranges_are_read_as_pip_reads_them(requirement: str, version: str, fitti
     assert fits(requirement, version) == fitting
 
 
+@pytest.mark.parametrize(
+    "requires", [["toonforge>=0.1", "toonforge[metrics]<0.2"], ["toonforge<0.2", "toonforge>=0.1"]]
+)
+@pytest.mark.parametrize(("version", "fitting"), [("0.0.9", False), ("0.1", True), ("0.2", False)])
+def test_every_line_of_the_requirements_holds(requires: list[str], version: str, fitting: bool) -> None:
+    assert (misfit(requires, version, "toonforge-x") is None) == fitting
+
+
 def test_a_requirement_that_cannot_be_read_is_told() -> None:
     with pytest.raises(PluginError, match="'toonforge >> 3' cannot be read"):
         misfit(["numpy", "toonforge >> 3"], "0.1", "x")

@@ -142,6 +142,12 @@ def test_every_key_of_every_component_is_told_with_its_unit_its_limits_and_its_s
             assert said[1:] in properties[key]["description"], f"{name}: {key}"
 
 
+def test_what_has_to_be_given_and_what_may_be_left_out_is_told() -> None:
+    data, train = recipe_schema()["properties"]["data"], recipe_schema()["properties"]["train"]
+    assert re.search(r"`unpaired-folders`: \*[^*]*\*, required\.", data["properties"]["fields"]["description"])
+    assert "*integer*, may be left out." in train["properties"]["steps"]["description"]
+
+
 def test_every_component_is_offered_with_what_it_is() -> None:
     for kind in TABLES:
         names = table(kind)["properties"]["type"]
@@ -221,6 +227,7 @@ MISTAKES = {
         "the name of a network",
     ),
     "a count of something else": ("phases.p.from = { epoch = 3 }", "3", "an unknown key"),
+    "a count of nothing": ("phases.p.from = {}", "{}", "less than 1 propert"),
     "a number below 0 as count": ("phases.p.until = -1", "-1", "less than the minimum of 0"),
     "a text for an array": ('phases.p.updates = "G"', '"G"', "an array"),
     "a number for a table": ("train.samples = 150", "150", '"object"'),

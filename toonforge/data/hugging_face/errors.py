@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import urllib.request
 from urllib.parse import urlsplit
 
 from toonforge.errors import DataError, Problem
@@ -20,6 +19,8 @@ _OFFLINE = "unset HF_HUB_OFFLINE where there is a network; or name a folder or P
 
 def check_reachable(name: str) -> None:
     """Raise `DataError` where the hub does not answer; where it is not to be asked, because offline, do nothing."""
+    import urllib.request  # here: it brings a tenth of what `toonforge list` takes
+
     from huggingface_hub import constants
 
     url = urlsplit(constants.ENDPOINT)
