@@ -73,6 +73,17 @@ def test_a_plugin_without_its_recipe_is_left_out_and_the_rest_is_listed(tmp_path
         assert "first.toml, and there is no such file" in told.stderr
 
 
+def test_a_model_that_is_not_made_yet_is_told_in_its_line(tmp_path: Path) -> None:
+    """It may be what the plugin's own recipe makes."""
+    code = GOOD.replace("toonforge_recipes", "toonforge_models").replace(
+        "__file__", "__file__).with_name('m.safetensors'"
+    )
+    Site(tmp_path).install("toonforge-soft", code, entry="soft")
+    listed = toonforge(tmp_path, "list", "soft/*")
+    assert listed.returncode == 0 and "soft/net" in listed.stdout
+    assert re.search(r"soft/first_recipe +\S.*m\.safetensors", listed.stdout), listed.stdout
+
+
 def test_a_recipe_that_cannot_be_read_is_told_in_its_line(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.install("toonforge-soft", GOOD.replace("__file__", "__file__).with_name('first.toml'"), entry="soft")

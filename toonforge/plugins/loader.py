@@ -222,7 +222,7 @@ class Plugins:
                 raise PluginError(
                     f"{singular(kind)} {name!r} is {str(value)!r}, expected Path(__file__).with_name(...)"
                 )
-            if not Path(value).is_file():
+            if kind == "recipes" and not Path(value).is_file():  # a model may be made by the plugin's own recipe
                 raise PluginError(f"{singular(kind)} {name!r} is {value}, and there is no such file")
         elif kind == "commands":
             import click
