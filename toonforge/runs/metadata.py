@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toonforge.errors import Problem, RunError
+from toonforge.runs.header import read_header
 
 FORMAT = 1
 """Of weights files; a newer one is refused, an older one is read."""
@@ -29,20 +30,15 @@ class NewerFormatError(RunError):
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """A weights file's own description; `RunError` where it is no safetensors file that a run wrote, or a newer one."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError("it is no regular file")
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        if "toonforge" not in metadata:
+        about = read_header(path).about
+        if "toonforge" not in about:
             raise no_weights_file(path, None, IMPORTED.format(shlex.quote(str(path))))
-        value = json.loads(metadata["toonforge"])
+        value = json.loads(str(about["toonforge"]))
         if not isinstance(value, dict):
             raise ValueError(f"its description is {type(value).__name__}, not a table")
         written = int(value.get("format", FORMAT))
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         suffix = path.suffix.lower()
         if suffix in PICTURES:
             raise no_weights_file(
@@ -57,10 +53,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 def tensor_names(path: Path) -> list[str]:
     """What a safetensors file calls its tensors; it can be read."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return list(file.keys())
+    return [*read_header(path).names]
 
 
 def no_weights_file(path: Path, error: Exception | None, hint: str | None = None) -> RunError:

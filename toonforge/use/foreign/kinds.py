@@ -6,6 +6,7 @@ from pathlib import Path
 
 from toonforge.errors import Problem, RunError
 from toonforge.names import did_you_mean
+from toonforge.runs.header import read_header
 
 LOADED = "load it in the program that wrote it, and save the network's weights as a state dict of PyTorch"
 KINDS = {
@@ -50,10 +51,7 @@ def refuse_other_kinds(path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="numpy") as file:
-            return "toonforge" in (file.metadata() or {})
-    except (OSError, SafetensorError, ValueError):
+        return "toonforge" in read_header(path).about
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False  # whoever reads it says what is wrong with it
