@@ -99,9 +99,24 @@ def test_the_search_finds_and_goes_there(browser: Any, address: str) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "wanted"),
-    [("cyclegan/unet", "generators"), ("PatchGANConfig", "networks"), ("toonforge.run", "recipes and runs")],
+    [
+        ("cyclegan/unet", "generators"),
+        ("PatchGANConfig", "networks"),
+        ("write_report", "recipes and runs"),
+        ("out of memory", "make training faster, or fit it into memory"),
+        ("resume", "resume a run"),
+        ("write a loss", "write a loss"),
+        ("own pictures", "train on your own pictures"),
+        ("several GPUs", "use several gpus, or several processes"),
+        ("ONNX", "export a model"),
+        ("learning rate decay", "schedules"),
+        ("spectral norm", "discriminators"),
+        ("early stopping", "watch a run"),
+        ("install", "toonforge"),
+        ("license", "license"),
+    ],
 )
-def test_the_search_offers_first_the_page_that_explains_a_name(
+def test_the_search_offers_first_the_page_that_explains_a_name_or_says_what_to_do(
     browser: Any, site: Path, asked: str, wanted: str
 ) -> None:
     opened = Opened(browser, site.as_uri(), "index")
