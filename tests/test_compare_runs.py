@@ -553,6 +553,17 @@ def test_losses_of_one_run_stand_apart(tmp_path: Path) -> None:
     assert all(len(chart["series"]) == 1 for chart in alone["charts"])
 
 
+def test_losses_that_no_two_runs_share_make_no_figure(tmp_path: Path) -> None:
+    def other(event: dict[str, Any]) -> None:
+        event["losses"] = {f"other.{key}": value for key, value in event.get("losses", {}).items()}
+
+    done = compare([make(tmp_path / "a"), make(tmp_path / "b", change=other)], tmp_path / "out")
+    made = {path.name for path in done.files}
+    assert {"losses.csv", "curves.png"} <= made and not {"losses.png", "losses.svg"} & made
+    data = charts(done.runs, metrics_of(done.runs), curves_of(done.runs))
+    assert [group["title"] for group in data["groups"]] == ["Metrics", data["folded"]], "folded away on the page"
+
+
 @given(st.text("ab _,/<>é", max_size=60).map(str.strip), st.integers(4, 30))
 def test_a_name_beside_a_curve_loses_nothing_but_spaces_at_ends_of_lines(name: str, room: int) -> None:
     lines = broken_lines(name, room)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -128,10 +129,9 @@ def charts(runs: Sequence[Compared], metrics: Sequence[Metric], curves: Sequence
 
 
 def alone_in(curves: Sequence[Curve]) -> frozenset[str]:
-    """Losses that a single run has: there is nothing to compare in them; none where no loss is shared."""
-    losses = [curve.name for curve in curves if curve.kind == "loss"]
-    alone = frozenset(name for name in losses if losses.count(name) == 1)
-    return alone if len(alone) < len(set(losses)) else frozenset()
+    """Losses that a single run has: there is nothing to compare in them."""
+    losses = Counter(curve.name for curve in curves if curve.kind == "loss")
+    return frozenset(name for name, runs in losses.items() if runs == 1)
 
 
 def _chart(curve: Curve, metric: Metric | None) -> dict[str, Any]:

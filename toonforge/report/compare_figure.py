@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,18 +162,36 @@ def _level(axes: Axes, level: Level) -> None:
         axes.axhline(height, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         if math.isfinite(level.error):
             axes.axhspan(height - level.error, height + level.error, color=FAINT, alpha=BAND / 2, linewidth=0, zorder=0)
-    below = far and height > high
+    sides = [far and height > high] if far else [False, True]
+    below, left = min(product(sides, (False, True)), key=lambda side: _crossed(axes, place, *side))
     axes.annotate(
         text,
-        (0.99, place),
+        (0.01 if left else 0.99, place),
         xycoords=("axes fraction", "data"),
         xytext=(0, -3 if below else 3),
         textcoords="offset points",
-        ha="right",
+        ha="left" if left else "right",
         va="top" if below else "bottom",
         fontsize=8,
         color=FAINT,
     )
+
+
+def _crossed(axes: Axes, height: float, below: bool, left: bool) -> int:
+    """At how many places curves run through a small text above or below a height, at the left or the right."""
+    import numpy as np
+
+    (first, last), (low, high) = axes.get_xlim(), axes.get_ylim()
+    near = np.linspace(0, 0.4, 20)
+    places = first + (near if left else 1 - near) * (last - first)
+    bottom = height - (0.08 if below else 0) * (high - low)
+    found = 0
+    for line in axes.lines:
+        x, y = (np.asarray(values, dtype=np.float64) for values in line.get_data())
+        if len(x) > 1 and line.get_transform() == axes.transData:
+            at = np.interp(places, x, y, left=np.nan, right=np.nan)
+            found += int(((at > bottom) & (at < bottom + 0.08 * (high - low))).sum())
+    return found
 
 
 def _labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]], first: float) -> None:
@@ -254,11 +273,11 @@ def figures(
     """
     parts: Mapping[str, Sequence[str]] = {metric.name: metric.parts for metric in metrics}
     lines = {(curve.kind, curve.name) for curve in curves if len(curve.steps) > 1}
+    drawn = [curve for curve in curves if (curve.kind, curve.name) in lines]
     alone = alone_in(curves)
-    drawn = [curve for curve in curves if (curve.kind, curve.name) in lines and curve.name not in alone]
     wanted = {
         "curves": [c for c in drawn if c.kind == "metric" and _drawn(c.name, parts)],
-        "losses": [c for c in drawn if c.kind == "loss"],
+        "losses": [c for c in drawn if c.kind == "loss" and c.name not in alone],
     }
     made: list[Path] = []
     for name, own in wanted.items():
