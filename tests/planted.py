@@ -34,6 +34,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "takes-more": {"arguments": (1, 2)},
     "unknown-field": {"together": ("input", "target", "other")},
     "upside-down": {"lower_is_better": False},
+    "apart": {"together": ()},
 }
 """What a fault says of itself in its class."""
 WHO = Provenance(plugin="planted", distribution="tests", version="0")
@@ -134,6 +135,8 @@ class Squares(Loss):
                 return (input * input.detach()).mean()
             if self.fault == "root":
                 return input.square().flatten(1).sum(1).sqrt().mean()
+            if self.fault == "counts":
+                return (input > 0).to(input.dtype).mean()
             if self.fault == "vector":
                 return input.square().flatten(1).mean(1)
             if self.fault == "number":
@@ -251,6 +254,8 @@ class Fading:
             return x.detach() / 2
         if self.fault == "breaks":
             raise RuntimeError("broken")
+        if self.fault == "root":
+            return x + (0 * x).sqrt()
         return (x / 2).double() if self.fault == "dtype" else x / 2
 
 

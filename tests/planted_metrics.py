@@ -43,6 +43,8 @@ class BuiltDifference:
 
     def update(self, input: Any, target: Any) -> None:
         each = (input - target).abs().flatten(1).mean(1).tolist()
+        if self.fault == "contrast":
+            each = ((input - target).abs().flatten(1).mean(1) / target.flatten(1).std(1)).tolist()
         self.values += [sum(each) / len(each)] if self.fault == "batches" else each
         if self.fault == "in-place":
             input.zero_()

@@ -29,11 +29,20 @@ class Network(nn.Module):
         if fault == "no-gradient":
             self.first.bias.requires_grad_(False)
         self.mean, self.calls = 0.0, 0
+        self.any_layout = fault in ("views", "strides")
         if fault == "tied":
             self.second_name = nn.Parameter(self.first.weight.data)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.fault == "changes-input":
+            x.clamp_(-0.5, 0.5)
+        if self.fault == "changes-input-in-eval" and not self.training:
+            x.mul_(0.5)
         y: torch.Tensor = self.last(self.first(x).relu())
+        if self.fault == "views":
+            y = y.view(len(y) * 3, 1, *y.shape[2:]).view(y.shape)
+        if self.fault == "strides":
+            y = y * (1 + y.stride(1) % 2)
         if self.fault == "attribute":
             y = y * self.scale
         if self.fault == "tied":
@@ -63,6 +72,8 @@ class Network(nn.Module):
             y = y[..., :-1]
         if self.fault == "by-size":
             y = y * 2 if x.shape[-1] > 70 else y
+        if self.fault == "unbounded":
+            return y
         return y * 9 if self.fault == "range" else y.clamp(-1, 1)
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     import torch
 
 
+NO_GRADIENT = (
+    "no gradient passes: the loss detaches its inputs, works with Python's numbers, or counts, rounds and compares, "
+    "which has no slope: take a smooth form of it"
+)
+
+
 class LossSuite(ComponentSuite):
     """A loss is one finite number with right gradients to each of its inputs that it is differentiable in.
 
@@ -47,13 +53,7 @@ class LossSuite(ComponentSuite):
         }
 
     def test_is_one_finite_number(self) -> None:
-        import torch
-
         value = _run(self.component.build(), self.values())
-        assert isinstance(value, torch.Tensor), (
-            f"the loss is {type(value).__name__}: yield a tensor, which can be trained by"
-        )
-        assert value.shape == (), f"the loss has shape {tuple(value.shape)}: reduce it to one number, with .mean()"
         assert value.isfinite(), f"the loss is {value}: look for a logarithm or a division at 0"
 
     def test_gradients_are_finite(self) -> None:
@@ -61,7 +61,7 @@ class LossSuite(ComponentSuite):
 
         values = self.values()
         value = _run(self.component.build(), values)
-        assert value.requires_grad, "no gradient passes: the loss detaches its inputs, or works with Python's numbers"
+        assert value.requires_grad, NO_GRADIENT
         torch.autograd.backward(value)
         for name, tensor in values.items():
             if isinstance(tensor, torch.Tensor) and name not in self.constant:
@@ -73,7 +73,7 @@ class LossSuite(ComponentSuite):
         import torch
 
         values = {name: self._alike(value) for name, value in self.values().items()}
-        value = self.component.build()(**values)
+        value = _run(self.component.build(), values)
         assert value.isfinite(), f"for inputs of zeros the loss is {value}"
         if value.requires_grad:
             torch.autograd.backward(value)
@@ -99,6 +99,7 @@ class LossSuite(ComponentSuite):
         inputs = [v for name, v in values.items() if isinstance(v, torch.Tensor) and name not in self.constant]
         if not inputs:  # a penalty on a network itself
             inputs = [p for v in values.values() if isinstance(v, torch.nn.Module) for p in v.parameters()]
+        assert _run(loss, values).requires_grad, NO_GRADIENT
         assert inputs, "the loss has no input that it is differentiable in: nothing can be trained by it"
 
         def value(*_: torch.Tensor) -> torch.Tensor:
@@ -178,11 +179,18 @@ def _doubled(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _run(loss: Callable[..., torch.Tensor], values: Mapping[str, Any]) -> torch.Tensor:
+    import torch
+
     try:
-        return loss(**values)
+        value = loss(**values)
     except Exception as error:
         given = ", ".join(f"{name}: {getattr(value, 'dtype', type(value).__name__)}" for name, value in values.items())
         raise AssertionError(
             f"the loss fails, given {given}: {type(error).__name__}: {error}\nmake what it adds of its inputs' dtype "
             "and device: x.new_zeros(...), torch.zeros_like(x)"
         ) from error
+    assert isinstance(value, torch.Tensor), (
+        f"the loss is {type(value).__name__}: yield a tensor, which can be trained by"
+    )
+    assert value.shape == (), f"the loss has shape {tuple(value.shape)}: reduce it to one number, with .mean()"
+    return value

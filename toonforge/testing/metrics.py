@@ -68,7 +68,13 @@ class MetricSuite(ComponentSuite):
         with torch.no_grad():
             for names in filter(None, [pairs, *((name,) for name in values if name not in together)]):
                 for batch in zip(*(torch.split(values[name], [*sizes] or self.count) for name in names), strict=True):
-                    metric.update(**dict(zip(names, batch, strict=True)))
+                    try:
+                        metric.update(**dict(zip(names, batch, strict=True)))
+                    except TypeError as error:
+                        raise AssertionError(
+                            f"update() fails, given {' and '.join(names)}: {error}\nfields that it takes in one call "
+                            'are named by the class: together = ("input", "target")'
+                        ) from error
             return dict(metric.compute())
 
     def test_results_are_finite_numbers(self) -> None:
@@ -79,6 +85,15 @@ class MetricSuite(ComponentSuite):
                 f"result {name!r} is {type(value).__name__}: yield Python floats, of tensors float(...)"
             )
             assert math.isfinite(value), f"result {name!r} is {value} over {self.count} pictures of each field"
+
+    def test_flat_pictures_are_measured(self) -> None:
+        """Of one colour: where there is no contrast, so is what a standard deviation or a norm is divided by."""
+        import torch
+
+        for name, value in self.measured({name: torch.zeros_like(x) for name, x in self.values().items()}).items():
+            assert not math.isnan(value), (
+                f"result {name!r} is nan for pictures of one gray, which generators yield: look for a division 0/0"
+            )
 
     def test_does_not_depend_on_batches(self) -> None:
         """Pictures arrive in batches of any size: the last one is often smaller."""
@@ -155,7 +170,7 @@ class MetricSuite(ComponentSuite):
         values, built = self.values(), self.component.tiny().build(torch.device("cpu"))
         if isinstance(built, Keeps):
             expected = self.measured(values, built=built)
-            for name in set(values) - set(self.component.together):
+            for name in [name for name in values if name not in self.component.together]:
                 rest = {key: value for key, value in values.items() if key != name}
                 found = self.measured(rest, built=built.again(frozenset({name})))
                 self._assert_same(expected, found, f"again() of {name!r} measures something else")

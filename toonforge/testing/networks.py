@@ -12,7 +12,9 @@ from toonforge.testing.claims import where
 from toonforge.testing.components import ComponentSuite
 from toonforge.testing.untouched import seeds, untouched
 
+ANY_LAYOUT = "says any_layout = True: take reshape() or flatten() for view(), or leave that out"
 DRAWS_IN_EVAL = "metrics and translations are made in eval mode: draw (dropout, noise) only where self.training is true"
+OUT_OF_RANGE = "values reach {:.2f}: pictures are in [-1, 1], so end with tanh or clamp"
 EIGHT_BITS = "it has 8 bits of precision; compute small sums and differences in float()"
 
 
@@ -112,6 +114,39 @@ class NetworkSuite(ComponentSuite):
             called(network.train(), batch, "in train mode")
         with untouched("forward() in eval mode", why=DRAWS_IN_EVAL):
             called(network.eval(), batch, "in eval mode")
+
+    def test_changes_no_input(self) -> None:
+        import torch
+
+        network, batch = self.build(self.inputs[0]), self.batch(self.inputs[0])
+        before = [part.clone() if isinstance(part, torch.Tensor) else part for part in batch]
+        for mode in (True, False):
+            with torch.no_grad():
+                called(network.train(mode), batch, f"with train({mode})")
+            assert all(part.equal(old) for part, old in zip(batch, before) if isinstance(part, torch.Tensor)), (
+                f"forward() changes its input in place with train({mode}): every later loss and network of the step "
+                "gets the changed one. Take x = x.clamp(...) for x.clamp_(...), and no inplace=True on an input"
+            )
+
+    def test_works_in_any_layout_where_it_says_so(self) -> None:
+        """Of a module whose class says `any_layout = True`, which `train.speed` then trains in channels_last."""
+        import torch
+
+        network = self.build(self.inputs[0]).eval().double()
+        if not getattr(network, "any_layout", False):
+            return
+        batch = [part.double() if isinstance(part, torch.Tensor) else part for part in self.batch(self.inputs[0])]
+        expected = called(network, batch, "in float64")
+        network = network.to(memory_format=torch.channels_last)
+        for layout in (torch.contiguous_format, torch.channels_last):
+            given = [
+                part.contiguous(memory_format=layout) if isinstance(part, torch.Tensor) and part.ndim == 4 else part
+                for part in batch
+            ]
+            far = (called(network, given, f"in channels_last, where its class {ANY_LAYOUT}") - expected).abs().max()
+            assert far <= 1e-9 * max(1.0, expected.abs().max().item()), (
+                f"in channels_last its output is another one (by {far:.1e}), and its class {ANY_LAYOUT}"
+            )
 
     def test_weights_survive_safetensors(self, tmp_path: Path) -> None:
         import torch
@@ -228,9 +263,20 @@ class GeneratorSuite(NetworkSuite):
                 f"{entry} came back as {tuple(output.shape[1:])}: pad what strides do not divide, and cut it off at "
                 "the end"
             )
-            assert output.abs().max() <= 1, (
-                f"values reach {output.abs().max():.2f}: pictures are in [-1, 1], so end with tanh or clamp"
-            )
+            assert output.abs().max() <= 1, OUT_OF_RANGE.format(output.abs().max())
+
+    def test_output_is_a_picture_whatever_it_learns(self) -> None:
+        """With ten times its first weights, which are small, in float64."""
+        import torch
+
+        network = self.build(self.inputs[0]).eval().double()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(10)
+            batch = [part.double() if isinstance(part, torch.Tensor) else part for part in self.batch(self.inputs[0])]
+            output = called(network, batch, "in float64")
+        largest = output.nan_to_num(0.0).abs().max()
+        assert largest <= 1, f"with ten times its first weights {OUT_OF_RANGE.format(largest)}"
 
 
 class DiscriminatorSuite(NetworkSuite):

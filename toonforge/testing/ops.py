@@ -94,8 +94,12 @@ class OpSuite(ComponentSuite):
             torch.autograd.backward(output.sum())
             for position, x in enumerate(batch, 1):
                 if isinstance(x, torch.Tensor) and position not in self.constant:
-                    assert x.grad is not None and x.grad.isfinite().all(), (
-                        f"argument {position} gets no finite gradient; list it in `constant` if that is meant"
+                    assert x.grad is not None, (
+                        f"argument {position} gets no gradient; list it in `constant` if that is meant"
+                    )
+                    assert x.grad.isfinite().all(), (
+                        f"the gradient of argument {position} is infinite or nan: look for a square root, a norm or a "
+                        "division at 0, and add a small number there"
                     )
 
     def test_keeps_the_dtype(self) -> None:
