@@ -144,3 +144,13 @@ def test_every_plugin_here_says_which_versions_of_toonforge_it_fits(path: Path) 
 def test_the_version_is_the_distributions() -> None:
     project = tomli.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert toonforge.__version__ == project["version"] == importlib.metadata.version("toonforge")
+
+
+BOUNDS = st.tuples(st.sampled_from([">=", "<", ">", "<=", "==", "~=", "!="]), VERSIONS).map("".join)
+WRITTEN = st.lists(BOUNDS, min_size=1, max_size=3).map(",".join)
+
+
+@given(WRITTEN, VERSIONS, st.sampled_from(["", "[a]", "[a,b] "]), st.sampled_from(["", "; extra == 'c'"]))
+def test_the_quick_reading_says_what_packaging_says(written: str, core: str, extras: str, marker: str) -> None:
+    line = f"toonforge{extras}{written}{marker}"
+    assert fits(line, core) == (bool(marker) or Requirement(line).specifier.contains(core))

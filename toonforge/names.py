@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -26,6 +25,8 @@ def close_matches(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     tail = name.rsplit("/", 1)[-1]
     same_tail = [choice for choice in choices if choice.rsplit("/", 1)[-1] == tail and choice != name]
     lowered = {choice.lower(): choice for choice in choices}
+    import difflib  # here: few commands have a mistake to suggest something for
+
     near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=limit, cutoff=0.6)]
     return list(dict.fromkeys([*same_tail, *near]))[:limit]
 

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _begin(arguments: Sequence[str] | None) -> int:
-    from toonforge.cli import again, leaving, worker
+    from toonforge.cli import again, worker
     from toonforge.cli.group import VERBS
     from toonforge.cli.harmless import obeying_nobody
     from toonforge.cli.output import lasting
@@ -36,10 +36,10 @@ def _begin(arguments: Sequence[str] | None) -> int:
     worker.begin()
     if arguments is None:
         again.keep_folder_out()
-    if trains:
-        leaving.at_once()
-    elif translates:
-        leaving.at_once(leaving.stopped)
+    if trains or translates:
+        from toonforge.cli import leaving
+
+        leaving.at_once() if trains else leaving.at_once(leaving.stopped)
     with lasting() if verb in LASTING else nullcontext(), obeying_nobody():
         code = _main(given)
     if trains or translates:

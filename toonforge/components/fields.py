@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -11,11 +12,15 @@ from functools import cache, wraps
 from typing import Any, TypeVar
 
 import attrs
-from typing_extensions import dataclass_transform
 
 from toonforge import deprecation
 from toonforge.deprecation import Deprecation
 from toonforge.errors import FieldError
+
+if sys.version_info >= (3, 11):
+    from typing import dataclass_transform
+else:
+    from typing_extensions import dataclass_transform
 
 T = TypeVar("T")
 _METADATA = "toonforge"
@@ -205,13 +210,25 @@ def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldI
 
 @cache
 def _fields_of(cls: Any) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:
-    hints = typing.get_type_hints(cls)
     depth = {name: at for at, base in reversed([*enumerate(cls.__mro__)]) for name in inspect.get_annotations(base)}
     own_first = sorted(
         (a for a in attrs.fields(cls) if a.init and APART not in a.metadata), key=lambda a: depth[a.name]
     )
     infos = [(a, a.metadata.get(_METADATA, FieldInfo(doc=""))) for a in own_first]
-    return {info.key or a.name: (hints[a.name], a, info) for a, info in infos}
+    kinds = {name: kind for base in reversed(cls.__mro__) for name, kind in _kinds(base).items()}
+    return {info.key or a.name: (kinds[a.name], a, info) for a, info in infos}
+
+
+@cache
+def _kinds(cls: type) -> Mapping[str, Any]:
+    """The types of what a class itself declares as a field, as `typing.get_type_hints` would resolve them.
+
+    That resolves what a base declares anew for every class below it, which is felt as a plugin of many is loaded.
+    """
+    fields = attrs.fields_dict(cls) if attrs.has(cls) else {}
+    own = {name: kind for name, kind in inspect.get_annotations(cls).items() if name in fields}
+    holder = types.SimpleNamespace(__annotations__=own)
+    return typing.get_type_hints(holder, dict(vars(cls)), vars(sys.modules[cls.__module__]))
 
 
 def changed(config: T, **values: Any) -> T:

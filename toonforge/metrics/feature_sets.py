@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from typing_extensions import Self
-
 if TYPE_CHECKING:
     import torch
+    from typing_extensions import Self
 
     from toonforge.metrics.extractor import Extractor
     from toonforge.metrics.frechet import Gaussian

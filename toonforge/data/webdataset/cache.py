@@ -9,7 +9,6 @@ import logging
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +68,8 @@ def indexes(shards: Sequence[Shard], key: str) -> Iterator[ShardIndex]:
 
     problems: list[Problem] = []
     told = time.monotonic()
+    from concurrent.futures import ThreadPoolExecutor  # here: the quick commands do without it
+
     with ThreadPoolExecutor(_THREADS) as pool:
         for start in range(0, len(shards), _AT_ONCE):  # a few at a time: all at once would fill memory twice
             for number, result in enumerate(pool.map(one, shards[start : start + _AT_ONCE]), start):
