@@ -14,9 +14,12 @@ import pytest
 
 from tests.test_plugins import COMMANDS, GOOD, Site
 from toonforge.cli import main
+from toonforge.cli.show import show_component
+from toonforge.components import Loss, component
 from toonforge.errors import RecipeError, UnknownNameError
 from toonforge.plugins.loader import Plugins
 from toonforge.recipe import find
+from toonforge.registry import Provenance
 
 ROOT = Path(__file__).parent.parent
 
@@ -112,6 +115,16 @@ def test_why_a_plugin_is_broken_is_broken_between_words(
     assert len(lines) > 3 and max(map(len, lines)) < 60 and all(re.match(r" {11}\w+:? ", line) for line in lines)
 
 
+def test_a_name_in_the_environment_that_no_plugin_has_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugins = Plugins(distributions=[], allowed=["sofd", "toonforge"])
+    plugins.load()
+    monkeypatch.setattr("toonforge.registries.plugins", plugins)
+    assert main(["plugins"]) == 0
+    assert capsys.readouterr().out.endswith("\nTOONFORGE_PLUGINS names sofd: not installed\n")
+
+
 def test_an_optional_hook_may_be_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     site = Site(tmp_path)
@@ -174,3 +187,9 @@ def test_the_path_of_a_recipe_is_no_plugin(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(RecipeError) as caught:
         find(text)
     assert "is installed" not in str(caught.value) and "see: toonforge list recipes" in str(caught.value)
+
+
+def test_a_component_without_a_docstring_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    mute = component(type("Mute", (Loss,), {}))
+    show_component("losses", "soft/mute", mute, Provenance(plugin="soft", distribution="toonforge-soft", version="1"))
+    assert "It has no description" in capsys.readouterr().out

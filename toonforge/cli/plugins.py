@@ -37,6 +37,9 @@ def command(verbose: bool) -> None:
             echo(table(rows, wrap=1, indent=11, colours=("bright_black",)))
         if verbose and record.detail:
             echo("\n".join(f"           {line}" for line in record.detail.rstrip().split("\n")))
+    known = {record.name for record in registries.plugins.records}
+    if strange := sorted((registries.plugins.allowed or frozenset()) - known):
+        echo(f"\nTOONFORGE_PLUGINS names {', '.join(strange)}: not installed")
     if not verbose and any(record.detail for record in registries.plugins.records):
         echo("\ntracebacks: toonforge plugins --verbose")
 

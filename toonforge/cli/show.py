@@ -85,7 +85,7 @@ def show_component(kind: str, name: str, cls: type[Any], provenance: Provenance)
     echo(f"{heading(name)}  {singular(kind)}, from {provenance}")
     if (going := deprecation_of(cls)) is not None:
         echo(hanging(f"{click.style('deprecated', fg='yellow')}: {going}", "  "))
-    for paragraph in paragraphs(cls.__doc__ or ""):
+    for paragraph in paragraphs(cls.__doc__ or "It has no description: the docstring of its class is empty."):
         echo(paragraph)
     for key, (kind_of, attribute, info) in fields_of(cls).items():
         default = default_text(attribute.default)
