@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import difflib
+import doctest
 import importlib
 import inspect
 import re
@@ -133,7 +134,8 @@ def test_imports_of_what_is_public_pass() -> None:
 )
 def test_the_docs_show_public_names_alone(page: Path) -> None:
     blocks = re.findall(r"^ *```python[^\n]*\n(.*?)^ *```", page.read_text("utf-8"), re.M | re.S)
-    assert [name for block in blocks for name in not_public(inspect.cleandoc(block), MODULES)] == []
+    scripts = [doctest.script_from_examples(block) if ">>> " in block else block for block in blocks]
+    assert [name for script in scripts for name in not_public(inspect.cleandoc(script), MODULES)] == []
 
 
 def test_every_public_name_has_its_place_in_the_reference() -> None:

@@ -37,7 +37,8 @@ def misfit(requires: Iterable[str], version: str, distribution: str) -> str | No
         return None
     from packaging.version import Version
 
-    core = Version(Version(version).base_version)
+    core = Version(version)
+    core = Version(core.base_version) if core.is_prerelease else core
     if all(_fits_plainly(line, core) for line in lines):
         return None
     for wanted in holding(lines):

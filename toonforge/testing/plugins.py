@@ -120,6 +120,7 @@ class PluginSuite:
         for kind in ("recipes", "models"):
             for name in self.record.supplies.get(kind, ()):
                 path = Path(registries.plugins.files[kind][name])  # type: ignore[arg-type]
+                assert path.is_file(), f"{name} names {path}, and there is no such file"
                 assert folder is None or folder.resolve() in path.resolve().parents, (
                     f"{name} lies at {path}, outside the package {folder}: a wheel would not have it"
                 )
