@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def look(
                 advice="install it anew: pip install --force-reinstall torch",
             )
         ]
-    found = [_gpu(gpu) for gpu in torch["gpus"]]
+    found = [_gpu(gpu, torch["hip"] is not None or compiled_for(gpu["code"], gpu["archs"])) for gpu in torch["gpus"]]
     if torch.get("mps"):
         found.append(Finding(area="devices", name="GPU", text="Apple's, by MPS"))
     if torch.get("xpu"):
@@ -50,9 +50,36 @@ def look(
     return found or [Finding(area="devices", name="CPU", status="note", text="no GPU: the CPU computes")]
 
 
-def _gpu(gpu: Mapping[str, Any]) -> Finding:
+def compiled_for(code: str, archs: Sequence[str]) -> bool:
+    """Whether a torch built for these runs on an NVIDIA chip.
+
+    What is compiled for a chip (sm_80) runs on those of its generation that came with it or later (sm_86); a PTX
+    (compute_80) is compiled on the spot for any later chip. One for a single chip alone (sm_90a) runs on no other.
+
+    Args:
+        code: of the chip: "sm_86".
+        archs: as `torch.cuda.get_arch_list` has them.
+    """
+    major, minor = _generation(code)
+    for arch in archs:
+        kind, _, number = arch.partition("_")
+        if not number.isdecimal():
+            continue
+        if kind == "sm" and _generation(arch)[0] == major and _generation(arch)[1] <= minor:
+            return True
+        if kind == "compute" and _generation(arch) <= (major, minor):
+            return True
+    return False
+
+
+def _generation(code: str) -> tuple[int, int]:
+    number = code.partition("_")[2]
+    return int(number[:-1] or 0), int(number[-1])
+
+
+def _gpu(gpu: Mapping[str, Any], known: bool) -> Finding:
     text = f"{gpu['name']}, {gpu['memory'] / (1 << 30):.0f} GiB"
-    if gpu["known"]:
+    if known:
         return Finding(area="devices", name="GPU", text=text)
     return Finding(
         area="devices",

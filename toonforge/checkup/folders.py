@@ -21,16 +21,34 @@ def look(here: Path) -> list[Finding]:
     runs = here / "runs"
     found = [
         writable(
-            "runs", runs if os.path.exists(runs) else here, "work in a folder that you may write to, or give --out"
+            "runs",
+            runs if os.path.exists(runs) else here,
+            "work in a folder that you may write to, or give --out",
+            "old checkpoints lie in runs/*/checkpoints; train.checkpoint.keep says how many are kept",
         ),
-        writable("cache", cache_folder(), "set TOONFORGE_CACHE to a folder that you may write to"),
-        writable("temporary", Path(tempfile.gettempdir()), "set TMPDIR to a folder that you may write to"),
+        writable(
+            "cache",
+            cache_folder(),
+            "set TOONFORGE_CACHE to a folder that you may write to",
+            "what lies there is made anew where it is missing; or set TOONFORGE_CACHE to a folder on another disk",
+        ),
+        writable(
+            "temporary",
+            Path(tempfile.gettempdir()),
+            "set TMPDIR to a folder that you may write to",
+            "remove what is not needed there, or set TMPDIR to a folder on another disk",
+        ),
     ]
     return [*found, *schema(here / FILE)]
 
 
-def writable(name: str, folder: Path, advice: str) -> Finding:
-    """Whether a file can be made in a folder, or in the nearest one above where it is yet to be made; and the room."""
+def writable(name: str, folder: Path, advice: str, room_advice: str) -> Finding:
+    """Whether a file can be made in a folder, or in the nearest one above where it is yet to be made; and the room.
+
+    Args:
+        name, folder: what it is for, and where it lies.
+        advice, room_advice: what to do where it cannot be written, and where there is little room.
+    """
     above = next((place for place in (folder, *folder.absolute().parents) if os.path.exists(place)), Path("/"))
     shown = str(folder.absolute())
     try:
@@ -52,7 +70,7 @@ def writable(name: str, folder: Path, advice: str) -> Finding:
         name=name,
         status="broken" if room < NONE else "warning",
         text=text,
-        advice="make room: old checkpoints lie in runs/*/checkpoints; train.checkpoint.keep says how many are kept",
+        advice=f"make room: {room_advice}",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from toonforge.checkup.finding import Finding
 from toonforge.plugins.fit import CORE, holding
@@ -68,7 +68,7 @@ def core(requires: Sequence[str]) -> Iterator[Finding]:
             name=requirement.name,
             status="broken",
             text=f"{version or 'not installed'}; toonforge needs {requirement.name}{requirement.specifier}",
-            advice=f"pip install '{requirement.name}{requirement.specifier}'",
+            advice=f'pip install "{requirement.name}{requirement.specifier}"',
         )
     if not lacking:
         yield Finding(area="packages", name="all others", text="as toonforge needs them")
@@ -83,10 +83,11 @@ def torchvision(torch: str | None, vision: str | None, refused: str | None = Non
     """
     if torch is None or vision is None:
         return []
-    ours, theirs = Version(torch), Version(vision)
-    wanted = f"0.{ours.minor + TORCHVISION_BEHIND}"
-    if ours.major == 2 and theirs.major == 0 and f"0.{theirs.minor}" != wanted:
-        text, advice = f"{vision} is not made for torch {torch}", f"pip install 'torchvision=={wanted}.*'"
+    wanted = _made_for(torch)
+    fitting = "torchvision" if wanted is None else f'"torchvision=={wanted}.*"'
+    minor = _minor(vision, major=0)
+    if wanted is not None and minor is not None and f"0.{minor}" != wanted:
+        text, advice = f"{vision} is not made for torch {torch}", f"pip install {fitting}"
         return [Finding(area="packages", name="torchvision", status="warning", text=text, advice=advice)]
     if refused is None:
         return [Finding(area="packages", name="torchvision", text=vision)]
@@ -94,8 +95,23 @@ def torchvision(torch: str | None, vision: str | None, refused: str | None = Non
         text = f"{vision}, built for another torch than {torch}: toonforge does without what that spoils"
         advice = "for other programs, install it from where torch came: its --index-url"
         return [Finding(area="packages", name="torchvision", status="note", text=text, advice=advice)]
-    text, advice = f"{vision} does not load: {refused}", f"pip install --force-reinstall 'torchvision=={wanted}.*'"
+    text, advice = f"{vision} does not load: {refused}", f"pip install --force-reinstall {fitting}"
     return [Finding(area="packages", name="torchvision", status="warning", text=text, advice=advice)]
+
+
+def _made_for(torch: str) -> str | None:
+    """The torchvision for a torch: "0.28" for 2.13.0+cpu; None where that is not known."""
+    minor = _minor(torch, major=2)
+    return None if minor is None else f"0.{minor + TORCHVISION_BEHIND}"
+
+
+def _minor(version: str, major: int) -> int | None:
+    """The second number of a version whose first is this; None for others, and for what is no version to packaging."""
+    try:
+        read = Version(version)
+    except InvalidVersion:  # built by hand: "2.5.0-unknown"
+        return None
+    return read.minor if read.major == major else None
 
 
 def extras(requires: Sequence[str]) -> Iterator[Finding]:
@@ -110,7 +126,7 @@ def extras(requires: Sequence[str]) -> Iterator[Finding]:
                 name=f"[{extra}]",
                 status="note",
                 text=f"without {', '.join(lacking)}: {purpose}",
-                advice=f"pip install 'toonforge[{extra}]'",
+                advice=f'pip install "toonforge[{extra}]"',
             )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Iterable
+
 from toonforge import registries
 from toonforge.checkup.finding import Finding
 from toonforge.plugins.fit import CORE
@@ -11,8 +15,11 @@ PLACE = "from its checkout or wheel"
 """Where there is no release, a name alone is nothing that pip could find."""
 
 
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
+
+
 def look() -> list[Finding]:
-    """The good ones in one line, each other one with its reason."""
+    """The good ones in one line, each other one with its reason, and those that make every command slow."""
     registries.plugins.load()
     records = [record for record in registries.plugins.records if record.name != CORE]
     good = [record.name for record in records if record.status == "good"]
@@ -23,7 +30,56 @@ def look() -> list[Finding]:
         text=", ".join(good) or "none is installed: only the core's components are there",
         advice=None if good else "in a checkout of toonforge: pip install ./plugins/cyclegan, or another one",
     )
-    return [named, *(told(record) for record in records if record.status != "good")]
+    others = [told(record) for record in records if record.status not in ("good", "duplicate")]
+    return [named, *slow(records), *others, *duplicates(records)]
+
+
+def slow(records: Iterable[PluginRecord]) -> list[Finding]:
+    """The plugins that load torch as soon as they are imported. Nothing of toonforge's does, so it is one of them."""
+    if (torch := sys.modules.get("torch")) is None:
+        return []
+    found = [
+        record.name
+        for record in records
+        if record.status == "good"
+        and any(
+            torch in vars(module).values()
+            for name, module in list(sys.modules.items())
+            if name.split(".")[0] == _package(record)
+        )
+    ]
+    return [
+        Finding(
+            area="plugins",
+            name=", ".join(found) or "one of them",
+            status="warning",
+            text="loads torch as soon as it is imported: every command waits for that, toonforge --help as well",
+            advice="its author imports it within the functions that use it; toonforge.testing.PluginSuite tells where",
+        )
+    ]
+
+
+def duplicates(records: Iterable[PluginRecord]) -> list[Finding]:
+    """One finding for each name that several distributions supply: one of them has to stay."""
+    twins: dict[str, list[PluginRecord]] = {}
+    for record in records:
+        if record.status == "duplicate":
+            twins.setdefault(record.name, []).append(record)
+    return [
+        Finding(
+            area="plugins",
+            name=name,
+            status="broken",
+            text=f"duplicate: {' and '.join(f'{one.distribution} {one.version}' for one in several)} supply it",
+            advice=f"keep one of them: {', or '.join(f'pip uninstall {one.distribution}' for one in several)}",
+        )
+        for name, several in twins.items()
+    ]
+
+
+def _package(record: PluginRecord) -> str:
+    """The package that its entry point names."""
+    return record.target.partition(":")[0].split(".")[0].strip()
 
 
 def told(record: PluginRecord) -> Finding:
@@ -47,9 +103,12 @@ def _advice(record: PluginRecord) -> str:
     if record.status == "misfit":
         both = f"{CORE} and {record.distribution}"
         return f"install {both} in versions that fit each other, each {PLACE}: pip install PLACE PLACE"
-    if record.status == "duplicate":
-        return f"keep one of them: pip uninstall {record.distribution}"
     if record.status == "misnamed":
         return f"tell its author, {without}"
-    anew = f"install it anew, {PLACE}: pip install --force-reinstall --no-deps PLACE"
-    return f"toonforge plugins --verbose prints its traceback; {anew}, {without}"
+    missing = _MISSING.match(str(record.problem))
+    if missing is not None and missing[1].split(".")[0] != _package(record):
+        package = missing[1].split(".")[0]
+        return f"install what brings {package}, which its author should name among its dependencies; {without}"
+    if missing is not None or record.target == "entry_points.txt":  # parts of it are gone
+        return f"install it anew, {PLACE}: pip install --force-reinstall --no-deps PLACE; {without}"
+    return f"mend it, or tell its author: toonforge plugins --verbose prints its traceback; {without}"

@@ -22,10 +22,8 @@ def look():
         for index in range(torch.cuda.device_count()):
             one = torch.cuda.get_device_properties(index)
             code = f"sm_{one.major}{one.minor}"
-            known = torch.version.hip or code in torch.cuda.get_arch_list() or any(
-                arch.startswith(f"compute_{one.major}") or arch.startswith(f"sm_{one.major}") for arch in
-                torch.cuda.get_arch_list())
-            said["gpus"].append({"name": one.name, "memory": one.total_memory, "code": code, "known": bool(known)})
+            said["gpus"].append({"name": one.name, "memory": one.total_memory, "code": code, "archs":
+                                 torch.cuda.get_arch_list()})
     elif torch.version.cuda or torch.version.hip:
         try:
             torch.cuda.init()

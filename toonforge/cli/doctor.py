@@ -20,7 +20,7 @@ def command(as_json: bool) -> int:
     """Tell what this machine has, lacks and gets wrong, and what to do about each.
 
     That is devices and a GPU that PyTorch cannot use, versions that do not go together, plugins that are broken or do
-    not fit, extras that are missing, folders that cannot be written, and room on the disk. The exit code is 1 when
+    not fit, extras that are missing, folders that cannot be written, and room on the disk. The exit code is 2 when
     something is broken.
 
     \b
@@ -30,10 +30,11 @@ def command(as_json: bool) -> int:
     """
     findings = examine()
     broken = any(finding.status == "broken" for finding in findings)
+    code = 2 if broken else 0
     if as_json:
         told = {"good": not broken, "findings": [attrs.asdict(finding) for finding in findings]}
         echo(json.dumps(told, ensure_ascii=False, indent=1))
-        return int(broken)
+        return code
     width = max(len(finding.name) for finding in findings)
     for area in AREAS:
         echo(heading(area))
@@ -41,7 +42,7 @@ def command(as_json: bool) -> int:
             if finding.area == area:
                 _show(finding, width)
     echo(_summed_up(findings))
-    return int(broken)
+    return code
 
 
 def _show(finding: Finding, width: int) -> None:

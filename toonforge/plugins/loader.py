@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import importlib.metadata
 import os
+import sys
 import threading
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,8 @@ class Plugins:
             collecting = gc.isenabled()
             gc.disable()
             try:
-                self._load_all()
+                with redirect_stdout(sys.stderr):  # what a plugin prints belongs to no command's output
+                    self._load_all()
             except BaseException:  # such as Ctrl-C in a notebook: the next look-up begins anew
                 self._forget()
                 raise
