@@ -245,14 +245,19 @@ def pages() -> dict[Path, str]:
 
 
 def main(check: bool) -> int:
-    """Write the pages, or tell which are out of date."""
-    stale = [path for path, text in pages().items() if not path.is_file() or path.read_text("utf-8") != text]
+    """Write the pages and remove those of kinds that are gone, or tell which are out of date."""
+    made = pages()
+    stale = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]
+    gone = sorted(set(COMPONENTS.glob("*.md")) - made.keys())
     if check:
-        print("\n".join(f"{path} is out of date: run python docs/generate.py" for path in stale), end="")
-        return 1 if stale else 0
-    for path, text in pages().items():
+        for path in (*stale, *gone):
+            print(f"{path} is out of date: run python docs/generate.py")
+        return 1 if stale or gone else 0
+    for path in stale:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text, "utf-8")
+        path.write_text(made[path], "utf-8", newline="\n")
+    for path in gone:
+        path.unlink()
     return 0
 
 

@@ -122,7 +122,9 @@ def site(folder: Path, made: Package) -> dict[str, str]:
     )
     (entry,) = project["entry-points"]["toonforge"].items()
     (info / "entry_points.txt").write_text(f"[toonforge]\n{entry[0]} = {entry[1]}\n", "utf-8")
-    return {**os.environ, "PYTHONPATH": f"{info.parent}{os.pathsep}{Path(__file__).parent.parent}"}
+    root = Path(__file__).parent.parent
+    places = [info.parent, root, *sorted(root.glob("plugins/*/src"))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
 
 
 def toonforge(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:

@@ -193,6 +193,38 @@ def test_patterns_go_no_deeper_than_their_folder() -> None:
     ]
 
 
+def test_patterns_tell_large_letters_from_small_ones_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.normcase", str.lower)  # as on Windows
+    assert module("site/navigation.py").expanded(["a/X*.md"], ["a/x.md", "a/X1.md"]) == ["a/X1.md"]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "b.webp", "c.safetensors", "d.onnx", "e.md", "f.jpg"])
+def test_a_linked_file_that_is_no_text_is_brought_along_as_it_is(name: str) -> None:
+    assert module("site/outside.py").page_of(name) == f"repository/{name}"
+
+
+def test_a_linked_file_of_text_is_a_page() -> None:
+    assert module("site/outside.py").page_of("recipes/x.toml") == "repository/recipes/x.toml.md"
+
+
+def test_generated_pages_are_written_and_those_of_kinds_that_are_gone_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate = module("generate.py")
+    page, gone = tmp_path / "components/losses.md", tmp_path / "components/gone.md"
+    monkeypatch.setattr(generate, "COMPONENTS", page.parent)
+    monkeypatch.setattr(generate, "pages", lambda: {page: "one\n"})
+    page.parent.mkdir()
+    gone.write_text("")
+    assert generate.main(check=True) == 1
+    words = "is out of date: run python docs/generate.py"
+    assert capsys.readouterr().out == f"{page} {words}\n{gone} {words}\n"
+    assert not page.exists() and gone.exists()
+    assert generate.main(check=False) == 0
+    assert page.read_bytes() == b"one\n" and not gone.exists()
+    assert generate.main(check=True) == 0 and capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -44,4 +44,4 @@ def _written_out(nav: Sequence[Any], free: list[str]) -> Iterator[Any]:
 
 def _matches(page: str, pattern: str) -> bool:
     """Whether a page lies where the pattern says; a `*` goes no deeper than its folder, a `**` does."""
-    return fnmatch.fnmatch(page, pattern) and ("**" in pattern or page.count("/") == pattern.count("/"))
+    return fnmatch.fnmatchcase(page, pattern) and ("**" in pattern or page.count("/") == pattern.count("/"))

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 FOLDER = "repository"
 DOCS = "docs"
 ALWAYS = ("README.md", "CHANGELOG.md", "plugins/*/README.md")
-AS_THEY_ARE = (".md", ".jpg", ".png", ".svg")
+AS_THEY_ARE = (".md", ".jpg", ".png", ".svg", ".gif", ".webp", ".avif", ".mp4", ".pdf", ".zip", ".safetensors", ".onnx")
+"""Endings of files that the site holds as they are; of any other a page shows the text."""
 LANGUAGES = {".toml": "toml", ".py": "python", ".sh": "sh", ".json": "json"}
 LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
 CODE = re.compile(r"^ *(`{3,}).*?^ *\1|`[^`\n]*`", re.M | re.S)
