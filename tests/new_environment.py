@@ -14,8 +14,6 @@ import sysconfig
 import venv
 from pathlib import Path
 
-from toonforge import __version__
-
 ROOT = Path(__file__).parent.parent
 OURS = ("toonforge", "_editable_impl_toonforge", "__editable__")
 
@@ -92,14 +90,6 @@ class Environment:
     def toonforge(self, *words: str, code: int = 0, **variables: str) -> str:
         """Run the command line in it."""
         return self.run(str(self.bin / "toonforge"), *words, code=code, **variables)
-
-    def link_core(self) -> None:
-        """toonforge itself as an editable installation would leave it: quicker than its wheel."""
-        (self.packages / "core.pth").write_text(f"{ROOT}\n", "utf-8")
-        info = self.packages / f"toonforge-{__version__}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: toonforge\nVersion: {__version__}\n", "utf-8")
-        self._script("toonforge", "import sys; from toonforge.cli import main; sys.exit(main())")
 
     def install(self, wheel: Path) -> None:
         """Put a wheel into it; what the wheel needs is there."""

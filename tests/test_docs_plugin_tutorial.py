@@ -6,8 +6,6 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.executed_page import Block, blocks, one_line
 from tests.new_environment import ROOT, Environment
 
@@ -37,16 +35,10 @@ def follow(environment: Environment, page: list[Block], folder: Path) -> dict[st
     return printed
 
 
-@pytest.mark.parametrize("how", ["quick", pytest.param("whole", marks=pytest.mark.soak)])
-def test_the_tutorial_does_what_it_says(tmp_path: Path, how: str) -> None:
-    """With the core's wheel and all of the plugin's tests: pytest -m soak tests/test_docs_plugin_tutorial.py"""
+def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     environment = Environment(tmp_path / "venv", tmp_path / "empty")
-    if how == "quick":
-        environment.link_core()
-        environment.more["PYTEST_ADDOPTS"] = "-k slopes"  # those that the page writes
-    else:
-        environment.install(environment.wheel(ROOT, tmp_path / "core"))
+    environment.install(environment.wheel(ROOT, tmp_path / "core"))
     printed = follow(environment, blocks(PAGE), environment.home)
     assert list(printed) == ["begin", "train", "show", "use", "mistake", "test", "wheel"]
     project = environment.home
