@@ -21,7 +21,7 @@ def program(name: str) -> str:
     """A program of the environment that the tests run in."""
     places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     found = shutil.which(name, path=places)
-    assert found is not None, f"{name} is not installed: pip install -e '.[dev]'"
+    assert found is not None, f'{name} is not installed: pip install -e ".[dev]"'
     return found
 
 
