@@ -29,7 +29,9 @@ def tensor(begins: int, ends: int) -> dict[str, object]:
 
 def test_names_and_description_are_those_that_the_library_reads(tmp_path: Path) -> None:
     path = tmp_path / "one.safetensors"
+    kinds = (torch.bool, torch.uint8, torch.int16, torch.float16, torch.float32, torch.int64, torch.float64)
     tensors = {"b": torch.ones(3), "a": torch.zeros(0), "é": torch.ones(2, 2, dtype=torch.bfloat16)}
+    tensors |= {str(kind): torch.ones(3, dtype=kind) for kind in (*kinds, torch.complex64, torch.float8_e4m3fn)}
     for about in (None, {"toonforge": "ü"}):
         save_file(tensors, path, about)
         found = read_header(path)
@@ -52,6 +54,12 @@ BAD = {
     "longer than it says": ({"a": tensor(0, 4)}, b"xxxxx", None),
     "a gap": ({"a": tensor(0, 2), "b": tensor(3, 4)}, b"xxxx", None),
     "an overlap": ({"a": tensor(0, 3), "b": tensor(2, 4)}, b"xxxx", None),
+    "backwards": ({"a": tensor(0, 4), "b": {"dtype": "U8", "shape": [0], "data_offsets": [4, 3]}}, b"xxx", None),
+    "numbers that are not there": ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, b"xxxx", None),
+    "no type": ({"a": {"dtype": "pickle", "shape": [4], "data_offsets": [0, 4]}}, b"xxxx", None),
+    "a negative shape": ({"a": {"dtype": "U8", "shape": [-2, -2], "data_offsets": [0, 4]}}, b"xxxx", None),
+    "half a shape": ({"a": {"dtype": "U8", "shape": [0.5, 8], "data_offsets": [0, 4]}}, b"xxxx", None),
+    "an endless shape": ({"a": {"dtype": "U8", "shape": [1 << 62] * 9 + [0], "data_offsets": [0, 0]}}, b"", None),
     "deep": (b'{"a":' + b"[" * 100_000, b"", None),
 }
 
@@ -65,6 +73,8 @@ def test_what_the_library_refuses_is_refused(tmp_path: Path, what: str) -> None:
         written(path, *bad)
     with pytest.raises((SafetensorError, RecursionError)), safe_open(path, framework="pt"):
         pass
+    with pytest.raises((ValueError, TypeError, KeyError, RecursionError)):
+        read_header(path)
     with pytest.raises(RunError, match="is no weights file of toonforge"):
         read_metadata(path)
 

@@ -238,6 +238,21 @@ def test_two_ranges_of_one_component_are_both_reported() -> None:
     assert {problem.key for problem in found} == {"generators.G.blocks", "generators.G.width"}
 
 
+def test_a_field_declared_anew_has_the_new_type_and_the_others_keep_theirs() -> None:
+    @component
+    class Base(Component):
+        at: pathlib.Path = param(pathlib.Path("x"), doc="a type that this file imports")
+        size: int | str = param(1, doc="a size")
+
+    @component
+    class Derived(Base):
+        size: int = param(2, doc="a size")
+
+    types = {key: kind for key, (kind, _, _) in fields_of(Derived).items()}
+    assert types == {"size": int, "at": pathlib.Path} and [*types] == ["size", "at"]
+    assert fields_of(Base)["size"][0] == int | str
+
+
 def test_mistakes_keep_their_paths() -> None:
     @component
     class Outer(Component):

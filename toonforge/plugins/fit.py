@@ -16,7 +16,7 @@ CORE = "toonforge"
 _BOUND = re.compile(r"(>=|<)([0-9]+(?:\.[0-9]+)*)")
 _USUAL = re.compile(
     rf"{CORE}(?:\[[a-z]+(?:,[a-z]+)*\])?(?P<range>{_BOUND.pattern}(?:,{_BOUND.pattern})*)"
-    r"(?P<extra>; extra == (?:'[a-z]+'|\"[a-z]+\"))?"
+    r"(?:; extra == (?:'[a-z]+'|\"[a-z]+\"))?"
 )
 _NAMES_CORE = re.compile(rf"{CORE}(?![\w.-])", re.IGNORECASE)
 
@@ -52,14 +52,13 @@ def misfit(requires: Iterable[str], version: str, distribution: str) -> str | No
 
 
 def _fits_plainly(line: str, core: Version) -> bool:
-    """Whether a requirement is of the form that `core_range` writes, and holds, or is an extra's alone.
+    """Whether a requirement is of the form that `core_range` writes, and holds, be it an extra's alone.
 
     Nearly all are, and packaging's own reader of requirements is slow to import: a twentieth of `toonforge --help`.
+    One of which this says no is read by that.
     """
     if (usual := _USUAL.fullmatch(line.strip())) is None:
         return False
-    if usual["extra"]:
-        return True
     for sign, numbers in _BOUND.findall(usual["range"]):
         bound = type(core)(numbers)
         if core < bound if sign == ">=" else core >= bound:
