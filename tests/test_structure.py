@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Literal
 
 import attrs
 import pytest
@@ -241,7 +242,9 @@ def test_two_ranges_of_one_component_are_both_reported() -> None:
 def test_a_field_declared_anew_has_the_new_type_and_the_others_keep_theirs() -> None:
     @component
     class Base(Component):
+        Ways = Literal["far", "near"]
         at: pathlib.Path = param(pathlib.Path("x"), doc="a type that this file imports")
+        way: Ways = param("far", doc="a type that the class names")
         size: int | str = param(1, doc="a size")
 
     @component
@@ -249,7 +252,7 @@ def test_a_field_declared_anew_has_the_new_type_and_the_others_keep_theirs() -> 
         size: int = param(2, doc="a size")
 
     types = {key: kind for key, (kind, _, _) in fields_of(Derived).items()}
-    assert types == {"size": int, "at": pathlib.Path} and [*types] == ["size", "at"]
+    assert types == {"size": int, "at": pathlib.Path, "way": Base.Ways} and [*types] == ["size", "at", "way"]
     assert fields_of(Base)["size"][0] == int | str
 
 
