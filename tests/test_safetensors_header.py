@@ -56,6 +56,7 @@ BAD = {
     "an overlap": ({"a": tensor(0, 3), "b": tensor(2, 4)}, b"xxxx", None),
     "backwards": ({"a": tensor(0, 4), "b": {"dtype": "U8", "shape": [0], "data_offsets": [4, 3]}}, b"xxx", None),
     "numbers that are not there": ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, b"xxxx", None),
+    "fewer numbers than are there": ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 8]}}, b"x" * 8, None),
     "no type": ({"a": {"dtype": "pickle", "shape": [4], "data_offsets": [0, 4]}}, b"xxxx", None),
     "a negative shape": ({"a": {"dtype": "U8", "shape": [-2, -2], "data_offsets": [0, 4]}}, b"xxxx", None),
     "half a shape": ({"a": {"dtype": "U8", "shape": [0.5, 8], "data_offsets": [0, 4]}}, b"xxxx", None),
