@@ -139,16 +139,24 @@ def test_a_report_shows_hostile_texts_as_text(tmp_path_factory: pytest.TempPathF
 @given(text=hostile)
 @example(text="".join(PIECES))
 def test_a_comparison_shows_hostile_texts_as_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    def drawn(words: str) -> Path:
-        home = tmp_path_factory.mktemp("compared")
-        for name in ("one", "two"):
-            poison(write_run(home / name, total=20, grids=[20], names=["a"]), words)
-        compare([home / "one", home / "two"], home / "out")
-        return home / "out"
-
-    out = drawn(text)
-    check((out / "compare.html").read_text("utf-8"), (drawn("harmless") / "compare.html").read_text("utf-8"))
+    out = compared(tmp_path_factory.mktemp("compared"), text)
+    plain = plain_comparison(tmp_path_factory.getbasetemp() / "compared-plain")
+    check((out / "compare.html").read_text("utf-8"), plain)
     check_markdown((out / "table.md").read_text("utf-8"))
+
+
+def compared(folder: Path, words: str) -> Path:
+    """The folder of a comparison of two runs with such words in all places."""
+    for name in ("one", "two"):
+        poison(write_run(folder / name, total=20, grids=[20], names=["a"]), words)
+    compare([folder / "one", folder / "two"], folder / "out")
+    return folder / "out"
+
+
+@cache
+def plain_comparison(folder: Path) -> str:
+    """The page of a comparison with harmless words."""
+    return (compared(folder, "harmless") / "compare.html").read_text("utf-8")
 
 
 def check_markdown(text: str) -> None:

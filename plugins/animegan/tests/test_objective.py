@@ -30,8 +30,7 @@ def gram(x: Tensor) -> Tensor:
     count, channels, height, width = x.shape
     result = torch.zeros(count, channels, channels, dtype=x.dtype)
     for a in range(channels):
-        for b in range(channels):
-            result[:, a, b] = (x[:, a] * x[:, b]).sum((1, 2)) / (channels * height * width)
+        result[:, a] = (x[:, a : a + 1] * x).sum((2, 3)) / (channels * height * width)
     return result
 
 
