@@ -68,6 +68,8 @@ class Net(Generator):
 
     def shape(self, *inputs: Shape) -> Shape:
         channels, height, width = inputs[0]
+        if channels != 3 and self.fault != "three-channels":
+            raise ShapeError("expected RGB pictures")
         return (channels, height, width - 1 if self.fault in ("shape", "smaller") else width)
 
     def build(self) -> Any:
@@ -83,6 +85,8 @@ class Judge(Discriminator):
     fault: ClassVar[str] = ""
 
     def shape(self, *inputs: Shape) -> Shape:
+        if inputs[0][0] != 3:
+            raise ShapeError("expected RGB pictures")
         return (1, inputs[0][1] // 2, inputs[0][2] // 2)
 
     def build(self) -> Any:
@@ -169,6 +173,10 @@ class Source:
         import numpy as np
 
         item = self.inner.item(group, index, rng)
+        if self.fault == "third" and index == 2 and rng is None:
+            return {name: picture[:, 1:] for name, picture in item.items()}
+        if self.fault == "breaks" and index == 2 and rng is None:
+            raise IndexError("list index out of range")
         if self.fault == "global" and rng is not None:
             return {name: picture.flip(-1) if np.random.rand() < 0.5 else picture for name, picture in item.items()}
         if self.fault == "claims":
@@ -256,6 +264,10 @@ class Fading:
             raise RuntimeError("broken")
         if self.fault == "root":
             return x + (0 * x).sqrt()
+        if self.fault == "norm":
+            return x / x.square().mean().sqrt()
+        if self.fault == "flat-root":
+            return x + (x - x.flip(-1)).square().sqrt()
         return (x / 2).double() if self.fault == "dtype" else x / 2
 
 

@@ -45,6 +45,8 @@ class BuiltDifference:
         each = (input - target).abs().flatten(1).mean(1).tolist()
         if self.fault == "contrast":
             each = ((input - target).abs().flatten(1).mean(1) / target.flatten(1).std(1)).tolist()
+        if self.fault == "python-contrast":
+            each = [value / float(one.std()) for value, one in zip(each, target, strict=True)]
         self.values += [sum(each) / len(each)] if self.fault == "batches" else each
         if self.fault == "in-place":
             input.zero_()

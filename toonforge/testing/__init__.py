@@ -14,11 +14,12 @@ from toonforge.testing.components import ComponentSuite
 from toonforge.testing.datasets import DatasetSuite
 from toonforge.testing.losses import LossSuite
 from toonforge.testing.metrics import MetricSuite
-from toonforge.testing.networks import DiscriminatorSuite, GeneratorSuite, NetworkSuite
+from toonforge.testing.networks import NetworkSuite
 from toonforge.testing.ops import OpSuite
 from toonforge.testing.optimizers import OptimizerSuite, ScheduleSuite
 from toonforge.testing.plugins import PluginSuite
 from toonforge.testing.recipes import RecipeSuite
+from toonforge.testing.translation import DiscriminatorSuite, GeneratorSuite
 
 __all__ = [
     "ComponentSuite",

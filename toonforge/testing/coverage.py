@@ -16,10 +16,11 @@ from toonforge.testing.components import SUITES, ComponentSuite
 from toonforge.testing.datasets import DatasetSuite
 from toonforge.testing.losses import LossSuite
 from toonforge.testing.metrics import MetricSuite
-from toonforge.testing.networks import DiscriminatorSuite, GeneratorSuite, NetworkSuite
+from toonforge.testing.networks import NetworkSuite
 from toonforge.testing.ops import OpSuite
 from toonforge.testing.optimizers import OptimizerSuite, ScheduleSuite
 from toonforge.testing.recipes import RECIPES, RecipeSuite
+from toonforge.testing.translation import DiscriminatorSuite, GeneratorSuite
 
 if TYPE_CHECKING:
     import pytest

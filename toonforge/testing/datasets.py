@@ -34,9 +34,15 @@ class DatasetSuite(ComponentSuite):
             assert set(source.sizes) == set(groups), f"{split} has groups {set(source.sizes)}, announced {set(groups)}"
             for group, fields in groups.items():
                 assert source.sizes[group] > 0, f"group {group!r} of {split} is empty"
-                for index in {0, source.sizes[group] - 1}:
+                for index in {*range(min(source.sizes[group], 8)), source.sizes[group] - 1}:
                     for rng in (None, np.random.default_rng(0)):
-                        item = source.item(group, index, rng)
+                        try:
+                            item = source.item(group, index, rng)
+                        except Exception as error:
+                            raise AssertionError(
+                                f"item {index} of {group!r} in {split} fails {'without' if rng is None else 'with'} a "
+                                f"generator: {type(error).__name__}: {error}"
+                            ) from error
                         assert set(item) == set(fields), f"{group!r} yields {set(item)}, announced {set(fields)}"
                         for name, tensor in item.items():
                             assert tuple(tensor.shape) == fields[name], (

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     import torch
 
 
-NO_GRADIENT = (
-    "no gradient passes: the loss detaches its inputs, works with Python's numbers, or counts, rounds and compares, "
-    "which has no slope: take a smooth form of it"
-)
-
-
 class LossSuite(ComponentSuite):
     """A loss is one finite number with right gradients to each of its inputs that it is differentiable in.
 
@@ -53,15 +47,24 @@ class LossSuite(ComponentSuite):
         }
 
     def test_is_one_finite_number(self) -> None:
+        import torch
+
         value = _run(self.component.build(), self.values())
+        assert isinstance(value, torch.Tensor), (
+            f"the loss is {type(value).__name__}: yield a tensor, which can be trained by"
+        )
+        assert value.shape == (), f"the loss has shape {tuple(value.shape)}: reduce it to one number, with .mean()"
         assert value.isfinite(), f"the loss is {value}: look for a logarithm or a division at 0"
 
     def test_gradients_are_finite(self) -> None:
         import torch
 
         values = self.values()
-        value = _run(self.component.build(), values)
-        assert value.requires_grad, NO_GRADIENT
+        value = _number(self.component.build(), values)
+        assert value.requires_grad, (
+            "no gradient passes: the loss detaches its inputs, works with Python's numbers, or counts, rounds and "
+            "compares, which has no slope: take a smooth form of it"
+        )
         torch.autograd.backward(value)
         for name, tensor in values.items():
             if isinstance(tensor, torch.Tensor) and name not in self.constant:
@@ -73,7 +76,7 @@ class LossSuite(ComponentSuite):
         import torch
 
         values = {name: self._alike(value) for name, value in self.values().items()}
-        value = _run(self.component.build(), values)
+        value = _number(self.component.build(), values)
         assert value.isfinite(), f"for inputs of zeros the loss is {value}"
         if value.requires_grad:
             torch.autograd.backward(value)
@@ -99,12 +102,13 @@ class LossSuite(ComponentSuite):
         inputs = [v for name, v in values.items() if isinstance(v, torch.Tensor) and name not in self.constant]
         if not inputs:  # a penalty on a network itself
             inputs = [p for v in values.values() if isinstance(v, torch.nn.Module) for p in v.parameters()]
-        assert _run(loss, values).requires_grad, NO_GRADIENT
         assert inputs, "the loss has no input that it is differentiable in: nothing can be trained by it"
+        if not _number(loss, values).requires_grad:
+            return  # no gradient passes at all, which `test_gradients_are_finite` says
 
         def value(*_: torch.Tensor) -> torch.Tensor:
             torch.manual_seed(3)  # the same draws each time
-            return _run(loss, values)
+            return _number(loss, values)
 
         try:
             torch.autograd.gradcheck(value, inputs, eps=1e-6, atol=1e-5, rtol=1e-3, fast_mode=True)
@@ -121,10 +125,10 @@ class LossSuite(ComponentSuite):
         values = _doubled(self.values())
         loss = self.component.build()
         torch.manual_seed(3)
-        whole = _run(loss, values)
+        whole = _number(loss, values)
         torch.manual_seed(3)  # what it draws, it draws picture by picture: the halves draw on where the last one ended
         halves = [
-            _run(loss, {k: v[i : i + 1] if isinstance(v, torch.Tensor) else v for k, v in values.items()})
+            _number(loss, {k: v[i : i + 1] if isinstance(v, torch.Tensor) else v for k, v in values.items()})
             for i in (0, 1)
         ]
         far = (sum(halves) / 2 - whole).abs().item()
@@ -142,7 +146,7 @@ class LossSuite(ComponentSuite):
 
         values = _doubled(self.values())
         torch.manual_seed(3)
-        found = float(_run(self.component.build(), values).detach())
+        found = float(_number(self.component.build(), values).detach())
         torch.manual_seed(3)
         expected = float(torch.as_tensor(self.reference(**values)).detach())
         assert abs(found - expected) <= 1e-9 * max(1.0, abs(expected)), (
@@ -162,7 +166,9 @@ class LossSuite(ComponentSuite):
     def test_what_it_remembers_survives_a_checkpoint(self, tmp_path: Path) -> None:
         """Called a few times, saved, loaded into a new one: both go on alike."""
         values = _doubled(self.values())
-        assert_resumes(self.component.build, lambda loss, step: _run(loss, values).detach(), tmp_path / "l.safetensors")
+        assert_resumes(
+            self.component.build, lambda loss, step: _number(loss, values).detach(), tmp_path / "l.safetensors"
+        )
 
     def test_accepts_its_shapes(self) -> None:
         self.component.check(**self.shapes)
@@ -179,18 +185,18 @@ def _doubled(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _run(loss: Callable[..., torch.Tensor], values: Mapping[str, Any]) -> torch.Tensor:
-    import torch
-
     try:
-        value = loss(**values)
+        return loss(**values)
     except Exception as error:
         given = ", ".join(f"{name}: {getattr(value, 'dtype', type(value).__name__)}" for name, value in values.items())
         raise AssertionError(
             f"the loss fails, given {given}: {type(error).__name__}: {error}\nmake what it adds of its inputs' dtype "
             "and device: x.new_zeros(...), torch.zeros_like(x)"
         ) from error
-    assert isinstance(value, torch.Tensor), (
-        f"the loss is {type(value).__name__}: yield a tensor, which can be trained by"
-    )
-    assert value.shape == (), f"the loss has shape {tuple(value.shape)}: reduce it to one number, with .mean()"
-    return value
+
+
+def _number(loss: Callable[..., torch.Tensor], values: Mapping[str, Any]) -> torch.Tensor:
+    """As a tensor of one number whatever it yields: that it should be one is said by `test_is_one_finite_number`."""
+    import torch
+
+    return torch.as_tensor(_run(loss, values)).mean()

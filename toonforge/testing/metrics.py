@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -68,14 +69,21 @@ class MetricSuite(ComponentSuite):
         with torch.no_grad():
             for names in filter(None, [pairs, *((name,) for name in values if name not in together)]):
                 for batch in zip(*(torch.split(values[name], [*sizes] or self.count) for name in names), strict=True):
-                    try:
-                        metric.update(**dict(zip(names, batch, strict=True)))
-                    except TypeError as error:
-                        raise AssertionError(
-                            f"update() fails, given {' and '.join(names)}: {error}\nfields that it takes in one call "
-                            'are named by the class: together = ("input", "target")'
-                        ) from error
+                    given = dict(zip(names, batch, strict=True))
+                    self._assert_takes(metric, given)
+                    metric.update(**given)
             return dict(metric.compute())
+
+    def _assert_takes(self, metric: BuiltMetric, given: Mapping[str, torch.Tensor]) -> None:
+        signature = inspect.signature(metric.update)
+        try:
+            signature.bind(**given)
+        except TypeError as error:
+            fields = ", ".join(f'"{name}"' for name in expressions(self.component) if name in signature.parameters)
+            raise AssertionError(
+                f"update() cannot be given {' and '.join(given)} alone: {error}\nits class says which fields arrive in "
+                f"one call: together = ({fields})"
+            ) from error
 
     def test_results_are_finite_numbers(self) -> None:
         results = self.measured(self.values())
@@ -90,9 +98,14 @@ class MetricSuite(ComponentSuite):
         """Of one colour: where there is no contrast, so is what a standard deviation or a norm is divided by."""
         import torch
 
-        for name, value in self.measured({name: torch.zeros_like(x) for name, x in self.values().items()}).items():
+        flat, advice = {name: torch.zeros_like(x) for name, x in self.values().items()}, "look for a division 0/0"
+        try:
+            results = self.measured(flat)
+        except ArithmeticError as error:
+            raise AssertionError(f"pictures of one gray raise {type(error).__name__}: {error}; {advice}") from error
+        for name, value in results.items():
             assert not math.isnan(value), (
-                f"result {name!r} is nan for pictures of one gray, which generators yield: look for a division 0/0"
+                f"result {name!r} is nan for pictures of one gray, which generators yield: {advice}"
             )
 
     def test_does_not_depend_on_batches(self) -> None:

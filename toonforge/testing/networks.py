@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from toonforge.components import NetworkComponent, Shape
+from toonforge.errors import FieldError, ShapeError
 from toonforge.testing.calls import Arguments, alike, arguments_of, built, called, shapes_of, tensors
 from toonforge.testing.claims import where
 from toonforge.testing.components import ComponentSuite
@@ -14,7 +15,6 @@ from toonforge.testing.untouched import seeds, untouched
 
 ANY_LAYOUT = "says any_layout = True: take reshape() or flatten() for view(), or leave that out"
 DRAWS_IN_EVAL = "metrics and translations are made in eval mode: draw (dropout, noise) only where self.training is true"
-OUT_OF_RANGE = "values reach {:.2f}: pictures are in [-1, 1], so end with tanh or clamp"
 EIGHT_BITS = "it has 8 bits of precision; compute small sums and differences in float()"
 
 
@@ -58,6 +58,29 @@ class NetworkSuite(ComponentSuite):
                     f"{entry} gave {found}; shape() announced {(size, *announced)}: recipes are checked by shape(), so "
                     "mend whichever is wrong"
                 )
+
+    def test_takes_the_channels_that_it_announces(self) -> None:
+        """Pictures of 1 and of 6 channels, where neither fit() nor shape() refuses them."""
+        arguments = list(arguments_of(self.inputs[0]))
+        picture = next((at for at, part in enumerate(arguments) if isinstance(part, tuple) and len(part) == 3), None)
+        for channels in (1, 6) if picture is not None else ():
+            arguments[picture] = (channels, *arguments[picture][1:])
+            entry = tuple(arguments)
+            try:
+                announced = self.component.tiny().fit(*shapes_of(entry)).shape(*entry)  # type: ignore[arg-type]
+            except (ShapeError, FieldError):
+                continue
+            try:
+                found = tuple(self.build(entry).eval()(*self.batch(entry)).shape)
+            except Exception as error:
+                raise AssertionError(
+                    f"shape() takes pictures of {channels} channels, and forward() fails: {type(error).__name__}: "
+                    f"{error}\nmake the first layer for the channels that fit() is given (an in_channels field that it "
+                    "fills in), or let shape() raise ShapeError"
+                ) from error
+            assert found == (2, *announced), (
+                f"{entry} gave {found}; shape() announced {(2, *announced)}: mend whichever is wrong"
+            )
 
     def test_fitting_again_changes_nothing(self) -> None:
         for entry in self.inputs:
@@ -247,47 +270,3 @@ class NetworkSuite(ComponentSuite):
         )
         network = self.build(self.inputs[0]).eval()
         assert_exports(network, self.batch(self.inputs[0]), self.batch(other, 3), tmp_path / "network.onnx")
-
-
-class GeneratorSuite(NetworkSuite):
-    """A generator takes pictures of any size and yields as many pixels, in [-1, 1]."""
-
-    inputs: ClassVar[Sequence[Shape | Arguments]] = ((3, 64, 64), (3, 65, 97), (3, 37, 64))
-
-    def test_output_is_a_picture_of_the_same_size(self) -> None:
-        for entry in self.inputs:
-            network, batch = self.build(entry).eval(), self.batch(entry)
-            sides = shapes_of(entry)[0][-2:]
-            output = called(network, batch, "in eval mode")
-            assert tuple(output.shape[-2:]) == sides, (
-                f"{entry} came back as {tuple(output.shape[1:])}: pad what strides do not divide, and cut it off at "
-                "the end"
-            )
-            assert output.abs().max() <= 1, OUT_OF_RANGE.format(output.abs().max())
-
-    def test_output_is_a_picture_whatever_it_learns(self) -> None:
-        """With ten times its first weights, which are small, in float64."""
-        import torch
-
-        network = self.build(self.inputs[0]).eval().double()
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.mul_(10)
-            batch = [part.double() if isinstance(part, torch.Tensor) else part for part in self.batch(self.inputs[0])]
-            output = called(network, batch, "in float64")
-        largest = output.nan_to_num(0.0).abs().max()
-        assert largest <= 1, f"with ten times its first weights {OUT_OF_RANGE.format(largest)}"
-
-
-class DiscriminatorSuite(NetworkSuite):
-    """A discriminator yields logits, not probabilities, and fits its input channels to what it judges."""
-
-    inputs: ClassVar[Sequence[Shape | Arguments]] = ((3, 64, 64), (6, 64, 64), (3, 70, 90))
-
-    def test_yields_logits(self) -> None:
-        import torch
-
-        network = self.build(self.inputs[0]).train()
-        batch = [part * 50 if isinstance(part, torch.Tensor) else part for part in self.batch(self.inputs[0], 4)]
-        output = called(network, batch, "in train mode")
-        assert output.min() < 0 or output.max() > 1, "outputs stay in [0, 1]: leave the sigmoid to the loss"

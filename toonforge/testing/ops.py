@@ -102,6 +102,26 @@ class OpSuite(ComponentSuite):
                         "division at 0, and add a small number there"
                     )
 
+    def test_flat_pictures_pass(self) -> None:
+        """Of one gray: where a difference is 0, so is what a square root is taken of, or what is divided by."""
+        import torch
+
+        advice = "add a small number under the square root, or to what is divided by"
+        for entry in self.inputs:
+            batch = [
+                torch.zeros_like(x).requires_grad_() if isinstance(x, torch.Tensor) else x for x in self.batch(entry)
+            ]
+            output = called(self.component.build(), batch, "for pictures of one gray")
+            assert output.isfinite().all(), f"for pictures of one gray its output is infinite or nan: {advice}"
+            if output.requires_grad:
+                torch.autograd.backward(output.sum())
+            for position, x in enumerate(batch, 1):
+                if isinstance(x, torch.Tensor) and x.grad is not None:
+                    assert x.grad.isfinite().all(), (
+                        f"for pictures of one gray the gradient of argument {position} is infinite or nan, and one "
+                        f"such step ruins a network: {advice}"
+                    )
+
     def test_keeps_the_dtype(self) -> None:
         import torch
 
