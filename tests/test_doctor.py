@@ -224,31 +224,39 @@ def test_a_torch_that_does_not_load_is_told_and_stops_nothing(script: str, patie
 
 
 @pytest.mark.parametrize(
-    ("torch", "vision", "refused", "status", "advice"),
+    ("torch", "vision", "needs", "refused", "status", "advice"),
     [
-        ("2.13.0", "0.28.0", None, "good", None),
-        ("2.4.1+cu121", "0.19.1+cu121", None, "good", None),
-        ("2.13.0", "0.19.1", None, "warning", 'pip install "torchvision==0.28.*"'),
-        ("2.4.0+cpu", "0.20.0", None, "warning", 'pip install "torchvision==0.19.*"'),
-        ("2.13.0+cpu", "0.28.0", "RuntimeError: operator torchvision::nms does not exist", "note", "--index-url"),
-        ("2.5.0-unknown", "0.28.0", None, "good", None),  # built by hand: packaging cannot read it
-        ("2.13.0", "unknown", None, "good", None),
-        ("2.5.0-unknown", "unknown", "ImportError: libjpeg.so", "warning", "--force-reinstall torchvision"),
-        ("3.0.0", "0.28.0", None, "good", None),
-        ("1.2.0", "0.4.0", "ImportError: libjpeg.so", "warning", "--force-reinstall torchvision"),
-        ("2.13.0", "0.28.0", "ImportError: libjpeg.so", "warning", '--force-reinstall "torchvision==0.28.*"'),
+        ("2.13.0", "0.28.0", "torch==2.13.0", None, "good", None),
+        ("2.4.1+cu121", "0.19.1+cu121", "torch==2.4.1", None, "good", None),
+        ("2.15.0", "0.29.2", "torch>=2.14.0", None, "good", None),
+        ("2.14.0.dev20261101+cpu", "0.29.0", "torch==2.14.0.dev20261101", None, "good", None),
+        ("2.13.0", "0.28.0", "numpy", None, "good", None),
+        ("2.13.0", "0.19.1", "torch==2.4.1", None, "warning", 'pip install "torch==2.13.0" torchvision'),
+        ("2.4.0+cpu", "0.20.0", "torch==2.5.0", None, "warning", 'pip install "torch==2.4.0" torchvision'),
+        ("2.13.0", "0.29.2", "torch>=2.14.0", None, "warning", 'pip install "torch==2.13.0" torchvision'),
+        ("2.13.0+cpu", "0.28.0", "torch==2.13.0", "RuntimeError: operator torchvision::nms", "note", "--index-url"),
+        ("2.5.0-unknown", "0.28.0", "torch==2.13.0", None, "good", None),  # built by hand: packaging cannot read it
+        ("2.13.0", "unknown", "torch==2.13.0", None, "good", None),
+        ("2.5.0-unknown", "unknown", "torch", "ImportError: libjpeg.so", "warning", "--no-deps torchvision"),
+        ("2.13.0", "0.28.0+cpu", "torch", "ImportError: libjpeg.so", "warning", '--no-deps "torchvision==0.28.0"'),
     ],
 )
 def test_a_torchvision_for_another_torch_is_told(
-    torch: str, vision: str, refused: str | None, status: str, advice: str | None
+    torch: str, vision: str, needs: str, refused: str | None, status: str, advice: str | None
 ) -> None:
-    told = only(packages.torchvision(torch, vision, refused))
+    told = only(packages.torchvision(torch, vision, [needs], refused))
     assert told.status == status and (advice or "") in (told.advice or "") and (advice is None) == (told.advice is None)
     assert packages.torchvision(torch, None) == packages.torchvision(None, vision) == []
 
 
 def test_what_toonforge_needs_and_lacks_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = {"torch": "2.14.0.dev20261101+cpu", "accelerate": "0.30", "attrs": "25.1", "tool": None, "av": "14.0"}
+    there = {
+        "torch": "2.14.0.dev20261101+cpu",
+        "accelerate": "0.30",
+        "attrs": "25.1-unknown",
+        "tool": None,
+        "av": "14.0",
+    }
     monkeypatch.setattr(packages, "installed", there.get)
     wanted = ["torch>=2.4", "accelerate>=1.0", "attrs>=23", 'tool>=1; python_version < "3"', 'av>=17; extra == "video"']
     found = {one.name: one for one in packages.core(wanted)}

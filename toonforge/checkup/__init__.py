@@ -25,6 +25,9 @@ def examine(folder: Path = Path()) -> list[Finding]:
         needed, supplied, places = packages.look(), plugins.look(), folders.look(folder)
         torch = probe.answer()
     vision = packages.torchvision(
-        packages.installed("torch"), packages.installed("torchvision"), torch.get("torchvision_error")
+        packages.installed("torch"),
+        packages.installed("torchvision"),
+        packages.required_by("torchvision"),
+        torch.get("torchvision_error"),
     )
     return [*machine.look(torch), *devices.look(torch), *needed, *vision, *supplied, *places]

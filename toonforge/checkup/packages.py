@@ -31,8 +31,6 @@ EXTRAS: Mapping[str, str] = {
     "hugging-face": "data sets of the Hugging Face hub",
 }
 """Extra -> what it is for. Those for work on toonforge itself are left out."""
-TORCHVISION_BEHIND = 15
-"""torchvision 0.(N + 15) is made for torch 2.N."""
 
 
 def look() -> list[Finding]:
@@ -74,20 +72,20 @@ def core(requires: Sequence[str]) -> Iterator[Finding]:
         yield Finding(area="packages", name="all others", text="as toonforge needs them")
 
 
-def torchvision(torch: str | None, vision: str | None, refused: str | None = None) -> list[Finding]:
+def torchvision(
+    torch: str | None, vision: str | None, requires: Sequence[str] = (), refused: str | None = None
+) -> list[Finding]:
     """Whether torchvision, where it is installed, goes with torch.
 
     Args:
         torch, vision: their versions.
+        requires: what torchvision's metadata asks for: a torch of its own up to 0.28, from 0.29 any newer one too.
         refused: what importing torchvision says that it fails with.
     """
     if torch is None or vision is None:
         return []
-    wanted = _made_for(torch)
-    fitting = "torchvision" if wanted is None else f'"torchvision=={wanted}.*"'
-    minor = _minor(vision, major=0)
-    if wanted is not None and minor is not None and f"0.{minor}" != wanted:
-        text, advice = f"{vision} is not made for torch {torch}", f"pip install {fitting}"
+    if any(each.name == "torch" and not fits(each, torch) for each in holding(requires)):
+        text, advice = f"{vision} is not made for torch {torch}", f"pip install {_exactly('torch', torch)} torchvision"
         return [Finding(area="packages", name="torchvision", status="warning", text=text, advice=advice)]
     if refused is None:
         return [Finding(area="packages", name="torchvision", text=vision)]
@@ -95,23 +93,17 @@ def torchvision(torch: str | None, vision: str | None, refused: str | None = Non
         text = f"{vision}, built for another torch than {torch}: toonforge does without what that spoils"
         advice = "for other programs, install it from where torch came: its --index-url"
         return [Finding(area="packages", name="torchvision", status="note", text=text, advice=advice)]
-    text, advice = f"{vision} does not load: {refused}", f"pip install --force-reinstall {fitting}"
+    text = f"{vision} does not load: {refused}"
+    advice = f"pip install --force-reinstall --no-deps {_exactly('torchvision', vision)}"
     return [Finding(area="packages", name="torchvision", status="warning", text=text, advice=advice)]
 
 
-def _made_for(torch: str) -> str | None:
-    """The torchvision for a torch: "0.28" for 2.13.0+cpu; None where that is not known."""
-    minor = _minor(torch, major=2)
-    return None if minor is None else f"0.{minor + TORCHVISION_BEHIND}"
-
-
-def _minor(version: str, major: int) -> int | None:
-    """The second number of a version whose first is this; None for others, and for what is no version to packaging."""
+def _exactly(name: str, version: str) -> str:
+    """A version for pip, without its local part; the name alone where the version is none to packaging."""
     try:
-        read = Version(version)
-    except InvalidVersion:  # built by hand: "2.5.0-unknown"
-        return None
-    return read.minor if read.major == major else None
+        return f'"{name}=={Version(version).public}"'
+    except InvalidVersion:
+        return name
 
 
 def extras(requires: Sequence[str]) -> Iterator[Finding]:
@@ -139,6 +131,23 @@ def installed(name: str) -> str | None:
         return None
 
 
+def required_by(name: str) -> list[str]:
+    """What an installed distribution's metadata asks for; nothing where it is not installed."""
+    try:
+        return importlib.metadata.requires(name) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+
+
 def fits(requirement: Requirement, version: str | None) -> bool:
-    """Whether an installed version is one that was asked for; local builds (2.13.0+cpu) and pre-releases are."""
-    return version is not None and requirement.specifier.contains(version, prereleases=True)
+    """Whether an installed version is one that was asked for.
+
+    Local builds (2.13.0+cpu) and pre-releases are, and what is no version to packaging (2.5.0-unknown): those who
+    build a package by hand know what they have.
+    """
+    if version is None:
+        return False
+    try:
+        return requirement.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True
