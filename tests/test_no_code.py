@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,7 @@ def events(home: Path, *names: str) -> list[tuple[str, list[str], list[str], int
     return [(event, words, callers, process) for event, words, callers, process in lines if event in names]
 
 
+@cache
 def installed(file: str) -> bool:
     """Whether a file is Python's own or of an installed package, and none of toonforge, which compiles nothing."""
     places = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
