@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.modules import module as hooked
 
 from toonforge.nn import strided
 from toonforge.nn.few_pixels import FEW, FewPixelsConvTranspose2d
@@ -87,7 +87,7 @@ class QuickSequential(nn.Sequential):
 
     def forward(self, input: Any) -> Any:
         """What the layers make of it, one after another."""
-        if written() or _has_any_global_hook():  # type: ignore[no-untyped-call]
+        if written() or _all_are_watched():
             return super().forward(input)  # type: ignore[no-untyped-call]
         layers = list(self._modules.values())
         for layer, following in zip(layers, [*layers[1:], None]):
@@ -218,6 +218,16 @@ def _needs_no_bias(layer: nn.Module, following: nn.Module | None) -> bool:
     if layer.bias is None or isinstance(following, QuickInstanceNorm2d):
         return True
     return isinstance(following, QuickPictureBatchNorm2d) and not following.training
+
+
+def _all_are_watched() -> bool:
+    """Whether somebody's code sees what every module is given or yields; torch 2.4 has no function that tells."""
+    return bool(
+        hooked._global_forward_hooks
+        or hooked._global_forward_pre_hooks
+        or hooked._global_backward_hooks
+        or hooked._global_backward_pre_hooks
+    )
 
 
 def _is_watched(layer: nn.Module | None) -> bool:
