@@ -41,6 +41,7 @@ def run(
 
     Examples:
         >>> import toonforge
+        >>> finished: toonforge.Finished
         >>> finished = toonforge.run("small.toml", "runs/try", overrides=["train.steps=1"])
         >>> finished.reason, finished.step
         ('done', 1)

@@ -31,11 +31,12 @@ class Geometry:
             `load_size` times the least is at least `image_size`. (1, 1) draws nothing.
 
     Examples:
-        >>> from toonforge.data import Geometry, read_picture
+        >>> from toonforge.data import Crop, Geometry, read_picture
         >>> geometry = Geometry(image_size=32, load_size=36, flip=True)
         >>> scaled = geometry.scaled(read_picture("photo.jpg"))
-        >>> geometry.crop(scaled, rng=None)(scaled).shape  # from the middle
-        (32, 32, 3)
+        >>> crop: Crop = geometry.crop(scaled, rng=None)  # the middle
+        >>> crop.size, crop.flip, crop(scaled).shape
+        (32, False, (32, 32, 3))
     """
 
     image_size: int

@@ -69,6 +69,16 @@ def downloaded(load: Callable[..., State], url: str, *, whose: str, key: str = "
 
     Raises:
         ToonforgeError: no network and no downloaded file, or a file that is not the one wanted.
+
+    Examples:
+        >>> from toonforge.nn.weights import downloaded
+        >>> def load(**options):
+        ...     raise OSError("no route to host")
+        >>> downloaded(load, "https://example.org/brush-0123.pth", whose="mine/brush", otherwise='or "random"')
+        Traceback (most recent call last):
+        toonforge.errors.ToonforgeError: weights: the weights of mine/brush cannot be downloaded
+          found:    https://example.org/brush-0123.pth: no route to host
+        ...
     """
     try:
         with redirect_stdout(sys.stderr):  # torch says what it downloads on standard output

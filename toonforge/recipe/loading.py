@@ -36,9 +36,10 @@ def find(source: str | os.PathLike[str]) -> Source:
     """The file that a user means: a path, or a packaged recipe's name; raises `RecipeError`.
 
     Examples:
-        >>> from toonforge.recipe import find
-        >>> find("cyclegan/cyclegan").path.name
-        'cyclegan.toml'
+        >>> from toonforge.recipe import Source, find
+        >>> found: Source = find("cyclegan/cyclegan")
+        >>> found.path.name, found.name
+        ('cyclegan.toml', 'cyclegan/cyclegan')
     """
     text = os.fspath(source)
     path = Path(text)
@@ -79,7 +80,7 @@ def load(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Recip
 
     Examples:
         >>> import toonforge
-        >>> recipe = toonforge.load_recipe("small.toml", ["train.steps=5"])
+        >>> recipe: toonforge.Recipe = toonforge.load_recipe("small.toml", ["train.steps=5"])
         >>> recipe.train.steps, list(recipe.generators), str(recipe.translations["drawing"])
         (5, ['G'], 'G(photo)')
         >>> toonforge.load_recipe("small.toml", ["train.stepps=5"])

@@ -76,9 +76,9 @@ def compare(runs: Sequence[str | Path], out: str | Path | None = None) -> Compar
 
     Examples:
         >>> import toonforge
-        >>> comparison = toonforge.compare(["runs/small", "runs/other"], "comparisons/small")
-        >>> comparison.page.name
-        'compare.html'
+        >>> found: toonforge.Comparison = toonforge.compare(["runs/small", "runs/other"], "comparisons/small")
+        >>> found.page.name, [run.name for run in found.runs], found.differing
+        ('compare.html', ['small', 'other'], ())
     """
     found = find_runs(runs)
     sweep = sweep_of(runs)

@@ -50,8 +50,9 @@ def sweep(
     Examples:
         >>> import toonforge
         >>> rows = toonforge.sweep("small.toml", {"train.batch_size": [1, 2]}, "sweeps/small")
-        >>> [row.state for row in rows]
-        ['finished', 'finished']
+        >>> row: toonforge.Row = rows[0]
+        >>> row.name, row.state, row.step, row.folder.name
+        ('batch_size=1', 'finished', 2, 'batch_size=1')
     """
     sources = [recipes] if isinstance(recipes, str | Path) else list(recipes)
     plan = make_plan([str(source) for source in sources], from_data(grid or {}), overrides, begins=not resume)

@@ -233,7 +233,7 @@ def load(model: str | Path, *, checkpoint: str | int | None = None, cpu: bool = 
     Examples:
         >>> import toonforge
         >>> from PIL import Image
-        >>> model = toonforge.load("runs/small")
+        >>> model: toonforge.Model = toonforge.load("runs/small")
         >>> list(model.translations), model.step
         (['drawing'], 2)
         >>> drawing = model(Image.open("photo.jpg"), "drawing")

@@ -77,7 +77,19 @@ class Task(Protocol):
 
 
 class Progress(Protocol):
-    """Is told how far the work is."""
+    """Is told how far the work is.
+
+    Examples:
+        >>> from toonforge.prepare import Outcome, Progress, cartoonize
+        >>> class Dots(Progress):
+        ...     said = ""
+        ...     def advance(self, outcome: Outcome) -> None:
+        ...         self.said += "." if outcome.action == "written" else "!"
+        >>> dots = Dots()
+        >>> report = cartoonize("photos", "dotted", size=32, workers=1, progress=dots)
+        >>> dots.said
+        '....'
+    """
 
     def begin(self, what: str, total: int, done: int) -> None:
         """So many files in all, `done` of them by an earlier call. May be called again for a further pass."""

@@ -105,9 +105,13 @@ def dedupe(
         DataError: a folder cannot be used, is given twice or lies in another, or the distance is out of range.
 
     Examples:
-        >>> from toonforge.prepare import dedupe
-        >>> dedupe("photos", "different", workers=1).counts
+        >>> from toonforge.prepare import Report, Row, dedupe
+        >>> report: Report = dedupe("photos", "different", workers=1)
+        >>> report.counts
         {'kept': 4}
+        >>> row: Row = report.rows[0]
+        >>> row.source, row.action, row.output
+        ('0.jpg', 'kept', 'kept/0.jpg')
     """
     given = [source] if isinstance(source, str | os.PathLike) else source
     folders = sorted(map(Path, given), key=os.path.abspath)  # whatever order they are given in

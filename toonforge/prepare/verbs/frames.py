@@ -79,6 +79,11 @@ def frames(
     Raises:
         DataError: there is no film, a value is out of its range, or OUT cannot be used.
         ToonforgeError: PyAV is not installed.
+
+    Examples:
+        >>> from toonforge.prepare import frames
+        >>> frames("film.mp4", "stills", every=0.16, workers=1).counts  # seconds
+        {'written': 2}
     """
     given = [Path(films)] if isinstance(films, str | Path) else [*map(Path, films)]
     choice = Choice(every=every, per_scene=per_scene, threshold=threshold, begin=start, end=until, most=max)

@@ -66,9 +66,10 @@ def evaluate(
 
     Examples:
         >>> import toonforge
+        >>> found: toonforge.Evaluation
         >>> found = toonforge.evaluate("photos", "drawings", metrics=["pixel-l1"], pairs=True, size=32)
-        >>> list(found.values)
-        ['pixel-l1']
+        >>> list(found.values), found.about["pixel-l1"].better
+        (['pixel-l1'], 'lower')
     """
     planned = plan(
         Path(generated),

@@ -90,9 +90,9 @@ def export(
 
     Examples:
         >>> import toonforge
-        >>> written = toonforge.export("runs/small", "small.safetensors")
-        >>> written.format, written.translations
-        ('safetensors', ('drawing',))
+        >>> written: toonforge.Exported = toonforge.export("runs/small", "small.safetensors")
+        >>> written.format, written.translations, written.difference
+        ('safetensors', ('drawing',), 0.0)
     """
     target = target_of(Path(path), format)
     refuse_targets([target], force, half, limit)

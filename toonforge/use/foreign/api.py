@@ -52,6 +52,7 @@ def import_weights(
         >>> import toonforge, torch
         >>> network = toonforge.generators["cyclegan/unet"](width=8, levels=5).build()
         >>> torch.save(network.state_dict(), "elsewhere.pth")  # what another program has left
+        >>> imported: toonforge.Imported
         >>> (imported,) = toonforge.import_weights(
         ...     "elsewhere.pth", "imported.safetensors", architecture="cyclegan/unet", options={"width": 8, "levels": 5}
         ... )

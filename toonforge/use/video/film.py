@@ -91,6 +91,13 @@ def translate_video(
         RunError: for a source that is no film, one with damage that leaves nothing, a target that is there already,
             that is the source, that has an ending of no film or cannot be written.
         ToonforgeError: PyAV, or with `steady` OpenCV, is not installed.
+
+    Examples:
+        >>> import toonforge
+        >>> from toonforge.use.video import Outcome, translate_video
+        >>> outcome: Outcome = translate_video(toonforge.load("runs/small"), "film.mp4", "drawn.mp4")
+        >>> outcome.frames, outcome.size, outcome.damage
+        (8, (64, 48), ())
     """
     source, target = Path(source), Path(target)
     kind = container_of(target)

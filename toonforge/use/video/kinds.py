@@ -29,7 +29,13 @@ def is_video(path: str | os.PathLike[str]) -> bool:
 
 
 def target_suffix(source: str | os.PathLike[str]) -> str:
-    """The ending of a film's translation: its own where such films are written, else .mp4."""
+    """The ending of a film's translation: its own where such films are written, else .mp4.
+
+    Examples:
+        >>> from toonforge.use.video import target_suffix
+        >>> target_suffix("holiday.mkv"), target_suffix("old.avi")
+        ('.mkv', '.mp4')
+    """
     suffix = Path(source).suffix
     return suffix if suffix.lower() in WRITTEN else USUAL
 
@@ -55,6 +61,12 @@ def container_of(target: Path) -> str:
 
 
 def webcam_index(given: str | os.PathLike[str]) -> int | None:
-    """The number of a webcam, where one is given and no file has it as its name; None otherwise."""
+    """The number of a webcam, where one is given and no file has it as its name; None otherwise.
+
+    Examples:
+        >>> from toonforge.use.video import webcam_index
+        >>> webcam_index("0"), webcam_index("film.mp4")
+        (0, None)
+    """
     text = os.fspath(given)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 and not os.path.exists(text) else None

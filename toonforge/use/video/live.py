@@ -74,6 +74,14 @@ def webcam(
         RunError: there is no such webcam; it sends nothing; there is neither a window nor a target; the target is
             there already or cannot be written.
         ToonforgeError: OpenCV, or with a target PyAV, is not installed.
+
+    Examples:
+        >>> import cv2, toonforge
+        >>> from toonforge.use.video import webcam
+        >>> camera = cv2.VideoCapture("film.mp4")  # a film in place of a webcam
+        >>> outcome = webcam(toonforge.load("runs/small"), target="live.mp4", camera=camera, show=False)
+        >>> outcome.frames > 0, outcome.size
+        (True, (64, 48))
     """
     kind, show = ready(target, show, steady=steady, force=force, index=index if camera is None else None)
     place = None if target is None else Path(target)
