@@ -7,6 +7,9 @@ from typing import Any
 
 from toonforge.extras import need
 
+SILENT, FATAL = 0, 1
+"""Levels of OpenCV's logging."""
+
 
 def opencv() -> Any:
     """The cv2 module, or an error that says how to get it."""
@@ -15,5 +18,10 @@ def opencv() -> Any:
 
     if "OPENCV_LOG_LEVEL" not in os.environ:
         # It writes of threads that it cannot start, and does without them; what fails is an exception anyway.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_FATAL)
+        logging_of(cv2).setLogLevel(FATAL)
     return cv2
+
+
+def logging_of(cv2: Any) -> Any:
+    """Where OpenCV's level of logging is asked for and set: up to OpenCV 4.12 that is cv2 itself."""
+    return getattr(cv2.utils, "logging", cv2)

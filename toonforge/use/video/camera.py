@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from toonforge.data.filters.opencv import SILENT, logging_of
 from toonforge.errors import Problem, RunError
 from toonforge.use.video.flow import opencv
 
@@ -45,12 +46,13 @@ def open_camera(index: int) -> Capture:
         RunError: there is none, or another program has it.
     """
     cv2 = opencv()
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it is said below
+    logging = logging_of(cv2)
+    level = logging.getLogLevel()
+    logging.setLogLevel(SILENT)  # it is said below
     try:
         camera: Any = cv2.VideoCapture(index)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)
     if not camera.isOpened():
         raise RunError(
             Problem(
