@@ -39,6 +39,13 @@ class Unsourced(Plain):
 
 
 @component
+class Listed(Plain):
+    """Several factors, of which a recipe may have any value."""
+
+    floors: list[float] = param(lambda: [0.5], doc="lowest factors", at_least=0, at_most=1)
+
+
+@component
 class Forgetful(Plain):
     """None is no TOML: it is left out, and read back as the default."""
 

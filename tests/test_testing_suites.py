@@ -165,6 +165,7 @@ FIELDS: list[tuple[type[Component], str, str]] = [
     (planted_fields.Unsourced, "test_defaults_of_papers_have_sources", 'param(..., source="Paper, section or table")'),
     (planted_fields.Mute, "test_says_what_it_is", "give Mute a docstring of its own"),
     (planted_fields.Halving, "test_tiny_is_of_the_same_class", "it must be a fixed point"),
+    (planted_fields.Listed, "test_fields_have_types_of_recipes", "tuple[float, ...] for a list of numbers"),
     (planted_fields.Thawed, "test_is_frozen", "floor can be assigned: make the class with @toonforge.component"),
     (planted_fields.Forgetful, "test_any_config_survives_toml", "give every field a type that TOML can hold"),
 ]

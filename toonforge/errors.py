@@ -135,7 +135,8 @@ class PluginError(ToonforgeError):
 class FieldError(ValueError):
     """A component field with a value outside its range; raised by a component's own validation.
 
-    `field` is its key, with a dot before a key inside it: "filtered.drawing".
+    `field` is its key, with a dot before a key inside it: "filtered.drawing"; `component` is the class's name, once it
+    is known.
 
     Examples:
         >>> from toonforge import FieldError
@@ -147,6 +148,10 @@ class FieldError(ValueError):
     def __init__(self, field: str, found: object, expected: str, hint: str | None = None) -> None:
         super().__init__(f"{field}: found {found!r}, expected {expected}")
         self.field, self.found, self.expected, self.hint = field, found, expected, hint
+        self.component: str | None = None
+
+    def __str__(self) -> str:
+        return ".".join([*filter(None, [self.component]), super().__str__()])
 
 
 class ShapeError(ValueError):

@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 import attrs
 
 from toonforge import deprecation
+from toonforge.components.types import FieldType, type_of
 from toonforge.deprecation import Deprecation
 from toonforge.errors import FieldError
+from toonforge.names import did_you_mean
 
 if sys.version_info >= (3, 11):
     from typing import dataclass_transform
@@ -107,7 +109,7 @@ def param(
         2.0
         >>> Steep(power=-1)
         Traceback (most recent call last):
-        toonforge.errors.FieldError: power: found -1, expected a number greater than 0
+        toonforge.errors.FieldError: Steep.power: found -1, expected a number greater than 0
     """
     if deprecated is not None and default is attrs.NOTHING:
         raise TypeError("a deprecated field needs a default, which means that it is not given")
@@ -138,7 +140,7 @@ def _within_limits(instance: object, attribute: attrs.Attribute[Any], value: Any
         if isinstance(number, int | float) and not isinstance(number, bool) and not info.allows(number):
             raise FieldError(info.key or attribute.name, value, f"a number {info.limits or 'that is not nan'}")
     if info.deprecated is not None and value != default_of(attribute):
-        deprecation.warn(f"{type(instance).__name__}.{info.key or attribute.name}", info.deprecated, above=2)
+        deprecation.warn(f"{type(instance).__name__}.{info.key or attribute.name}", info.deprecated, above=3)
 
 
 def default_of(attribute: attrs.Attribute[Any]) -> Any:
@@ -168,9 +170,7 @@ def component(cls: type[T]) -> type[T]:
     for name, value in vars(cls).items():
         if _METADATA in getattr(value, "metadata", ()) and name not in inspect.get_annotations(cls):
             raise TypeError(f"{cls.__name__}.{name} has no type: write {name}: int = param(...), or whatever it holds")
-    made = attrs.frozen(kw_only=True)(cls)
-    going = deprecation_of(made)
-    return made if going is None else _telling(made, going)
+    return _checking(attrs.frozen(kw_only=True)(cls))
 
 
 def deprecation_of(cls: type) -> Deprecation | None:
@@ -179,18 +179,49 @@ def deprecation_of(cls: type) -> Deprecation | None:
     return own
 
 
-def _telling(cls: type[T], going: Deprecation) -> type[T]:
-    """The class, with a warning wherever one of it is made."""
-    make = cls.__init__
+def _checking(cls: type[T]) -> type[T]:
+    """The class, which refuses unknown names and values of another type than their field's, and tells of itself where
+    it is on its way out. What is wrong with a field is told with the class's name."""
+    make, going = cls.__init__, deprecation_of(cls)
 
     @wraps(make)
     def __init__(self: T, *values: Any, **named: Any) -> None:
-        if type(self) is cls:
+        if going is not None and type(self) is cls:
             deprecation.warn(cls.__name__, going)
-        make(self, *values, **named)
+        try:
+            if named:
+                _check_types(cls, named)
+            make(self, *values, **named)
+        except FieldError as error:
+            error.component = error.component or type(self).__name__
+            raise
 
     cls.__init__ = __init__  # type: ignore[assignment]
     return cls
+
+
+def _check_types(cls: type, named: Mapping[str, Any]) -> None:
+    known = _types(cls)
+    for name, value in named.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or f"it has {', '.join(known) or 'none'}"
+            raise TypeError(f"{cls.__name__} has no field {name!r}: {hint}")
+        key, kind = known[name]
+        if kind is not None and not kind.takes(value):
+            raise FieldError(key, value, kind.expected)
+
+
+@cache
+def _types(cls: Any) -> Mapping[str, tuple[str, FieldType | None]]:
+    """What a class is made with -> the field's key, and its type. Values with a converter are what that makes them."""
+    kinds = {attribute.name: (key, kind) for key, (kind, attribute, _) in fields_of(cls).items()}
+    return {
+        a.alias: (kinds[a.name][0], type_of(kinds[a.name][1]))
+        if a.name in kinds and a.converter is None
+        else ("", None)
+        for a in attrs.fields(cls)
+        if a.init
+    }
 
 
 def fields_of(cls: type) -> Mapping[str, tuple[Any, attrs.Attribute[Any], FieldInfo]]:

@@ -11,6 +11,7 @@ import attrs
 
 from toonforge import registries
 from toonforge.components import Component, fields_of
+from toonforge.components.types import type_of
 from toonforge.recipe.resolved import component_data, component_from_data
 from toonforge.testing.claims import choose
 from toonforge.testing.imports import import_of
@@ -61,6 +62,14 @@ class ComponentSuite:
         for key, (_, _, info) in fields_of(type(self.component)).items():
             assert info.doc.strip(), (
                 f"declare {key!r} with param(..., doc=...), for `toonforge show` to have something to say"
+            )
+
+    def test_fields_have_types_of_recipes(self) -> None:
+        for key, (kind, _, _) in fields_of(type(self.component)).items():
+            assert type_of(kind) is not None, (
+                f"{key!r} is of type {getattr(kind, '__name__', kind)}, whose values no recipe checks: take int, "
+                "float, bool, str, Literal[...], X | None, tuples (tuple[float, ...] for a list of numbers), "
+                "Mapping[str, ...], Path, Expr, Network or Count"
             )
 
     def test_numbers_have_units(self) -> None:

@@ -61,11 +61,9 @@ class NetworkSuite(ComponentSuite):
 
     def test_takes_the_channels_that_it_announces(self) -> None:
         """Pictures of 1 and of 6 channels, where neither fit() nor shape() refuses them."""
-        arguments = list(arguments_of(self.inputs[0]))
-        picture = next((at for at, part in enumerate(arguments) if isinstance(part, tuple) and len(part) == 3), None)
-        for channels in (1, 6) if picture is not None else ():
-            arguments[picture] = (channels, *arguments[picture][1:])
-            entry = tuple(arguments)
+        first, *others = arguments_of(self.inputs[0])
+        for channels in (1, 6) if isinstance(first, tuple) and len(first) == 3 else ():
+            entry: Arguments = ((channels, *first[1:]), *others)
             try:
                 announced = self.component.tiny().fit(*shapes_of(entry)).shape(*entry)  # type: ignore[arg-type]
             except (ShapeError, FieldError):
