@@ -442,7 +442,9 @@ def test_on_this_machine_a_broken_plugin_is_found_without_loading_torch(tmp_path
 
 
 def test_a_plugin_that_makes_every_command_wait_for_torch_is_told(tmp_path: Path) -> None:
-    environment = installed(tmp_path, slow="import torch\n", quick="")
+    """Its modules are looked through for torch whatever they hold: an array is equal to nothing in one word."""
+    array = "import numpy\nMEAN = numpy.array([0.5, 0.4])\nimport sys\nsys.modules[__name__ + '.late'] = object()\n"
+    environment = installed(tmp_path, slow=array + "import torch\n", quick=array.replace("object()", "None"))
     (tmp_path / "torch.py").write_text("", "utf-8")
     code = (
         "from toonforge.checkup import plugins; [print(one.name, '|', one.status, one.text) for one in plugins.look()]"

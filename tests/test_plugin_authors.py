@@ -76,6 +76,14 @@ def test_a_plugin_without_its_recipe_is_left_out_and_the_rest_is_listed(tmp_path
         assert "first.toml, and there is no such file" in told.stderr
 
 
+def test_a_plugin_that_two_packages_supply_is_left_out_once(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for package in ("toonforge-soft", "toonforge-softer"):
+        site.install(package, GOOD, entry="soft")
+    told = toonforge(tmp_path, "list", "ops").stderr
+    assert told == "\nleft out: soft (duplicate); see: toonforge plugins\n"
+
+
 def test_a_model_that_is_not_made_yet_is_told_in_its_line(tmp_path: Path) -> None:
     """It may be what the plugin's own recipe makes."""
     code = GOOD.replace("toonforge_recipes", "toonforge_models").replace(

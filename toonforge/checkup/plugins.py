@@ -43,9 +43,10 @@ def slow(records: Iterable[PluginRecord]) -> list[Finding]:
         for record in records
         if record.status == "good"
         and any(
-            torch in vars(module).values()
+            value is torch
             for name, module in list(sys.modules.items())
             if name.split(".")[0] == _package(record)
+            for value in getattr(module, "__dict__", {}).values()
         )
     ]
     return [

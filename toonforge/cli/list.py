@@ -68,7 +68,7 @@ def command(kind: str | None, pattern: str | None) -> None:
         shown += len(names)
     wrong = [each for each in registries.plugins.records if each.status not in ("good", "blocked")]
     if shown and wrong:
-        names = [f"{each.name} ({each.status})" for each in wrong]
+        names = dict.fromkeys(f"{each.name} ({each.status})" for each in wrong)
         click.echo(f"\nleft out: {', '.join(names)}; see: toonforge plugins", err=True)
     if not shown:
         everything = [item for name in chosen for item in known[name]]
