@@ -147,6 +147,10 @@ def test_weights_begin_as_tensorflow_draws_them() -> None:
         m.weight.std().item() for m in PatchGAN(spectral_norm=False).build().modules() if isinstance(m, nn.Conv2d)
     ]
     assert widths == pytest.approx([0.02] * len(widths), rel=0.1)
+    for config in (InvertedResnet(), PatchGAN()):
+        for module in config.build().modules():
+            if isinstance(module, nn.GroupNorm):
+                assert (module.weight == 1).all() and not module.bias.any()
 
 
 @pytest.mark.parametrize("size", [(64, 64), (30, 41), (5, 9)])

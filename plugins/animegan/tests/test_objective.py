@@ -106,6 +106,8 @@ def test_weights_are_the_authors(film: str) -> None:
         dict(zip(("cartoons", "generated", "colourless", "smoothed"), (300 * share for share in judged), strict=True))
     )
     assert phases["initialisation"].losses["content"].weight == content
+    features = toonforge.load_recipe(f"animegan/{film}").networks["V"]
+    assert (features.layer, features.activated) == ("conv4_4", False)
     rates = {name: phase.optimizer.lr for name, phase in phases.items()}
     assert rates == {"initialisation": 2e-4, "discriminator": 4e-5, "generator": 2e-5}
 

@@ -298,3 +298,17 @@ def test_a_residual_generator_starts_as_the_identity_for_every_domain() -> None:
             assert torch.equal(network.train(training)(x, domain), x)
     network.train()(x, 1).sum().backward()
     assert network.head.weight.grad is not None and network.head.weight.grad.abs().sum() > 0
+
+
+def test_a_residual_generator_is_clamped_in_use_alone() -> None:
+    """In training a pixel that has gone too far is still pulled back."""
+    torch.manual_seed(0)
+    network = Resnet(width=4, blocks=1, residual=True).build()
+    nn.init.normal_(network.head.weight)
+    x = (torch.rand(2, 3, 16, 16) * 2 - 1).requires_grad_()
+    made = network.train()(x, 1)
+    far = made.abs() > 1
+    assert far.any()
+    (gradient,) = torch.autograd.grad(made[far].abs().sum(), network.head.weight)
+    assert gradient.any()
+    assert torch.equal(network.eval()(x, 1), made.clamp(-1, 1))

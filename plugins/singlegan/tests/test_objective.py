@@ -169,6 +169,7 @@ def test_the_packaged_recipe_is_the_authors_base_model() -> None:
     assert list(full.phases) == ["discriminators", "generator"]
     assert dict(full.generators) == {"G": Resnet(in_channels=3)}
     assert dict(full.discriminators) == {f"D_{name}": MultiScale(in_channels=3) for name in DOMAINS}
+    assert (full.data.load_size, full.data.image_size, full.data.flip) == (143, 128, True)
     assert (full.train.epochs, full.train.batch_size) == (200, 1)
     assert (full.train.optimizer.lr, full.train.optimizer.betas) == (1e-4, (0.5, 0.999))
 

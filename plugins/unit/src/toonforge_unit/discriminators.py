@@ -55,12 +55,10 @@ class MultiScale(PictureDiscriminator):
         return (1, *patches)
 
     def patches(self, side: int, scale: int) -> int:
-        """How many fit along a side of so many pixels at a scale; 0 where a convolution would see a single pixel."""
+        """How many fit along a side of so many pixels at a scale; 0 where none fits."""
         for _ in range(scale):
             side = conv_size(side, 3, 2, 1)
         for _ in range(self.layers):
-            if side < 2:  # a single pixel cannot be reflected
-                return 0
             side = conv_size(side, 4, 2, 1)
         return side
 
