@@ -22,6 +22,7 @@ from tests.crashes.doing import Page
 from toonforge.cli import main
 from toonforge.files import remove
 from toonforge.runs.inventory import damage
+from toonforge.weights import tensors
 
 ROOMY = {"unlink", "remove", "rmdir", "rename", "replace"}
 """What succeeds on a disk that is full."""
@@ -219,3 +220,22 @@ def test_a_real_disk_of_any_size_is_enough_or_says_that_it_is_full(place: Path, 
             assert sums(folder / end) == sums(place / "whole" / end)
         finally:
             subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        'Error while serializing: IoError(Os { code: 28, kind: StorageFull, message: "No space left on device" })',
+        "Error while serializing: I/O error: No space left on device (os error 28)",
+    ],
+)
+def test_the_systems_error_is_known_from_what_each_safetensors_says(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise SafetensorError(told)
+
+    monkeypatch.setattr(tensors, "save_file", refused)
+    with pytest.raises(OSError, match="No space left") as caught:
+        tensors.write_tensors(tmp_path / "a.safetensors", {})
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a.safetensors"))

@@ -21,10 +21,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     try:
         save_file({key: value.detach().contiguous() for key, value in tensors.items()}, path, metadata)
     except SafetensorError as error:
-        # A full disk, say: safetensors gives the system's error number in its text alone.
-        number = re.search(r"\(os error (\d+)\)", str(error))
+        # A full disk, say: safetensors gives the system's error number in its text alone, up to 0.5 in Rust's words.
+        number = re.search(r"\(os error (\d+)\)|\bOs \{ code: (\d+),", str(error))
         if number is None:
             raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        code = int(number[1] or number[2])
+        raise OSError(code, os.strerror(code), str(path)) from error
     # Some versions of safetensors write what only its owner may read.
     path.chmod(path.parent.stat().st_mode & 0o666)
