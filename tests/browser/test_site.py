@@ -127,6 +127,27 @@ def test_the_search_offers_first_the_page_that_explains_a_name_or_says_what_to_d
     opened.page.context.close()
 
 
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("toonforge.run", "recipes and runs"),
+        ("toonforge.load", "trained models"),
+        ("toonforge.evaluate", "trained models"),
+        ("dropout", "generators"),
+    ],
+)
+def test_the_search_offers_the_page_of_a_name_of_python_or_a_word_of_the_field_among_the_first_four(
+    browser: Any, site: Path, asked: str, wanted: str
+) -> None:
+    opened = Opened(browser, site.as_uri(), "index")
+    ask(opened, asked)
+    pages = opened.page.locator(".md-search-result__item h1")
+    pages.first.wait_for(state="visible")
+    found = [text.lower() for text in pages.all_inner_texts()]
+    assert wanted in found[:4], found
+    opened.page.context.close()
+
+
 def test_light_and_dark_are_chosen_by_hand_too_and_stay(browser: Any, served: str) -> None:
     opened = Opened(browser, served, "index", scheme="dark")
     assert opened.background() < 128
