@@ -32,13 +32,13 @@ def only(found: list[Finding]) -> Finding:
 
 @pytest.mark.parametrize(
     ("version", "status"),
-    [((3, 9), "warning"), ((3, 10), "good"), ((3, 12), "good"), ((3, 13), "note")],
+    [((3, 9), "warning"), ((3, 10), "good"), ((3, 13), "good"), ((3, 14), "note")],
     ids=str,
 )
 def test_a_python_without_tests_is_told(version: tuple[int, int], status: str) -> None:
     told = machine.python(version, "3.x")
     assert told.status == status and ("-m venv" in (told.advice or "")) == (status == "warning")
-    assert ("tested with 3.10 to 3.12" in told.text) == (status != "good")
+    assert ("tested with 3.10 to 3.13" in told.text) == (status != "good")
 
 
 @pytest.mark.parametrize(

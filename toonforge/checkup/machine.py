@@ -12,7 +12,7 @@ from toonforge.checkup.finding import Finding
 from toonforge.prepare.engine.workers import processors
 
 GIB = 1 << 30
-TESTED = ((3, 10), (3, 12))
+TESTED = ((3, 10), (3, 13))
 """The first and the last Python that the tests run with."""
 GLIBC = (2, 28)
 """What the wheels of torch, OpenCV and PyAV are built for."""
