@@ -164,6 +164,12 @@ def test_a_recipe_called_like_a_file_of_the_sweep_gets_another_folder(recipe: st
     assert [run.name for run in make_plan(["small.toml", "table.toml"], []).runs] == ["small", "table-md"]
 
 
+def test_recipes_whose_names_differ_in_dots_alone_get_two_folders(recipe: str) -> None:
+    for name in ("a.b", "a-b"):
+        Path(f"{name}.toml").write_text(RECIPE.replace('"small"', f'"{name}"'), "utf-8")
+    assert [run.name for run in make_plan(["a.b.toml", "a-b.toml"], []).runs] == ["a-b", "a-b-2"]
+
+
 # -- what is checked before the first run -----------------------------------------------------------------------------
 
 

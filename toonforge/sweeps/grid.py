@@ -200,11 +200,8 @@ def _safe(text: str) -> str:
 
 
 def run_name(parts: Sequence[tuple[str, str]]) -> str:
-    """`batch_size=8,lr=0.001` from labels, a recipe's without its key; of bearable length, and never a path.
-
-    A recipe's name loses its dots: what it names lies beside the sweep's own files, all of which have an ending.
-    """
-    name = ",".join(value.replace(".", "-") if key == RECIPE else f"{key}={value}" for key, value in parts)
+    """`batch_size=8,lr=0.001` from labels, a recipe's without its key; of bearable length, and never a path."""
+    name = ",".join(value if key == RECIPE else f"{key}={value}" for key, value in parts)
     if len(name) <= _LONGEST_NAME:
         return name
     return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

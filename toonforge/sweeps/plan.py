@@ -135,7 +135,10 @@ def _refuse_sizes(recipes: Sequence[str], axes: Sequence[Axis], unread: bool) ->
 
 
 def recipe_axis(recipes: Sequence[str], overrides: Sequence[str]) -> Axis:
-    """The recipes as values, called by their names."""
+    """The recipes as values, called by their names.
+
+    Labels are without dots: the folders so called lie beside the sweep's own files, all of which have an ending.
+    """
     names = []
     for source in recipes:
         try:
@@ -143,7 +146,8 @@ def recipe_axis(recipes: Sequence[str], overrides: Sequence[str]) -> Axis:
         except RecipeError:
             # What the grid sets may be what the recipe lacks: the runs themselves are judged.
             names.append(source.rsplit("/", 1)[-1].removesuffix(".toml"))
-    return Axis(RECIPE, RECIPE, tuple(map(Value, recipes, names, labels([(name, name) for name in names]))))
+    dotless = [name.strip(".").replace(".", "-") for name in names]
+    return Axis(RECIPE, RECIPE, tuple(map(Value, recipes, names, labels([(name, name) for name in dotless]))))
 
 
 def _checked(
