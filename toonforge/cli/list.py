@@ -68,8 +68,8 @@ def command(kind: str | None, pattern: str | None) -> None:
         shown += len(names)
     wrong = [each for each in registries.plugins.records if each.status not in ("good", "blocked")]
     if shown and wrong:
-        names = dict.fromkeys(f"{each.name} ({each.status})" for each in wrong)
-        click.echo(f"\nleft out: {', '.join(names)}; see: toonforge plugins", err=True)
+        left_out = ", ".join(dict.fromkeys(f"{each.name} ({each.status})" for each in wrong))
+        click.echo(f"\nleft out: {left_out}; see: toonforge plugins", err=True)
     if not shown:
         everything = [item for name in chosen for item in known[name]]
         reason = registries.plugins.left_out(str(pattern).partition("/")[0])
