@@ -29,7 +29,7 @@ class Network(nn.Module):
         if fault == "no-gradient":
             self.first.bias.requires_grad_(False)
         self.mean, self.calls = 0.0, 0
-        self.any_layout = fault in ("views", "strides")
+        self.any_layout = fault in ("views", "views-weights", "strides")
         if fault == "unbounded-from-zero":
             nn.init.zeros_(self.last.weight)
             nn.init.zeros_(self.last.bias)
@@ -44,6 +44,8 @@ class Network(nn.Module):
         y: torch.Tensor = self.last(self.first(x).relu())
         if self.fault == "views":
             y = y.view(len(y) * 3, 1, *y.shape[2:]).view(y.shape)
+        if self.fault == "views-weights":
+            y = y + 0 * self.last.weight.view(-1).sum()
         if self.fault == "strides":
             y = y * (1 + y.stride(1) % 2)
         if self.fault == "attribute":

@@ -76,6 +76,7 @@ FAULTS: list[tuple[type[Component], str, str, str]] = [
     (planted.Net, "three-channels", "test_takes_the_channels_that_it_announces", "or let shape() raise ShapeError"),
     (planted.Net, "changes-input", "test_changes_no_input", "x = x.clamp(...) for x.clamp_(...)"),
     (planted.Net, "views", "test_works_in_any_layout_where_it_says_so", "take reshape() or flatten() for view()"),
+    (planted.Net, "views-weights", "test_works_in_any_layout_where_it_says_so", "reshape() or flatten() for view()"),
     (planted.Net, "strides", "test_works_in_any_layout_where_it_says_so", "in channels_last its output is another one"),
     (planted.Judge, "sigmoid", "test_yields_logits", "leave the sigmoid to the loss"),
     (planted.Squares, "vector", "test_is_one_finite_number", "reduce it to one number, with .mean()"),
