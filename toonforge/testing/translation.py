@@ -29,7 +29,10 @@ class GeneratorSuite(NetworkSuite):
             assert output.abs().max() <= 1, OUT_OF_RANGE.format(output.abs().max())
 
     def test_output_is_a_picture_whatever_it_learns(self) -> None:
-        """With large weights, drawn from a normal distribution, in place of its first ones; in float64."""
+        """With large weights, drawn from a normal distribution, in place of its first ones; in float64.
+
+        What overflows to nan is not judged: the exponential of a large weight may.
+        """
         import torch
 
         network = self.build(self.inputs[0]).eval().double()
