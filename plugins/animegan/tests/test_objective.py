@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import toonforge
+from toonforge import Expr
 from toonforge.components import changed
 from toonforge.errors import ShapeError
 from toonforge.testing.recipes import shrink
@@ -47,27 +48,27 @@ def huber(a: Tensor, b: Tensor) -> Tensor:
 
 def test_style_is_the_distance_of_gram_matrices() -> None:
     ours, theirs = pictures(2, 5, 7, 6), pictures(2, 5, 4, 9, seed=1)
-    found = Style(input="a", target="b").build()(input=ours, target=theirs)
+    found = Style(input=Expr.parse("a"), target=Expr.parse("b")).build()(input=ours, target=theirs)
     assert found.item() == pytest.approx((gram(ours) - gram(theirs)).abs().mean().item(), rel=1e-12)
 
 
 def test_style_knows_no_place() -> None:
     x = pictures(1, 4, 6, 6)
     shuffled = x.flatten(2)[..., torch.randperm(36, generator=torch.Generator().manual_seed(0))].view_as(x)
-    assert Style(input="a", target="b").build()(input=x, target=shuffled).item() < 1e-12
+    assert Style(input=Expr.parse("a"), target=Expr.parse("b")).build()(input=x, target=shuffled).item() < 1e-12
 
 
 def test_colour_is_of_luma_and_two_differences() -> None:
     ours, theirs = pictures(2, 3, 7, 6), pictures(2, 3, 7, 6, seed=1)
     (a, b, c), (d, e, f) = yuv(ours), yuv(theirs)
     expected = (a - d).abs().mean() + huber(b, e) + huber(c, f)
-    found = Colour(input="a", target="b").build()(input=ours, target=theirs)
+    found = Colour(input=Expr.parse("a"), target=Expr.parse("b")).build()(input=ours, target=theirs)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_gray_pictures_have_no_colour() -> None:
     gray = pictures(1, 1, 4, 4).expand(1, 3, 4, 4)
-    loss = Colour(input="a", target="b").build()
+    loss = Colour(input=Expr.parse("a"), target=Expr.parse("b")).build()
     assert loss(input=gray, target=gray + 0.5).item() == pytest.approx(0.25, abs=1e-7)  # luma alone, of [0, 1]
     red, green, blue = colorsys.yiq_to_rgb(0.5, 0, 0)
     assert red == green == blue
@@ -83,9 +84,9 @@ def test_shift_is_in_levels() -> None:
 
 def test_losses_refuse_what_has_no_colours() -> None:
     with pytest.raises(ShapeError, match="RGB"):
-        Colour(input="a", target="b").check(input=(1, 4, 4), target=(1, 4, 4))
+        Colour(input=Expr.parse("a"), target=Expr.parse("b")).check(input=(1, 4, 4), target=(1, 4, 4))
     with pytest.raises(ShapeError, match="as many channels"):
-        Style(input="a", target="b").check(input=(3, 4, 4), target=(4, 4, 4))
+        Style(input=Expr.parse("a"), target=Expr.parse("b")).check(input=(3, 4, 4), target=(4, 4, 4))
 
 
 WEIGHTS = {
