@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 from pathlib import Path
+from queue import Empty
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -365,6 +367,29 @@ def test_on_one_cpu_what_is_written_is_told_before_the_next_is_computed(
     told = [len(calls) for outcome in outcomes if outcome.problem is None]
     hook.remove()
     assert told == list(range(1, 14))
+
+
+def test_on_one_cpu_writing_is_waited_for_a_tenth_of_what_the_batch_took(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, waited = [0.0], []
+    monkeypatch.setattr(pipelines, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def nothing(timeout: float) -> None:
+        waited.append(timeout)
+        raise Empty
+
+    def takes_ten_seconds(*_: object) -> None:
+        now[0] += 10
+
+    pipeline = Pipeline([model], [])
+    monkeypatch.setattr(pipeline, "_events", SimpleNamespace(get=nothing))
+    monkeypatch.setattr(pipeline, "_compute", takes_ten_seconds)
+    for at_writing in (0, 1, 1, 0):
+        pipeline._at_writing = at_writing
+        pipeline._batches.put([])
+        pipeline._next()
+    assert waited == pytest.approx([0, 1, 1, 0])
 
 
 def test_on_one_cpu_the_next_is_computed_while_writing_takes_long(
