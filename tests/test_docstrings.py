@@ -156,7 +156,8 @@ def test_the_examples_of_the_page_about_compatibility_run() -> None:
     import tomli
 
     space: dict[str, Any] = {}
-    exec(compile(block("explanation/compatibility.md", "python", "deprecations"), "compatibility.md", "exec"), space)
+    code = block("explanation/compatibility.md", "python", "deprecations")
+    exec(compile(code, "compatibility.md", "exec", dont_inherit=True), space)
     a, b = map(toonforge.Expr.parse, "ab")
     with pytest.warns(toonforge.ToonforgeDeprecationWarning, match="softness is deprecated: use `eps`"):
         space["Charbonnier"](input=a, target=b, softness=0.1)
