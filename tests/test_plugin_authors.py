@@ -69,11 +69,58 @@ def test_a_plugin_without_its_recipe_is_left_out_and_the_rest_is_listed(tmp_path
     listed = toonforge(tmp_path, "list")
     assert listed.returncode == 0 and "cyclegan/cyclegan" in listed.stdout
     assert listed.stderr == "\nleft out: soft (broken); see: toonforge plugins\n"
-    for words in (["list", "soft/*"], ["list", "recipes", "soft/first"], ["soft", "a.png"], ["check", "soft/first"]):
+    (tmp_path / "mine.toml").write_text('extends = "soft/first"\n', "utf-8")
+    for words in (
+        ["list", "soft/*"],
+        ["list", "recipes", "soft/first"],
+        ["soft", "a.png"],
+        ["check", "soft/first"],
+        ["show", "soft/first"],
+        ["translate", "soft/first", "a.png"],
+        ["check", "mine.toml"],
+    ):
         told = toonforge(tmp_path, *words)
         assert told.returncode == 2, told.stderr
-        assert "plugin 'soft' (toonforge-soft 1.0) is broken: recipe 'soft/first_recipe' is" in told.stderr, words
+        said = "plugin 'soft' (toonforge-soft 1.0) is broken: recipe 'soft/first_recipe' is"
+        lead = {"soft": "no such command 'soft'; ", "mine.toml": "mine.toml:1:1: extends: "}
+        place = next((lead[word] for word in words if word in lead), "")
+        assert told.stderr.startswith(f"error: {place}{said}"), words
         assert "first.toml, and there is no such file" in told.stderr
+
+
+def test_a_syntax_error_is_told_once_with_its_own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin's module imports the one with the mistake."""
+    monkeypatch.syspath_prepend(tmp_path)
+    site = Site(tmp_path)
+    losses = f"losses_{site.number}"
+    (tmp_path / f"{losses}.py").write_text("x = 1\nif x\n    pass\n", "utf-8")
+    site.install("oops", f"import {losses}\n")
+    told = str(site.load().records[-1].problem)
+    assert told.endswith(f"({tmp_path / losses}.py:2)") and told.count(losses) == 1
+
+
+@pytest.mark.parametrize("status", ["broken", "misfit", "blocked", "duplicate"])
+def test_why_a_plugin_is_not_there_leads_where_one_of_its_names_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    site = Site(tmp_path)
+    requires = ["toonforge>=9,<10"] if status == "misfit" else []
+    site.install("soft", "import no_such_module" if status == "broken" else GOOD, entry="soft", requires=requires)
+    if status == "duplicate":
+        site.install("softer", GOOD, entry="soft")
+    plugins = site.load(blocked=["soft"] if status == "blocked" else [])
+    with pytest.raises(UnknownNameError) as caught:
+        plugins.registries["losses"]["soft/charm"]
+    (problem,) = caught.value.problems
+    message, hint = {
+        "broken": ("is broken: ModuleNotFoundError: No module named 'no_such_module'", "toonforge doctor"),
+        "misfit": ("does not fit: it needs toonforge >=9,<10, and this is", "install toonforge and soft in versions"),
+        "blocked": ("is blocked: blocked by -p no:soft", "leave out -p no:soft"),
+        "duplicate": ("is there twice: softer 1.0 supplies a plugin of the same name", "toonforge doctor"),
+    }[status]
+    assert problem.message.startswith(f"plugin 'soft' (soft 1.0) {message}")
+    assert problem.found == "soft/charm" and str(problem.hint).startswith(hint)
 
 
 def test_a_plugin_that_two_packages_supply_is_left_out_once(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         kind: what it holds, in the plural ("generators").
         load: called before every look-up; the first time it is expected to call `add`.
         explain: for an unknown name, why its plugin is not there or how to install it; None if unknown.
+        refuse: for an unknown name, what is wrong with its plugin, if that is installed.
 
     Examples:
         >>> import toonforge
@@ -49,10 +50,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         kind: str,
         load: Callable[[], None] = lambda: None,
         explain: Callable[[str], str | None] = lambda name: None,
+        refuse: Callable[[str], Problem | None] = lambda name: None,
     ) -> None:
         self.kind = kind
         self._load = load
         self._explain = explain
+        self._refuse = refuse
         self._items: dict[str, tuple[type[T], Provenance]] = {}
 
     def add(self, name: str, cls: type[T], provenance: Provenance) -> None:
@@ -82,7 +85,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if name in items:
             return items[name][0]
         raise UnknownNameError(
-            Problem(
+            self._refuse(name)
+            or Problem(
                 message=f"unknown {singular(self.kind)} {name!r}",
                 hint=self._explain(name) or did_you_mean(name, items) or f"see: toonforge list {self.kind}",
             ),

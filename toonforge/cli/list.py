@@ -72,10 +72,11 @@ def command(kind: str | None, pattern: str | None) -> None:
         click.echo(f"\nleft out: {left_out}; see: toonforge plugins", err=True)
     if not shown:
         everything = [item for name in chosen for item in known[name]]
-        reason = registries.plugins.left_out(str(pattern).partition("/")[0])
         if pattern is None:
             raise ToonforgeError(Problem(message=f"no {kind} are installed", hint="see: toonforge plugins"))
-        hint = reason or did_you_mean(pattern, everything) or "see: toonforge list"
+        if (refusal := registries.plugins.refusal(pattern)) is not None:
+            raise ToonforgeError(refusal)
+        hint = did_you_mean(pattern, everything) or "see: toonforge list"
         raise ToonforgeError(Problem(message=f"nothing fits {pattern!r}", hint=hint))
 
 

@@ -59,6 +59,8 @@ def command(name: str, overrides: tuple[str, ...]) -> None:
         show_model(name)
     elif not is_file and not found:
         names = [*(item for registry in known.values() for item in registry), *FILTERS]
+        if (refusal := registries.plugins.refusal(name)) is not None:
+            raise UnknownNameError(refusal)
         hint = registries.plugins.explain(name) or did_you_mean(name, names) or "see: toonforge list"
         raise UnknownNameError(
             Problem(message=f"no component or recipe is called {name!r}", hint=hint), close_matches(name, names)

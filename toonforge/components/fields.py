@@ -18,6 +18,7 @@ from toonforge.components.types import FieldType, type_of
 from toonforge.deprecation import Deprecation
 from toonforge.errors import FieldError
 from toonforge.names import did_you_mean
+from toonforge.recipe.expr import Expr, Network
 
 if sys.version_info >= (3, 11):
     from typing import dataclass_transform
@@ -169,8 +170,15 @@ def component(cls: type[T]) -> type[T]:
     """
     for name, value in vars(cls).items():
         if _METADATA in getattr(value, "metadata", ()) and name not in inspect.get_annotations(cls):
-            raise TypeError(f"{cls.__name__}.{name} has no type: write {name}: int = param(...), or whatever it holds")
+            raise TypeError(f"{cls.__name__}.{name} has no type: write {name}: {_type_for(value._default)}")
     return _checking(attrs.frozen(kw_only=True)(cls))
+
+
+def _type_for(default: object) -> str:
+    """The type that a field with this default is likely to hold, and the rest of its declaration."""
+    if type(default) in (bool, int, float, str, Expr, Network, Count):
+        return f"{type(default).__name__} = param(...), or whatever it holds"
+    return "TYPE = param(...), with what it holds as TYPE, such as float, int, str or Expr"
 
 
 def deprecation_of(cls: type) -> Deprecation | None:

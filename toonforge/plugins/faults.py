@@ -14,7 +14,9 @@ _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def told(error: BaseException) -> str:
-    """The error in one line, with the file and line of the plugin where it was raised."""
+    """The error in one line, with the file and line of the plugin where it was raised; of a SyntaxError, its own."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{type(error).__name__}: {' '.join(error.msg.split())} ({error.filename}:{error.lineno})"
     text = " ".join(str(error).split())
     if isinstance(error, PluginError):
         return text
@@ -23,6 +25,14 @@ def told(error: BaseException) -> str:
         f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__) if _theirs(frame)
     ]
     return f"{named} ({places[-1]})" if places else named
+
+
+def bring(package: str, plugin: str) -> str:
+    """What to do about a package that a plugin imports and nobody installed."""
+    return (
+        f"install what brings {package}, which its author should name among its dependencies; "
+        f"or do without it: -p no:{plugin}"
+    )
 
 
 def _theirs(frame: traceback.FrameSummary) -> bool:

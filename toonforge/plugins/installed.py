@@ -35,6 +35,12 @@ class PluginRecord:
     supplies: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
     @property
+    def absence(self) -> str:
+        """What became of one that is not good, and why, in one line."""
+        became = {"misfit": "does not fit", "duplicate": "is there twice"}.get(self.status, f"is {self.status}")
+        return f"plugin {self.name!r} ({self.provenance}) {became}: {self.problem}"
+
+    @property
     def provenance(self) -> Provenance:
         """For the registries."""
         return Provenance(plugin=self.name, distribution=self.distribution, version=self.version)

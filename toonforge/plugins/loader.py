@@ -86,15 +86,14 @@ class Plugins:
         self.manager = pluggy.PluginManager("toonforge")
         self.manager.add_hookspecs(hookspecs)
         self.records: list[PluginRecord] = []
-        self.registries: dict[str, Registry[Any]] = {
-            kind: Registry(kind, load=self.load, explain=partial(self.explain, kind=kind)) for kind in KINDS
-        }
-        self.files: dict[str, Registry[Any]] = {
-            kind: Registry(kind, load=self.load, explain=partial(self.explain, kind=kind)) for kind in FILES
-        }
+        self.registries = {kind: self._registry(kind) for kind in KINDS}
+        self.files = {kind: self._registry(kind) for kind in FILES}
         self.recipes, self.models = (self.files[kind] for kind in FILES)
         self.commands: dict[str, tuple[Any, Provenance]] = {}
         self._loaded, self._loading = False, threading.RLock()
+
+    def _registry(self, kind: str) -> Registry[Any]:
+        return Registry(kind, load=self.load, explain=partial(self.explain, kind=kind), refuse=self.refusal)
 
     def load(self) -> None:
         """Import every plugin that is not blocked. Later calls do nothing, but wait for one of another thread."""
@@ -242,17 +241,31 @@ class Plugins:
             for key in reserved & fields_of(value).keys():
                 raise PluginError(f"{singular(kind)} {name!r} has a field {key!r}, which recipes use for their own")
 
-    def left_out(self, namespace: str) -> str | None:
-        """Why an installed plugin is not there: it is broken, blocked, misfit, duplicate or misnamed; None if it is."""
+    def _absent(self, namespace: str) -> PluginRecord | None:
         package = f"toonforge-{namespace}"
         for record in self.records:
             called = record.name == namespace or record.distribution.lower().replace("_", "-") == package
             if called and record.status != "good":
-                became = {"misfit": "does not fit", "duplicate": "is there twice"}.get(
-                    record.status, f"is {record.status}"
-                )
-                return f"plugin {record.name!r} ({record.provenance}) {became}: {record.problem}"
+                return record
         return None
+
+    def left_out(self, namespace: str) -> str | None:
+        """Why an installed plugin is not there: it is broken, blocked, misfit, duplicate or misnamed; None if it is."""
+        record = self._absent(namespace)
+        return None if record is None else record.absence
+
+    def refusal(self, name: str) -> Problem | None:
+        """What is wrong with a name, or a pattern, whose plugin is installed and not there; None for any other."""
+        namespace, slash, _ = name.partition("/")
+        if not slash or (record := self._absent(namespace)) is None:
+            return None
+        message, hint = record.absence, "toonforge doctor tells what to do"
+        if record.status == "blocked":
+            by_option = record.name in self.blocked
+            hint = f"leave out -p no:{record.name}" if by_option else f"add {record.name} to TOONFORGE_PLUGINS"
+        elif record.status == "misfit":  # behind the reason it says what to do
+            message, _, hint = message.partition("; ")
+        return Problem(message=message, found=name, hint=hint)
 
     def explain(self, name: str, kind: str | None = None) -> str | None:
         """Why a name's namespace is not there: its plugin is broken, blocked, misfit or duplicate, or not installed.

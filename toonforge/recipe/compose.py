@@ -18,7 +18,7 @@ from toonforge.recipe.positions import MAX_BYTES, read
 from toonforge.recipe.references import resolve
 from toonforge.recipe.scanner import Path, Scanner, TooDeep, Unexpected
 from toonforge.recipe.tree import Node, described, dotted, quoted, tree
-from toonforge.registries import recipes
+from toonforge.registries import plugins, recipes
 
 MAX_CHAIN = 16
 MAX_KEYS = 1_000
@@ -119,8 +119,9 @@ def _parent(node: Node, folder: FilePath) -> tuple[FilePath, str]:
     try:
         return FilePath(recipes[text]), f"{text} ({FilePath(recipes[text]).name})"  # type: ignore[arg-type]
     except UnknownNameError as error:
-        hint = error.problems[0].hint
-        raise _extends_problem("no such recipe", node, found=quoted(text), expected=expected, hint=hint) from None
+        (problem,) = error.problems
+        message = "no such recipe" if plugins.refusal(text) is None else problem.message
+        raise _extends_problem(message, node, found=quoted(text), expected=expected, hint=problem.hint) from None
 
 
 def _override(text: str, root: Node) -> Node:

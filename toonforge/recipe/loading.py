@@ -16,7 +16,7 @@ from toonforge.recipe.compose import compose, read_file
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.outdated import outdated
 from toonforge.recipe.structure import structure
-from toonforge.registries import recipes
+from toonforge.registries import plugins, recipes
 
 
 @attrs.frozen
@@ -67,6 +67,8 @@ def find(source: str | os.PathLike[str]) -> Source:
     try:
         recipes[text]
     except UnknownNameError as error:
+        if hint is None and plugins.refusal(text) is not None:
+            raise RecipeError(*error.problems) from None
         hint = hint or error.problems[0].hint
     raise RecipeError(Problem(message=f"no recipe {text!r}", expected=expected, hint=hint))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from toonforge.components import Shape, network_names
-from toonforge.errors import ShapeError, ToonforgeError, UnknownNameError
+from toonforge.errors import ShapeError, ToonforgeError
 from toonforge.names import did_you_mean, is_identifier
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number, walk
 from toonforge.recipe.limits import refuse_absurd
 from toonforge.recipe.model import Recipe
 from toonforge.recipe.report import Report, written
 from toonforge.recipe.scanner import Path
-from toonforge.registries import ops
+from toonforge.registries import ops, plugins
 
 MAX_NAME = 64
 MAX_NESTING = 100
@@ -168,11 +168,7 @@ def _op_hint(name: str, modules: Mapping[str, object]) -> str | None:
     near = did_you_mean(name, [*modules, *ops])
     if near is not None:
         return near
-    try:
-        ops[name]
-    except UnknownNameError as error:
-        return error.problems[0].hint
-    return None
+    return None if name in ops else plugins.explain(name, "ops") or "see: toonforge list ops"
 
 
 def _have(names: Mapping[str, object]) -> str:

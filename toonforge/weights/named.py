@@ -36,5 +36,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
         raise RunError(Problem(message=f"several installed models are called {text!r}", expected=" or ".join(fitting)))
     beside = [str(path.parent / other.name) for other in path.parent.iterdir()] if path.parent.is_dir() else []
     names = [*models, *(name.rpartition("/")[2] for name in models)]
-    hint = did_you_mean(text, names) or did_you_mean(str(path), beside) or plugins.explain(text, "models")
+    hint = did_you_mean(text, names) or did_you_mean(str(path), beside)
+    if hint is None and (refusal := plugins.refusal(text)) is not None:
+        raise RunError(refusal)
+    hint = hint or plugins.explain(text, "models")
     raise RunError(Problem(message=f"{text} is not there", expected=PLACES, hint=hint))
