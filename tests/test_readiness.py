@@ -85,6 +85,18 @@ def test_missing_pictures_are_a_data_error_at_their_key(tmp_path: Path) -> None:
         verify(load(file), file)
 
 
+def test_a_packaged_recipe_without_pictures_says_how_to_name_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "cyclegan/cyclegan"
+    with pytest.raises(DataError) as caught:
+        verify(load(name), name)
+    problem = caught.value.problems[0]
+    own = f"name your own: --set {problem.key}='\"PATH\"', or edit a copy: toonforge cp {name}"
+    assert problem.hint == f"it is looked for in {tmp_path}; {own}"
+
+
 def test_a_classifier_that_is_not_there_is_named_at_its_key(tmp_path: Path) -> None:
     line = 'metrics.gap = { type = "classifier-gap", input = "G(photo)", target = "cartoon", model = "nowhere.onnx" }'
     (problem,) = problems(tmp_path, RECIPE + line)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import attrs
 
-from toonforge.components import Component, Count
+from toonforge.components import Component, Count, fields_of
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.used import only_used
 from toonforge.errors import DataError, Problem, RecipeError, RunError, ToonforgeError
@@ -53,11 +54,26 @@ def verify(
             raise
         found = find(source)
         root = compose(read_file(found.path), found.name, found.path.parent, found.path, overrides)
+        packaged = found.name if found.path != Path(found.name) else None
         located = [
-            attrs.evolve(problem, where=problem.where or root.nearest(_path(problem.key)).where)
+            attrs.evolve(
+                problem,
+                where=problem.where or root.nearest(_path(problem.key)).where,
+                hint=_with_own_place(problem, recipe.data, packaged),
+            )
             for problem in error.problems
         ]
         raise type(error)(*located) from None
+
+
+def _with_own_place(problem: Problem, data: Component, packaged: str | None) -> str | None:
+    """The hint, of a packaged recipe's place of pictures with how to name one's own."""
+    key = problem.key or ""
+    places = [f"data.{name}" for name, (_, _, info) in fields_of(type(data)).items() if info.place]
+    if packaged is None or not any(f"{key}.".startswith(f"{place}.") for place in places):
+        return problem.hint
+    own = f"name your own: --set {key}='\"PATH\"', or edit a copy: toonforge cp {packaged}"
+    return "; ".join(filter(None, (problem.hint, own)))
 
 
 def _path(key: str | None) -> tuple[str, ...]:
@@ -74,7 +90,7 @@ def _verify(recipe: Recipe, begins: bool) -> None:
         raise (DataError if of_data else ToonforgeError)(*lacking)
     if _mixes_units(recipe):
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
-        sizes = only_used(recipe.data.build("train"), recipe.data.groups(), used).sizes
+        sizes = only_used(built(recipe.data, "data", "train"), recipe.data.groups(), used).sizes
         problems = idle_phases(recipe, steps_per_epoch(sizes, recipe.train.batch_size))
         if problems:
             raise RecipeError(*problems)
