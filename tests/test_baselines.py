@@ -298,6 +298,13 @@ def test_a_metric_that_fails_from_the_first_measurement_on_is_nan(monkeypatch: p
         assert values.keys() == {"", "untranslated", "filter"} and all(map(math.isnan, values.values()))
 
 
+def test_a_metric_that_computes_no_mapping_is_told_what_to_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BuiltFails, "compute", lambda self: 0.5)
+    (caution, *_) = measuring({"fails": apart(kind=Fails)})(inference(networks(1.0))).about["fails"].cautions
+    said = 'TypeError: compute() returned float, expected a mapping such as {"": 0.5}'
+    assert caution == f"nan: the metric failed with {said}"
+
+
 def test_a_drawing_that_fails_leaves_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measuring({"fails": apart(kind=Fails)})(inference(networks(1.0)))
     monkeypatch.setattr(Fails, "at", "draw")

@@ -129,7 +129,7 @@ class Subject:
         seed_all(0, "compute", *self.key)
         if state.built is not None and state.failed is None:
             with state.may_fail():
-                values = {key: float(value) for key, value in state.built.compute().items()}
+                values = _numbers(state.built.compute())
                 self.parts = tuple(values)
                 own = state.built.protocol() if isinstance(state.built, KnowsProtocol) else ""
         if state.failed is None:
@@ -213,3 +213,9 @@ def why_not_a_number(outcome: Outcome) -> str:
     if not outcome.finite:
         return "nan: the networks yield values that are infinite or not numbers"
     return "nan: it is not defined for these pictures"
+
+
+def _numbers(computed: object) -> dict[str, float]:
+    if not isinstance(computed, Mapping):
+        raise TypeError(f'compute() returned {type(computed).__name__}, expected a mapping such as {{"": 0.5}}')
+    return {key: float(value) for key, value in computed.items()}
