@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,17 @@ PROBLEM = Problem(
     found='train.metrics.patience = 3, but no train.metrics.best to be patient about in this recipe\n  best = "kid"  # a',
     hint=f"pip install toonforge-samples, then {Path('a') / ('long' * 20)}/recipe.toml",
 )
+
+
+@pytest.mark.parametrize("words", [["list"], ["--help"]])
+def test_a_reader_that_has_left_is_told_by_the_exit_code_alone(words: list[str]) -> None:
+    """As in `toonforge list | head -1`."""
+    command = [sys.executable, "-m", "toonforge", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ours:
+        assert ours.stdout is not None and ours.stderr is not None
+        ours.stdout.close()
+        assert ours.stderr.read() == b""
+    assert ours.returncode == 141
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def _main(given: Sequence[str]) -> int:
         from toonforge.cli import shells
 
         return shells.answer(toonforge, instruction)
+    output = sys.stdout
     try:
         with deprecations.told():
             code = toonforge.main(given, prog_name="toonforge", standalone_mode=False, obj=given)
@@ -78,8 +79,11 @@ def _main(given: Sequence[str]) -> int:
     except ToonforgeError as error:
         faults.show(error)
         return 2
-    except BrokenPipeError:
-        # The reader of a pipe has left (`toonforge list | head`); Python must not complain once more at its exit.
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and sys.stdout is output:
+            raise
+        # The reader of a pipe has left (`toonforge list | head`), of which Click makes an exit of 1, with another
+        # stdout; Python must not complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
