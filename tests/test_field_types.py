@@ -14,7 +14,9 @@ from toonforge.components import Count, Optimizer, Schedule, changed, component,
 from toonforge.components.types import type_of
 from toonforge.errors import FieldError
 from toonforge.optimizers import Adam
+from toonforge.recipe.convert import structure_class
 from toonforge.recipe.expr import Expr, Network
+from toonforge.recipe.mistakes import flat
 
 
 @component
@@ -37,6 +39,20 @@ class Everything(Schedule):
     optimizer: Optimizer | None = param(None, doc="a component")
     loose: list[int] = param(list, doc="of a type that recipes do not check")
     read: int = attrs.field(default=1, converter=int)
+
+
+@component
+class Odd(Schedule):
+    """A field of a type that no recipe can hold."""
+
+    eps: complex = param(0j, doc="a number")
+
+
+def test_a_type_that_no_recipe_can_hold_is_told_in_our_words() -> None:
+    with pytest.raises(Exception) as caught:
+        structure_class(Odd, {"eps": 0.5})
+    ((path, mistake),) = flat(caught.value)
+    assert path == ("eps",) and str(mistake) == "Odd.eps is of type complex, which no recipe can hold"
 
 
 RIGHT: list[tuple[str, Any]] = [

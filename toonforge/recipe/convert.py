@@ -47,7 +47,7 @@ Hook = Callable[[Any, Any], Any]
 def _table(cls: type, converter: cattrs.Converter) -> Hook:
     """Tables of one config class: unknown and missing keys named, every field structured."""
     fields = fields_of(cls)
-    hooks = {key: _field(converter, kind, attribute, info) for key, (kind, attribute, info) in fields.items()}
+    hooks = {key: _field(converter, cls, *field) for key, field in fields.items()}
     overrides = {fields[key][1].name: override(rename=key, struct_hook=hook) for key, hook in hooks.items()}
     inner: Hook = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=True, **overrides)  # type: ignore[arg-type]
     known = [*fields, "weight"] if issubclass(cls, Loss) else list(fields)
@@ -83,13 +83,21 @@ def unknown_key(key: str, known: Iterable[str]) -> Mistake:
     )
 
 
-def _field(converter: cattrs.Converter, kind: Any, attribute: attrs.Attribute[Any], info: Any) -> Hook:
+def _field(converter: cattrs.Converter, cls: type, kind: Any, attribute: attrs.Attribute[Any], info: Any) -> Hook:
     default = default_class(attribute)
 
     def hook(value: Any) -> Any:
         if default is not None and isinstance(value, dict) and "type" not in value and component_kind(kind) is not None:
             value = {"type": plugins.registries[default.kind].name_of(default), **value}
-        return converter.structure(value, kind)
+        try:
+            return converter.structure(value, kind)
+        except cattrs.StructureHandlerNotFoundError:
+            named = f"{cls.__name__}.{info.key or attribute.name}"
+            raise Mistake(
+                f"{named} is of type {getattr(kind, '__name__', kind)}, which no recipe can hold",
+                found=described(value),
+                hint="leave it out, or tell the component's author: toonforge.testing tells which types there are",
+            ) from None
 
     return within(info, attribute, hook)
 
@@ -99,7 +107,7 @@ def _component(kind: Any, converter: cattrs.Converter) -> Hook:
     registry = component_kind(Loss if kind is Term else kind)
     assert registry is not None
     noun = singular(registry)
-    weigh = _field(converter, *fields_of(Term)["weight"])
+    weigh = _field(converter, Term, *fields_of(Term)["weight"])
     article = "an" if noun[0] in "aeiou" else "a"
 
     def structure(value: Any, _: Any) -> Any:
