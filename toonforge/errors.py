@@ -158,6 +158,19 @@ class ShapeError(ValueError):
     """Input shapes that a network, op or loss cannot take. The text says why and what would fit."""
 
 
+class ComponentFault(RuntimeError):
+    """An error that a component's own code raised; its cause is that error.
+
+    Args:
+        text: the component, its place in the recipe, and what it said.
+        plugin: whose component it is, and of which distribution; empty for toonforge's own.
+    """
+
+    def __init__(self, text: str, plugin: str = "") -> None:
+        super().__init__(f"in the plugin {plugin}: {text}" if plugin else text)
+        self.plugin = plugin
+
+
 class DataError(ToonforgeError):
     """A data set that is missing, empty or unreadable."""
 

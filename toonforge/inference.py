@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from toonforge.blame import built
 from toonforge.components import Op
 from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
@@ -68,7 +69,7 @@ class Inference:
         """The op, or None for one that is an identity outside training."""
         if name not in self._ops:
             config = quietly(self.registry[name])
-            self._ops[name] = None if config.evaluation == "identity" else config.build()
+            self._ops[name] = None if config.evaluation == "identity" else built(config, name)
         return self._ops[name]
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from toonforge import registries
+from toonforge.blame import bring
 from toonforge.checkup.finding import Finding
 from toonforge.plugins.fit import CORE
 from toonforge.plugins.loader import PluginRecord
@@ -108,8 +109,7 @@ def _advice(record: PluginRecord) -> str:
         return f"tell its author, {without}"
     missing = _MISSING.match(str(record.problem))
     if missing is not None and missing[1].split(".")[0] != _package(record):
-        package = missing[1].split(".")[0]
-        return f"install what brings {package}, which its author should name among its dependencies; {without}"
+        return bring(missing[1].split(".")[0], record.name)
     if missing is not None or record.target == "entry_points.txt":  # parts of it are gone
         return f"install it anew, {PLACE}: pip install --force-reinstall --no-deps PLACE; {without}"
     return f"mend it, or tell its author: toonforge plugins --verbose prints its traceback; {without}"

@@ -13,7 +13,7 @@ import click
 
 from toonforge.cli.text import hanging, width
 from toonforge.cli.worker import hand_over
-from toonforge.errors import Problem, ToonforgeError, escaped, shortened
+from toonforge.errors import ComponentFault, Problem, ToonforgeError, escaped, shortened
 
 
 def show(error: ToonforgeError) -> None:
@@ -106,15 +106,20 @@ def _escaped(text: str) -> str:
 
 
 def show_ours(error: Exception, traceback_wanted: bool) -> None:
-    """Print one line about a fault of ours; its traceback goes to a file, or to stderr when asked for."""
+    """Print one line about a fault of ours, or of a plugin; its traceback goes to a file, or to stderr if asked for."""
     text = str(error).strip().split("\n")[0]
     summary = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    head = click.style("internal error", fg="red", bold=True)
+    head, whose = "internal error", "This is a fault of toonforge's (or of a plugin), not yours."
+    if isinstance(error, ComponentFault):
+        summary = text
+        if error.plugin:
+            head, whose = "error", "The plugin's code raised this."
+    head = click.style(head, fg="red", bold=True)
     if traceback_wanted:
         _say(f"{head}: {summary}\n{''.join(traceback.format_exception(error))}")
         return
     where = _kept("".join(traceback.format_exception(error)))
-    _say(f"{head}: {summary}\n  This is a fault of toonforge's (or of a plugin), not yours. {where}")
+    _say(f"{head}: {summary}\n  {whose} {where}")
 
 
 def _kept(text: str) -> str:

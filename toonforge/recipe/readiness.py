@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from toonforge.blame import built
 from toonforge.components import Component, Count, fields_of
 from toonforge.data.order import steps_per_epoch
 from toonforge.data.used import only_used

@@ -140,7 +140,7 @@ class BatchingEngine(Engine):
         columns = zip(*rows, strict=True)
         inputs = [torch.cat(column) if isinstance(column[0], Tensor) else column[0] for column in columns]
         with torch.enable_grad():
-            result: Tensor = self._module(node.name, want)(*inputs)
+            result = self._called(node, want, inputs)
         size = len(result) // len(calls)
         for index, call in enumerate(calls):
             part.memo[call.text, self._updates & call.below] = result.narrow(0, index * size, size)

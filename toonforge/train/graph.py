@@ -15,7 +15,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from toonforge.components import Component, Op, expressions, network_names
+from toonforge.blame import built, of_component, refuse_other_shape
+from toonforge.components import Component, NetworkComponent, Op, expressions, network_names
 from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.recipe.graph import Graph
@@ -97,7 +98,7 @@ class Compiler:
 
     def _op(self, node: Call, text: str, below: frozenset[str], arguments: tuple[Compiled, ...]) -> Compiled:
         config = quietly(self.registry[node.function])
-        op = self.ops.setdefault(text, config.build())
+        op = self.ops.setdefault(text, built(config, text))
         if isinstance(op, nn.Module):
             op.to(self.device)
         draws = config.evaluation == "identity"
@@ -138,6 +139,7 @@ class Engine:
         networks: the bare modules.
         wrapped: the same modules as the distributed wrapper sees them; used where gradients are wanted.
         seed_call: called with (part index, text) before every call of a network and every op that draws.
+        configs: of the networks.
     """
 
     def __init__(
@@ -146,8 +148,11 @@ class Engine:
         networks: Mapping[str, nn.Module],
         wrapped: Mapping[str, nn.Module],
         seed_call: Callable[[int, str], None],
+        configs: Mapping[str, NetworkComponent],
     ) -> None:
         self.compiler, self.networks, self.wrapped, self.seed_call = compiler, networks, wrapped, seed_call
+        self.configs = configs
+        self._seen: set[str] = set()
         self.versions = dict.fromkeys(networks, 0)
         # Listed once: going through a network's modules at every phase takes longer than telling its parameters.
         self._parameters = {name: list(network.parameters()) for name, network in networks.items()}
@@ -203,8 +208,18 @@ class Engine:
         arguments = [self.value(argument, want, part) for argument in node.arguments]
         with torch.set_grad_enabled(bool(want & node.below)):
             self.seed_call(part.index, node.text)
+            return self._called(node, want, arguments)
+
+    def _called(self, node: Compiled, want: frozenset[str], arguments: Sequence[Any]) -> Tensor:
+        """The network's output; at an expression's first call it must be of the shape that was announced."""
+        config = self.configs[node.name]
+        place = f"{config.kind}.{node.name}"
+        with of_component(config, place):
             result: Tensor = self._module(node.name, want)(*arguments)
-            return result
+        if node.text not in self._seen:
+            refuse_other_shape(config, place, arguments, result)
+            self._seen.add(node.text)
+        return result
 
     def _module(self, name: str, want: frozenset[str]) -> nn.Module:
         return self.wrapped[name] if name in want else self.networks[name]

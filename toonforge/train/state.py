@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toonforge.blame import built
 from toonforge.components import Optimizer
 from toonforge.recipe.model import Recipe
 from toonforge.speed.fused import fuse, like_parameter
@@ -28,7 +29,7 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
     networks = {}
     for name, config in recipe.modules.items():
         torch.manual_seed(derive(recipe.train.seed, "init", name))
-        network = config.build().to(DTYPES[recipe.train.precision])
+        network = built(config, f"{config.kind}.{name}").to(DTYPES[recipe.train.precision])
         networks[name] = network.train(name in trained)
     return networks
 
@@ -58,7 +59,8 @@ class Optimizers:
 
     def add(self, key: tuple[str, str], config: Optimizer, network: nn.Module) -> None:
         """Build the optimizer of (owner, network's name)."""
-        optimizer = self.by_key[key] = config.build(network.parameters())
+        place = f"{'train' if key[0] == 'train' else f'phases.{key[0]}'}.optimizer"
+        optimizer = self.by_key[key] = built(config, place, network.parameters())
         if self.fused and fuse(optimizer) is None:
             self.fusible = True
         self._base[key] = [group["lr"] for group in optimizer.param_groups]

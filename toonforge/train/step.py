@@ -11,8 +11,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from toonforge import registries
+from toonforge.blame import built, of_component, refuse_other_than_number
 from toonforge.data.transforms import normalised
-from toonforge.memory import is_out_of_memory
 from toonforge.recipe.graph import Graph, averaged
 from toonforge.recipe.model import Recipe
 from toonforge.speed.capture import CudaRecorder
@@ -64,8 +64,8 @@ class Training:
         if "keep-pages" in self.speed:
             keep_pages()
         self.phases = plan(recipe.phases, recipe.train, total_steps, steps_per_epoch)
-        built = build_networks(recipe)
-        self.networks = {name: arranged(network, self.speed, self.device) for name, network in built.items()}
+        networks = build_networks(recipe)
+        self.networks = {name: arranged(network, self.speed, self.device) for name, network in networks.items()}
         translating = {name: self.networks[name].to(self.device) for name in averaged(recipe)}
         # Copied before Accelerate replaces `forward`, which a copy would go on calling on the original.
         self.average = Average(translating, recipe.train.ema) if recipe.train.ema is not None else None
@@ -86,12 +86,16 @@ class Training:
         self.graph = Graph(self.networks, recipe.signals)
         self.compiler = Compiler(self.graph, registries.ops, self.device)
         engine = BatchingEngine if "batched-calls" in self.speed else Engine
-        self.engine = engine(self.compiler, self.networks, self.wrapped, self._seed_call)
+        self.engine = engine(self.compiler, self.networks, self.wrapped, self._seed_call, recipe.modules)
         self._uses = {p.name: (p.updates, self.graph.signals_used(p.phase)) for p in self.phases}
         # Compiled now, not at the first use: a checkpoint must know the ops of phases that are not active yet.
         self._losses = {
             p.name: {
-                name: (term, self._loss(term.loss), self.compiler.arguments(term.loss))
+                name: (
+                    term,
+                    self._loss(term.loss, f"phases.{p.name}.losses.{name}"),
+                    self.compiler.arguments(term.loss),
+                )
                 for name, term in p.phase.losses.items()
                 if term.weight != 0
             }
@@ -115,8 +119,8 @@ class Training:
         self.rates: dict[str, float] = {}
         self.finite = torch.ones((), dtype=torch.bool, device=self.device)
 
-    def _loss(self, config: Any) -> Any:
-        loss = config.build()
+    def _loss(self, config: Any, place: str) -> Any:
+        loss = built(config, place)
         return loss.to(self.device, DTYPES[self.recipe.train.precision]) if isinstance(loss, nn.Module) else loss
 
     def _grouped(self, phase: PlannedPhase) -> tuple[Group, ...]:
@@ -257,15 +261,12 @@ class Training:
         for name in group.losses:
             term, loss, compiled = self._losses[phase.name][name]
             arguments = self.engine.arguments(compiled, part)
+            place = f"phases.{phase.name}.losses.{name}"
             if term.loss.draws:
-                self._seed_call(part.index, f"phases.{phase.name}.losses.{name}")
-            try:
+                self._seed_call(part.index, place)
+            with of_component(term.loss, place):
                 value = loss(**arguments)
-            except Exception as error:
-                if is_out_of_memory(error):
-                    raise
-                kind = type(term.loss).__name__
-                raise RuntimeError(f"the loss phases.{phase.name}.losses.{name} ({kind}) failed: {error}") from error
+            refuse_other_than_number(term.loss, place, value)
             self._note(self.losses, f"{phase.name}.{name}", value, parts)
             weighted = value if term.weight == 1 else value * term.weight
             total = weighted if total is None else total + weighted

@@ -10,6 +10,7 @@ import attrs
 import torch
 
 from toonforge import events
+from toonforge.blame import built
 from toonforge.components import Count
 from toonforge.data.loader import Batch
 from toonforge.data.order import steps_per_epoch
@@ -106,7 +107,7 @@ class Trainer:
         self.accelerator = make_accelerator(recipe.train.precision, cpu)
         self.main: bool = self.accelerator.is_main_process
         used = Graph(recipe.modules, recipe.signals).trained_fields(recipe.phases)
-        self.source = only_used(recipe.data.build("train"), recipe.data.groups(), used)
+        self.source = only_used(built(recipe.data, "data", "train"), recipe.data.groups(), used)
         self.epoch = steps_per_epoch(self.source.sizes, recipe.train.batch_size)
         self.total = total_steps(recipe.train, self.epoch)
         with doing("building the networks"):
@@ -131,7 +132,7 @@ class Trainer:
             return None
         return Validation(
             recipe,
-            recipe.data.build("validation"),
+            built(recipe.data, "data", "validation"),
             self.folder,
             self.accelerator.device,
             DTYPES[recipe.train.precision],

@@ -20,6 +20,7 @@ import attrs
 import torch
 from PIL import Image
 
+from toonforge.blame import of_component
 from toonforge.components import ImageSource, Metric, Shape, expressions
 from toonforge.data.reading.again import Retried
 from toonforge.data.seeds import seed_all
@@ -115,7 +116,7 @@ class Measuring:
         self._subjects: list[Subject] = []
         for name, config in metrics.items():
             # Now, so that weights or packages that are missing are missed before the first step of a training.
-            with of_metric(name):
+            with of_component(config, f"metrics.{name}", "build() failed"), of_metric(name):
                 seed_all(0, "build", name)
                 built = config.build(device)
             for part_, exprs in {HEADLINE: expressions(config), **variants(config, graph, shapes)}.items():
