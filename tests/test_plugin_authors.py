@@ -70,6 +70,7 @@ def test_a_plugin_without_its_recipe_is_left_out_and_the_rest_is_listed(tmp_path
     assert listed.returncode == 0 and "cyclegan/cyclegan" in listed.stdout
     assert listed.stderr == "\nleft out: soft (broken); see: toonforge plugins\n"
     (tmp_path / "mine.toml").write_text('extends = "soft/first"\n', "utf-8")
+    (tmp_path / "op.toml").write_text('extends = "cyclegan/cyclegan"\nsignals.x = "soft/op(photo)"\n', "utf-8")
     for words in (
         ["list", "soft/*"],
         ["list", "recipes", "soft/first"],
@@ -78,11 +79,16 @@ def test_a_plugin_without_its_recipe_is_left_out_and_the_rest_is_listed(tmp_path
         ["show", "soft/first"],
         ["translate", "soft/first", "a.png"],
         ["check", "mine.toml"],
+        ["check", "op.toml"],
     ):
         told = toonforge(tmp_path, *words)
         assert told.returncode == 2, told.stderr
         said = "plugin 'soft' (toonforge-soft 1.0) is broken: recipe 'soft/first_recipe' is"
-        lead = {"soft": "no such command 'soft'; ", "mine.toml": "mine.toml:1:1: extends: "}
+        lead = {
+            "soft": "no such command 'soft'; ",
+            "mine.toml": "mine.toml:1:1: extends: ",
+            "op.toml": "op.toml:2:9: signals.x: ",
+        }
         place = next((lead[word] for word in words if word in lead), "")
         assert told.stderr.startswith(f"error: {place}{said}"), words
         assert "first.toml, and there is no such file" in told.stderr

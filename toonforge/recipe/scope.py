@@ -158,6 +158,8 @@ def _check_call(call: Call, path: Path, recipe: Recipe, fields: Mapping[str, Sha
     elif name in recipe.signals or (fields is not None and name in fields):
         noun = "a signal" if name in recipe.signals else "a field of the data set"
         report.add(path, f"{name!r} is {noun}, not a network or an op", found=str(call), hint=f"write {name}")
+    elif (refusal := plugins.refusal(name)) is not None:
+        report.add(path, refusal.message, found=str(call), hint=refusal.hint)
     else:
         hint = did_you_mean(name, modules) or _op_hint(name, modules)
         expected = f"a network ({', '.join(modules)}) or an op" if modules else "a network or an op"
