@@ -27,14 +27,6 @@ def told(error: BaseException) -> str:
     return f"{named} ({places[-1]})" if places else named
 
 
-def bring(package: str, plugin: str) -> str:
-    """What to do about a package that a plugin imports and nobody installed."""
-    return (
-        f"install what brings {package}, which its author should name among its dependencies; "
-        f"or do without it: -p no:{plugin}"
-    )
-
-
 def _theirs(frame: traceback.FrameSummary) -> bool:
     """Whether a line is no line of the loader's, nor of what it imports modules and calls hooks with."""
     file = frame.filename
