@@ -58,8 +58,8 @@ def labelled_training(labels: Labels, *arguments: Any) -> Training:
     """A `Training` whose losses can be labelled."""
 
     class LabelledTraining(Training):
-        def _loss(self, config: Any) -> Any:
-            return _Labelled(labels, super()._loss(config))
+        def _loss(self, config: Any, place: str) -> Any:
+            return _Labelled(labels, super()._loss(config, place))
 
     return LabelledTraining(*arguments)
 
