@@ -43,7 +43,7 @@ def of_component(config: Component, place: str, what: str = "failed") -> Iterato
         if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
             raise
         name, who = _supplied(config)
-        words = f"{what}: {type(error).__name__}: {error}"
+        words = f"{what}: {type(error).__name__}: {error}".rstrip(": ")
         if who is None or who.plugin == CORE:
             raise ComponentFault(f"{place} ({name}) {words}") from error
         missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
