@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tests.test_engine_equality import CASES
-from tests.tiny import TinyPictures
+from tests.tiny import TinyMetric, TinyPictures
 from toonforge import recipe as recipes
 from toonforge import registries
 from toonforge.cli import main
@@ -111,6 +111,15 @@ class OopsPictures(TinyPictures):
 
 
 @component
+class OopsMetric(TinyMetric):
+    """A metric."""
+
+    def build(self, device: torch.device) -> Any:
+        _fail()
+        return super().build(device)
+
+
+@component
 class OopsSteps(Optimizer):
     """Descent."""
 
@@ -127,6 +136,7 @@ OOPS: dict[str, tuple[type, str]] = {
     ),
     "ops": (OopsOp, 'input = "fake"|input = "oops/it(fake)"'),
     "datasets": (OopsPictures, 'type = "tiny/pictures"|type = "oops/it"'),
+    "metrics": (OopsMetric, '[train]|[metrics]\nmean = {{ type = "oops/it", input = "fake" }}\n[train]'),
     "optimizers": (OopsSteps, '{train}|optimizer = {{ type = "oops/it" }}'),
 }
 """Kind -> its component, and what to put in place of what in the recipe."""
@@ -135,6 +145,7 @@ PLACES = {
     "losses": "phases.generator.losses.pixels",
     "ops": "oops/it(fake)",
     "datasets": "data",
+    "metrics": "metrics.mean",
     "optimizers": "train.optimizer",
 }
 
