@@ -24,7 +24,7 @@ from tests.tiny import TinyGenerator, TinySource
 from toonforge import recipe as recipes
 from toonforge.data.loader import Batch, TrainLoader
 from toonforge.data.order import steps_per_epoch
-from toonforge.recipe.expr import Expr
+from toonforge.recipe.expr import Expr, Network
 from toonforge.recipe.model import Recipe
 from toonforge.registries import losses
 from toonforge.train.step import make_accelerator
@@ -150,7 +150,7 @@ def test_processes_that_join_where_one_trained_alone_before_train_together() -> 
 
 MORE: dict[str, dict[str, object]] = {
     "bce": {"real": True},
-    "feature-l1": {"features": "V", "relative": True},
+    "feature-l1": {"features": Network("V"), "relative": True},
     "hinge": {"role": "real"},
     "lsgan": {"real": True},
     "wasserstein": {"real": True},

@@ -30,6 +30,9 @@ ALLOWED = {
     ): "networks of installed components, where a recipe lists the trick",
     ("toonforge/testing/compiling.py", "torch.compile"): "networks of the plugin whose author runs its tests",
     ("toonforge/testing/plugins.py", "zipfile.ZipFile"): "only the names in an author's own wheel are read",
+    ("toonforge/testing/datasets.py", "import pickle"): "whether a plugin's data set can be sent to worker processes",
+    ("toonforge/testing/datasets.py", "pickle.dumps"): "the data set that the author's tests have built",
+    ("toonforge/testing/datasets.py", "pickle.loads"): "the same bytes, in the same test",
     ("toonforge/speed/pages.py", "ctypes.CDLL"): "the process's own C library, which is loaded already",
 }
 """(file, what was found) -> why nothing of a user's files is run there."""
