@@ -136,3 +136,33 @@ def leaves_no_trace(text: str, ways: list[Way]) -> None:
         last = ended[-1]
         assert last is not None and (last.step, last.reason) == (whole.step, whole.reason)
         assert (str(last.metrics), last.best) == (str(whole.metrics), whole.best)
+
+
+LAST = """
+name = "any"
+[data]
+type = "tiny/pictures"
+count = 2
+size = 8
+[generators]
+G = { type = "tiny/generator" }
+[translations]
+anime = "G(photo)"
+[metrics]
+shade = { type = "tiny/mean", input = "G(photo)" }
+[train]
+steps = 6
+log.every = 1
+samples = { every = 4, count = 1 }
+metrics.every = 3
+checkpoint.every = 1
+[phases.one]
+updates = ["G"]
+[phases.one.losses]
+same = { type = "l1", input = "G(photo)", target = "photo" }
+"""
+
+
+def test_a_stop_after_the_last_step_leaves_no_trace(tiny: None) -> None:
+    """What is measured there at any rate, and what is drawn because it is the last, come in the same order."""
+    leaves_no_trace(LAST, [Way("stop", 6, "step")])

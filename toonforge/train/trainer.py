@@ -170,7 +170,8 @@ class Trainer:
             self.telling.write("start", self.done, **start_event(self.recipe, run, self.training))
             self.telling.tell("run_started")
             self.pace = pace_of(self.accelerator.device, self.done, self.recipe.train.batch_size)
-            self._look()  # an earlier start may have been ended between a checkpoint and what was due with it
+            if self.done < self.total:  # otherwise all is looked at in a moment, in its order
+                self._look()  # an earlier start may have been ended between a checkpoint and what was due with it
             if not self._ended():
                 self._steps()
             reason = self._finish()
