@@ -153,7 +153,7 @@ class Stop:
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.parametrize("after", [1, 3, 5, 7])
+@pytest.mark.parametrize("after", [3, *(pytest.param(n, marks=pytest.mark.soak) for n in (1, 5, 7))])
 def test_stopped_and_gone_on_is_as_if_never_stopped(long: Path, tmp_path: Path, after: int) -> None:
     stopped = frames(long, tmp_path / "stopped", per_scene=2, workers=1, progress=Stop(after))
     assert stopped.stopped and stopped.out == tmp_path / "stopped"

@@ -131,7 +131,7 @@ def test_where_a_part_would_be_empty_files_may_move_and_it_is_said(tmp_path: Pat
 names = st.sets(st.integers(0, 30), min_size=3, max_size=12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=names, after=names, changed=names, list_only=st.booleans(), several=st.booleans())
 def test_going_on_gives_what_beginning_anew_gives(
     tmp_path_factory: pytest.TempPathFactory,

@@ -421,7 +421,8 @@ def test_an_interrupt_ends_a_computation_between_two_parts_and_is_answered(
     def interrupt(*_: object) -> None:
         calls.append(1)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        time.sleep(0.5)
+        pipeline._over.wait(10)  # in the caller's own thread the interrupt ends this
+        time.sleep(0.5)  # longer than its patience
 
     hooks = [layer.register_forward_pre_hook(interrupt) for layer in layers]
     monkeypatch.setattr(pipelines, "PATIENCE", 0.05)
