@@ -52,7 +52,7 @@ EXPRESSIONS = ("G(photo)", "F(G(photo))", "V(photo)", "blur(G(photo), 1)", "phot
     paired=st.booleans(),
     broken=st.sets(st.sampled_from(("photo-1", "anime-0", "pair-2", "pair-9")), max_size=2),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_later_measurements_are_bit_by_bit_those_made_anew(
     pairs: list[tuple[str, str, type[Apart]]], paired: bool, broken: set[str]
 ) -> None:

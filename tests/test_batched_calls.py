@@ -321,7 +321,7 @@ def test_every_recipe_is_equal_to_its_steps_as_written(name: str, speed: tuple[s
         assert_equal(steps(with_speed(recipe, "safe"), count), steps(with_speed(recipe, speed), count), 1e-10)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     phases=st.lists(one_phase, min_size=1, max_size=3),
     dropout=st.sampled_from([0.0, 0.0, 0.5]),

@@ -47,7 +47,7 @@ def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_files, "_SPARE", 0)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=40), st.integers(1, 40), st.integers(1, 40), st.integers(0, 9))
 def test_what_was_kept_comes_back(tmp_path: Path, key: str, height: int, width: int, seed: int) -> None:
     picture = gradient(height, width, seed)
@@ -58,7 +58,7 @@ def test_what_was_kept_comes_back(tmp_path: Path, key: str, height: int, width: 
     assert CachedFiles(tmp_path, ROOM).get(key + "!") is None
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_file_is_no_picture(tmp_path: Path, data: st.DataObject) -> None:
     kept = CachedFiles(tmp_path, ROOM)

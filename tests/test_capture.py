@@ -132,7 +132,7 @@ def test_phases_that_alternate() -> None:
     assert recorder_of(training).recorded == 1 + 2
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(sides=st.lists(st.sampled_from([16, 20]), min_size=6, max_size=10), every=st.integers(1, 3))
 def test_whatever_order_kinds_of_steps_come_in(sides: list[int], every: int) -> None:
     recipe = recipe_of(

@@ -30,7 +30,7 @@ def scene(height: int = 60, width: int = 80) -> np.ndarray:
     return (picture + rng.normal(0, 6, picture.shape)).clip(0, 255).astype(np.uint8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(list(STYLES)), st.integers(2, 70), st.integers(2, 70), st.integers(0, 2**32 - 1))
 def test_size_and_type_stay_and_it_is_deterministic(style: str, height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -58,7 +58,7 @@ def found(folder: Path) -> str:
     return f"{problem.message}: {problem.found}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(name=st.sampled_from(FILES), position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found_wherever_it_is(checkpoint: Path, name: str, position: float, bit: int) -> None:
     contents = bytearray((checkpoint / name).read_bytes())
@@ -77,7 +77,7 @@ def test_every_bit_of_the_description_counts(checkpoint: Path) -> None:
                 inventory.parsed(checkpoint, bytes(changed))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=st.sampled_from(FILES), length=st.floats(0, 1, exclude_max=True), zeros=st.booleans())
 def test_a_truncated_file_is_found(checkpoint: Path, name: str, length: float, zeros: bool) -> None:
     contents = (checkpoint / name).read_bytes()
@@ -166,7 +166,7 @@ def test_a_checkpoint_under_another_steps_name_is_not_taken_for_it(tmp_path: Pat
     assert "it is of step 4, which is not its folder's" in found(checkpoints / "step-000900")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     about=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -159,7 +159,7 @@ HELD = {path.name: load_file(path) for path in NEWEST.glob("*.safetensors")}
 ENTRIES = sorted((file, key) for file, tensors in HELD.items() for key in tensors)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(entry=st.sampled_from(ENTRIES), how=st.sampled_from(["dropped", "renamed", "longer", "flat", "added"]))
 def test_no_tensor_is_missing_foreign_or_of_another_shape_unnoticed(
     saved: Saved, tmp_path_factory: pytest.TempPathFactory, entry: tuple[str, str], how: str

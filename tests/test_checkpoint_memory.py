@@ -207,7 +207,7 @@ def load(path: Path, processes: list[Process]) -> list[Any]:
     return together(path.parent, processes, lambda checkpoints, process: checkpoints.load(path, process.saved()))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seeds=st.lists(st.integers(1, 3), min_size=1, max_size=3))
 def test_each_process_gets_back_what_was_its_own(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
     before = [Process(seed) for seed in seeds]

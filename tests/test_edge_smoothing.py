@@ -50,7 +50,7 @@ def looped(picture: np.ndarray) -> np.ndarray:
 sizes = st.integers(3, 40)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sizes, sizes, st.integers(0, 999))
 def test_equals_the_loop_over_pixels_rounded_to_the_nearest_level(height: int, width: int, seed: int) -> None:
     """Exactly, border included: both mirror the picture around its outermost pixels.
@@ -75,7 +75,7 @@ def test_the_gaussian_is_the_one_that_opencv_takes_without_a_sigma() -> None:
     assert np.array_equal(kernel @ kernel.T * 256, KERNEL)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(0, 2**32 - 1))
 def test_size_type_and_all_that_is_away_from_edges_stay(height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -184,7 +184,7 @@ def batches(size: int, batch_size: int, total: int, rank: int, processes: int, p
     return list(TrainLoader(source, seed=3, batch_size=batch_size, total_steps=total, **share))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=st.integers(1, 13), share=st.integers(1, 3), processes=st.integers(1, 4), parts=st.integers(1, 3))
 def test_processes_together_see_what_one_sees_each_picture_once(
     size: int, share: int, processes: int, parts: int
@@ -211,7 +211,7 @@ class Counting(TinySource):
         return super().item(group, index, None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=st.integers(1, 13), share=st.integers(1, 3), processes=st.integers(1, 4), parts=st.integers(1, 2))
 def test_what_does_not_fill_a_batch_is_left_out_of_an_epoch(size: int, share: int, processes: int, parts: int) -> None:
     """Over an epoch all processes together see whole batches of different pictures, and nothing else."""

@@ -108,7 +108,7 @@ WAYS = st.lists(
 )
 
 
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=8, suppress_health_check=list(HealthCheck))
 
 
 @FEW

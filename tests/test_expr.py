@@ -17,13 +17,13 @@ NODES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(NODES)
 def test_the_canonical_text_parses_to_the_same_tree(node: Node) -> None:
     assert Expr.parse(str(node)).root == node
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("GF(),. 12e+-_/é\n", max_size=30) | st.text(max_size=20))
 def test_any_text_is_an_expression_or_an_error_with_a_column(text: str) -> None:
     try:

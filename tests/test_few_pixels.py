@@ -50,7 +50,7 @@ def gradients(layer: nn.Module, x: Tensor) -> list[Tensor]:
     return [y, *first, *second]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     kind=st.sampled_from([nn.Conv2d, nn.ConvTranspose2d]),
     how=LAYERS,

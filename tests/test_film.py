@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.integers(0, FRAMES - 1))
 def test_decoding_begins_at_any_frame_and_leaves_none_out(folder: Path, name: str, first: int) -> None:
     film = survey(folder / name)
@@ -104,7 +104,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi", "b.mkv"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0.3, 1))
 @example(0.93)
 @example(1.0)

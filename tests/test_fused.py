@@ -71,7 +71,7 @@ BUILT: st.SearchedStrategy[tuple[type[Any], dict[str, Any]]] = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     built=BUILT,
     steps=st.lists(SUBSETS, min_size=1, max_size=5),

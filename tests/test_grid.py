@@ -30,7 +30,7 @@ def test_a_row_shows_the_same_picture_in_every_column() -> None:
         assert set(rows[left]) == set(rows[~left])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rows=st.integers(1, 24), side=st.sampled_from([16, 96, 128, 256, 512]), columns=st.integers(1, 3))
 def test_no_grid_is_taller_than_a_screen(rows: int, side: int, columns: int) -> None:
     labels = ["photo", "→ anime", "→ photo again"][:columns]

@@ -124,7 +124,7 @@ def plain_page(folder: Path) -> str:
     return draw_report(read_record(run))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(text=hostile)
 @example(text="".join(PIECES))
 @example(text="</script><zq>")
@@ -135,7 +135,7 @@ def test_a_report_shows_hostile_texts_as_text(tmp_path_factory: pytest.TempPathF
     check(draw_report(read_record(run)), plain_page(tmp_path_factory.getbasetemp() / "plain"))
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(text=hostile)
 @example(text="".join(PIECES))
 def test_a_comparison_shows_hostile_texts_as_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:

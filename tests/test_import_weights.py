@@ -160,7 +160,7 @@ resnets = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     layout=resnets,
     prefix=st.sampled_from(["", "module.", "netG.module."]),

@@ -92,7 +92,7 @@ def chains(
     return weights(first, second)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     kinds=st.tuples(st.sampled_from([*KINDS]), st.sampled_from([*KINDS])),
     fused=st.booleans(),

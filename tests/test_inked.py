@@ -28,7 +28,7 @@ def test_flattening_takes_out_grain_and_keeps_a_strong_edge() -> None:
     assert across[1] - across[0] > 0.5
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_flattening_keeps_size_range_and_mean(height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).uniform(0.3, 0.7, (height, width, 3)).astype(np.float32)

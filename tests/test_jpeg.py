@@ -133,7 +133,7 @@ def test_the_decoder_changes_neither_pixels_nor_what_is_refused(
     check_same(FILES[name], short, patch)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_nor_for_damaged_files(patch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     content = bytearray(FILES[data.draw(st.sampled_from(sorted(FILES)))])
@@ -191,7 +191,7 @@ def test_every_orientation_is_turned_upright(orientation: int, patch: pytest.Mon
         assert np.abs(picture.astype(int) - upright).max() <= (6 if kind == "JPEG" else 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 320), st.booleans())
 def test_reduced_decoding_keeps_a_short_side_that_is_enough(
     patch: pytest.MonkeyPatch, height: int, width: int, short: int, turned: bool

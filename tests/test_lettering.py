@@ -31,7 +31,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     fonts.face_for.cache_clear()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.text(max_size=60), st.integers(20, 300), st.booleans())
 def test_no_line_is_wider_than_its_room(words: str, room: int, middle: bool) -> None:
     draw = ImageDraw.Draw(Image.new("RGB", (400, 40)))

@@ -35,7 +35,7 @@ def adversarial_reference(kind: str, x: np.ndarray, real: bool) -> float:
 
 @pytest.mark.parametrize("real", [True, False])
 @pytest.mark.parametrize("kind", ["lsgan", "bce", "wasserstein", "hinge"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(values=st.lists(st.floats(-20, 20), min_size=1, max_size=12))
 def test_adversarial_losses_are_their_formulas(kind: str, real: bool, values: list[float]) -> None:
     classes = {"lsgan": LSGAN, "bce": BCE, "wasserstein": Wasserstein}

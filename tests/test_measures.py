@@ -44,7 +44,7 @@ def test_size_hardly_matters(measure, short: int) -> None:  # type: ignore[no-un
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_picture_has_finite_figures_in_their_ranges(picture: Picture) -> None:
     figures = measured(picture)
     assert tuple(figures) == FIGURES
@@ -53,7 +53,7 @@ def test_every_picture_has_finite_figures_in_their_ranges(picture: Picture) -> N
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_flat_picture_has_no_contrast_no_edges_and_no_bars(colour: tuple[int, int, int]) -> None:
     picture = np.full((40, 50, 3), colour, np.uint8)
     assert contrast(picture) == pytest.approx(0, abs=1e-4)
@@ -126,7 +126,7 @@ widths = st.integers(8, 60)
 
 
 @given(widths, widths, st.booleans(), st.sampled_from([(0, 0, 0), (16, 16, 16), (250, 250, 250), (30, 200, 90)]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_bars_are_found_to_the_pixel(first: int, last: int, upright: bool, colour: tuple[int, int, int]) -> None:
     bars = Bars(left=first, right=last) if upright else Bars(top=first, bottom=last)
     picture = barred(scene(), bars, colour)
@@ -138,7 +138,7 @@ def test_bars_are_found_to_the_pixel(first: int, last: int, upright: bool, colou
 
 
 @given(st.tuples(widths, widths, widths, widths))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_frame_is_found_all_around_and_mirrors_with_its_picture(sides: tuple[int, int, int, int]) -> None:
     bars = Bars(*sides)
     picture = barred(scene(), bars, (245, 240, 230))

@@ -45,7 +45,7 @@ def with_scipy(x: torch.Tensor, y: torch.Tensor) -> float:
 sizes = st.integers(2, 14)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(m=sizes, n=sizes, d=st.integers(1, 10), shift=st.floats(-3, 3), seed=st.integers(0, 99))
 def test_it_is_symmetric_finite_and_never_negative(m: int, n: int, d: int, shift: float, seed: int) -> None:
     x, y = features(m, d, seed), features(n, d, seed + 100, shift)
@@ -54,7 +54,7 @@ def test_it_is_symmetric_finite_and_never_negative(m: int, n: int, d: int, shift
     assert there == pytest.approx(back, rel=1e-9, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n=sizes, d=st.integers(1, 10), seed=st.integers(0, 99))
 def test_it_is_nothing_for_equal_sets_in_any_order(n: int, d: int, seed: int) -> None:
     x = features(n, d, seed, shift=2.0)
@@ -64,7 +64,7 @@ def test_it_is_nothing_for_equal_sets_in_any_order(n: int, d: int, seed: int) ->
     assert distance(x, x.repeat(1, 1) + 1.0) == pytest.approx(d, rel=1e-9)  # moved as a whole: the means alone differ
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n=sizes, d=st.integers(1, 8), seed=st.integers(0, 99))
 def test_turning_both_sets_changes_nothing_and_scaling_squares(n: int, d: int, seed: int) -> None:
     x, y = features(n, d, seed), features(n + 1, d, seed + 1, 0.5)

@@ -88,7 +88,7 @@ def test_the_power_is_equation_9_squared_with_the_zero_frequency_in_the_middle(h
         assert float(power[u + height // 2, v + width // 2]) == pytest.approx(abs(value) ** 2, abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=sides, width=sides, seed=st.integers(0, 99))
 def test_energy_is_kept(height: int, width: int, seed: int) -> None:
     f = noise(2, height, width, seed=seed)
@@ -162,7 +162,7 @@ def test_scaling_a_picture_shifts_its_levels(factor: float) -> None:
     assert results["input_high"] == pytest.approx(results["output_high"], abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(height=sides, width=sides, level=st.floats(-0.5, 0.5))
 def test_an_untouched_picture_has_no_distance_and_brightness_does_not_count(
     height: int, width: int, level: float
@@ -194,7 +194,7 @@ def test_the_order_of_batches_does_not_matter() -> None:
     assert np.array_equal(np.asarray(at_once.draw()), np.asarray(one_by_one.draw()))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=st.integers(1, 300), width=st.integers(1, 300))
 def test_every_cell_of_the_shared_plane_is_a_mean_of_near_frequencies(height: int, width: int) -> None:
     rows = spectrum.plane(torch.ones(1, height, width, dtype=torch.float64))

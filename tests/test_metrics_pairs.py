@@ -43,7 +43,7 @@ def test_it_is_one_minus_the_cosine_of_pixels_between_0_and_1_mean_over_pictures
     assert value(x, y) != pytest.approx(value(x[:2], y[:2]))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10_000), bright=st.floats(0.01, 1.0))
 def test_it_lies_between_0_and_1_is_symmetric_and_blind_to_brightness(seed: int, bright: float) -> None:
     x, y = pictures(2, seed), pictures(2, seed + 1)

@@ -76,7 +76,7 @@ def test_half_precision_pictures_are_measured_in_full(config: PairMetric) -> Non
     assert value(config.build(CPU), (x, y)) == value(config.build(CPU), (x.float(), y.float()))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), amount=st.floats(0.01, 0.3))
 def test_more_noise_is_worse(seed: int, amount: float) -> None:
     x = pictures(1, seed, 16) * 0.5

@@ -15,7 +15,7 @@ from toonforge.nn.shapes import conv_size, picture_and_number, up_to_multiple
 from toonforge.nn.upsampling import upsample_layer
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(size=st.integers(1, 40), kernel=st.integers(1, 7), stride=st.integers(1, 3), padding=st.integers(0, 3))
 def test_conv_size_is_what_torch_yields(size: int, kernel: int, stride: int, padding: int) -> None:
     expected = conv_size(size, kernel, stride, padding)
@@ -64,7 +64,7 @@ class Spy(PadToMultiple):
         return x
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=st.integers(1, 30), width=st.integers(1, 30), multiple=st.integers(1, 16), minimum=st.integers(1, 9))
 def test_padding_repeats_the_border_and_is_cropped_away(height: int, width: int, multiple: int, minimum: int) -> None:
     network = Spy(multiple, minimum)

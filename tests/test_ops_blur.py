@@ -25,7 +25,7 @@ def pictures(count: int, height: int, width: int, channels: int = 3) -> torch.Te
     return torch.rand(count, channels, height, width, generator=generator) * 2 - 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(height=sizes, width=sizes, sigma=sigmas)
 def test_it_is_opencvs_gaussian_at_any_size(height: int, width: int, sigma: float) -> None:
     x = pictures(2, height, width)
@@ -36,7 +36,7 @@ def test_it_is_opencvs_gaussian_at_any_size(height: int, width: int, sigma: floa
     assert np.abs(found - np.stack(expected).reshape(found.shape)).max() < 1e-4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=sizes, width=sizes, sigma=sigmas)
 def test_shape_and_range_stay(height: int, width: int, sigma: float) -> None:
     x = pictures(1, height, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toonforge.data.order import Order, steps_per_epoch
@@ -18,7 +18,6 @@ def indices(order: Order, group: str, count: int) -> list[int]:
     return [order.draws(number)[group].index for number in range(count)]
 
 
-@settings(deadline=None)
 @given(sizes, batches, seeds)
 def test_each_round_is_a_permutation(sizes: dict[str, int], batch: int, seed: int) -> None:
     order = Order(sizes, batch, seed)
@@ -32,7 +31,6 @@ def test_each_round_is_a_permutation(sizes: dict[str, int], batch: int, seed: in
             assert set(drawn[start : start + length]) <= set(range(size))
 
 
-@settings(deadline=None)
 @given(sizes, batches, seeds, st.randoms(use_true_random=False))
 def test_any_order_of_asking_gives_the_same(
     sizes: dict[str, int], batch: int, seed: int, shuffler: random.Random
@@ -44,7 +42,6 @@ def test_any_order_of_asking_gives_the_same(
     assert {number: order.draws(number) for number in numbers} == dict(enumerate(forward))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), batches, seeds)
 def test_groups_do_not_disturb_each_other(one: int, two: int, batch: int, seed: int) -> None:
     longest = {"longest": 40}
@@ -79,7 +76,6 @@ def test_an_epoch_is_the_longer_side_without_an_incomplete_batch() -> None:
     assert len(set(indices(order, "photo", 9))) == 9
 
 
-@settings(deadline=None)
 @given(sizes, batches, seeds, st.integers(0, 200))
 def test_replacements_are_all_the_others(sizes: dict[str, int], batch: int, seed: int, sample: int) -> None:
     order = Order(sizes, batch, seed)

@@ -88,7 +88,7 @@ def test_what_a_data_set_draws_does_not_depend_on_processes_and_parts() -> None:
     assert values(batches(Troubled(9), parts=2)) == whole
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.dictionaries(st.integers(0, 8), st.integers(1, len(WAITS)), max_size=4))
 def test_pictures_that_are_read_at_a_later_try_change_nothing(failures: dict[int, int]) -> None:
     waits: list[float] = []

@@ -38,7 +38,7 @@ def paths(value: object, path: Path = ()) -> list[Path]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(DOCUMENTS, st.booleans(), st.booleans())
 def test_every_path_has_a_line_that_holds_its_key(data: dict[str, object], multiline: bool, crlf: bool) -> None:
     text = tomli_w.dumps(data, multiline_strings=multiline)
@@ -159,7 +159,7 @@ def test_a_long_unclosed_string_is_refused_at_once(quote: str, text: str) -> Non
     assert time.perf_counter() - start < 5
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=60) | st.text("ab.=[]{},\"'#\\\n 1-_", max_size=40).map(str.encode))
 def test_any_bytes_are_a_document_or_a_clean_error(raw: bytes) -> None:
     try:

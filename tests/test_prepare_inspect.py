@@ -335,7 +335,7 @@ def test_what_reading_converts_is_told_and_how(tmp_path: Path) -> None:
 )
 @example((2100, 2300), (0, 0), 0, "aside")  # so large that it is averaged first
 @example((2100, 2300), (200, 0), 0, "keep")
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_inspect_gives_each_picture_the_figures_that_filter_judges_it_by(
     size: tuple[int, int], bars: tuple[int, int], seed: int, letterbox: str
 ) -> None:
@@ -519,7 +519,7 @@ FILES = {
 }
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*FILES]), min_size=1, max_size=8), st.lists(st.sampled_from([*FILES]), max_size=5))
 def test_counts_add_up_and_every_unreadable_file_is_named(
     tmp_path_factory: pytest.TempPathFactory, first: list[str], second: list[str]

@@ -42,7 +42,7 @@ distances = st.integers(0, FARTHEST)
 
 
 @given(clustered(), distances)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_search_finds_what_comparing_each_with_each_finds(hashes: np.ndarray, distance: int) -> None:
     first, second, differ = near_pairs(hashes, distance)
     found = list(zip(first.tolist(), second.tolist(), differ.tolist()))
@@ -78,7 +78,7 @@ def test_a_distance_out_of_range_is_refused(distance: int) -> None:
 
 
 @given(clustered(), distances, st.randoms(use_true_random=False), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_all_put_aside_are_near_what_is_kept_and_no_two_kept_are_near(
     hashes: np.ndarray, distance: int, random: object, mirror: bool
 ) -> None:
@@ -110,7 +110,7 @@ def test_all_put_aside_are_near_what_is_kept_and_no_two_kept_are_near(
 
 
 @given(clustered(), distances, st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_order_of_the_pictures_does_not_matter(hashes: np.ndarray, distance: int, random: object) -> None:
     rank = np.arange(len(hashes))
     found = keepers(hashes, rank, distance)

@@ -221,7 +221,7 @@ def test_odd_names_are_paired(tmp_path: Path) -> None:
 sets = st.sets(st.integers(0, 9), min_size=1, max_size=6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(photos=st.tuples(sets, sets), toons=st.tuples(sets, sets), changed=sets, side_by_side=st.booleans())
 def test_going_on_gives_what_beginning_anew_gives(
     tmp_path_factory: pytest.TempPathFactory,

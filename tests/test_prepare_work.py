@@ -700,7 +700,7 @@ ROWS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(ROWS, max_size=5), st.data())
 def test_a_manifest_reads_back_and_a_torn_one_loses_no_more_than_its_last_source(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], data: st.DataObject

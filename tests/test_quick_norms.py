@@ -62,7 +62,7 @@ def gradients(network: nn.Module, x: Tensor, penalty: bool = False) -> list[Tens
     return [y.detach(), x.grad, *(p.grad for p in network.parameters() if p.grad is not None)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     count=st.integers(1, 3),
     height=st.integers(3, 9),

@@ -281,7 +281,7 @@ def test_truncated_files_are_unreadable(tmp_path: Path, kind: str) -> None:
                 read_picture(source)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([*KINDS, "MPO"]), st.data())
 def test_a_damaged_file_is_a_picture_or_unreadable_no_crash(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     file = io.BytesIO()

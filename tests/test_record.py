@@ -166,7 +166,7 @@ KEYS = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), json_values))
 def test_no_event_whatever_its_values_ends_in_a_traceback(run: Path, kind: str, more: dict[str, Any]) -> None:
     write(run, {"event": kind, "step": 3, **more}, logged(5, 5.0))
@@ -175,7 +175,7 @@ def test_no_event_whatever_its_values_ends_in_a_traceback(run: Path, kind: str, 
     assert record.state in ("unfinished", "finished", "failed", "stopped") and record.memory == 9
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.integers(0, 900))
 def test_a_log_cut_anywhere_is_read_as_far_as_it_goes(run: Path, length: int) -> None:
     write(run, START, logged(2, 1002.0), measured(4, 1004.0, kid=3.0))

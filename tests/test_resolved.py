@@ -53,7 +53,7 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CHANGES)
 def test_any_valid_recipe_survives_the_round_trip(changes: dict[str, str]) -> None:
     photo = changes.pop("data.fields.photo")

@@ -32,7 +32,7 @@ def cuts(scenes: Sequence[Scene]) -> list[int]:
     return [scene.first for scene in scenes]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lengths=st.lists(st.integers(15, 60), min_size=1, max_size=5), seed=st.integers(0, 1000))
 def test_every_cut_is_found_and_nothing_else(lengths: list[int], seed: int) -> None:
     pictures = [p for i, length in enumerate(lengths) for p in films.scene(seed * 10 + i, length)]
@@ -138,7 +138,7 @@ def test_of_every_shot_between_two_dissolves_one_frame_is_taken(tmp_path: Path, 
     assert all(index % length >= dissolve for index in found[1:])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_no_shot_vanishes_whatever_looks_like_a_dissolve(data: st.DataObject) -> None:
     lengths = data.draw(st.lists(st.integers(3, 40), min_size=1, max_size=6))
@@ -174,7 +174,7 @@ def test_a_higher_threshold_never_finds_more_cuts() -> None:
     assert all(later <= earlier for earlier, later in itertools.pairwise(found))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(length=st.integers(1, 300), count=st.integers(1, 12), seed=st.integers(0, 99))
 def test_chosen_frames_lie_in_their_scene_in_order_and_away_from_its_cuts(length: int, count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -129,7 +129,7 @@ def test_every_config_of_every_component_fits_the_schema(schema: Path, tmp_path:
 
     for kind, _, cls in CLASSES:
         draw = given(st.just(kind), drawn(an_example(cls)))(write)
-        settings(max_examples=5, phases=[Phase.generate], deadline=None, database=None, derandomize=True)(draw)()
+        settings(max_examples=5, phases=[Phase.generate], database=None, derandomize=True)(draw)()
     assert len(files) > 3 * len(CLASSES)
     assert lint(files, schema) == []
 

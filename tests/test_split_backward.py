@@ -267,7 +267,7 @@ def recipe_of(phases: Sequence[tuple[list[str], list[str]]], **settings: Any) ->
     return recipes.loads(text)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     phases=st.lists(one_phase, min_size=1, max_size=3),
     dropout=st.sampled_from([0.0, 0.5]),

@@ -196,7 +196,6 @@ def test_a_network_that_fails_says_why() -> None:
 # -- tiles -------------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 120), st.data())
 def test_shares_sum_to_one_and_pieces_fit(length: int, size: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(0, size // 2))
@@ -266,7 +265,7 @@ def test_the_error_of_small_pictures_is_measured_as_they_are(height: int, width:
     assert said.largest > 0.05
 
 
-@settings(deadline=None, max_examples=20, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 @given(st.integers(1, 3000), st.integers(1, 200), st.sampled_from([16, 32, 64, 128]), st.booleans())
 def test_one_tile_is_not_compared_with_itself(height: int, width: int, size: int, turned: bool) -> None:
     """Where the picture has several tiles along a side, so has the reduced one; or nothing is said of the error."""

@@ -21,7 +21,7 @@ from toonforge.use.tiled.step import NotInParts
 from toonforge.use.tiled.trace import state_of, traced
 
 EQUAL = 1e-10
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=8, suppress_health_check=list(HealthCheck))
 SMALL = {"width": 4, "blocks": 1}
 
 NETWORKS: dict[str, NetworkComponent] = {

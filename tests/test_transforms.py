@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pictures import fill, gradient
@@ -30,7 +30,6 @@ def test_the_short_side_is_exact_and_the_aspect_stays(height: int, width: int, s
     assert abs(new_height * width - new_width * height) <= max(height, width) / 2 + max(height, width)
 
 
-@settings(deadline=None)
 @given(st.integers(8, 40), st.integers(8, 40), st.integers(1, 8), st.booleans(), st.integers(0, 2**32))
 def test_a_crop_is_a_square_from_the_picture(height: int, width: int, size: int, flip: bool, seed: int) -> None:
     picture = gradient(height, width)
@@ -86,7 +85,6 @@ def test_normalised_pictures_lie_as_networks_have_them() -> None:
     assert torch.equal(normalised(together), normalised(pictures))
 
 
-@settings(deadline=None)
 @given(st.integers(8, 90), st.integers(8, 90), st.integers(4, 90), st.integers(4, 90), st.integers(0, 2**32))
 def test_scaling_by_torch_is_that_of_pillow_to_a_level_or_two(
     height: int, width: int, new_height: int, new_width: int, seed: int
@@ -106,7 +104,6 @@ def test_a_cut_is_scaled_as_if_it_were_a_picture() -> None:
 jitters = st.tuples(st.floats(0.9, 1.5), st.floats(0.9, 1.5)).map(lambda pair: (min(pair), max(pair)))
 
 
-@settings(deadline=None)
 @given(jitters, st.integers(20, 60), st.integers(20, 60), st.booleans(), st.integers(0, 2**32))
 def test_jitter_cuts_larger_squares_and_scales_them_down(
     jitter: tuple[float, float], height: int, width: int, flip: bool, seed: int

@@ -381,7 +381,6 @@ def test_hostile_files_are_refused_in_words_or_read_within_bounds(name: str) -> 
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50), st.booleans())
-@settings(deadline=None)
 def test_a_short_side_is_scaled_down_and_never_up(height: int, width: int, short: int, clear: bool) -> None:
     data = file(Image.fromarray(values(height, width, 4 if clear else 3)))
     original = read_original(data, short)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from toonforge.errors import RunError
@@ -22,7 +22,6 @@ def noise(*size: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-@settings(deadline=None)
 @given(SIZES, SHARES, st.booleans(), SHARES)
 def test_no_look_leaves_the_range_or_the_size(
     size: tuple[int, int], strength: float, color: bool, smooth: float
@@ -32,14 +31,12 @@ def test_no_look_leaves_the_range_or_the_size(
     assert made.shape == x.shape and made.abs().max() <= 1 and not made.isnan().any()
 
 
-@settings(deadline=None)
 @given(SIZES, st.booleans(), SHARES)
 def test_strength_0_is_the_input_to_the_last_bit(size: tuple[int, int], color: bool, smooth: float) -> None:
     x, y = noise(1, 3, *size), noise(1, 3, *size, seed=1)
     assert torch.equal(Look(strength=0, keep_color=color, smooth=smooth).apply(x, y), x)
 
 
-@settings(deadline=None)
 @given(SHARES)
 def test_strength_blends_in_a_straight_line_from_the_input_to_the_output(strength: float) -> None:
     x, y = noise(1, 3, 8, 8), noise(1, 3, 8, 8, seed=1)
@@ -48,7 +45,6 @@ def test_strength_blends_in_a_straight_line_from_the_input_to_the_output(strengt
     assert torch.allclose(made, (1 - strength) * x + strength * y, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(SIZES)
 def test_kept_colour_has_the_outputs_luma_and_the_inputs_hue(size: tuple[int, int]) -> None:
     x, y = noise(1, 3, *size), noise(1, 3, *size, seed=1)
@@ -69,7 +65,6 @@ def test_kept_colour_is_the_whole_colour_where_it_fits() -> None:
     assert torch.allclose(coloured(x, x), x, atol=1e-6)  # its own colour changes nothing
 
 
-@settings(deadline=None)
 @given(SIZES, st.floats(-1, 1))
 def test_smoothing_leaves_a_flat_picture_as_it_is(size: tuple[int, int], value: float) -> None:
     flat = torch.full((1, 3, *size), value)
@@ -93,7 +88,6 @@ def test_smoothing_keeps_an_edge_and_flattens_what_is_beside_it() -> None:
     assert made[..., 4:28].std() < 0.5 * x[..., 4:28].std()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 9))
 def test_smoothing_in_strips_is_smoothing_the_whole(height: int, width: int, rows: int) -> None:
     x = noise(1, 3, height, width).double()

@@ -118,7 +118,7 @@ def test_subtitles_are_copied_or_named(film: Path, tmp_path: Path) -> None:
     assert left.notes == ("subtitles 1 (subrip) left out: mp4 does not take them",)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(gaps=st.lists(st.integers(40, 400), min_size=3, max_size=12), late=st.integers(0, 700), batch=st.integers(1, 5))
 def test_every_time_of_a_variable_frame_rate_is_kept(tmp_path: Path, gaps: list[int], late: int, batch: int) -> None:
     when = [late + sum(gaps[:i]) for i in range(len(gaps) + 1)]

@@ -241,7 +241,7 @@ def test_damaged_frames_are_left_out_and_counted_and_the_others_keep_their_times
         assert when == pytest.approx(number / 25, abs=1e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     given_=st.lists(st.tuples(st.none() | st.integers(0, 300), st.integers(0, 90)), min_size=2, max_size=8),
 )

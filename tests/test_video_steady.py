@@ -84,7 +84,7 @@ def test_steadying_what_does_not_flicker_keeps_it_sharp() -> None:
     assert (steadied(still, still, 1.0)[-1] == frames[0]).all()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(speed=st.integers(-9, 9), radius=st.integers(12, 40))
 def test_a_moving_edge_leaves_no_ghost(speed: int, radius: int) -> None:
     background = cv2.resize(photo(3), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)

@@ -282,7 +282,7 @@ def test_a_drawing_is_read_from_the_device_once(monkeypatch: pytest.MonkeyPatch)
     assert len(reads) == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 4), by=st.floats(-0.05, 0.05))
 def test_a_change_of_brightness_is_measured_in_grey_levels_and_correlates_fully(
     seed: int, count: int, by: float

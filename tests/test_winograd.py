@@ -40,7 +40,7 @@ def gradients(layer: nn.Module, x: Tensor) -> list[Tensor]:
     return [y, *torch.autograd.grad((y * weighed).sum(), [x, *layer.parameters()])]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     count=st.integers(1, 3),
     sides=st.tuples(st.integers(4, 13), st.integers(4, 13)),

@@ -169,7 +169,7 @@ def test_initial_weights_are_the_authors_but_for_the_norms() -> None:
 NORMS = ("instance", "instance-affine", "batch", "group", "layer", "none")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     config=st.builds(
         Resnet, width=st.just(2), blocks=st.integers(0, 2), norm=st.sampled_from(NORMS),
@@ -185,7 +185,7 @@ def test_the_generator_takes_any_size_in_training(config: Resnet, height: int, w
     assert y.isfinite().all() and y.abs().max() <= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     config=st.builds(PatchGAN, width=st.just(2), norm=st.sampled_from(NORMS), spectral_norm=st.booleans()),
     height=st.integers(1, 40),

@@ -29,7 +29,7 @@ generators = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(config=generators, height=st.integers(1, 40), width=st.integers(1, 40))
 def test_generators_take_any_size_in_training(config: Resnet | Unet, height: int, width: int) -> None:
     shape = (3, height, width)
@@ -40,7 +40,7 @@ def test_generators_take_any_size_in_training(config: Resnet | Unet, height: int
     assert y.isfinite().all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     config=st.builds(
         PatchGAN, width=st.just(2), layers=st.integers(1, 4), norm=st.sampled_from(NORMS), kernel=st.integers(3, 5),

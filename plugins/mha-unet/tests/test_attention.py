@@ -51,7 +51,7 @@ def as_in_training() -> Iterator[None]:
 MODES = {"training": (True, as_in_training), "evaluation": (False, torch.no_grad), "use": (False, torch.inference_mode)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     count=st.integers(1, 4),
     share=st.integers(1, 9),

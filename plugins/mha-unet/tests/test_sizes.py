@@ -20,7 +20,7 @@ NORMS: tuple[Literal["instance", "batch", "group", "layer", "none"], ...] = (
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     levels=st.integers(2, 4),
     heads=st.sampled_from([0, 1, 2, 4]),
@@ -73,7 +73,7 @@ def test_at_8_levels_less_than_512_pixels_on_a_side_is_refused(size: tuple[int, 
     assert Unet().shape((3, 512, 512)) == (3, 512, 512)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(levels=st.integers(2, 4), height=st.integers(1, 70), width=st.integers(1, 70))
 def test_the_config_refuses_what_the_network_would_pad_up_to_the_least(levels: int, height: int, width: int) -> None:
     config = Unet(levels=levels, width=4, heads=4, norm="none")
@@ -154,7 +154,7 @@ def test_tiny_keeps_attention_or_its_absence() -> None:
     assert (Unet().tiny().heads, Unet(heads=0).tiny().heads, Unet(width=3, heads=3).tiny().heads) == (2, 0, 2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(layers=st.integers(1, 4), height=st.integers(1, 80), width=st.integers(1, 80))
 def test_the_discriminator_yields_the_promised_patches_or_refuses(layers: int, height: int, width: int) -> None:
     config = PatchGAN(width=2, layers=layers).fit((6, height, width))

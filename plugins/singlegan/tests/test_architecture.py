@@ -191,7 +191,7 @@ def test_how_many_pixels_a_logit_sees(layers: int, scale: int, pixels: int) -> N
     assert int(seen.any(0).sum()) == int(seen.any(1).sum()) == pixels
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     config=st.builds(
         Resnet, width=st.just(2), blocks=st.integers(0, 2), domains=st.integers(1, 3),
@@ -220,7 +220,7 @@ def test_the_generator_takes_any_size_and_the_domains_that_there_are(
         assert y.abs().max() <= 1 or (training and config.residual)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     config=st.builds(MultiScale, width=st.just(2), layers=st.integers(1, 3), scales=st.integers(1, 3)),
     height=st.integers(1, 80),

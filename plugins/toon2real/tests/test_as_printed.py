@@ -16,7 +16,7 @@ from toonforge.errors import FieldError, ShapeError
 NORMS = ("instance", "instance-affine", "batch", "group", "layer", "none")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     config=st.builds(
         Resnet, width=st.just(2), blocks=st.integers(0, 2), as_printed=st.booleans(), norm=st.sampled_from(NORMS),
@@ -37,7 +37,7 @@ def test_the_generator_takes_any_size(config: Resnet, height: int, width: int) -
         assert y.max() <= 1 or (training and config.as_printed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     config=st.builds(
         PatchGAN, width=st.just(2), layers=st.integers(1, 4), norm=st.sampled_from(NORMS), as_printed=st.booleans(),

@@ -175,7 +175,7 @@ def test_how_many_pixels_a_logit_sees(layers: int, pixels: int) -> None:
     assert int(seen.any(0).sum()) == int(seen.any(1).sum()) == pixels
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     down=st.integers(1, 3), blocks=st.integers(0, 1), height=st.integers(1, 40), width=st.integers(1, 40),
     padding=st.sampled_from(("reflect", "replicate", "zero")),
@@ -196,7 +196,7 @@ def test_a_picture_of_any_size_is_encoded_and_decoded(
     assert max(picture[1] - height, picture[2] - width) < 2 ** (down + 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     layers=st.integers(1, 5), scales=st.integers(1, 4), scale=st.integers(0, 3), height=st.integers(1, 80),
     width=st.integers(1, 80),
