@@ -52,7 +52,8 @@ class Module(nn.Module):
         self.layer = nn.Conv2d(3, 3, 1)
 
     def forward(self, x: torch.Tensor) -> Any:
-        if Mistake.now == "forward":
+        leaf = x.requires_grad and x.is_leaf
+        if Mistake.now == "forward" or (leaf and Mistake.now == "asked for its input's gradient"):
             raise ZeroDivisionError("no pixels")
         made = self.layer(x)
         return {"none": None, "smaller": made[..., :-1], "tuple": (made,), "flat": made.mean()}.get(Mistake.now, made)
@@ -98,7 +99,13 @@ class OopsOp(Op):
 
     def build(self) -> Any:
         _fail()
-        return lambda x: x
+
+        def op(x: torch.Tensor) -> Any:
+            if Mistake.now == "call":
+                raise ZeroDivisionError("no pixels")
+            return {"none": None, "smaller": x[..., :-1]}.get(Mistake.now, x)
+
+        return op
 
 
 @component
@@ -215,6 +222,18 @@ def test_a_network_whose_output_is_not_as_announced(
     assert "forward() and shape() must agree" in str(problem.hint)
 
 
+@pytest.mark.parametrize(("mistake", "found"), [("smaller", "a tensor of shape (2, 3, 16, 15)"), ("none", "None")])
+def test_an_op_whose_output_is_not_as_announced(
+    oops: None, mistake: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RunError) as caught:
+        trained("ops", mistake, tmp_path, monkeypatch)
+    (problem,) = caught.value.problems
+    assert problem.key == f"oops/it(fake) (oops/it {OF})"
+    assert (problem.found, problem.expected) == (found, "a tensor of shape (batch, 3, 16, 16)")
+    assert "build() and shape() must agree" in str(problem.hint)
+
+
 @pytest.mark.parametrize("kind", OOPS)
 def test_a_package_that_build_lacks(oops: None, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PluginError) as caught:
@@ -252,12 +271,36 @@ def test_what_is_no_fault_of_the_code_passes(
     assert "oops" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("kind", "mistake"), [("generators", "forward"), ("losses", "call")])
+@pytest.mark.parametrize(("kind", "mistake"), [("generators", "forward"), ("losses", "call"), ("ops", "call")])
 def test_what_a_call_raises(
     oops: None, kind: str, mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ComponentFault, match=r"in the plugin oops .*\(oops/it\) failed: ZeroDivisionError: no pixels"):
         trained(kind, mistake, tmp_path, monkeypatch)
+
+
+def test_an_op_that_only_a_metric_calls(oops: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mistake, "now", "call")
+    recipe, data, _ = CASES["pix2pix"]
+    measured = recipe.replace("[train]", '[metrics]\nmean = {{ type = "tiny/mean", input = "oops/it(fake)" }}\n[train]')
+    words = r"in the plugin oops .*: oops/it\(fake\) \(oops/it\) failed: ZeroDivisionError: no pixels"
+    with pytest.raises(ComponentFault, match=words):
+        train(recipes.loads(measured.format(data=data, train="")), folder=tmp_path / "run", cpu=True)
+
+
+def test_a_network_that_fails_where_a_loss_calls_it(
+    oops: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mistake, "now", "asked for its input's gradient")
+    penalty = 'penalty = {{ type = "gradient-penalty", discriminator = "G", real = "photo", fake = "cartoon" }}'
+    recipe, data, _ = CASES["pix2pix"]
+    old, new = OOPS["generators"][1].split("|")
+    recipe = recipe.replace(old, new).replace("reals = {{", f"{penalty}\nreals = {{{{")
+    with pytest.raises(ComponentFault) as caught:
+        train(recipes.loads(recipe.format(data=data, train="")), folder=tmp_path / "run", cpu=True)
+    said = str(caught.value)
+    assert said.startswith("in the plugin oops (toonforge-oops 0.1.0): generators.G (oops/it) failed, called by ")
+    assert said.endswith("phases.discriminator.losses.penalty: ZeroDivisionError: no pixels")
 
 
 def test_exit_codes_and_the_first_line(

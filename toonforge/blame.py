@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from toonforge import registries
-from toonforge.components import Component, NetworkComponent
+from toonforge.components import Component, NetworkComponent, Op
 from toonforge.errors import ComponentFault, PluginError, Problem, RunError, ShapeError, ToonforgeError
 from toonforge.memory import is_out_of_memory
 from toonforge.plugins.fit import CORE
@@ -24,8 +25,12 @@ def built(config: Any, place: str, *given: Any) -> Any:
         return config.build(*given)
 
 
+Lent = Iterable[tuple[Component, str, object]]
+"""(config, place, module) of networks that a loss calls by itself."""
+
+
 @contextmanager
-def of_component(config: Component, place: str, what: str = "failed") -> Iterator[None]:
+def of_component(config: Component, place: str, what: str = "failed", lent: Lent = ()) -> Iterator[None]:
     """Let an error that comes out of a component's code name it.
 
     Mistakes that the user can mend pass, and a want of memory or room. A package that a plugin lacks becomes a
@@ -34,6 +39,7 @@ def of_component(config: Component, place: str, what: str = "failed") -> Iterato
     Args:
         place: its key in the recipe: "generators.photo2anime".
         what: was done with it.
+        lent: one of these is named in its place where the error came out of that one's call.
     """
     try:
         yield
@@ -42,6 +48,10 @@ def of_component(config: Component, place: str, what: str = "failed") -> Iterato
             raise
         if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
             raise
+        for other, its_place, module in lent:
+            if _calls(error.__traceback__, module):
+                config, place, what = other, its_place, f"{what}, called by {place}"
+                break
         name, who = _supplied(config)
         words = f"{what}: {type(error).__name__}: {error}".rstrip(": ")
         if who is None or who.plugin == CORE:
@@ -51,6 +61,15 @@ def of_component(config: Component, place: str, what: str = "failed") -> Iterato
             hint = bring(missing, who.plugin)
             raise PluginError(Problem(key=named(config, place), message=words, hint=hint)) from error
         raise ComponentFault(f"{place} ({name}) {words}", f"{who.plugin} ({who})") from error
+
+
+def _calls(trace: TracebackType | None, module: object) -> bool:
+    """Whether an error came out of a module's call."""
+    while trace is not None:
+        if trace.tb_frame.f_locals.get("self") is module:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def bring(package: str, plugin: str) -> str:
@@ -82,8 +101,8 @@ def refuse_other_than_number(config: Component, place: str, value: Any) -> None:
     raise RunError(problem)
 
 
-def refuse_other_shape(config: NetworkComponent, place: str, arguments: Sequence[Any], output: Any) -> None:
-    """Raise `RunError` where a network's output is not of the shape that its config announces for such a batch."""
+def refuse_other_shape(config: NetworkComponent | Op, place: str, arguments: Sequence[Any], output: Any) -> None:
+    """Raise `RunError` where the output of a network or an op is not of the shape that its config announces."""
     inputs = [tuple(value.shape[1:]) if hasattr(value, "shape") else value for value in arguments]
     try:
         announced = tuple(config.shape(*inputs))
@@ -91,12 +110,13 @@ def refuse_other_shape(config: NetworkComponent, place: str, arguments: Sequence
         return
     if hasattr(output, "shape") and tuple(output.shape[1:]) == announced:
         return
+    whose, what = ("op", "the function of build()") if isinstance(config, Op) else ("network", "forward()")
     problem = Problem(
         key=named(config, place),
-        message="the network's output is not what its shape() announces",
+        message=f"the {whose}'s output is not what its shape() announces",
         found=_told(output),
         expected=f"a tensor of shape {('batch', *announced)}".replace("'", ""),
-        hint="forward() and shape() must agree: mend whichever is wrong",
+        hint=f"{what} and shape() must agree: mend whichever is wrong",
     )
     raise RunError(problem)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from toonforge.blame import built
+from toonforge.blame import built, of_component
 from toonforge.components import Op
 from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
@@ -27,7 +27,7 @@ class Inference:
 
     def __init__(self, networks: Mapping[str, nn.Module], signals: Mapping[str, Expr], ops: Registry[Op]) -> None:
         self.networks, self.signals, self.registry = networks, signals, ops
-        self._ops: dict[str, Callable[..., Tensor] | None] = {}
+        self._ops: dict[str, tuple[Op, Callable[..., Tensor] | None]] = {}
 
     def __call__(self, expr: Expr, fields: Mapping[str, Tensor]) -> Tensor:
         """The expression's value for a batch of fields."""
@@ -59,17 +59,19 @@ class Inference:
 
     def _call(self, node: Call, fields: Mapping[str, Tensor], memo: dict[str, Any]) -> Any:
         if node.function not in self.networks:
-            op = self._op(node.function)
+            config, op = self._op(node.function)
             if op is None:
                 return self._value(node.arguments[0], fields, memo)
-            return op(*(self._value(argument, fields, memo) for argument in node.arguments))
+            arguments = [self._value(argument, fields, memo) for argument in node.arguments]
+            with of_component(config, str(node)):
+                return op(*arguments)
         return self.networks[node.function](*(self._value(argument, fields, memo) for argument in node.arguments))
 
-    def _op(self, name: str) -> Callable[..., Tensor] | None:
-        """The op, or None for one that is an identity outside training."""
+    def _op(self, name: str) -> tuple[Op, Callable[..., Tensor] | None]:
+        """The op, and its function, or None for one that is an identity outside training."""
         if name not in self._ops:
             config = quietly(self.registry[name])
-            self._ops[name] = None if config.evaluation == "identity" else built(config, name)
+            self._ops[name] = config, None if config.evaluation == "identity" else built(config, name)
         return self._ops[name]
 
 

@@ -43,6 +43,7 @@ class Compiled:
     arguments: tuple[Compiled, ...] = ()
     number: float = 0
     op: Callable[..., Tensor] | None = None
+    config: Op | None = None
     draws: bool = False
     stateful: bool = False
 
@@ -102,7 +103,9 @@ class Compiler:
         if isinstance(op, nn.Module):
             op.to(self.device)
         draws = config.evaluation == "identity"
-        return Compiled("op", node.function, text, below, arguments, op=op, draws=draws, stateful=config.detaches)
+        return Compiled(
+            "op", node.function, text, below, arguments, op=op, config=config, draws=draws, stateful=config.detaches
+        )
 
 
 @attrs.define
@@ -198,11 +201,14 @@ class Engine:
         if node.kind == "network":
             return self._network(node, want, part)
         arguments = [self.value(argument, want, part) for argument in node.arguments]
-        assert node.op is not None
+        assert node.op is not None and node.config is not None
         with torch.set_grad_enabled(bool(want & node.below)):
             if node.draws:
                 self.seed_call(part.index, node.text)
-            return node.op(*arguments)
+            with of_component(node.config, node.text):
+                result = node.op(*arguments)
+        self._refuse_other_shape(node, node.config, node.text, arguments, result)
+        return result
 
     def _network(self, node: Compiled, want: frozenset[str], part: Part) -> Tensor:
         arguments = [self.value(argument, want, part) for argument in node.arguments]
@@ -211,15 +217,26 @@ class Engine:
             return self._called(node, want, arguments)
 
     def _called(self, node: Compiled, want: frozenset[str], arguments: Sequence[Any]) -> Tensor:
-        """The network's output; at an expression's first call it must be of the shape that was announced."""
+        """The network's output."""
         config = self.configs[node.name]
         place = f"{config.kind}.{node.name}"
         with of_component(config, place):
             result: Tensor = self._module(node.name, want)(*arguments)
+        self._refuse_other_shape(node, config, place, arguments, result)
+        return result
+
+    def _refuse_other_shape(
+        self, node: Compiled, config: NetworkComponent | Op, place: str, arguments: Sequence[Any], result: Any
+    ) -> None:
+        """At an expression's first call its value must be of the shape that was announced."""
         if node.text not in self._seen:
             refuse_other_shape(config, place, arguments, result)
             self._seen.add(node.text)
-        return result
+
+    def lent(self, compiled: Arguments) -> Iterator[tuple[NetworkComponent, str, nn.Module]]:
+        """(config, place, module) of the networks that a loss calls by itself."""
+        for name in compiled.networks.values():
+            yield self.configs[name], f"{self.configs[name].kind}.{name}", self.networks[name]
 
     def _module(self, name: str, want: frozenset[str]) -> nn.Module:
         return self.wrapped[name] if name in want else self.networks[name]

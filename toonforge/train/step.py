@@ -264,7 +264,7 @@ class Training:
             place = f"phases.{phase.name}.losses.{name}"
             if term.loss.draws:
                 self._seed_call(part.index, place)
-            with of_component(term.loss, place):
+            with of_component(term.loss, place, lent=self.engine.lent(compiled)):
                 value = loss(**arguments)
             refuse_other_than_number(term.loss, place, value)
             self._note(self.losses, f"{phase.name}.{name}", value, parts)
