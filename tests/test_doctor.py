@@ -276,7 +276,6 @@ def test_every_extra_is_looked_for_but_those_for_work_on_toonforge_itself() -> N
     ("status", "told", "advice"),
     [
         ("broken", "broken", "toonforge plugins --verbose"),
-        ("misfit", "broken", "each from its checkout or wheel: pip install PLACE PLACE"),
         ("misnamed", "broken", "-p no:mine"),
         ("blocked", "note", "TOONFORGE_PLUGINS"),
     ],
@@ -320,6 +319,10 @@ def test_a_misfit_is_told_once_what_to_do() -> None:
     )
     assert "PLACE" in str(problem) and "PLACE" not in plugins.told(record).text
     assert plugins.told(record).text.endswith("it needs toonforge >=7, and this is toonforge 0.1.0")
+    assert plugins.told(record).advice == (
+        "install toonforge and toonforge-soft in versions that fit each other, each from its checkout or wheel: "
+        "pip install PLACE PLACE"
+    )
 
 
 def test_of_plugins_of_one_name_one_is_kept() -> None:

@@ -12,10 +12,6 @@ from toonforge.checkup.finding import Finding
 from toonforge.plugins.fit import CORE
 from toonforge.plugins.loader import PluginRecord
 
-PLACE = "from its checkout or wheel"
-"""Where there is no release, a name alone is nothing that pip could find."""
-
-
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 
 
@@ -86,15 +82,15 @@ def _package(record: PluginRecord) -> str:
 
 def told(record: PluginRecord) -> Finding:
     """One that is not good."""
-    problem = str(record.problem)
+    problem, advice = str(record.problem), _advice(record)
     if record.status == "misfit":  # behind the reason it says what to do
-        problem = problem.partition("; ")[0]
+        problem, _, advice = problem.partition("; ")
     return Finding(
         area="plugins",
         name=record.name,
         status="note" if record.status == "blocked" else "broken",
         text=f"{record.status}, {record.distribution} {record.version}: {problem}",
-        advice=_advice(record),
+        advice=advice,
     )
 
 
@@ -102,14 +98,11 @@ def _advice(record: PluginRecord) -> str:
     without = f"or do without it: -p no:{record.name}"
     if record.status == "blocked":
         return "leave out -p no:NAME, and set no TOONFORGE_PLUGINS or name it there"
-    if record.status == "misfit":
-        both = f"{CORE} and {record.distribution}"
-        return f"install {both} in versions that fit each other, each {PLACE}: pip install PLACE PLACE"
     if record.status == "misnamed":
         return f"tell its author, {without}"
     missing = _MISSING.match(str(record.problem))
     if missing is not None and missing[1].split(".")[0] != _package(record):
         return bring(missing[1].split(".")[0], record.name)
     if missing is not None or record.target == "entry_points.txt":  # parts of it are gone
-        return f"install it anew, {PLACE}: pip install --force-reinstall --no-deps PLACE; {without}"
+        return f"install it anew, from its checkout or wheel: pip install --force-reinstall --no-deps PLACE; {without}"
     return f"mend it, or tell its author: toonforge plugins --verbose prints its traceback; {without}"
