@@ -19,6 +19,11 @@ def is_identifier(name: str) -> bool:
     return IDENTIFIER.match(name) is not None
 
 
+def shape_text(shape: Iterable[int]) -> str:
+    """(3, 128, 128) -> "3x128x128", and () -> "a number"."""
+    return "x".join(map(str, shape)) or "a number"
+
+
 def close_matches(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """The known names nearest to `name`, best first; a namespace left out or wrong still matches."""
     choices = list(dict.fromkeys(known))

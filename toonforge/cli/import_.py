@@ -11,6 +11,7 @@ import click
 
 from toonforge.cli.text import echo, hanging, table
 from toonforge.errors import Problem, RunError, escaped
+from toonforge.names import shape_text
 
 if TYPE_CHECKING:
     from toonforge.use.foreign import Imported
@@ -155,7 +156,9 @@ def _report(each: Imported, pairs: bool) -> None:
     for text in each.said:
         echo(hanging(text, "  - ", "    "))
     if pairs or each.by_order:
-        rows = [[escaped(pair.theirs or "-"), pair.ours, _shape(pair.shape), pair.change] for pair in each.fitted.pairs]
+        rows = [
+            [escaped(pair.theirs or "-"), pair.ours, shape_text(pair.shape), pair.change] for pair in each.fitted.pairs
+        ]
         echo(table(rows, 3))
 
 
@@ -201,11 +204,7 @@ def _tell(foreign: Foreign, guesses: Mapping[str, str]) -> None:
         echo(f"  {escaped(where)}: {what}")
     for at, tensors in foreign.parts.items():
         rows = [
-            [escaped(f"{at}.{name}" if at else name), _shape(tuple(tensor.shape)), str(tensor.dtype).partition(".")[2]]
+            [escaped(f"{at}.{name}" if at else name), shape_text(tensor.shape), str(tensor.dtype).partition(".")[2]]
             for name, tensor in tensors.items()
         ]
         echo(table(rows, 0, 4))
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "number"

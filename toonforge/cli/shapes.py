@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from toonforge import registries
 from toonforge.components import Shape
 from toonforge.deprecation import quietly
+from toonforge.names import shape_text
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
@@ -33,11 +34,6 @@ def expressions_of(recipe: Recipe) -> Iterator[Expr]:
     for phase in recipe.phases.values():
         yield from graph.expressions_of(phase)
     yield from recipe.translations.values()
-
-
-def shape_text(shape: Shape) -> str:
-    """(3, 128, 128) -> "3x128x128"."""
-    return "x".join(map(str, shape)) or "one number"
 
 
 class _Shapes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from toonforge.data.reading.header import picture_size
 from toonforge.errors import DataError, Problem
+from toonforge.names import shape_text
 
 if TYPE_CHECKING:
     from toonforge.data.files import Files
@@ -82,7 +83,7 @@ def _uneven(message: str, sizes: Sequence[tuple[int, int]], side: str, count: in
     return Problem(
         message=message,
         key="data.folder",
-        found=", ".join("x".join(map(str, size)) for size in dict.fromkeys(sizes[:3])),
+        found=", ".join(shape_text(size) for size in dict.fromkeys(sizes[:3])),
         expected=f"files with a {side} that is a multiple of {count}",
         hint="are these files of several pictures each? `toonforge data pair --side-by-side` makes such files",
     )

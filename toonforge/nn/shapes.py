@@ -8,6 +8,7 @@ import attrs
 
 from toonforge.components import NetworkComponent, Shape
 from toonforge.errors import ShapeError
+from toonforge.names import shape_text
 
 __all__ = ["one_picture", "picture_and_number", "with_channels", "conv_size", "up_to_multiple"]
 
@@ -37,7 +38,7 @@ def one_picture(name: str, inputs: tuple[Shape, ...], channels: int | None = Non
         raise ShapeError(f"{name} takes one picture and nothing else, found {len(inputs)} arguments")
     shape = inputs[0]
     if len(shape) != 3 or min(shape) < 1:
-        raise ShapeError(f"{name} takes a picture (channels x height x width), found {'x'.join(map(str, shape))}")
+        raise ShapeError(f"{name} takes a picture (channels x height x width), found {shape_text(shape)}")
     if channels is not None and shape[0] != channels:
         raise ShapeError(f"{name} is made for {channels} channels (in_channels), found a picture of {shape[0]}")
     return shape[0], shape[1], shape[2]

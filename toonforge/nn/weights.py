@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from toonforge.errors import Problem, ToonforgeError
+from toonforge.names import shape_text
 from toonforge.nn.pickled import load_tensors
 
 __all__ = ["State", "read_state", "downloaded", "fitted_state"]
@@ -130,7 +131,7 @@ def fitted_state(
         if not isinstance(theirs, Tensor):
             wrong.append(f"no {name}")
         elif theirs.shape != ours.shape:
-            wrong.append(f"{name} of {_shape(theirs)} in the place of {_shape(ours)}")
+            wrong.append(f"{name} of {shape_text(theirs.shape)} in the place of {shape_text(ours.shape)}")
         else:
             found[name] = theirs
     if wrong:
@@ -156,7 +157,3 @@ def _unreadable(path: Path, key: str, found: str) -> ToonforgeError:
             expected="a state dict of tensors and nothing else: .safetensors, or torch.save(network.state_dict(), …)",
         )
     )
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a number"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from toonforge.errors import Problem, RunError
+from toonforge.names import shape_text
 
 SIZE = 50
 
@@ -32,8 +33,8 @@ class ImagePool:
             raise RunError(
                 Problem(
                     message="the pool holds pictures of another shape: a checkpoint of something else was loaded",
-                    found="x".join(map(str, self.pictures[0].shape)),
-                    expected="x".join(map(str, pictures.shape[1:])),
+                    found=shape_text(self.pictures[0].shape),
+                    expected=shape_text(pictures.shape[1:]),
                     hint="remove that checkpoint's folder, so that the resume takes the one before",
                 )
             )

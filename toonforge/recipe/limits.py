@@ -6,6 +6,7 @@ import math
 
 from toonforge.components import Shape
 from toonforge.errors import ShapeError
+from toonforge.names import shape_text
 
 MAX_NUMBERS = 2**29
 """Numbers in one value of one sample, 2 GiB of float32. Two of the largest pictures that may be trained on, stacked,
@@ -22,4 +23,4 @@ def refuse_absurd(shape: Shape, most: int = MAX_NUMBERS) -> None:
 
 def shown(value: object) -> str:
     """A shape as "3x256x256"; a number as itself."""
-    return ("x".join(map(str, value)) or "a number each") if isinstance(value, tuple) else repr(value)
+    return shape_text(value) if isinstance(value, tuple) else repr(value)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toonforge.extras import need
+from toonforge.names import shape_text
 
 
 def assert_exports(network: Any, batch: Sequence[Any], other: Sequence[Any], path: Path) -> None:
@@ -55,7 +56,7 @@ def assert_exports(network: Any, batch: Sequence[Any], other: Sequence[Any], pat
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     for given in (batch, other):
         arrays = [part.numpy() for part in given if isinstance(part, torch.Tensor)]
-        sizes = " and ".join("x".join(map(str, array.shape)) for array in arrays)
+        sizes = " and ".join(shape_text(array.shape) for array in arrays)
         try:
             (found,) = session.run(None, dict(zip([entry.name for entry in session.get_inputs()], arrays)))
         except Exception as error:

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from toonforge.errors import Problem, RunError
+from toonforge.names import shape_text
 from toonforge.weights.network import read_tensors
 from toonforge.weights.origin import Origin
 
@@ -56,15 +57,11 @@ def _differences(there: State, here: State) -> Iterator[str]:
         if key not in there or key not in here:
             yield f"{key} is not {'there' if key in here else 'here'}"
         elif there[key].shape != here[key].shape:
-            yield f"{key} is {_shape(there[key])} there and {_shape(here[key])} here"
+            yield f"{key} is {shape_text(there[key].shape)} there and {shape_text(here[key].shape)} here"
         elif there[key].is_floating_point() != here[key].is_floating_point() or there[key].is_complex():
             yield f"{key} is of {there[key].dtype} there and of {here[key].dtype} here"
         elif there[key].is_floating_point() and not bool(torch.isfinite(there[key].float()).all()):
             yield f"{key} is not finite"
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a number"
 
 
 def start_from(network: nn.Module, average: nn.Module | None, state: State | None, processes: int) -> None:

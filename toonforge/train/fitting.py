@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from toonforge.errors import Problem, RunError
+from toonforge.names import shape_text
 from toonforge.runs.inventory import Inventory
 from toonforge.runs.metadata import read_metadata
 from toonforge.train.own import buffers_file, memory_file
@@ -130,4 +131,4 @@ def _shapes(path: Path) -> dict[str, list[int]]:
 
 
 def _shape(shape: list[int] | None) -> str:
-    return "not" if shape is None else "x".join(map(str, shape)) or "a number"
+    return "not" if shape is None else shape_text(shape)

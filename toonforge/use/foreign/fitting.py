@@ -12,9 +12,9 @@ from torch.overrides import TorchFunctionMode
 
 from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError, escaped
-from toonforge.names import did_you_mean
+from toonforge.names import did_you_mean, shape_text
 from toonforge.use.foreign.layout import Layout
-from toonforge.use.foreign.names import STATISTICS, Shape, by_shape, listed
+from toonforge.use.foreign.names import STATISTICS, Shape, listed
 from toonforge.use.foreign.norms import DROPPED
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, nn.Identity)
@@ -107,7 +107,9 @@ def fit(config: NetworkComponent, layout: Layout, shapes: Mapping[str, Shape], s
                 missing.append(wanted)
             elif shapes[wanted] != state[name]:
                 used.add(wanted)
-                wrong.append(f"{prefix}{wanted} is {by_shape(shapes[wanted])} in the place of {by_shape(state[name])}")
+                wrong.append(
+                    f"{prefix}{wanted} is {shape_text(shapes[wanted])} in the place of {shape_text(state[name])}"
+                )
             else:
                 used.add(wanted)
                 pairs.append(Pair(ours=name, theirs=prefix + wanted, shape=state[name], change=change))

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from toonforge.components import NetworkComponent
 from toonforge.errors import Problem, RunError, escaped
+from toonforge.names import shape_text
 from toonforge.use.foreign.fitting import COUNT, Fitted, Pair, complain, empty_network
-from toonforge.use.foreign.names import STATISTICS, Shape, by_shape, listed, natural, role, shared_prefix
+from toonforge.use.foreign.names import STATISTICS, Shape, listed, natural, role, shared_prefix
 
 BY_ORDER = "paired by order and shape: compare an output with the original's before you rely on it"
 TRACKED = "running statistics of a norm that keeps none here"
@@ -45,7 +46,7 @@ def _by_name(
 ) -> Fitted:
     missing = [key for key, ours in names.items() if key not in tensors and not ours.endswith(COUNT)]
     wrong = [
-        f"{key} is {by_shape(tensors[key])} in the place of {by_shape(wanted[ours])}"
+        f"{key} is {shape_text(tensors[key])} in the place of {shape_text(wanted[ours])}"
         for key, ours in names.items()
         if key in tensors and tensors[key] != wanted[ours]
     ]
@@ -113,8 +114,8 @@ def _refuse_other_shapes(
 ) -> None:
     lacking = Counter(wanted[key] for key in ours)
     lacking.subtract(tensors[key] for key in theirs)
-    fewer = [f"{count} of {by_shape(shape)}" for shape, count in lacking.items() if count > 0]
-    more = [f"{key} of {by_shape(tensors[key])}" for key in theirs if lacking[tensors[key]] < 0]
+    fewer = [f"{count} of {shape_text(shape)}" for shape, count in lacking.items() if count > 0]
+    more = [f"{key} of {shape_text(tensors[key])}" for key in theirs if lacking[tensors[key]] < 0]
     raise RunError(
         Problem(
             message=f"{source} does not hold the weights of {name} with these options",

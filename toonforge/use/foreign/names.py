@@ -49,8 +49,3 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     """Names in a phrase: the first ones, and how many more."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
-
-
-def by_shape(shape: Shape) -> str:
-    """A tensor's shape in words."""
-    return "x".join(map(str, shape)) or "a number"

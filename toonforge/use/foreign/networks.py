@@ -10,13 +10,13 @@ from torch import Tensor
 from toonforge import registries
 from toonforge.components import NetworkComponent, fields_of
 from toonforge.errors import Problem, RunError, escaped
-from toonforge.names import did_you_mean
+from toonforge.names import did_you_mean, shape_text
 from toonforge.recipe import component_from_data
 from toonforge.use.foreign.fitting import fit, state_of
 from toonforge.use.foreign.imported import Imported
 from toonforge.use.foreign.layout import Layout, recognise
 from toonforge.use.foreign.matching import match
-from toonforge.use.foreign.names import Shape, by_shape, listed, shared_prefix
+from toonforge.use.foreign.names import Shape, listed, shared_prefix
 from toonforge.use.foreign.reading import Foreign
 from toonforge.weights.network import NETWORKS
 
@@ -72,7 +72,7 @@ def _short(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
 
 
 def _unknown(source: str, tensors: Mapping[str, Tensor]) -> RunError:
-    beginning = [f"{escaped(name)} {by_shape(tuple(tensor.shape))}" for name, tensor in tensors.items()]
+    beginning = [f"{escaped(name)} {shape_text(tensor.shape)}" for name, tensor in tensors.items()]
     return RunError(
         Problem(
             message=f"{source} is of no network that is known",
