@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -21,16 +25,16 @@ from tests import films, pictures
 from toonforge.cli import main
 from toonforge.errors import DataError
 from toonforge.prepare.engine import work as engine
-from toonforge.prepare.engine.task import Outcome, Source
+from toonforge.prepare.engine.task import Outcome, Source, Task
 from toonforge.prepare.engine.work import Report, Row
 from toonforge.prepare.films.film import survey
 from toonforge.prepare.films.plan import LEAD, Piece, Wanted, pieces
 from toonforge.prepare.films.tasks import Measuring, Surveying, Writing, load_figures
 from toonforge.prepare.verbs.frames import frames
 
-FPS = 8
-LENGTHS = (160, 120, 200, 88, 240, 152)
-"""Frames of the scenes of a film of 2 minutes: 5 pieces of 30 seconds, with key frames every 5."""
+FPS = 4
+LENGTHS = (80, 60, 100, 44, 120, 76)
+"""Frames of the scenes of a film of 2 minutes: 4 pieces of 30 seconds, with key frames every 5."""
 
 ENDS = np.cumsum(LENGTHS)
 
@@ -41,13 +45,50 @@ SMALL = {"preset": "ultrafast", "crf": "26", "bf": "2"}
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A film of six scenes, in a folder of its own."""
-    shots = [picture for seed, length in enumerate(LENGTHS) for picture in films.scene(seed, length, speed=0.2)]
-    return films.film(tmp_path_factory.mktemp("long") / "long.mkv", shots, fps=FPS, gop_size=40, options=SMALL)
+    shots = [picture for seed, length in enumerate(LENGTHS) for picture in films.scene(seed, length, speed=0.4)]
+    return films.film(tmp_path_factory.mktemp("long") / "long.mkv", shots, fps=FPS, gop_size=20, options=SMALL)
+
+
+@pytest.fixture(scope="module")
+def whole(long: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Report]:
+    """What a call gives for that film with some settings, each made once; only to be read and copied."""
+
+    @cache
+    def made(**settings: float) -> Report:
+        return frames(long, tmp_path_factory.mktemp("whole") / "out", **settings)
+
+    return made
 
 
 def short(path: Path, scenes: int = 2, seed: int = 0) -> Path:
     """A film of a few seconds."""
-    return films.film(path, [picture for i in range(scenes) for picture in films.scene(seed + i, 40)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(packed(path.suffix, scenes, seed))
+    return path
+
+
+@cache
+def packed(suffix: str, scenes: int, seed: int) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        shots = [picture for i in range(scenes) for picture in films.scene(seed + i, 20, speed=1)]
+        return films.film(Path(folder, f"a{suffix}"), shots, fps=12).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """What a call gives for a short film; only to be read and copied. Below are films/a.mp4 and elsewhere/b.mp4."""
+    root = tmp_path_factory.mktemp("done")
+    short(root / "elsewhere/b.mp4", seed=3)
+    return frames(short(root / "films/a.mp4"), root / "out")
+
+
+def film_of(done: Report) -> Path:
+    return done.out.with_name("films") / "a.mp4"
+
+
+def copied(report: Report, out: Path) -> Path:
+    """As if the call had been given another OUT."""
+    return Path(shutil.copytree(report.out, out))
 
 
 def written(report: Report) -> list[Row]:
@@ -69,8 +110,8 @@ def content(out: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("per_scene", [1, 3])
-def test_each_scene_gives_its_frames_and_the_manifest_says_which(long: Path, tmp_path: Path, per_scene: int) -> None:
-    report = frames(long, tmp_path / "out", per_scene=per_scene)
+def test_each_scene_gives_its_frames_and_the_manifest_says_which(whole: Callable[..., Report], per_scene: int) -> None:
+    report = whole(per_scene=per_scene)
     assert report.counts == {"written": per_scene * len(LENGTHS)}
     for row in written(report):
         shown, scene = number(report, row), int(row.figures["scene"])
@@ -118,24 +159,69 @@ def test_a_dissolve_and_a_fade_are_kept_out(tmp_path: Path) -> None:
     assert dark and all(row.reason.startswith("dark: ") and not row.output for row in dark)
 
 
-def test_run_again_does_nothing(long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = frames(long, tmp_path / "out")
-    before = {path: path.stat().st_mtime_ns for path in first.out.rglob("*.jpg")}
+def test_run_again_does_nothing(
+    long: Path, whole: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = whole(per_scene=1)
+    out = copied(first, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
 
     def fail(*_: object) -> None:
         raise AssertionError("a film was opened")
 
     monkeypatch.setattr("toonforge.prepare.films.film.opened", fail)
-    again = frames(long, tmp_path / "out")
-    assert again.rows == first.rows
-    assert {path: path.stat().st_mtime_ns for path in first.out.rglob("*.jpg")} == before
+    again = frames(long, out)
+    assert again.rows == first.rows and len(before) == len(first.rows)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")} == before
 
 
-def test_one_process_and_several_give_the_same(long: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    frames(long, tmp_path / "one", workers=1)
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tasks that worker processes are begun for, from now on."""
+    told: list[str] = []
+    original = engine.work_in_processes
+
+    def noted(task: Task, *given: Any) -> Any:
+        told.append(type(task).__name__)
+        return original(task, *given)
+
+    monkeypatch.setattr(engine, "work_in_processes", noted)
+    return told
+
+
+def test_one_process_and_several_give_the_same(
+    long: Path, whole: Callable[..., Report], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = whole(per_scene=1)
     monkeypatch.setattr(engine, "FEW", 0)
+    told = begun(monkeypatch)
     frames(long, tmp_path / "two", workers=2)
-    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert told == ["Surveying", "Measuring", "Writing"]
+    assert content(one.out) == content(tmp_path / "two")
+
+
+def test_for_a_short_film_no_process_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, told = short(tmp_path / "a.mp4"), begun(monkeypatch)
+    frames(path, tmp_path / "out")
+    frames(path, tmp_path / "out", per_scene=2, force=True)
+    assert not told
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_film_that_may_have_ended_a_call_is_written_in_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool
+) -> None:
+    path = short(tmp_path / "a.mp4")
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as context:
+        context.setattr(Writing, "__call__", killed)
+        with pytest.raises(SystemExit):
+            frames(path, tmp_path / "out")
+    told = begun(monkeypatch)
+    assert frames(path, tmp_path / "out", per_scene=1 + force, force=force).written == 2 + 2 * force
+    assert told == ["Writing"]
 
 
 class Stop:
@@ -154,16 +240,19 @@ class Stop:
 
 
 @pytest.mark.parametrize("after", [3, *(pytest.param(n, marks=pytest.mark.soak) for n in (1, 5, 7))])
-def test_stopped_and_gone_on_is_as_if_never_stopped(long: Path, tmp_path: Path, after: int) -> None:
-    stopped = frames(long, tmp_path / "stopped", per_scene=2, workers=1, progress=Stop(after))
+def test_stopped_and_gone_on_is_as_if_never_stopped(
+    long: Path, whole: Callable[..., Report], tmp_path: Path, after: int
+) -> None:
+    stopped = frames(long, tmp_path / "stopped", per_scene=3, workers=1, progress=Stop(after))
     assert stopped.stopped and stopped.out == tmp_path / "stopped"
-    frames(long, tmp_path / "stopped", per_scene=2)
-    frames(long, tmp_path / "whole", per_scene=2)
-    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+    frames(long, tmp_path / "stopped", per_scene=3)
+    assert content(tmp_path / "stopped") == content(whole(per_scene=3).out)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_killed_half_way_and_run_again(long: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_killed_half_way_and_run_again(
+    long: Path, whole: Callable[..., Report], tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     out = tmp_path / "out"
     words = [sys.executable, "-m", "toonforge", "data", "frames", str(long), "-o", str(out), "--every", "0.5"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
@@ -174,8 +263,7 @@ def test_killed_half_way_and_run_again(long: Path, tmp_path: Path, number: signa
     assert process.returncode == code
     assert "go on with:" in told or number == signal.SIGKILL
     frames(long, out, every=0.5)
-    frames(long, tmp_path / "whole", every=0.5)
-    assert content(out) == content(tmp_path / "whole")
+    assert content(out) == content(whole(every=0.5).out)
     assert not [*out.rglob(".*.partial")]
 
 
@@ -223,17 +311,19 @@ def test_a_film_of_a_name_that_was_another_s_gets_a_folder_of_its_own(tmp_path: 
 
 
 @pytest.mark.parametrize("lost", ["row", "picture", "end"])
-def test_what_is_lost_is_made_again(long: Path, tmp_path: Path, lost: str) -> None:
-    report = frames(long, tmp_path / "out", per_scene=2)
-    before, table_ = content(report.out), report.out / "manifest.csv"
+def test_what_is_lost_is_made_again(long: Path, whole: Callable[..., Report], tmp_path: Path, lost: str) -> None:
+    report = whole(per_scene=3)
+    out = copied(report, tmp_path / "out")
+    before, table_ = content(out), out / "manifest.csv"
     if lost == "row":
         lines = table_.read_text("utf-8").splitlines(keepends=True)
         table_.write_text("".join(lines[:4] + lines[5:]), "utf-8")
     elif lost == "end":
         os.truncate(table_, table_.stat().st_size - 5)
     else:
-        (report.out / written(report)[3].output).unlink()
-    assert frames(long, report.out, per_scene=2).rows == report.rows and content(report.out) == before
+        (out / written(report)[3].output).unlink()
+    assert content(out) != before
+    assert frames(long, out, per_scene=3).rows == report.rows and content(out) == before
 
 
 def test_films_may_be_given_as_text(tmp_path: Path) -> None:
@@ -286,7 +376,7 @@ def test_max_spreads_what_is_left_and_from_and_until_limit_it(long: Path, tmp_pa
     part = frames(long, tmp_path / "part", start=40, until=62)
     assert all(40 <= float(row.figures["time"]) <= 62 for row in written(part)) and len(written(part)) == 2
     none = frames(long, tmp_path / "none", start=500)
-    assert none.counts == {"skipped": 1} and "119.9 seconds" in none.rows[0].reason
+    assert none.counts == {"skipped": 1} and "119.8 seconds" in none.rows[0].reason
 
 
 def test_bad_films_are_recorded_and_the_others_done(long: Path, tmp_path: Path) -> None:
@@ -394,13 +484,15 @@ def states(folder: Path) -> dict[str, tuple[bytes, int]]:
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("made", [False, True])
 @pytest.mark.parametrize("name", [".films", ".scenes", ".at-work", "a"])
-def test_a_folder_in_out_that_is_a_link_is_refused(tmp_path: Path, name: str, made: bool, force: bool) -> None:
-    path, out, elsewhere = short(tmp_path / "a.mp4"), tmp_path / "out", tmp_path / "elsewhere"
-    out.mkdir()
+def test_a_folder_in_out_that_is_a_link_is_refused(
+    done: Report, tmp_path: Path, name: str, made: bool, force: bool
+) -> None:
+    path, out, elsewhere = film_of(done), tmp_path / "out", tmp_path / "elsewhere"
     if made:
-        frames(path, out)
+        copied(done, out)
         (out / name).rename(elsewhere)
     else:
+        out.mkdir()
         elsewhere.mkdir()
     (out / name).symlink_to(elsewhere)
     before = states(elsewhere), states(out)
@@ -450,24 +542,21 @@ SPOILED: dict[str, Callable[[dict[str, str]], list[dict[str, str]]]] = {
 
 @pytest.mark.parametrize("name", SPOILED)
 @pytest.mark.parametrize("pass_", [".films", ".scenes"])
-def test_what_no_pass_can_have_written_is_done_again(tmp_path: Path, name: str, pass_: str) -> None:
-    path, out = short(tmp_path / "films/a.mp4"), tmp_path / "out"
-    short(tmp_path / "elsewhere/b.mp4", seed=3)
-    report = frames(path, out)
-    before, outside = content(out), states(tmp_path / "elsewhere")
+def test_what_no_pass_can_have_written_is_done_again(done: Report, tmp_path: Path, name: str, pass_: str) -> None:
+    out, elsewhere = copied(done, tmp_path / "out"), done.out.with_name("elsewhere")
+    before, outside = content(out), states(elsewhere)
     spoil(out / pass_ / "manifest.csv", SPOILED[name])
-    again = frames(path, out)
-    assert again.rows == report.rows and content(out) == before
-    assert states(tmp_path / "elsewhere") == outside
+    again = frames(film_of(done), out)
+    assert again.rows == done.rows and content(out) == before
+    assert outside and states(elsewhere) == outside
 
 
 @pytest.mark.parametrize("pass_", [".films", ".scenes"])
-def test_a_hidden_manifest_of_other_columns_is_begun_anew(tmp_path: Path, pass_: str) -> None:
-    path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
-    frames(path, out)
+def test_a_hidden_manifest_of_other_columns_is_begun_anew(done: Report, tmp_path: Path, pass_: str) -> None:
+    out = copied(done, tmp_path / "out")
     before = content(out)
     (out / pass_ / "manifest.csv").write_text("a,b\n1,2\n")
-    frames(path, out)
+    frames(film_of(done), out)
     assert content(out) == before
 
 
@@ -478,14 +567,12 @@ def test_a_hidden_manifest_of_other_columns_is_begun_anew(tmp_path: Path, pass_:
         *({"time": time} for time in ("soon", "nan", "inf", "-1", "1e300")),
     ],
 )
-def test_rows_of_frames_that_cannot_be_are_left_out(tmp_path: Path, wrong: dict[str, str]) -> None:
-    path, out = short(tmp_path / "films/a.mp4"), tmp_path / "out"
-    short(tmp_path / "elsewhere/b.mp4", seed=3)
-    report = frames(path, out)
-    outside = states(tmp_path / "elsewhere")
+def test_rows_of_frames_that_cannot_be_are_left_out(done: Report, tmp_path: Path, wrong: dict[str, str]) -> None:
+    out, elsewhere = copied(done, tmp_path / "out"), done.out.with_name("elsewhere")
+    outside = states(elsewhere)
     spoil(out / "manifest.csv", lambda row: [row, {**row, **wrong}])
-    assert frames(path, out).rows == report.rows
-    assert states(tmp_path / "elsewhere") == outside
+    assert frames(film_of(done), out).rows == done.rows
+    assert outside and states(elsewhere) == outside
 
 
 def test_nothing_is_written_outside_out_whatever_a_film_s_folder_is(long: Path, tmp_path: Path) -> None:
@@ -538,11 +625,12 @@ def test_a_second_call_gets_nothing_of_one_at_work(tmp_path: Path, before: bool)
 
 
 def test_pieces_are_measured_as_the_whole_film_is(tmp_path: Path) -> None:
-    ends = [round(FPS * (border + LEAD)) for border in (30, 60)]  # of what each piece gives figures of
-    shots = [films.scene(seed, 256, 144, 256, speed=0.1) for seed in range(3)]
+    fps = 8
+    ends = [round(fps * (border + LEAD)) for border in (30, 60)]  # of what each piece gives figures of
+    shots = [films.scene(seed, length, speed=0.1) for seed, length in enumerate((257, 252, 40))]
     for end in ends:  # there is a dissolve
         shots[:2] = [films.dissolve(shots[0][: end + 6], shots[1], 12)]
-    path = films.film(tmp_path / "a.mkv", shots[0], fps=FPS, gop_size=40)
+    path = films.film(tmp_path / "a.mkv", shots[0], fps=fps, gop_size=40)
     Surveying()(Source("a", path), tmp_path)
     film = survey(path)
     parts = pieces("a", film)
@@ -554,7 +642,7 @@ def test_pieces_are_measured_as_the_whole_film_is(tmp_path: Path) -> None:
     )
     outputs = [tmp_path / task(Source(piece.name, path), tmp_path).output for piece in (*parts, whole)]
     together, alone = load_figures(outputs[:-1]), load_figures(outputs[-1:])
-    assert len(parts) == 4 and together.position.tolist() == film.positions.tolist()
+    assert len(parts) == 3 and together.position.tolist() == film.positions.tolist()
     assert all(alone.blend[end - 2 : end].any() and alone.blend[end : end + 2].any() for end in ends)
     for name, values in attrs.asdict(alone).items():
         np.testing.assert_allclose(getattr(together, name), values, rtol=1e-6, atol=1e-9, err_msg=name)
@@ -571,9 +659,8 @@ def test_dark_frames_at_set_times_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left_out", ["positions", "keys", "facts"])
-def test_a_damaged_survey_says_what_to_remove(tmp_path: Path, left_out: str) -> None:
-    path, out = short(tmp_path / "a.mp4"), tmp_path / "out"
-    frames(path, out)
+def test_a_damaged_survey_says_what_to_remove(done: Report, tmp_path: Path, left_out: str) -> None:
+    path, out = film_of(done), copied(done, tmp_path / "out")
     [file] = (out / ".films").glob("*.npz")
     with np.load(file) as data:
         kept = {name: data[name] for name in data.files if name != left_out}

@@ -29,6 +29,9 @@ FRAMES, FILMS, SCENES = "frames", ".films", ".scenes"
 AT_WORK = ".at-work"
 """An empty folder in OUT that a call holds from its begin to its end: the engine holds OUT for one pass only."""
 
+_NOTHING_YET = {"written": 0}
+"""The last pass has not begun: without counts, the engine would take it for one that ended badly."""
+
 _LATEST = 1e9
 """Seconds in a film, at most."""
 
@@ -54,7 +57,7 @@ def held(given: Sequence[Path], out: Path, settings: Mapping[str, object], force
             before = out_folder.begun(out, FRAMES)
             if before is None:
                 out_folder.clean(out)
-                out_folder.write_begun(out, FRAMES, plain, source)
+                out_folder.write_begun(out, FRAMES, plain, source, _NOTHING_YET)
             elif not force:
                 out_folder.refuse_changed(out, before, plain, source)
             if not known:
@@ -64,7 +67,7 @@ def held(given: Sequence[Path], out: Path, settings: Mapping[str, object], force
                 if force:
                     out_folder.remove(out, manifest.outputs_named(out / manifest.CSV))
                     manifest.write(out / manifest.CSV, (), Writing.columns)
-                    out_folder.write_begun(out, FRAMES, plain, source)
+                    out_folder.write_begun(out, FRAMES, plain, source, before.get("counts"))
             _mend(out / FILMS, Surveying.columns, "read")
             _mend(out / SCENES, Measuring.columns, "measured")
         yield
