@@ -31,22 +31,21 @@ def shard_files(key: str, patterns: Sequence[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     problems: list[Problem] = []
     for pattern in patterns:
+        paths = [os.path.expanduser(path) for path in islice(expand(pattern), MOST + 1)]
+        if len(paths) > MOST:
+            problems.append(
+                Problem(message=f"the pattern {shown(pattern)} stands for more than {MOST:,} files", key=key)
+            )
+            continue
         missing: list[str] = []
-        count = 0
-        for path in islice(expand(pattern), MOST + 1):
-            count += 1
-            path = os.path.expanduser(path)
+        for path in paths:
             files = [path] if os.path.isfile(path) else sorted(filter(os.path.isfile, glob.iglob(path, recursive=True)))
             for file in files:
                 found.setdefault(os.path.realpath(file), file)
             if not files:
                 missing.append(path)
-        if count > MOST:
-            problems.append(
-                Problem(message=f"the pattern {shown(pattern)} stands for more than {MOST:,} files", key=key)
-            )
-        elif missing:
-            problems.append(_missing(key, pattern, missing, count))
+        if missing:
+            problems.append(_missing(key, pattern, missing, len(paths)))
     if problems:
         raise DataError(*problems)
     return tuple(found.values())
