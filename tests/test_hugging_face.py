@@ -418,8 +418,8 @@ def test_a_set_that_is_private_or_gated_says_how_to_log_in(monkeypatch: pytest.M
     ],
 )
 def test_without_a_network_there_is_one_message_within_seconds(tmp_path: Path, env: dict[str, str], told: str) -> None:
-    code = "from tests.test_hugging_face import settings\nfrom toonforge.errors import DataError\nimport time\n"
-    code += "began = time.monotonic()\ntry: settings('user/set').build('train')\n"
+    code = "from toonforge.data import HuggingFace\nfrom toonforge.errors import DataError\nimport time\n"
+    code += f"began = time.monotonic()\ntry: HuggingFace(path='user/set', fields={PAIR!r}).build('train')\n"
     code += "except DataError as error: print(error, '|', time.monotonic() - began)"
     without = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     began = time.monotonic()
@@ -555,6 +555,7 @@ def test_a_table_that_changed_is_decoded_again(tmp_path: Path) -> None:
 def test_a_row_that_the_disk_does_not_give_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
 ) -> None:
+    monkeypatch.setattr("toonforge.data.loader.WAITS", (0.0,))
     source = settings(parquet(tmp_path / "a.parquet"), fields={"photo": "photo"}, cache=cache).build("train")
     rows = source.groups["photo"]["photo"]
     original = datasets.Dataset.__getitem__
