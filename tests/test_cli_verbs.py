@@ -262,6 +262,14 @@ def verbs(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[tup
             yield (*above, name), command
 
 
+def test_plugins_of_these_names_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "plugins", "pix2pix", "toonforge")
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("good")] == ["toonforge", "pix2pix"]
+    code, out, err = run(capsys, "plugins", "pix2pix", "cyclegn")
+    assert (code, out) == (2, "") and "'cyclegn'" in err and "did you mean 'cyclegan'?" in err
+
+
 VERBS = dict(verbs(toonforge))
 
 

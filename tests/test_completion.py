@@ -57,6 +57,7 @@ FILES = ["file,"]
         ("toonforge nothing", []),
         ("toonforge run --res", ["--resume"]),
         ("toonforge -p no:sam", ["no:samples"]),
+        ("toonforge plugins sam", ["samples"]),
         ("toonforge -p no:samples li", ["list"]),
         ("toonforge data sp", ["split"]),
         ("toonforge show cyclegan/un", ["cyclegan/unet"]),

@@ -75,6 +75,12 @@ def files(context: click.Context, parameter: click.Parameter, incomplete: str) -
     return [CompletionItem(incomplete, type="file")]
 
 
+def plugins(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    """Every plugin."""
+    registries.plugins.load()
+    return _offered(incomplete, (record.name for record in registries.plugins.records[1:]), else_files=False)
+
+
 def blockable(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
     """no:NAME of every plugin."""
     registries.plugins.load()

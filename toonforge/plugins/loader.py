@@ -294,7 +294,7 @@ class Plugins:
 
 
 def unknown_plugins(names: Iterable[str], records: Iterable[PluginRecord]) -> list[Problem]:
-    """Problems for names given to `-p no:NAME` that no plugin has."""
+    """Problems for names that were given, as to `-p no:NAME`, and that no plugin has."""
     known = {record.name for record in records} - {CORE}
     have = f"there are {', '.join(sorted(known))}"
     return [
