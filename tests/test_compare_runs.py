@@ -33,7 +33,7 @@ from toonforge.report.compare_recipes import ABSENT, differing, surroundings
 from toonforge.report.compare_table import Column, Table, clock, make_table
 from toonforge.report.compare_written import markdown
 from toonforge.report.compared import Compared, find_runs, short_names
-from toonforge.report.comparison import compare, title_of
+from toonforge.report.comparison import Comparison, compare, title_of
 from toonforge.report.pictures import Pictures
 
 
@@ -45,12 +45,37 @@ def column(table: Table, title: str) -> Column:
     return next(one for one in table.columns if one.title == title)
 
 
+def narrow_and_wide(place: Path) -> list[Path]:
+    """One run of twice the width and a lower KID."""
+    narrow = make(place / "runs" / "narrow")
+    wide = make(place / "runs" / "wide", recipe=("width = 16", "width = 32"), change=metrics(kid=-10, content=-0.1))
+    return [narrow, wide]
+
+
 @pytest.fixture
 def two(tmp_path: Path) -> list[Path]:
-    """One run of twice the width and a lower KID."""
-    narrow = make(tmp_path / "runs" / "narrow")
-    wide = make(tmp_path / "runs" / "wide", recipe=("width = 16", "width = 32"), change=metrics(kid=-10, content=-0.1))
-    return [narrow, wide]
+    return narrow_and_wide(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """The comparison of such two runs, to look at."""
+    place = tmp_path_factory.mktemp("compared")
+    return compare(narrow_and_wide(place), place / "out" / "deep")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """matplotlib is missing: what is claimed is not of figures, and their panels are most of a comparison's time."""
+    for module in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, module, None)
+
+
+def one_panel(event: dict[str, Any]) -> None:
+    """KID alone of the metrics and one loss: figures with one panel."""
+    for key, kept in (("metrics", "kid"), ("losses", "warm_up.drawn")):
+        if key in event:
+            event[key] = {name: value for name, value in event[key].items() if name.startswith(kept)}
 
 
 # -- which runs ---------------------------------------------------------------------------------------------------------
@@ -67,7 +92,7 @@ def sweep_folder(folder: Path, **more: Any) -> Path:
     return folder
 
 
-def test_a_sweeps_folder_stands_for_all_its_runs_also_those_that_failed_at_once(tmp_path: Path) -> None:
+def test_a_sweeps_folder_stands_for_all_its_runs_also_those_that_failed_at_once(tmp_path: Path, undrawn: None) -> None:
     done = compare([sweep_folder(tmp_path / "sweep")])
     assert [run.name for run in done.runs] == ["batch_size=1", "batch_size=8", "batch_size=64"]
     assert [run.state for run in done.runs] == ["finished", "finished", "failed"]
@@ -180,7 +205,7 @@ def test_a_run_whose_starts_had_other_speeds_is_told(tmp_path: Path) -> None:
     assert found.short == {"a": ABSENT, "b": "safe, then auto"}
 
 
-def test_the_recipes_names_are_no_difference_and_other_data_or_versions_are_told(tmp_path: Path) -> None:
+def test_the_recipes_names_are_no_difference_and_other_data_or_versions_are_told(tmp_path: Path, undrawn: None) -> None:
     paths = [make(tmp_path / "a"), make(tmp_path / "b", name="other")]
     lock = json.loads((paths[1] / "lock.json").read_text())
     lock["packages"]["torch"] = "2.4.0"
@@ -280,7 +305,7 @@ def test_what_the_metric_is_without_a_model_stands_below_the_runs(two: list[Path
 
 
 def test_what_no_run_beats_is_said_wherever_the_best_is_marked(
-    two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], undrawn: None
 ) -> None:
     for path in two:
         edit(path, metrics(kid=30))
@@ -340,6 +365,8 @@ def test_a_run_without_metrics_and_a_number_that_could_not_be_had(tmp_path: Path
 
 def test_runs_without_any_metric_are_compared_by_pictures_and_losses_and_that_is_said(tmp_path: Path) -> None:
     paths = [make(tmp_path / name, change=without("metrics")) for name in "ab"]
+    for path in paths:
+        edit(path, one_panel)
     done = compare(paths, tmp_path / "out")
     assert any("none of the runs was measured" in note for note in done.table.notes)
     assert {"losses.csv", "losses.png", "grid-anime.jpg"} <= {path.name for path in done.files}
@@ -432,7 +459,7 @@ def test_a_moment_names_a_step_for_every_run(two: list[Path]) -> None:
     assert [one.label for one in found][2:] == ["last of each run", "best checkpoint of each run"]
 
 
-def test_runs_that_show_other_pictures_say_so(tmp_path: Path) -> None:
+def test_runs_that_show_other_pictures_say_so(tmp_path: Path, undrawn: None) -> None:
     data, notes, _ = shown([make(tmp_path / "x", names=("a",)), make(tmp_path / "y", names=("b",))])
     assert data is None and any("no validation picture in common" in note for note in notes)
     paths = [make(tmp_path / "p"), make(tmp_path / "q", change=without("samples"))]
@@ -452,9 +479,8 @@ def test_too_many_pictures_are_thinned_to_the_budget_and_the_last_stays(tmp_path
     assert any("moments shown, to keep the page small" in note for note in found.notes)
 
 
-def test_one_picture_shows_all_runs(two: list[Path], tmp_path: Path) -> None:
-    compare(two, tmp_path / "out")
-    with Image.open(tmp_path / "out" / "grid-anime.jpg") as picture:
+def test_one_picture_shows_all_runs(done: Comparison) -> None:
+    with Image.open(done.folder / "grid-anime.jpg") as picture:
         assert picture.width > 3 * 96 and picture.height > 3 * 64
 
 
@@ -467,14 +493,13 @@ def test_columns_of_pictures_are_told_apart_in_what_room_there_is() -> None:
 # -- curves -------------------------------------------------------------------------------------------------------------
 
 
-def test_curves_hold_every_number_of_every_run(two: list[Path], tmp_path: Path) -> None:
-    compare(two, tmp_path / "out")
-    lines = list(csv.DictReader((tmp_path / "out" / "curves.csv").read_text("utf-8").splitlines()))
+def test_curves_hold_every_number_of_every_run(done: Comparison) -> None:
+    lines = list(csv.DictReader((done.folder / "curves.csv").read_text("utf-8").splitlines()))
     assert {line["metric"] for line in lines} >= {"kid", "kid.std", "kid.untranslated", "fourier.high"}
     own = [line for line in lines if line["run"] == "wide" and line["metric"] == "kid"]
     assert [(line["step"], float(line["epoch"])) for line in own] == [(str(s), round(s / 14, 5)) for s in (20, 40, 60)]
     assert float(own[-1]["value"]) == pytest.approx(72.0)
-    losses = list(csv.DictReader((tmp_path / "out" / "losses.csv").read_text("utf-8").splitlines()))
+    losses = list(csv.DictReader((done.folder / "losses.csv").read_text("utf-8").splitlines()))
     assert {line["loss"] for line in losses} >= {"warm_up.drawn", "generators.fool_anime"}
 
 
@@ -518,6 +543,26 @@ def test_smoothing_stays_between_the_least_and_the_greatest(values: list[float],
     assert smoothed([math.nan, *values], reach)[1:] == pytest.approx(found)
 
 
+def test_a_figure_is_laid_out_once_and_drawn_once_a_file(
+    two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    calls: list[str] = []
+    for kind, method in ((Figure, "draw"), (ConstrainedLayoutEngine, "execute")):
+        whole = getattr(kind, method)
+        monkeypatch.setattr(
+            kind, method, lambda *given, whole=whole, method=method: (calls.append(method), whole(*given))[1]
+        )
+    for path in two:
+        edit(path, one_panel)
+        edit(path, without("metrics"))
+    compare(two, tmp_path / "out")
+    assert (tmp_path / "out/losses.png").is_file() and (tmp_path / "out/losses.svg").is_file()
+    assert calls == ["execute", "draw", "draw"]
+
+
 def test_a_figure_draws_the_standard_errors_of_runs_and_of_the_untranslated(
     two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -527,6 +572,8 @@ def test_a_figure_draws_the_standard_errors_of_runs_and_of_the_untranslated(
     spans: list[tuple[float, float]] = []
     monkeypatch.setattr(Axes, "fill_between", lambda self, x, low, high, **more: bands.append((low, high)))
     monkeypatch.setattr(Axes, "axhspan", lambda self, low, high, **more: spans.append((low, high)))
+    for path in two:
+        edit(path, one_panel)
     compare(two, tmp_path / "out")
     assert len(bands) == 2 and (bands[0][0][-1], bands[0][1][-1]) == (79.5, 84.5)
     assert spans == [pytest.approx((90.4, 95.2))]
@@ -555,9 +602,10 @@ def test_losses_of_one_run_stand_apart(tmp_path: Path) -> None:
 
 def test_losses_that_no_two_runs_share_make_no_figure(tmp_path: Path) -> None:
     def other(event: dict[str, Any]) -> None:
+        one_panel(event)
         event["losses"] = {f"other.{key}": value for key, value in event.get("losses", {}).items()}
 
-    done = compare([make(tmp_path / "a"), make(tmp_path / "b", change=other)], tmp_path / "out")
+    done = compare([make(tmp_path / "a", change=one_panel), make(tmp_path / "b", change=other)], tmp_path / "out")
     made = {path.name for path in done.files}
     assert {"losses.csv", "curves.png"} <= made and not {"losses.png", "losses.svg"} & made
     data = charts(done.runs, metrics_of(done.runs), curves_of(done.runs))
@@ -581,14 +629,13 @@ def test_titles_are_short() -> None:
 # -- files --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_is_markdown_with_the_best_in_bold_and_links_to_the_runs(two: list[Path], tmp_path: Path) -> None:
-    done = compare(two, tmp_path / "out" / "deep")
+def test_the_table_is_markdown_with_the_best_in_bold_and_links_to_the_runs(done: Comparison) -> None:
     text = (done.folder / "table.md").read_text("utf-8")
     body = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.replace("\\|", "").count("|") for line in body}) == 1 and len(body) == 6
     assert "| [wide](<../../runs/wide/>) | 32 | 32 | **72 ± 2.5** |" in text
     assert "kid, last (lower is better)" in body[0] and "*untranslated*" in text
-    assert (done.folder / "../../runs/wide").resolve() == two[1].resolve()
+    assert (done.folder / "../../runs/wide").resolve() == done.runs[1].folder.resolve()
 
 
 def test_marks_of_markdown_in_names_stay_text(tmp_path: Path) -> None:
@@ -598,17 +645,16 @@ def test_marks_of_markdown_in_names_stay_text(tmp_path: Path) -> None:
     assert "[a\\|b\\*c&lt;d&gt;\\[e\\]](<a%7Cb%2Ac%3Cd%3E%5Be%5D/>)" in text and text.startswith("# a\\|b\n")
 
 
-def test_the_csv_holds_numbers_in_full_and_what_differs_by_its_key(two: list[Path], tmp_path: Path) -> None:
-    compare(two, tmp_path / "out")
-    lines = list(csv.DictReader((tmp_path / "out" / "table.csv").read_text("utf-8").splitlines()))
+def test_the_csv_holds_numbers_in_full_and_what_differs_by_its_key(done: Comparison) -> None:
+    lines = list(csv.DictReader((done.folder / "table.csv").read_text("utf-8").splitlines()))
     assert [line["generators.G.width"] for line in lines] == ["16", "32"]
     assert [float(line["kid@best"]) for line in lines] == pytest.approx([95 - 80 / 3, 85 - 80 / 3], rel=1e-12)
     assert [line["kid@best.step"] for line in lines] == ["40", "40"]
     assert float(lines[0]["seconds"]) == 65.0 and lines[0]["memory_bytes"] == "500060000"
 
 
-def test_the_page_holds_all_and_asks_nobody(two: list[Path], tmp_path: Path) -> None:
-    text = compare(two, tmp_path / "out").page.read_text("utf-8")
+def test_the_page_holds_all_and_asks_nobody(done: Comparison) -> None:
+    text = done.page.read_text("utf-8")
     assert not re.search(r"(?:src|href)=[\"'](?:https?:)?//", text)
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
     assert policy is not None and "default-src" in policy[1] and "unsafe" not in policy[1]
@@ -619,7 +665,7 @@ def test_the_page_holds_all_and_asks_nobody(two: list[Path], tmp_path: Path) -> 
         Image.open(io.BytesIO(base64.b64decode(code))).verify()
 
 
-def test_hostile_names_stay_text_in_the_page(tmp_path: Path) -> None:
+def test_hostile_names_stay_text_in_the_page(tmp_path: Path, undrawn: None) -> None:
     name = "<script>alert(1)<"
     paths = [make(tmp_path / name), make(tmp_path / "x", recipe=('type = "l1"\nweight = 3', f'type = "{name}"'))]
     edit(paths[1], lambda event: event.update(message=name, reason="failed") if event["event"] == "end" else None)
@@ -627,7 +673,7 @@ def test_hostile_names_stay_text_in_the_page(tmp_path: Path) -> None:
     assert "<script>alert" not in text and "&lt;script&gt;alert(1)&lt;" in text
 
 
-def test_warnings_of_each_run_are_on_the_page(tmp_path: Path) -> None:
+def test_warnings_of_each_run_are_on_the_page(tmp_path: Path, undrawn: None) -> None:
     text = compare([make(tmp_path / "a", warned=True), make(tmp_path / "b")], tmp_path / "out").page.read_text("utf-8")
     assert "D_anime has won" in text and "since step 48" in text
 
@@ -641,7 +687,9 @@ def test_a_second_comparison_replaces_the_first_and_nothing_else(
 ) -> None:
     monkeypatch.setattr(html, "moment", lambda seconds: "now")  # of which minute a page is
     out = tmp_path / "out"
-    first = compare([*two, make(tmp_path / "more")], out)
+    for path in two:
+        edit(path, one_panel)
+    first = compare([*two, make(tmp_path / "more", change=one_panel)], out)
     assert set(held(out)) == {path.name for path in first.files} | {"comparison.json"}
     (out / "mine.txt").write_text("kept")
     for path in two:
@@ -673,7 +721,7 @@ def test_files_that_no_comparison_has_written_stay_and_the_folder_is_refused(
         compare(two, two[0])
 
 
-def test_a_marker_that_lists_a_users_file_does_not_cost_it(two: list[Path], tmp_path: Path) -> None:
+def test_a_marker_that_lists_a_users_file_does_not_cost_it(two: list[Path], tmp_path: Path, undrawn: None) -> None:
     out = compare(two, tmp_path / "out").folder
     (out / "mine.txt").write_text("kept")
     (tmp_path / "outside.txt").write_text("kept")
@@ -688,7 +736,7 @@ def test_a_marker_that_lists_a_users_file_does_not_cost_it(two: list[Path], tmp_
 
 
 def test_every_comparison_has_a_folder_of_its_own_and_the_same_runs_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
 ) -> None:
     monkeypatch.chdir(tmp_path)
     paths = {name: make(Path("runs") / name, grids=(), measured=()) for name in "abcde"}
@@ -703,21 +751,16 @@ def test_every_comparison_has_a_folder_of_its_own_and_the_same_runs_the_same(
     assert compare([paths["b"], paths["c"]]).folder.name.startswith("b+c-")
 
 
-def test_figures_are_left_out_where_matplotlib_is_missing(
-    two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
-        monkeypatch.setitem(sys.modules, module, None)
+def test_figures_are_left_out_where_matplotlib_is_missing(two: list[Path], tmp_path: Path, undrawn: None) -> None:
     done = compare(two, tmp_path / "out")
     assert "curves.csv" in {path.name for path in done.files} and not (tmp_path / "out" / "curves.png").exists()
     assert any("toonforge[plots]" in note for note in done.notes)
 
 
-def test_the_figures_are_pictures_and_the_svg_has_the_names_as_text(two: list[Path], tmp_path: Path) -> None:
-    compare(two, tmp_path / "out")
-    with Image.open(tmp_path / "out" / "curves.png") as picture:
+def test_the_figures_are_pictures_and_the_svg_has_the_names_as_text(done: Comparison) -> None:
+    with Image.open(done.folder / "curves.png") as picture:
         assert picture.width > 600
-    text = (tmp_path / "out" / "curves.svg").read_text("utf-8")
+    text = (done.folder / "curves.svg").read_text("utf-8")
     assert ">narrow<" in text and ">kid (lower is better)<" in text
 
 
@@ -726,7 +769,12 @@ def test_the_figures_are_pictures_and_the_svg_has_the_names_as_text(two: list[Pa
 
 @pytest.mark.parametrize("room", [30, 60, 80, 120, 200])
 def test_the_table_fits_the_terminal(
-    two: list[Path], tmp_path: Path, room: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    two: list[Path],
+    tmp_path: Path,
+    room: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    undrawn: None,
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(room))
     monkeypatch.chdir(tmp_path)
@@ -742,7 +790,7 @@ def test_the_table_fits_the_terminal(
 
 
 def test_it_goes_to_a_folder_of_the_runs_names_and_opens_only_when_asked(
-    two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], undrawn: None
 ) -> None:
     opened: list[Path] = []
     monkeypatch.setattr("toonforge.cli.report.open_page", opened.append)
@@ -767,6 +815,8 @@ def test_commands_to_copy_are_quoted_for_the_shell(tmp_path: Path, monkeypatch: 
 
 
 def test_comparing_needs_no_torch(two: list[Path], tmp_path: Path) -> None:
+    for path in two:
+        edit(path, one_panel)
     code = (
         f"import sys; from toonforge.cli import main; code = main({['compare', *map(str, two), '-o', 'out']!r})\n"
         "sys.exit(90 if 'torch' in sys.modules else code)"

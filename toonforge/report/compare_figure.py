@@ -16,11 +16,13 @@ from toonforge.report.compare_metrics import REFERENCES, Level, Metric, referenc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#4D4D4D")
 """Okabe and Ito's, without the yellow that white paper swallows."""
 DASHES = ("-", "--", ":", "-.")
 INK, FAINT = "#26262a", "#78787e"
+DPI = 150
 MOST_PANELS = 12
 SMOOTHED_OVER = 0.03
 """A loss is drawn as its mean over so much of the run, and faintly as it was logged."""
@@ -45,6 +47,7 @@ def draw(
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     names = list(dict.fromkeys(curve.name for curve in curves))[:MOST_PANELS]
     across = min(2 if len(names) < 5 else 3, len(names))
@@ -54,24 +57,24 @@ def draw(
     epochs = by_epoch(curves)
     # Labels stay text in the SVG, and the same curves give the same file. A "$" in a name begins no formula.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "toonforge", "text.parse_math": False}):
-        figure = Figure(figsize=(6.4 * across if across < 3 else 5.4 * across, 3.7 * down + 0.4), layout="constrained")
+        width = 6.4 * across if across < 3 else 5.4 * across
+        figure = Figure(figsize=(width, 3.7 * down + 0.4), dpi=DPI)
         FigureCanvasAgg(figure)
         for place, name in enumerate(names, 1):
             axes = figure.add_subplot(down, across, place)
             own = [curve for curve in curves if curve.name == name]
             _panel(axes, own, runs, epochs, known.get(name), levels.get(name, []))
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, color=INK)
-        return [_save(figure, path.with_name(f"{path.name}.{ending}"), ending) for ending in ("png", "svg")]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of letters that the font lacks, and of names too long for their place
+            ConstrainedLayoutEngine().execute(figure)  # once; as the figure's own engine, for each file anew
+            return [_save(figure, path.with_name(f"{path.name}.{ending}"), ending) for ending in ("png", "svg")]
 
 
-def _save(figure: object, path: Path, ending: str) -> Path:
-    from matplotlib.figure import Figure
-
-    assert isinstance(figure, Figure)
+def _save(figure: Figure, path: Path, ending: str) -> Path:
     # Without a date, the same figure is the same file.
-    with beside(path) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of letters that the font lacks, and of names too long for their place
-        figure.savefig(temporary, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None)
+    with beside(path) as temporary:
+        figure.savefig(temporary, format=ending, metadata={"Date": None} if ending == "svg" else None)
     return path
 
 
