@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.test_processes import start
+from tests.ranks import together
 from tests.test_resume import interrupt_at
 from tests.tiny import TinyMetric, TinySource
 from toonforge import recipe as recipes
@@ -576,24 +575,21 @@ def test_a_finished_run_that_is_measured_again_has_one_measurement_of_its_last_s
 # -- several processes ------------------------------------------------------------------------------------------------
 
 
-def ended(done: subprocess.CompletedProcess[str]) -> tuple[int, int]:
-    """How many processes said that patience ended, and step 3; they write at the same time."""
-    return done.stdout.count("no-improvement"), done.stdout.count("3")
-
-
-def test_all_processes_leave_together(tmp_path: Path) -> None:
+def test_all_processes_leave_together(tiny: None, tmp_path: Path) -> None:
     """A metric of the untouched pictures never improves; only the main process measures it."""
-    path = tmp_path / "recipe.toml"
     text = RECIPE.format(steps=50, best="mean", more=", patience = 2")
-    path.write_text(
-        text.replace('{ type = "tiny/mean", input = "G(photo)" }', '{ type = "tiny/mean", input = "photo" }')
-    )
-    done = start(path, tmp_path / "run", 2)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert ended(done) == (2, 2)
+    unmoved = recipes.loads(text.replace('"tiny/mean", input = "G(photo)"', '"tiny/mean", input = "photo"'))
+
+    def ended(resume: bool) -> list[tuple[str, int]]:
+        def work(rank: int) -> tuple[str, int]:
+            finished = train(unmoved, folder=tmp_path / "run", resume=resume, cpu=True)
+            return finished.reason, finished.step
+
+        return together(2, work)
+
+    assert ended(resume=False) == [("no-improvement", 3)] * 2
     assert best_of(tmp_path / "run") == "step-000001" and kept(tmp_path / "run") == {"step-000001", "step-000003"}
-    again = start(path, tmp_path / "run", 2, "--resume")
-    assert again.returncode == 0 and ended(again) == (2, 2), again.stderr[-3000:]
+    assert ended(resume=True) == [("no-improvement", 3)] * 2
 
 
 # -- what a recipe may ask for ----------------------------------------------------------------------------------------
