@@ -307,10 +307,10 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 
 def test_several_processes_may_index_at_once(tmp_path: Path, cache: Path) -> None:
     shards(tmp_path, 4)
-    code = "from tests.test_webdataset import names_of; from pathlib import Path; import sys; "
-    code += "print(names_of(Path(sys.argv[1])))"
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    code = f"from toonforge.data import WebDataset; data = WebDataset(shards='*.tar', fields={FIELDS}, image_size=16); "
+    code += "source = data.build('train'); print([source.name('pair', at) for at in range(source.sizes['pair'])])"
+    command = [sys.executable, "-c", code]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) for _ in range(2)]
     told = {process.communicate(timeout=120)[0].strip() for process in started}
     assert told == {str(names_of(tmp_path))}
     assert len(list((cache / "shards").iterdir())) == 4
