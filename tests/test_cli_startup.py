@@ -14,8 +14,9 @@ ROOT = Path(__file__).parent.parent
 PROBE = """
 import json, sys
 from toonforge.cli import main
-code = main(json.loads(sys.argv[1]))
-print("PROBE", json.dumps([code, sorted(sys.modules)]))
+for words in json.loads(sys.argv[1]):
+    code = main(words)
+    print("\\nPROBE", json.dumps([code, sorted(sys.modules)]))
 """
 HEAVY = {"torch", "accelerate", "torchvision", "cv2", "rich", "http"}
 """What none of the quick verbs may load."""
@@ -33,45 +34,44 @@ SLOW = {
 """What those that are to answer in half a second may not load either: each takes a hundredth of that or more."""
 
 
-def loaded_by(words: list[str]) -> set[str]:
-    """The modules that a command has loaded when it is done."""
+QUICKEST = [["--help"], ["list"], ["check", "recipes/anime_unet.toml"], ["check", "cyclegan/cyclegan", "--no-data"]]
+QUICK = [
+    ["--version"],
+    ["list", "generators"],
+    ["show", "lsgan"],
+    ["show", "cyclegan/cyclegan"],
+    ["plugins"],
+    ["schema", "--out", "-"],
+    ["completion", "zsh"],
+    ["doctor", "--help"],
+    ["run", "--help"],
+    ["sweep", "--help"],
+    ["translate", "--help"],
+]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """Command -> the modules that it or one before it has loaded when it is done: all in one process, in that order."""
+    every = [*QUICKEST, *QUICK]
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps(words)], capture_output=True, text=True, cwd=ROOT, check=True
+        [sys.executable, "-c", PROBE, json.dumps(every)], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    code, loaded = json.loads(done.stdout.rpartition("PROBE ")[2])
-    assert code == 0, done.stderr
-    return set(loaded)
+    told = [json.loads(line.removeprefix("PROBE ")) for line in done.stdout.splitlines() if line.startswith("PROBE ")]
+    assert [code for code, _ in told] == [0] * len(every), done.stderr
+    return {" ".join(words): {*modules} for words, (_, modules) in zip(every, told, strict=True)}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--help"],
-        ["--version"],
-        ["list"],
-        ["list", "generators"],
-        ["show", "lsgan"],
-        ["show", "cyclegan/cyclegan"],
-        ["check", "cyclegan/cyclegan", "--no-data"],
-        ["plugins"],
-        ["schema", "--out", "-"],
-        ["completion", "zsh"],
-        ["doctor", "--help"],
-        ["run", "--help"],
-        ["sweep", "--help"],
-        ["translate", "--help"],
-    ],
-    ids=" ".join,
-)
-def test_quick_verbs_load_neither_torch_nor_rich(words: list[str]) -> None:
-    assert not {name.split(".")[0] for name in loaded_by(words)} & HEAVY
+@pytest.mark.parametrize("words", [*QUICKEST, *QUICK], ids=" ".join)
+def test_quick_verbs_load_neither_torch_nor_rich(loaded: dict[str, set[str]], words: list[str]) -> None:
+    assert not {name.split(".")[0] for name in loaded[" ".join(words)]} & HEAVY
 
 
-@pytest.mark.parametrize(
-    "words", [["--help"], ["list"], ["check", "recipes/anime_unet.toml"], ["check", "cyclegan/cyclegan", "--no-data"]]
-)
-def test_the_quickest_verbs_load_nothing_slow_that_they_do_not_need(words: list[str]) -> None:
-    assert sorted(loaded_by(words) & SLOW) == []
+@pytest.mark.parametrize("words", QUICKEST, ids=" ".join)
+def test_the_quickest_verbs_load_nothing_slow_that_they_do_not_need(
+    loaded: dict[str, set[str]], words: list[str]
+) -> None:
+    assert sorted(loaded[" ".join(words)] & SLOW) == []
 
 
 def test_a_pipe_that_closes_early_is_no_error() -> None:
@@ -99,8 +99,8 @@ def test_output_that_is_no_terminal_has_no_colours() -> None:
     assert "\x1b" not in done.stdout
 
 
-@pytest.mark.parametrize("what", ["existing", "no-run", "no-data"])
-def test_what_can_be_refused_is_refused_before_torch_is_loaded(tmp_path: Path, what: str) -> None:
+def test_what_can_be_refused_is_refused_before_torch_is_loaded(tmp_path: Path) -> None:
+    """A folder that is there and is no run; nothing to resume; no pictures."""
     fields = '{ photo = "pictures" }'
     recipe = (
         'name = "small"\n[data]\ntype = "unpaired-folders"\nfields = ' + fields + "\n"
@@ -108,16 +108,21 @@ def test_what_can_be_refused_is_refused_before_torch_is_loaded(tmp_path: Path, w
         'losses.same = { type = "l1", input = "G(photo)", target = "photo" }\n[train]\nsteps = 4\n'
     )
     (tmp_path / "small.toml").write_text(recipe, "utf-8")
-    if what == "existing":
-        (tmp_path / "runs/small").mkdir(parents=True)
-        (tmp_path / "runs/small/mine.txt").write_text("")
-    arguments = ["run", "small.toml", *(["--resume"] if what == "no-run" else [])]
-    code = f"import sys; from toonforge.cli import main; code = main({arguments!r}); sys.exit(90 if 'torch' in sys.modules else code)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
+    (tmp_path / "runs/existing").mkdir(parents=True)
+    (tmp_path / "runs/existing/mine.txt").write_text("")
     expected = {
-        "existing": "runs/small is there already, and it is no run",
-        "no-run": "runs/small is no run to resume",
-        "no-data": "small.toml:4:12: data.fields.photo: the folder pictures does not exist",
+        "--name existing": "runs/existing is there already, and it is no run",
+        "--resume": "runs/small is no run to resume",
+        "--name other": "small.toml:4:12: data.fields.photo: the folder pictures does not exist",
     }
-    assert expected[what] in done.stderr
+    code = (
+        "import sys\nfrom toonforge.cli import main\n"
+        f"for more in {[*expected]!r}:\n"
+        "    code = main(['run', 'small.toml', *more.split()])\n"
+        "    print(code, 'torch' in sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    said = done.stderr.split("2 False\n")
+    assert len(said) == len(expected) + 1, done.stderr
+    for words, message in zip(expected.values(), said, strict=False):
+        assert words in message
