@@ -21,6 +21,8 @@ from typing import TypeVar
 
 import torch
 
+from tests.crashes.killing import preload
+
 T = TypeVar("T")
 DEADLINE = 240.0
 
@@ -31,6 +33,7 @@ def together(count: int, work: Callable[[int], T], patience: float = DEADLINE) -
     Raises:
         AssertionError: one of them failed, with its traceback, or they did not end in `patience` seconds.
     """
+    preload()
     with tempfile.TemporaryDirectory(prefix="toonforge-ranks-") as name:
         folder = Path(name)
         context = get_context("fork")

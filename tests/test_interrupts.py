@@ -1,5 +1,6 @@
 """Signals and lost readers, with real processes: however a stop is asked for, it is one request, and the run is saved.
 
+Most processes are forked from here, to begin at once; where one starts or ends as a whole, it does so with its own Python.
 More of them, at random moments too, are in the soak: `pytest -m soak tests/test_interrupts.py`.
 """
 
@@ -14,35 +15,44 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.forks import Forked
 from tests.test_cli_sweep import REAL
+from toonforge.cli import processes, sweep_process
 from toonforge.cli.going_on import NOTHING_LOST
 from toonforge.cli.output import Lasting, lasting
 from toonforge.train import stopping
 from toonforge.train.insisting import MOMENT
 from toonforge.train.stopping import Stopping
+from toonforge.train.trainer import Trainer
 
 TOONFORGE = [sys.executable, "-m", "toonforge"]
 RUN = [*TOONFORGE, "run", "real.toml", "--cpu", "--out", "run"]
 SWEEP = [*TOONFORGE, "sweep", "real.toml", "--grid", "train.seed=0,1", "--cpu", "--out", "sweep"]
 PATIENCE = 300
 """Seconds within which anything comes that comes at all: cores may be shared with many others."""
-Start = Callable[..., "subprocess.Popen[bytes]"]
+Process = Forked | subprocess.Popen[bytes]
+Start = Callable[..., Process]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a command in a process group of its own, which is ended with the test."""
-    (tmp_path / "real.toml").write_text(REAL.replace("steps = 40", "steps = 1000000"), "utf-8")
-    started: list[subprocess.Popen[bytes]] = []
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts a command in a process group of its own, which is ended with the test; `anew` with a Python of its own."""
+    (tmp_path / "real.toml").write_text(REAL.replace("steps = 40", "steps = 20000"), "utf-8")
+    started: list[Process] = []
+    for module in (processes, sweep_process):  # what is forked starts its processes in the same way
+        monkeypatch.setattr(module, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": Forked}))
 
-    def begin(words: list[str], **more: Any) -> subprocess.Popen[bytes]:
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        given = {"cwd": tmp_path, "env": env, "stdin": subprocess.DEVNULL, "start_new_session": True, **more}
-        started.append(subprocess.Popen(words, **given))
+    def begin(words: list[str], anew: bool = False, **more: Any) -> Process:
+        given: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, **more}
+        if anew:
+            started.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True, **given))
+        else:
+            started.append(Forked(words, **given))
         return started[-1]
 
     yield begin
@@ -52,7 +62,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         one.wait()
 
 
-def await_steps(folder: Path, started: subprocess.Popen[bytes], steps: int = 3) -> None:
+def await_steps(folder: Path, started: Process, steps: int = 3) -> None:
     log, deadline = folder / "metrics.jsonl", time.monotonic() + PATIENCE
     while not log.is_file() or log.read_text("utf-8").count("\n") < steps:
         assert started.poll() is None and time.monotonic() < deadline
@@ -92,7 +102,7 @@ def test_ctrl_c_saves_a_run_whose_reader_it_ends_too(tmp_path: Path, start: Star
 
 
 def test_a_run_without_a_reader_trains_to_its_end(tmp_path: Path, start: Start) -> None:
-    ours = start([*RUN, "--set", "train.steps=5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    ours = start([*RUN, "--set", "train.steps=5"], anew=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert ours.stdout is not None
     ours.stdout.close()
     assert ours.wait(PATIENCE) == 0
@@ -163,7 +173,7 @@ def assert_leaves_while_starting(tmp_path: Path, start: Start, number: signal.Si
     """A signal so long after the first sign of life: one word, no traceback, and it can be begun or resumed after."""
     errors = tmp_path / "errors.txt"
     with errors.open("wb") as file:
-        ours = start(RUN, stdout=subprocess.DEVNULL, stderr=file)
+        ours = start(RUN, anew=True, stdout=subprocess.DEVNULL, stderr=file)
     await_text(errors, "loading PyTorch")
     time.sleep(seconds)
     ours.send_signal(number)
@@ -189,32 +199,18 @@ def test_a_signal_at_any_moment_of_a_start_is_no_error(
 # -- one request ----------------------------------------------------------------------------------------------------
 
 
-SLOW = f"""#!{sys.executable}
-import os, sys, time
-from toonforge.cli import main
-from toonforge.train.trainer import Trainer
-
-def slow(self):
-    open("saving", "w").write("saving")
-    time.sleep(float(os.environ["SAVING"]))
-    save(self)
-
-sys.executable = __file__  # what a sweep starts its runs with
-save, Trainer._save = Trainer._save, slow
-sys.argv[1:] = sys.argv[3:]
-sys.exit(main())
-"""
-
-
 @pytest.fixture
-def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], str]:
-    """A python that takes `-m toonforge …`, and so many seconds to save, as for large networks on a slow disk."""
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets what is started then take so many seconds to save, as for large networks on a slow disk."""
+    save = Trainer._save
 
-    def make(seconds: float) -> str:
-        monkeypatch.setenv("SAVING", str(seconds))
-        (tmp_path / "slow").write_text(SLOW, "utf-8")
-        (tmp_path / "slow").chmod(0o755)
-        return str(tmp_path / "slow")
+    def make(seconds: float) -> None:
+        def slowly(self: Trainer) -> None:
+            (tmp_path / "saving").write_text("saving")
+            time.sleep(seconds)
+            save(self)
+
+        monkeypatch.setattr(Trainer, "_save", slowly)
 
     return make
 
@@ -234,11 +230,12 @@ PROCESSES = [*RUN, "--processes", "2", "--set", "train.batch_size=2"]
     ],
 )
 def test_a_signal_to_the_group_is_one_request(
-    tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str], number: signal.Signals
+    tmp_path: Path, start: Start, slow: Callable[[float], None], words: list[str], number: signal.Signals
 ) -> None:
     """Sent to the command, then to its group, as `timeout` does it; the copies reach a run that is saving already."""
     folder = tmp_path / ("sweep/seed=0" if words is SWEEP else "run")
-    ours = start([slow(1.0), *words[1:]])
+    slow(1.0)
+    ours = start(words)
     await_steps(folder, ours)
     ours.send_signal(number)
     time.sleep(MOMENT / 4)
@@ -260,10 +257,11 @@ def test_a_signal_to_the_group_does_not_end_the_processes_that_load_pictures(
 
 @pytest.mark.parametrize("words", [RUN, pytest.param(SWEEP, marks=pytest.mark.soak)], ids=["run", "sweep"])
 def test_a_deliberate_second_ctrl_c_leaves_at_once(
-    tmp_path: Path, start: Start, slow: Callable[[float], str], words: list[str]
+    tmp_path: Path, start: Start, slow: Callable[[float], None], words: list[str]
 ) -> None:
     with (tmp_path / "errors.txt").open("wb") as file:
-        ours = start([slow(100.0), *words[1:]], stderr=file)
+        slow(100.0)
+        ours = start(words, stderr=file)
     await_steps(tmp_path / ("sweep/seed=0" if words is SWEEP else "run"), ours)
     os.killpg(ours.pid, signal.SIGINT)
     await_text(tmp_path / "saving", "saving")  # the first one is heeded
@@ -310,7 +308,7 @@ leaving.ends(7)
 
 
 def test_signals_within_a_moment_are_one_and_later_ones_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "MOMENT", 1.0)
+    monkeypatch.setattr(stopping, "MOMENT", 0.5)
     told: list[int] = []
     ours = Stopping(lambda: told.append(1))
     with ours.caught():
