@@ -80,6 +80,12 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
         assert not is_there(int(file.read_text()))  # nothing stays, however it went
 
 
+@pytest.fixture
+def brief(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For processes that hang, which need no time to leave by themselves."""
+    monkeypatch.setattr(processes, "GRACE", 0.1)
+
+
 def signal_when_started(tmp_path: Path, *seconds_and_numbers: tuple[float, int]) -> None:
     """Send this process signals, each so long after the one before; the first once all processes have started."""
 
@@ -98,7 +104,7 @@ def signal_when_started(tmp_path: Path, *seconds_and_numbers: tuple[float, int])
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_process_that_is_killed_ends_the_others_that_hang(fake: Fake, rank: int) -> None:
+def test_a_process_that_is_killed_ends_the_others_that_hang(fake: Fake, brief: None, rank: int) -> None:
     fake(f"os.kill(os.getpid(), signal.SIGKILL) if rank == {rank} else others_end()")
     began = time.monotonic()
     with pytest.raises(RunError) as caught:
@@ -118,7 +124,7 @@ def test_the_command_that_goes_on_is_named_where_there_is_a_run(fake: Fake, tmp_
 
 
 def test_one_that_is_killed_is_the_cause_whoever_notices_first(fake: Fake) -> None:
-    fake("if rank == 0: lost()\ntime.sleep(0.5)\nos.kill(os.getpid(), signal.SIGKILL)")
+    fake("if rank == 0: lost()\ntime.sleep(0.2)\nos.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(RunError, match="process 2 of 2 was killed"):
         launch(2, [])
 
@@ -127,11 +133,18 @@ MISTAKE = 'worker.hand_over(DataError(Problem(message="no pictures", key="data",
 
 
 @pytest.mark.parametrize(
-    "code",
-    [MISTAKE, f"if rank == 0: lost()\ntime.sleep(0.5)\n{MISTAKE}", f"if rank == 1: others_end()\n{MISTAKE}"],
+    ("code", "grace"),
+    [
+        (MISTAKE, 1.0),
+        (f"if rank == 0: lost()\ntime.sleep(0.2)\n{MISTAKE}", 1.0),
+        (f"if rank == 1: others_end()\n{MISTAKE}", 0.1),
+    ],
     ids=["both", "the other", "the first"],
 )
-def test_a_mistake_is_told_once_and_in_its_own_words(fake: Fake, code: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_told_once_and_in_its_own_words(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, code: str, grace: float, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processes, "GRACE", grace)
     fake(code)
     with pytest.raises(RunError) as caught:
         launch(2, [])
@@ -150,7 +163,7 @@ def test_a_fault_of_ours_is_told_once(fake: Fake, capfd: pytest.CaptureFixture[s
     [("os.kill(os.getpid(), signal.SIGSEGV)", r"ended by signal 11 \(SIGSEGV\)"), ("os._exit(3)", "ended with code 3")],
 )
 def test_what_a_library_says_as_it_ends_a_process_is_quoted(
-    fake: Fake, capfd: pytest.CaptureFixture[str], end: str, said: str
+    fake: Fake, brief: None, capfd: pytest.CaptureFixture[str], end: str, said: str
 ) -> None:
     """Of the first process too, whose own words go to the terminal."""
     fake(f'if rank == 1: others_end()\nprint("ours", file=sys.stderr)\nos.write(2, b"theirs: bad")\n{end}')
@@ -200,25 +213,26 @@ signal.signal(signal.SIGTERM, asked)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_several_signals_are_one_request_to_each_process(
-    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Any of them, first or later; the tests below begin with the other two."""
     monkeypatch.setenv("COUNTS", str(tmp_path / "count"))
     monkeypatch.setattr(passing_on, "MOMENT", 30.0)
     fake("while not count: time.sleep(0.05)\ntime.sleep(1)\nos._exit(130)", COUNTS)
-    signal_when_started(tmp_path, (0.3, number), (0.0, number), (0.3, signal.SIGTERM))
+    first = (0.1, signal.SIGHUP)
+    signal_when_started(tmp_path, first, (0.0, signal.SIGHUP), (0.3, signal.SIGTERM), (0.1, signal.SIGINT))
     assert launch(2, []) == 130
     assert [(tmp_path / f"count{rank}").read_text() for rank in (0, 1)] == ["1", "1"]
 
 
 def test_a_second_request_ends_processes_that_hang(
-    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    fake: Fake, brief: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(passing_on, "MOMENT", 0.2)
     monkeypatch.setattr(processes, "SAID", 0.1)
     fake("others_end()", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
-    signal_when_started(tmp_path, (0.3, signal.SIGINT), (1.0, signal.SIGINT))
+    signal_when_started(tmp_path, (0.1, signal.SIGINT), (0.5, signal.SIGINT))
     assert launch(2, []) == 130
     said = capfd.readouterr().err
     assert said.count("waiting for the processes") == 1 and said.count("left at once") == 1
@@ -237,7 +251,7 @@ def test_how_processes_were_left_is_said_once_and_from_where_the_run_goes_on(
     (folder / "resolved.toml").touch()
     leaves = "from toonforge.cli import leaving\nleaving.starts()\nleaving.leave()"
     fake(f"while count <= {int(second)}: time.sleep(0.05)\n{leaves}", COUNTS)
-    signal_when_started(tmp_path, (0.3, signal.SIGTERM), *([(1.0, signal.SIGTERM)] if second else []))
+    signal_when_started(tmp_path, (0.1, signal.SIGTERM), *([(0.5, signal.SIGTERM)] if second else []))
     assert launch(2, [], folder) == 130
     left = f"left at once: goes on from step 100 with: toonforge run {folder} --resume\n"
     assert capfd.readouterr().err == (left if second else "stopped before the first step: nothing is lost\n")

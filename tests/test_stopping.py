@@ -26,10 +26,11 @@ HANGS = 600.0
 @pytest.fixture
 def ours(monkeypatch: pytest.MonkeyPatch) -> Stopping:
     monkeypatch.setattr(stopping, "MOMENT", 0.0)
+    monkeypatch.setattr(reader, "GRACE", 0.1)
     return Stopping(lambda: None)
 
 
-def signal_soon(number: signal.Signals = signal.SIGTERM, seconds: float = 0.3) -> None:
+def signal_soon(number: signal.Signals = signal.SIGTERM, seconds: float = 0.1) -> None:
     threading.Timer(seconds, os.kill, (os.getpid(), number)).start()
 
 
@@ -184,27 +185,29 @@ def test_a_process_that_was_forked_off_is_not_asked(ours: Stopping) -> None:
 # -- a second one, where Python cannot heed it ------------------------------------------------------------------------
 
 
-def hang_in_the_system(seconds: list[float], moment: float) -> None:
+def hang_in_the_system(seconds: list[float], moment: float, hangs_for: float) -> None:
     """Signals come, and the main thread is in a call that it does not come back from."""
-    insisting.LEAVES = 0.2
+    insisting.LEAVES = 0.1
     stopping.MOMENT = moment
     hangs = Stopping(lambda: None)
     hangs._ask = lambda number, frame: None  # type: ignore[method-assign]
     with hangs.caught():
         for at in seconds:
             threading.Timer(at, os.kill, (os.getpid(), signal.SIGINT)).start()
-        time.sleep(3.0)
+        time.sleep(hangs_for)
     os._exit(77)
 
 
 @pytest.mark.parametrize(
     ("seconds", "moment", "code"),
-    [([0.2], 0.05, 77), ([0.2, 0.8], 0.05, 130), ([0.2, 0.5, 0.8], 60.0, 77)],
+    [([0.1], 0.05, 77), ([0.1, 0.4], 0.05, 130), ([0.1, 0.3, 0.5], 60.0, 77)],
     ids=["one", "two", "within a moment"],
 )
 def test_a_second_request_ends_a_process_that_does_not_heed_it(seconds: list[float], moment: float, code: int) -> None:
     """The copies of one request do not: a save may take longer than they leave it."""
-    process = multiprocessing.get_context("fork").Process(target=hang_in_the_system, args=(seconds, moment))
+    process = multiprocessing.get_context("fork").Process(
+        target=hang_in_the_system, args=(seconds, moment, 1.0 if code == 77 else HANGS)
+    )
     process.start()
     process.join(60)
     assert process.exitcode == code
@@ -216,6 +219,7 @@ def test_a_second_request_ends_a_process_that_does_not_heed_it(seconds: list[flo
 def train(rank: int, folder: Path, hangs: bool, asked: int, count: int) -> None:
     """Counts steps; the last process is asked at a step, and then waits for a batch that may never come."""
     torch.set_num_threads(1)
+    reader.GRACE = 0.1
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     each = Stopping(lambda: None)
     assert not each.agreed()
