@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -27,11 +28,14 @@ def scene(height: int = 288, width: int = 384, seed: int = 0) -> Picture:
     return np.clip(np.average(layers, axis=0, weights=(4, 2, 1)) * 1.5 - 64, 0, 255).astype(np.uint8)
 
 
+@cache
 def photo(seed: int = 0) -> Picture:
-    """A scene with enough detail to be sharp."""
+    """A scene with enough detail to be sharp; made once, so it cannot be written to."""
     rng = np.random.default_rng(seed)
     fine = np.asarray(Image.fromarray(rng.integers(0, 256, (96, 128, 3), np.uint8)).resize((384, 288)), int)
-    return np.clip(scene(seed=seed) + (fine - 128) // 2, 0, 255).astype(np.uint8)
+    picture = np.clip(scene(seed=seed) + (fine - 128) // 2, 0, 255).astype(np.uint8)
+    picture.setflags(write=False)
+    return picture
 
 
 def gray(picture: Picture) -> Picture:

@@ -19,6 +19,7 @@ from tests.scenes import Picture, gray, photo
 from toonforge.cli import main
 from toonforge.errors import DataError
 from toonforge.prepare.duplicates.preference import ranked
+from toonforge.prepare.engine import work as engine
 from toonforge.prepare.engine.work import Row
 from toonforge.prepare.quality.outputs import warning
 from toonforge.prepare.verbs.dedupe import dedupe
@@ -48,9 +49,14 @@ def tree(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def photos(tmp_path: Path, made: Path) -> Path:
     """Six scenes, two of them several times, four flat pictures and one file that is no picture."""
-    folder = tmp_path / "photos"
+    return Path(shutil.copytree(made, tmp_path / "photos"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
     for seed in range(6):
         write(photo(seed), folder / f"scene{seed}.png")
     write(half(photo(1)), folder / "copies" / "half.png")
@@ -163,7 +169,7 @@ def test_the_folder_of_another_verb_is_named(
     one, copy = tmp_path / "one", tmp_path / "copy"
     for name in ("kept", "aside"):
         shutil.copytree(one / name, copy / name)
-    other = [str(copy)] if verb == "pair" else []
+    other = [str(copy)] if verb == "pair" else ["--size", "32"] if verb in ("cartoonize", "smooth-edges") else []
     assert main(["data", verb, str(one), *other, "-o", str(tmp_path / "two")]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "wrote" in line]
     assert line == f"{one} is what `toonforge data dedupe` wrote: {one / 'kept'} holds what it kept"
@@ -215,14 +221,14 @@ def test_a_second_pass_over_what_was_kept_finds_nothing(photos: Path, tmp_path: 
 def test_workers_and_the_order_of_files_change_nothing(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for seed in range(4):  # more than are done without processes
-        write(half(photo(seed)), photos / f"half{seed}.png")
-    plain = dedupe(photos, tmp_path / "one", workers=1)
-    many = dedupe(photos, tmp_path / "two", workers=3)
+    plain = dedupe(photos, tmp_path / "one")
+    with monkeypatch.context() as context:
+        context.setattr(engine, "FEW", 0)  # which are done without processes
+        many = dedupe(photos, tmp_path / "two", workers=3)
     module = sys.modules["toonforge.prepare.verbs.dedupe"]
 
     listed = module.pictures_below
-    monkeypatch.setattr(module, "pictures_below", lambda folder: tuple(random.Random(7).sample(listed(folder), 19)))
+    monkeypatch.setattr(module, "pictures_below", lambda folder: tuple(random.Random(7).sample(listed(folder), 15)))
     shuffled = dedupe(photos, tmp_path / "three")
     assert plain.rows == many.rows == shuffled.rows
     assert tree(plain.out) | many_sheet(many.out) == tree(many.out)

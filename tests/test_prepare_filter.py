@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from toonforge.data.reading.picture import read_picture
 from toonforge.data.reading.pillow import kinds
 from toonforge.errors import DataError, ToonforgeError
 from toonforge.prepare import Limits
+from toonforge.prepare.engine import work as engine
 from toonforge.prepare.quality.bars import Bars, letterbox
 from toonforge.prepare.quality.judging import Look, faults
 from toonforge.prepare.verbs.filter import filter_pictures
@@ -54,9 +56,14 @@ def tree(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def photos(tmp_path: Path, made: Path) -> Path:
     """Two good pictures, one bad one of each kind, one that is bad in two ways, and two that cannot be read."""
-    folder = tmp_path / "photos"
+    return Path(shutil.copytree(made, tmp_path / "photos"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
     write(photo(), folder / "good.png")
     write(photo(1), folder / "summer holidays" / "Größe 😀.JPG")
     for name, spoil in BAD.items():
@@ -146,10 +153,9 @@ def test_a_picture_that_is_too_small_without_its_bars_is_small(tmp_path: Path) -
     assert filter_pictures(tmp_path / "in", tmp_path / "two", letterbox="keep").counts == {"kept": 1}
 
 
-def test_the_number_of_workers_changes_nothing(photos: Path, tmp_path: Path) -> None:
-    for number in range(12):  # more than are done without processes
-        write(photo(number), photos / "more" / f"{number}.png")
+def test_the_number_of_workers_changes_nothing(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = filter_pictures(photos, tmp_path / "one", workers=1)
+    monkeypatch.setattr(engine, "FEW", 0)  # which are done without processes
     three = filter_pictures(photos, tmp_path / "three", workers=3)
     assert one.rows == three.rows
     assert {k: v for k, v in tree(one.out).items() if k != "manifest.json"}.keys() == tree(three.out).keys() - {

@@ -128,7 +128,7 @@ def test_where_a_part_would_be_empty_files_may_move_and_it_is_said(tmp_path: Pat
     assert moves  # else nothing was tested
 
 
-names = st.sets(st.integers(0, 30), min_size=3, max_size=12)
+names = st.sets(st.integers(0, 12), min_size=3, max_size=8)
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -142,7 +142,7 @@ def test_going_on_gives_what_beginning_anew_gives(
     several: bool,
 ) -> None:
     root = tmp_path_factory.mktemp("split")
-    source, other = numbered(root / "photos", sorted(before)), numbered(root / "toons", range(31), ".jpg")
+    source, other = numbered(root / "photos", sorted(before)), numbered(root / "toons", range(13), ".jpg")
     folders = [source, other] if several else source
     split(folders, root / "out", list_only=list_only)
     shutil.rmtree(source)
