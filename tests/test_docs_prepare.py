@@ -16,6 +16,7 @@ from PIL import Image
 from toonforge_samples.credits import samples
 
 from tests.films import film
+from toonforge.cli import main
 from toonforge.components import Dataset
 from toonforge.data import PairedFolders
 from toonforge.data.listed import ListedPictures
@@ -42,33 +43,34 @@ def pan(path: Path) -> list[np.ndarray]:
     return [picture[n // 2 : n // 2 + 160, n : n + 214] for n in range(32)]
 
 
-def run(folder: Path, marker: str) -> None:
-    """The commands of the block after `<!-- run: MARKER -->`."""
+def run(marker: str) -> None:
+    """The commands of the block after `<!-- run: MARKER -->`, in the working folder."""
     (block,) = re.findall(rf"^<!-- run: {marker} -->\n```sh\n(.*?)```", PAGE, re.M | re.S)
     for line in block.splitlines():
         words = line.split()
         assert words[:2] == ["toonforge", "data"]
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        assert main(words[1:]) == 0, line
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_film_becomes_a_folder_of_pictures_that_is_looked_through(folder: Path) -> None:
-    run(folder, "film")
+def test_a_film_becomes_a_folder_of_pictures_that_is_looked_through(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    run("film")
     assert len(names(folder / "frames" / "film")) == 6
     assert 3 <= len(names(folder / "anime" / "kept")) <= 6
-    run(folder, "inspect")
+    run("inspect")
     page = (folder / "inspection" / "report.html").read_text("utf-8")
     assert "photos" in page and (folder / "inspection" / "contact-sheet.jpg").is_file()
 
 
-def test_photographs_become_pairs_that_are_parted(folder: Path) -> None:
-    run(folder, "pairs")
+def test_photographs_become_pairs_that_are_parted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    run("pairs")
     pairs = names(folder / "pairs" / "photos")
     assert len(pairs) == 12
     assert [Path(name).stem for name in pairs] == [Path(name).stem for name in names(folder / "pairs" / "cartoons")]
@@ -85,9 +87,9 @@ def test_photographs_become_pairs_that_are_parted(folder: Path) -> None:
         }
 
 
-def test_a_list_of_the_verb_is_trained_from(folder: Path) -> None:
-    words = ["data", "split", "photos", "-o", "listed", "--list-only"]
-    subprocess.run([sys.executable, "-m", "toonforge", *words], cwd=folder, check=True, capture_output=True)
+def test_a_list_of_the_verb_is_trained_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["data", "split", "photos", "-o", "listed", "--list-only"]) == 0
     data = ListedPictures(file=str(folder / "listed/manifest.csv"), fields={"photo": "picture"}, part_column="part")
     data.verify()
     assert sum(data.build(part).sizes[group] for part in data.splits for group in data.groups()) == 12
