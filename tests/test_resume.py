@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.forks import Forked
 from tests.test_engine_equality import CARTOONGAN, CASES, CYCLEGAN
-from tests.test_processes import ROOT
 from tests.tiny import TinySource
 from toonforge import recipe as recipes
 from toonforge.components import Count
@@ -192,22 +190,29 @@ def test_resuming_another_recipe_says_what_differs(tiny: None, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_run_goes_on_later(tmp_path: Path, number: signal.Signals) -> None:
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(CYCLEGAN.format(data="", train="log.every = 1").replace("steps = 6", "steps = 100000"))
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.train_tiny", str(recipe), str(tmp_path / "run")]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    log = tmp_path / "run/metrics.jsonl"
+def test_a_signal_saves_and_the_run_goes_on_later(tiny: None, tmp_path: Path, number: signal.Signals) -> None:
+    text = CYCLEGAN.format(data="", train="log.every = 1")
+    recipe, run = recipes.loads(text.replace("steps = 6", "steps = 20000")), tmp_path / "run"
+
+    def work() -> int:
+        finished = train(recipe, folder=run, cpu=True)
+        print(finished.reason, finished.step)
+        return 0
+
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "errors").open("wb") as errors:
+        process = Forked(work, stdout=out, stderr=errors)
+    log = run / "metrics.jsonl"
     deadline = time.monotonic() + 300
     while not (log.is_file() and log.read_text().count("\n") > 3):
         assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.02)
     process.send_signal(number)
-    out, errors = process.communicate(timeout=300)
-    assert process.returncode == 0 and out.startswith("interrupted"), errors[-2000:]
-    step = int(out.split()[1])
-    assert (tmp_path / "run/checkpoints/latest").read_text().strip() == f"step-{step:06d}"
+    assert process.wait(300) == 0, (tmp_path / "errors").read_text()[-2000:]
+    reason, step = (tmp_path / "out").read_text().split()
+    assert reason == "interrupted"
+    assert (run / "checkpoints/latest").read_text().strip() == f"step-{int(step):06d}"
+    more = attrs.evolve(recipe, train=attrs.evolve(recipe.train, steps=int(step) + 1))
+    assert train(more, folder=run, resume=True, cpu=True).step == int(step) + 1
 
 
 def test_a_loss_that_explodes_stops_the_run_and_keeps_the_checkpoints(tiny: None, tmp_path: Path) -> None:
