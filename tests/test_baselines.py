@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from PIL import Image
 from tests.measured import GROUPS, PAIRS, Apart, BuiltApart, Forgetful, Reads, apart, inference, measuring, networks
 from toonforge.components import KnowsProtocol, Metric, component
 from toonforge.data.filters.cartoonize import cartoonize
+from toonforge.data.seeds import seed_all
 from toonforge.data.transforms import to_pictures
 from toonforge.errors import Problem, ToonforgeError
 from toonforge.metrics import (
@@ -180,6 +182,24 @@ def test_without_knowing_what_is_trained_nothing_over_a_network_is_remembered() 
     first = measure(inference(nets)).values["one"]["untranslated"]
     torch.nn.init.constant_(nets["V"].factor, 5.0)
     assert measure(inference(nets)).values["one"]["untranslated"] != first
+
+
+def test_a_measurement_seeds_no_device_that_it_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch, "manual_seed", seeded.append)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    measuring({"one": apart()})(inference(networks(1.0)))
+    assert not seeded
+
+
+@given(seed=st.integers(0, 2**62), text=st.text(max_size=5))
+@settings(max_examples=5)
+def test_streams_are_the_same_whatever_other_device_is_seeded(seed: int, text: str) -> None:
+    drawn = []
+    for more in ({}, {"device": torch.device("cpu")}):
+        seed_all(seed, text, **more)
+        drawn.append((torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()))
+    assert drawn[0] == drawn[1]
 
 
 def test_a_measurement_that_was_cut_short_leaves_nothing_behind() -> None:

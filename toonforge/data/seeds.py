@@ -15,12 +15,29 @@ def derive(seed: int, *parts: int | str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def seed_all(seed: int, *parts: int | str) -> None:
-    """Seed torch, numpy and random: whatever draws from them next is the same for the same parts."""
+def seed_all(seed: int, *parts: int | str, device: torch.device | None = None) -> None:
+    """Seed torch, numpy and random: whatever draws from them next is the same for the same parts.
+
+    `device`: where else than on the processor torch may draw; anywhere when left out.
+    """
     value = derive(seed, *parts)
-    torch.manual_seed(value)
+    if device is None:
+        torch.manual_seed(value)
+    else:
+        seed_torch(value, device)
     np.random.seed(value % 2**32)
     random.seed(value)
+
+
+def seed_torch(value: int, device: torch.device) -> None:
+    """Seed the processor's stream, and that of the device if it is another.
+
+    `torch.manual_seed` seeds every kind of device that torch knows. For one that is not in use it notes down the stack
+    of its caller each time, which took a tenth of a step of narrow networks and most of measuring small pictures.
+    """
+    torch.default_generator.manual_seed(value)
+    if device.type != "cpu":
+        getattr(torch, device.type, torch).manual_seed(value)
 
 
 def seed_processor(value: int) -> None:

@@ -112,7 +112,7 @@ class Items:
             self.check()
             item: dict[str, Tensor] = {}
             # A picture is the same whenever it is read, also where a data set draws from the global streams.
-            seed_all(0, "picture", *source.sizes, index)
+            seed_all(0, "picture", *source.sizes, index, device=self.device)
             for group in sorted(source.sizes):
                 item.update(source.item(group, index, None))
             return item
@@ -158,7 +158,7 @@ class Items:
     def _together(self, items: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Batch:
         stacked = {key: torch.stack([item[key] for _, item in items]).to(self.device) for key in items[0][1]}
         fields = {key: normalised(value).to(self.dtype) for key, value in stacked.items()}
-        seed_all(0, "batch", *stacked, items[0][0])
+        seed_all(0, "batch", *stacked, items[0][0], device=self.device)
         return Batch(indices=[index for index, _ in items], fields=fields)
 
 

@@ -117,7 +117,7 @@ class Measuring:
         for name, config in metrics.items():
             # Now, so that weights or packages that are missing are missed before the first step of a training.
             with of_component(config, f"metrics.{name}", "build() failed"), of_metric(name):
-                seed_all(0, "build", name)
+                seed_all(0, "build", name, device=device)
                 built = config.build(device)
             for part_, exprs in {HEADLINE: expressions(config), **variants(config, graph, shapes)}.items():
                 fixed = frozenset(key for key, expr in exprs.items() if not graph.networks_below(expr) & changing)
@@ -167,7 +167,7 @@ class Measuring:
         for subject in self._subjects:
             self._items.check()
             if subject.outcome or subject.key in due:
-                outcomes[subject.key] = subject.outcome or subject.end(due[subject.key])
+                outcomes[subject.key] = subject.outcome or subject.end(due[subject.key], self._items.device)
         return outcomes
 
     # -- a pass over the pictures of some groups --------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Measuring:
                     del due[misfit.key]
                 wanted = [each for each in wanted if each.subject.key in due]
             for each in wanted:
-                seed_all(0, "update", *each.subject.key, *sorted(groups), number)
+                seed_all(0, "update", *each.subject.key, *sorted(groups), number, device=self._items.device)
                 due[each.subject.key].update({key: values[expr.text] for key, expr in each.exprs.items()})
             steps.done(len(batch.indices))
 

@@ -117,16 +117,16 @@ class Subject:
         state, self.state = self.state, None
         if state is None:
             state = State()
-            seed_all(0, "build", self.name)
+            seed_all(0, "build", self.name, device=device)
             with state.may_fail():
                 state.built = self.config.build(device)
         return state
 
-    def end(self, state: State) -> Outcome:
+    def end(self, state: State, device: torch.device) -> Outcome:
         """Compute, and keep what no training changes; nothing of a metric that failed."""
         values, own, drawing, undrawn = dict.fromkeys(self.parts, math.nan), "", None, None
         pictures = {key: state.pictures.get(key, 0) for key in self.exprs}
-        seed_all(0, "compute", *self.key)
+        seed_all(0, "compute", *self.key, device=device)
         if state.built is not None and state.failed is None:
             with state.may_fail():
                 values = _numbers(state.built.compute())
