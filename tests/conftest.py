@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,13 @@ def tiny() -> None:
     components.register()
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """matplotlib is missing: what is claimed is not of figures, and they are most of a comparison's time."""
+    for module in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, module, None)
+
+
 @pytest.fixture(autouse=True)
 def _a_plugin_that_is_known_but_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """`absent` stands for any plugin of this repository: the hint to install it must not depend on what is here."""
@@ -40,3 +49,16 @@ def _a_cache_folder_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> It
     os.environ.pop("TOONFORGE_CACHE")
     if before is not None:
         os.environ["TOONFORGE_CACHE"] = before
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobody_waits_for_the_disk() -> Iterator[None]:
+    """No test cuts the power, and every training waits for the disk some hundred times."""
+    before = os.fsync
+
+    def fsync(file: Any) -> None:
+        os.fstat(file if isinstance(file, int) else file.fileno())  # it must be open
+
+    os.fsync = fsync
+    yield
+    os.fsync = before

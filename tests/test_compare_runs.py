@@ -64,13 +64,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compare(narrow_and_wide(place), place / "out" / "deep")
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """matplotlib is missing: what is claimed is not of figures, and their panels are most of a comparison's time."""
-    for module in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
-        monkeypatch.setitem(sys.modules, module, None)
-
-
 def one_panel(event: dict[str, Any]) -> None:
     """KID alone of the metrics and one loss: figures with one panel."""
     for key, kept in (("metrics", "kid"), ("losses", "warm_up.drawn")):

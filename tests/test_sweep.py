@@ -15,6 +15,7 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import tiny as components
 from tests.compared_runs import make
 from toonforge import events, hookimpl
 from toonforge.errors import RecipeError, RunError, ToonforgeError
@@ -24,7 +25,7 @@ from toonforge.sweeps import sweep
 from toonforge.sweeps.folder import SweepFolder
 from toonforge.sweeps.grid import from_data, inline, labels, make_axes, read_grid, run_name, short_keys, split
 from toonforge.sweeps.plan import make_plan
-from toonforge.sweeps.results import read_row, state_of
+from toonforge.sweeps.results import Row, read_row, state_of
 from toonforge.sweeps.work import Outcome, work
 
 RECIPE = """
@@ -59,6 +60,28 @@ def recipe(tmp_path: Path, tiny: None, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(RECIPE, "utf-8")
     return "small.toml"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """A sweep over three seeds in one go, to compare with and to copy."""
+    return elsewhere(tmp_path_factory.mktemp("whole"), [0, 1, 2])
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep over two seeds that was stopped after the first step, to copy."""
+    place = tmp_path_factory.mktemp("stopped")
+    elsewhere(place, [0, 1], Stop(at=1))
+    return place / "out"
+
+
+def elsewhere(place: Path, seeds: list[int], *listeners: object) -> list[Row]:
+    components.register()
+    (place / "small.toml").write_text(RECIPE, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        return sweep("small.toml", {"train.seed": seeds}, place / "out", cpu=True, listeners=listeners)
 
 
 def weights(folder: Path) -> bytes:
@@ -243,7 +266,7 @@ def test_each_run_is_the_run_of_its_overrides(recipe: str) -> None:
     }
 
 
-def test_a_run_that_fails_is_recorded_and_the_rest_go_on(recipe: str) -> None:
+def test_a_run_that_fails_is_recorded_and_the_rest_go_on(recipe: str, undrawn: None) -> None:
     rows = sweep(recipe, {"phases.generators.losses.same.weight": [1e39, 1.0]}, "out", cpu=True)
     assert [row.state for row in rows] == ["failed", "finished"]
     assert rows[0].problem is not None and "infinite or not a number" in rows[0].problem
@@ -255,7 +278,7 @@ def test_a_run_that_fails_is_recorded_and_the_rest_go_on(recipe: str) -> None:
     assert [run["state"] for run in runs] == ["failed", "finished"]
 
 
-def test_a_fault_in_one_run_does_not_cost_the_others(recipe: str) -> None:
+def test_a_fault_in_one_run_does_not_cost_the_others(recipe: str, undrawn: None) -> None:
     class Broken:
         calls = 0
 
@@ -270,9 +293,8 @@ def test_a_fault_in_one_run_does_not_cost_the_others(recipe: str) -> None:
     assert rows[0].problem == "ZeroDivisionError: of a plugin"
 
 
-def test_a_stopped_sweep_goes_on_to_the_numbers_of_one_in_one_go(recipe: str) -> None:
+def test_a_stopped_sweep_goes_on_to_the_numbers_of_one_in_one_go(recipe: str, whole: list[Row], undrawn: None) -> None:
     grid = {"train.seed": [0, 1, 2]}
-    whole = sweep(recipe, grid, "whole", cpu=True)
     rows = sweep(recipe, grid, "cut", cpu=True, listeners=[Stop(at=2)])
     assert [(row.state, row.step) for row in rows] == [("started", 2), ("waiting", 0), ("waiting", 0)]
     trained_first = sweep(recipe, grid, "cut", resume=True, cpu=True, listeners=[Stop(at=4)])
@@ -289,19 +311,23 @@ def test_a_stopped_sweep_goes_on_to_the_numbers_of_one_in_one_go(recipe: str) ->
 
 
 @pytest.mark.parametrize("left", ["folder", "description", "checkpoint", "end"])
-def test_a_crash_at_any_instant_is_mended_by_a_resume(recipe: str, left: str) -> None:
+def test_a_crash_at_any_instant_is_mended_by_a_resume(
+    recipe: str, left: str, whole: list[Row], stopped: Path, undrawn: None
+) -> None:
     """What a run's folder holds at moments of its life, with nothing after it."""
     grid = {"train.seed": [0, 1]}
-    whole = sweep(recipe, grid, "whole", cpu=True)
-    sweep(recipe, grid, "cut", cpu=True, listeners=[Stop(at=1)])
+    shutil.copytree(stopped, "cut")
     run = Path("cut") / "seed=1"
     if left == "folder":
         (run / "checkpoints").mkdir(parents=True)
         (run / "samples").mkdir()
         (run / "recipe.toml").write_text(RECIPE, "utf-8")
     else:
-        sweep(recipe, {"train.seed": [1]}, "one", cpu=True, listeners=[Stop(at=3)] if left == "checkpoint" else [])
-        (Path("one") / "seed=1").rename(run)
+        if left == "checkpoint":
+            sweep(recipe, {"train.seed": [1]}, "one", cpu=True, listeners=[Stop(at=3)])
+            (Path("one") / "seed=1").rename(run)
+        else:
+            shutil.copytree(whole[1].folder, run)
         log = run / "metrics.jsonl"
         if left == "description":
             log.unlink()
@@ -311,10 +337,10 @@ def test_a_crash_at_any_instant_is_mended_by_a_resume(recipe: str, left: str) ->
             log.write_text(log.read_text("utf-8").rpartition('{"event": "end"')[0] + '{"event": "en', "utf-8")
     rows = sweep(recipe, grid, "cut", resume=True, cpu=True)
     assert [row.state for row in rows] == ["finished", "finished"]
-    assert [row.metrics for row in rows] == [row.metrics for row in whole]
+    assert [row.metrics for row in rows] == [row.metrics for row in whole[:2]]
 
 
-def test_a_failed_run_is_tried_again(recipe: str) -> None:
+def test_a_failed_run_is_tried_again(recipe: str, undrawn: None) -> None:
     class Once:
         failed = False
 
@@ -345,9 +371,14 @@ def test_a_failed_run_is_tried_again(recipe: str) -> None:
     ],
 )
 def test_another_sweep_is_refused_and_it_is_said_how_it_differs(
-    recipe: str, grid: dict[str, Any], overrides: list[str], edit: tuple[str, str] | None, said: list[str]
+    recipe: str,
+    grid: dict[str, Any],
+    overrides: list[str],
+    edit: tuple[str, str] | None,
+    said: list[str],
+    stopped: Path,
 ) -> None:
-    sweep(recipe, {"train.seed": [0, 1]}, "out", cpu=True, listeners=[Stop(at=1)])
+    shutil.copytree(stopped, "out")
     before = Path("out/sweep.json").read_bytes()
     if edit is not None:
         Path(recipe).write_text(RECIPE.replace(*edit), "utf-8")
@@ -388,7 +419,7 @@ def test_two_sweeps_never_share_a_folder(tmp_path: Path) -> None:
 # -- the comparison ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_comparison_is_that_of_toonforge_compare(recipe: str) -> None:
+def test_the_comparison_is_that_of_toonforge_compare(recipe: str, undrawn: None) -> None:
     sweep(recipe, {"train.batch_size": [1, 2]}, "out", cpu=True)
     tables = [Path("out/table.md").read_text("utf-8"), Path("out/table.csv").read_text("utf-8")]
     compare(["out"], "again")
