@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from tests.exact import Way, assert_same, in_parts, log_of
+from tests.plain_recipes import small
 from toonforge import registries
 from toonforge.components import Count, changed
-from toonforge.recipe import load
 from toonforge.recipe.model import CheckpointRule, MetricsRule, Recipe, SamplesRule
 from toonforge.schedules import LinearDecay
-from toonforge.testing.recipes import shrink
 from toonforge.train.trainer import train
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +40,7 @@ def eventful(name: str) -> Recipe:
 
     Grids come every 3 steps, metrics every 2, checkpoints every 4, of which the newest and the best are kept.
     """
-    recipe = shrink(load(ROOT / name if name.endswith(".toml") else name), steps=3)
+    recipe = small(ROOT / name if name.endswith(".toml") else name, steps=3)
     best = next(name for name, metric in recipe.metrics.items() if metric.lower_is_better is not None)
     rules = {
         "ema": 0.9,

@@ -14,19 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tests.plain_recipes import EVERY, Trained, assert_equal, everything, plain, trained
+from tests.plain_recipes import EVERY, Trained, assert_equal, everything, plain, small, trained
 from tests.ranks import together
 from tests.test_engine_equality import CYCLEGAN
 from tests.test_equal_processes import IN_PARTS, PENALTY, PLAINLY
 from toonforge import recipe as recipes
 from toonforge.components import changed
 from toonforge.errors import RunError
-from toonforge.recipe import load
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.recipe.model import Recipe
 from toonforge.registries import ops, optimizers
-from toonforge.testing.recipes import shrink
 from toonforge.train.graph import Arguments, Compiler
 from toonforge.train.groups import Group, groups, reach
 from toonforge.train.step import Training, make_accelerator
@@ -40,7 +38,7 @@ def with_speed(recipe: Recipe, speed: Any) -> Recipe:
 
 def whole(name: str, steps: int = 1) -> Recipe:
     """A recipe with all that draws and remembers left in, shrunk, in float64."""
-    recipe = shrink(load(EVERY[name]), steps)
+    recipe = small(EVERY[name], steps)
     sgd = optimizers["sgd"](lr=1e-3, momentum=0.9)
     phases = {key: changed(phase, optimizer=phase.optimizer and sgd) for key, phase in recipe.phases.items()}
     train = changed(recipe.train, precision="fp64", optimizer=sgd, ema=0.9)
