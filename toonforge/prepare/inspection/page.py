@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from toonforge.prepare.inspection.table import Line
 from toonforge.prepare.inspection.thumbs import data_uri
 
 if TYPE_CHECKING:
+    import jinja2
     from PIL import Image
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -48,18 +50,13 @@ def draw_page(
     thumbs: Mapping[str, Image.Image],
 ) -> str:
     """The page as text. Whatever a file is called, it stands there as text."""
-    import jinja2
-
     from toonforge import __version__
 
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
     shots = {source: _shot(thumb) for source, thumb in thumbs.items()}
     alone = len(folders) == 1
     bad = [_finding(finding, shots, alone) for finding in findings if finding.severity != FINE]
     good = [_finding(finding, shots, alone) for finding in findings if finding.severity == FINE]
-    return environment.from_string(TEMPLATE.read_text("utf-8")).render(
+    return _template().render(
         title=title,
         subtitle=subtitle,
         headline=headline(findings),
@@ -73,6 +70,16 @@ def draw_page(
         glossary=GLOSSARY,
         footer=f"toonforge {__version__}. manifest.csv beside this page has the figures of every picture.",
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string(TEMPLATE.read_text("utf-8"))
 
 
 def headline(findings: Sequence[Finding]) -> str:
