@@ -16,9 +16,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.forks import Forked
 from tests.test_cli_sweep import REAL
 from toonforge.cli import main, passing_on, processes
 from toonforge.cli.processes import launch
@@ -324,25 +326,36 @@ def is_there(process: int) -> bool:
 # -- for real -----------------------------------------------------------------------------------------------------------
 
 
-def worker_of(launcher: int, rank: int) -> int:
-    """The process of a rank."""
+def worker_of(launcher: int, rank: int, forked: bool = False) -> int:
+    """The process of a rank; of forked ones, whose environment is not to be seen, the one that began so early."""
+    began = {}
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(stat[1]) == launcher and f"RANK={rank}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+            if int(stat[1]) != launcher:
+                continue
+            if not forked and f"RANK={rank}".encode() in (folder / "environ").read_bytes().split(b"\0"):
                 return int(folder.name)
-    raise LookupError(rank)
+            began[int(folder.name)] = int(stat[19])
+    if not forked:
+        raise LookupError(rank)
+    assert len(began) == 2
+    return sorted(began, key=lambda process: (began[process], process))[rank]
 
 
-def begin(folder: Path, *words: str, torchrun: bool = False) -> subprocess.Popen[bytes]:
+def begin(folder: Path, *words: str, torchrun: bool = False, forked: bool = False) -> Forked | subprocess.Popen[bytes]:
     """Train for ever in two processes, once they have done some steps."""
-    (folder / "real.toml").write_text(REAL.replace("steps = 40", "steps = 1000000\nbatch_size = 2"), "utf-8")
+    (folder / "real.toml").write_text(REAL.replace("steps = 40", "steps = 20000\nbatch_size = 2"), "utf-8")
     command = [PYTHON, "-m", "toonforge", "run", "real.toml", "--cpu", "--out", "run", "--processes", "2", *words]
     if torchrun:
         command = [PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *command[1:-2]]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    started: Forked | subprocess.Popen[bytes]
     with (folder / "errors.txt").open("wb") as errors:
-        started = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stderr=errors)
+        if forked:
+            started = Forked(command, cwd=folder, env=env, stderr=errors)
+        else:
+            started = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stderr=errors)
     log, deadline = folder / "run/metrics.jsonl", time.monotonic() + 120
     while not log.is_file() or log.read_text("utf-8").count("\n") < 4:
         assert started.poll() is None and time.monotonic() < deadline
@@ -350,10 +363,10 @@ def begin(folder: Path, *words: str, torchrun: bool = False) -> subprocess.Popen
     return started
 
 
-def assert_one_killed_ends_all(tmp_path: Path, rank: int) -> None:
+def assert_one_killed_ends_all(tmp_path: Path, rank: int, forked: bool = False) -> None:
     """One message, no traceback, nothing of what libraries say of lost connections, nothing that stays."""
-    started = begin(tmp_path)
-    killed, other = (worker_of(started.pid, which) for which in (rank, 1 - rank))
+    started = begin(tmp_path, forked=forked)
+    killed, other = (worker_of(started.pid, which, forked) for which in (rank, 1 - rank))
     os.kill(killed, signal.SIGKILL)
     assert started.wait(60) == 2
     assert not is_there(other)
@@ -363,7 +376,14 @@ def assert_one_killed_ends_all(tmp_path: Path, rank: int) -> None:
     assert "Traceback" not in said and "gloo" not in said
 
 
-def test_one_process_killed_ends_a_training_with_one_message(tmp_path: Path) -> None:
+def test_one_process_killed_ends_a_training_with_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forked, as are the processes that it starts; in the soak each is started with a Python of its own."""
+    monkeypatch.setattr(processes, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": Forked}))
+    assert_one_killed_ends_all(tmp_path, 1, forked=True)
+
+
+@pytest.mark.soak
+def test_one_started_process_killed_ends_a_training_with_one_message(tmp_path: Path) -> None:
     assert_one_killed_ends_all(tmp_path, 1)
 
 
