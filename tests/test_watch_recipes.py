@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.test_resume import interrupt_at
+from tests.tiny import register
 from toonforge import recipe as recipes
 from toonforge.cli import main
 from toonforge.errors import RunError
@@ -66,7 +68,7 @@ def plain(loss: str, generator: str = "colours", lr: str = "1e-2", more: str = "
     return head + PLAIN.format(loss=loss)
 
 
-def gan(loss: str, d_lr: str, g_every: int, steps: int = 400) -> str:
+def gan(loss: str, d_lr: str, g_every: int, steps: int = 300) -> str:
     head = HEAD.format(generator="generator", steps=steps, lr="1e-3", more="", paired="false")
     return head + GAN.format(loss=loss, d_lr=d_lr, g_every=g_every)
 
@@ -162,8 +164,8 @@ def test_losses_that_are_not_finite_end_the_run_and_are_told(tiny: None, tmp_pat
 @pytest.mark.parametrize(
     "text",
     [
-        gan("lsgan", d_lr="1e-3", g_every=1),
-        gan("bce", d_lr="1e-3", g_every=1),
+        gan("lsgan", d_lr="1e-3", g_every=1, steps=400),
+        gan("bce", d_lr="1e-3", g_every=1, steps=400),
         plain('{ type = "l1", input = "G(photo)", target = "anime" }', "generator", more=METRIC),
     ],
     ids=["lsgan", "bce", "pairs"],
@@ -190,30 +192,54 @@ losses.other = { type = "l2", input = "tiny/times(G(photo), -1)", target = "phot
 )
 
 
-def test_a_warning_is_over_when_what_it_says_no_longer_holds(tiny: None, tmp_path: Path) -> None:
-    train(recipes.loads(CHANGING), folder=tmp_path / "run", cpu=True)
-    first, *rest = told(tmp_path / "run")
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of that training."""
+    register()
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("changed") / "run"
+    train(recipes.loads(CHANGING), folder=folder, cpu=True)
+    return folder
+
+
+def test_a_warning_is_over_when_what_it_says_no_longer_holds(changed: Path) -> None:
+    first, *rest = told(changed)
     assert (first["event"], first["kind"], first["step"]) == ("warning", "unchanged", 200)
     assert [(event["event"], event["kind"]) for event in rest] == [("over", "unchanged"), ("warning", "inverted")]
-    record = read_record(tmp_path / "run")
+    record = read_record(changed)
     assert [(w.warned.kind, w.until) for w in record.warnings] == [
         ("unchanged", rest[0]["step"]),
         ("inverted", None),
     ]
 
 
+def in_parts(recipe: Recipe, folder: Path, *stops: int) -> list[dict[str, Any]]:
+    """What a run tells that is stopped at these steps, and resumed."""
+    for number, stop in enumerate((*stops, None)):
+        with pytest.MonkeyPatch.context() as patch:
+            if stop is not None:
+                interrupt_at(patch, stop)
+            ended = train(recipe, folder=folder, resume=number > 0, cpu=True).reason
+        assert ended == ("done" if stop is None else "interrupted")
+    return told(folder)
+
+
+def test_a_run_resumed_twice_tells_what_an_uninterrupted_one_does(tiny: None, changed: Path, tmp_path: Path) -> None:
+    """Stopped while a warning holds, and after it is over."""
+    assert told(changed)
+    assert in_parts(recipes.loads(CHANGING), tmp_path / "parts", 250, 350) == told(changed)
+
+
 @pytest.mark.parametrize(
     ("text", "stop"),
-    [(CHANGING, 250), (CHANGING, 350), (WRONG["discriminator-won"][1], 150), (WRONG["exploding"][1], 40)],
+    [
+        (gan("lsgan", d_lr="1e-2", g_every=1000, steps=260), 150),
+        (gan("lsgan", d_lr="1e3", g_every=1000, steps=120), 40),
+    ],
+    ids=["discriminator-won", "exploding"],
 )
-def test_a_resumed_run_tells_what_an_uninterrupted_one_does(
-    tiny: None, text: str, stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_tells_what_an_uninterrupted_one_does(tiny: None, text: str, stop: int, tmp_path: Path) -> None:
     recipe: Recipe = recipes.loads(text)
     train(recipe, folder=tmp_path / "whole", cpu=True)
-    interrupt_at(monkeypatch, stop)
-    assert train(recipe, folder=tmp_path / "parts", cpu=True).reason == "interrupted"
-    monkeypatch.undo()
-    train(recipe, folder=tmp_path / "parts", resume=True, cpu=True)
     assert told(tmp_path / "whole")
-    assert told(tmp_path / "parts") == told(tmp_path / "whole")
+    assert in_parts(recipe, tmp_path / "parts", stop) == told(tmp_path / "whole")

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from tests import tiny
+from tests.crashes.killing import preload
 from toonforge import recipe as recipes
 from toonforge.events import RunInfo, Step
 from toonforge.plugins.hookspecs import hookimpl
@@ -129,6 +130,8 @@ def main(folder: str, every: int) -> None:
     """Train, and print."""
     torch.set_num_threads(1)
     tiny.register()
+    preload()
+    gc.freeze()  # what is imported needs no looking through at each measurement
     path = Path(folder)
     recipe = recipes.load(path / "recipe.toml")
     train(recipe, folder=path / "run", source=path / "recipe.toml", listeners=[Measured(every)], cpu=True)
