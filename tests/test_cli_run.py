@@ -535,33 +535,3 @@ def test_one_interrupt_stops_all_processes() -> None:
     threading.Event().wait(0.5)  # the second process says nothing here; give it time to be ready
     started.send_signal(signal.SIGINT)
     assert started.wait(20) == 130
-
-
-def test_several_processes_train_one_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    recipe = tmp_path / "two.toml"
-    recipe.write_text(
-        """
-        extends = "cyclegan/cyclegan"
-        [data]
-        type = "samples/photo-cartoon"
-        cartoon_field = "anime"
-        image_size = 32
-        [generators]
-        G = { type = "cyclegan/unet", width = 4, levels = 2, norm = "instance" }
-        F = { type = "cyclegan/unet", width = 4, levels = 2, norm = "instance" }
-        [discriminators]
-        D_anime = { type = "cyclegan/patchgan", width = 4 }
-        D_photo = { type = "cyclegan/patchgan", width = 4 }
-        [train]
-        steps = 2
-        batch_size = 2
-        schedule = { type = "constant" }
-        """,
-        "utf-8",
-    )
-    words = ["run", str(recipe), "--cpu", "--processes", "2", "--out", str(tmp_path / "run")]
-    assert main(words) == 0
-    out, err = capfd.readouterr()
-    assert "on cpu in 2 processes" in err
-    assert out.count("finished after step 2 of 2") == 1
-    assert (tmp_path / "run" / "checkpoints" / "step-000002" / "ops.rank1.safetensors").is_file()
