@@ -48,7 +48,7 @@ def block(kind: str, name: str) -> str:
 
 
 def test_every_command_of_the_page_runs(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, undrawn: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
     assert PAGE.count("```sh") == 2

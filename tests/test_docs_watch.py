@@ -6,8 +6,6 @@ import itertools
 import json
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +13,10 @@ import pytest
 from PIL import Image
 
 from toonforge import recipe as recipes
-from toonforge.cli import main
+from toonforge.cli import main, sweep_process
 from toonforge.recipe.trackers import KNOWN
 from toonforge.runs.record import read_record
+from toonforge.sweeps.api import Here
 
 ROOT = Path(__file__).parent.parent
 WATCH, COMPARE = ((ROOT / f"docs/how-to/{name}.md").read_text("utf-8") for name in ("watch-a-run", "compare-runs"))
@@ -99,18 +98,34 @@ def test_the_page_names_every_tracker_and_every_kind_of_warning() -> None:
     assert kinds == set(re.findall(r'(?:\bkind=|^KIND = )"([a-z-]+)"', code, re.M))
 
 
-def test_runs_and_sweeps_are_compared(folder: Path) -> None:
+def test_runs_and_sweeps_are_compared(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:
+    """With fewer and smaller steps than the page's recipe has, and runs of a sweep in this process."""
+    text = (folder / "quick.toml").read_text("utf-8")
+    for large, small in (("steps = 60", "steps = 20"), ("image_size = 64", "image_size = 32")):
+        assert large in text
+        text = text.replace(large, small)
+    (tmp_path / "quick.toml").write_text(text, "utf-8")
+    monkeypatch.chdir(tmp_path)
     run(COMPARE, "two")
     (tree,) = re.findall(r"^```text\n(\S+)\n(.*?)```", COMPARE, re.M | re.S)
     place, lines = Path(tree[0]), tree[1].splitlines()
     named = {name for line in lines for name in re.findall(r"[\w-]+\.(?:html|json|jpg|md|csv|png|svg)", line[:27])}
     assert {path.name for path in place.iterdir()} == named
+    monkeypatch.setattr(sweep_process, "Processes", lambda *given: Here(cpu=True))
+    request.getfixturevalue("undrawn")
     run(COMPARE, "sweep")
     page = Path("comparisons/batches/compare.html").read_text("utf-8")
     assert "batch_size=1" in page and "fast" in page
     (code,) = re.findall(r"^```python\n(.*?)```", COMPARE, re.M | re.S)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    first, second = done.stdout.splitlines()
+    capsys.readouterr()
+    exec(compile(code, "compare-runs.md", "exec", dont_inherit=True), {"__name__": "page"})
+    first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("compare.html ['slow', 'fast']")
     assert second == "['train.optimizer.lr']"
 

@@ -25,7 +25,7 @@ def draw(run: Path, metric: str, steps: Sequence[int], side: int, evaluated: boo
     for step in steps:
         noise = np.random.default_rng(step).integers(0, 256, (side, side, 3), dtype=np.uint8)
         name = f"metrics/{metric}-{step}-{evaluated}.png"
-        Image.fromarray(noise).save(run / name)
+        Image.fromarray(noise).save(run / name, compress_level=0)
         more = {"metrics": {metric: 1.0}, "about": {}, "pictures": {metric: name}}
         lines.append(json.dumps({"event": "metrics", "step": step, "time": 1.8e9 + step, **more}))
     with (run / ("evaluations.jsonl" if evaluated else "metrics.jsonl")).open("a") as file:
