@@ -241,8 +241,9 @@ class Stop:
 
 @pytest.mark.parametrize("after", [3, *(pytest.param(n, marks=pytest.mark.soak) for n in (1, 5, 7))])
 def test_stopped_and_gone_on_is_as_if_never_stopped(
-    long: Path, whole: Callable[..., Report], tmp_path: Path, after: int
+    long: Path, whole: Callable[..., Report], tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("toonforge.prepare.engine.stop.MOMENT", 0.0)
     stopped = frames(long, tmp_path / "stopped", per_scene=3, workers=1, progress=Stop(after))
     assert stopped.stopped and stopped.out == tmp_path / "stopped"
     frames(long, tmp_path / "stopped", per_scene=3)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tests.pictures import fill, save
 from tests.prepare_task import Copy
 from toonforge.errors import DataError
-from toonforge.prepare.engine import manifest, out_folder, workers
+from toonforge.prepare.engine import manifest, out_folder, stop, workers
 from toonforge.prepare.engine import work as engine
 from toonforge.prepare.engine.manifest import Row
 from toonforge.prepare.engine.placing import NOTES
@@ -90,7 +90,10 @@ class StopAfter:
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 7, 8, *(pytest.param(n, marks=pytest.mark.soak) for n in (2, 3, 5, 6))])
-def test_stopped_after_any_file_and_gone_on_with_equals_uninterrupted(pictures: Path, count: int) -> None:
+def test_stopped_after_any_file_and_gone_on_with_equals_uninterrupted(
+    pictures: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "MOMENT", 0.0)
     whole = run(pictures, pictures.parent / "whole")
     logged(pictures)
     first = run(pictures, progress=StopAfter(count))

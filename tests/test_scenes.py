@@ -24,6 +24,11 @@ from toonforge.prepare.films.scenes import AWAY, SHORTEST, Scene, choose, find_s
 FPS = 25
 
 
+def moving(seed: int, frames: int, height: int = 256, width: int = 342, speed: float = 1.0) -> list[np.ndarray]:
+    """Pictures as high as their sharpness is measured at, so that none is scaled for it."""
+    return films.scene(seed, frames, height, width, speed)
+
+
 def figures_of(pictures: Sequence[np.ndarray]) -> Figures:
     return measure((i, i / FPS, picture) for i, picture in enumerate(pictures))
 
@@ -35,21 +40,21 @@ def cuts(scenes: Sequence[Scene]) -> list[int]:
 @settings(max_examples=10)
 @given(lengths=st.lists(st.integers(15, 60), min_size=1, max_size=5), seed=st.integers(0, 1000))
 def test_every_cut_is_found_and_nothing_else(lengths: list[int], seed: int) -> None:
-    pictures = [p for i, length in enumerate(lengths) for p in films.scene(seed * 10 + i, length)]
+    pictures = [p for i, length in enumerate(lengths) for p in moving(seed * 10 + i, length)]
     ends = np.cumsum(lengths)
     scenes = find_scenes(figures_of(pictures))
     assert scenes == [Scene(int(end - length), int(end - 1)) for end, length in zip(ends, lengths)]
 
 
-@pytest.mark.parametrize("speed", [0.1, 0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("speed", [0.2, 1.0, 2.0, 4.0, 8.0])
 def test_movement_is_one_scene(speed: float) -> None:
-    assert find_scenes(figures_of(films.scene(1, 75, speed=speed))) == [Scene(0, 74)]
+    assert find_scenes(figures_of(moving(1, 75, speed=speed))) == [Scene(0, 74)]
 
 
 @pytest.mark.parametrize("length", [12, 25, 40])
 @pytest.mark.parametrize("seed", range(2))
 def test_a_dissolve_parts_two_scenes_and_belongs_to_none(length: int, seed: int) -> None:
-    pictures = films.dissolve(*(films.scene(2 * seed + i, 100, 256, 456, speed=1) for i in range(2)), length)
+    pictures = films.dissolve(*(moving(2 * seed + i, 100, 256, 456, speed=1) for i in range(2)), length)
     figures = figures_of(pictures)
     first, second = find_scenes(figures)
     assert first.first == 0 and second.last == len(pictures) - 1
@@ -62,7 +67,7 @@ def test_a_dissolve_parts_two_scenes_and_belongs_to_none(length: int, seed: int)
 
 @pytest.mark.parametrize("title", [False, True])
 def test_fades_belong_to_no_scene_and_what_is_black_is_one_of_its_own(title: bool) -> None:
-    out, back = (films.fade_out(films.scene(seed, 75), 20) for seed in (1, 2))
+    out, back = (films.fade_out(moving(seed, 75), 20) for seed in (1, 2))
     pictures = [*out, *[np.zeros_like(out[0])] * 20, *back[::-1]]
     if title:
         for picture in pictures[:70]:
@@ -77,7 +82,7 @@ def test_fades_belong_to_no_scene_and_what_is_black_is_one_of_its_own(title: boo
 
 
 def test_a_flash_is_no_scene() -> None:
-    pictures = films.scene(1, 80)
+    pictures = moving(1, 80)
     pictures[40] = np.full_like(pictures[40], 255)
     scenes = find_scenes(figures_of(pictures))
     assert all(scene.short or scene.last - scene.first >= SHORTEST * FPS - 1 for scene in scenes)
@@ -164,12 +169,12 @@ def test_no_shot_vanishes_whatever_looks_like_a_dissolve(data: st.DataObject) ->
 
 
 def test_a_film_shorter_than_any_scene_is_one() -> None:
-    assert find_scenes(figures_of(films.scene(1, 3))) == [Scene(0, 2)]
-    assert find_scenes(figures_of(films.scene(1, 1))) == [Scene(0, 0)]
+    assert find_scenes(figures_of(moving(1, 3))) == [Scene(0, 2)]
+    assert find_scenes(figures_of(moving(1, 1))) == [Scene(0, 0)]
 
 
 def test_a_higher_threshold_never_finds_more_cuts() -> None:
-    figures = figures_of([p for i in range(5) for p in films.scene(i, 20 + i, speed=i)])
+    figures = figures_of([p for i in range(5) for p in moving(i, 20 + i, speed=2 * i)])
     found = [set(cuts(find_scenes(figures, threshold))) for threshold in (1.5, 3.0, 6.0, 100.0)]
     assert all(later <= earlier for earlier, later in itertools.pairwise(found))
 
@@ -193,7 +198,7 @@ def test_chosen_frames_lie_in_their_scene_in_order_and_away_from_its_cuts(length
 
 
 def test_a_blurred_frame_in_the_middle_is_not_chosen() -> None:
-    pictures = films.scene(1, 51)
+    pictures = moving(1, 51)
     for i in range(18, 33):
         pictures[i] = films.blurred(pictures[i])
     [chosen] = choose(figures_of(pictures), Scene(0, 50), 1)
@@ -201,14 +206,14 @@ def test_a_blurred_frame_in_the_middle_is_not_chosen() -> None:
 
 
 def test_a_blurred_moment_does_not_part_a_scene() -> None:
-    pictures = films.scene(3, 100, 256, 456, speed=2)
+    pictures = moving(3, 100, 256, 456, speed=2)
     pictures[45:55] = map(films.blurred, pictures[45:55])
     assert find_scenes(figures_of(pictures)) == [Scene(0, 99)]
 
 
 @pytest.mark.parametrize("part", [(0, 110), (30, 150), (20, 130)])
 def test_figures_of_a_piece_are_those_of_the_whole_away_from_its_ends(part: tuple[int, int]) -> None:
-    pictures = films.dissolve(films.scene(1, 90), films.scene(2, 90), 30)
+    pictures = films.dissolve(moving(1, 90), moving(2, 90), 30)
     whole = figures_of(pictures)
     begin, end = part
     piece = measure((i, i / FPS, pictures[i]) for i in range(begin, end))
@@ -231,4 +236,4 @@ def test_memory_does_not_grow_with_the_film() -> None:
         return most
 
     peak(50)
-    assert peak(400) - peak(100) < 300 * 1000  # figures of 300 frames; one of them as a picture has 43,200 bytes
+    assert peak(250) - peak(100) < 150 * 1000  # figures of 150 frames; one of them as a picture has 43,200 bytes
