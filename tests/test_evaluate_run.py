@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import tiny as components
 from tests.pictures import fill
 from toonforge import extras
 from toonforge import recipe as recipes
@@ -44,18 +45,36 @@ seen = { type = "tiny/mean", input = "features(G(photo))" }
 KID = "kid={size = 32}"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders of pictures and a run that was trained on them, to copy."""
+    components.register()
+    place = tmp_path_factory.mktemp("made")
+    for field in ("photo", "anime"):
+        fill(place / field, 20, field)
+    trained(over(place), place / "run")
+    return place
+
+
+def over(place: Path) -> str:
+    return TEXT.replace("PHOTO", str(place / "photo")).replace("ANIME", str(place / "anime"))
+
+
 @pytest.fixture
-def text(tiny: None, tmp_path: Path) -> str:
+def text(tiny: None, made: Path, tmp_path: Path) -> str:
     """A recipe over two folders."""
-    fill(tmp_path / "photo", 20, "photo")
-    fill(tmp_path / "anime", 20, "anime")
-    return TEXT.replace("PHOTO", str(tmp_path / "photo")).replace("ANIME", str(tmp_path / "anime"))
+    for field in ("photo", "anime"):
+        shutil.copytree(made / field, tmp_path / field)
+    return over(tmp_path)
 
 
 @pytest.fixture
-def run(text: str, tmp_path: Path) -> Path:
-    """A trained run."""
-    return trained(text, tmp_path / "run")
+def run(text: str, made: Path, tmp_path: Path) -> Path:
+    """A run that was trained on them."""
+    run = shutil.copytree(made / "run", tmp_path / "run", symlinks=True)
+    for path in (run / "resolved.toml", run / "data.csv"):
+        path.write_text(path.read_text("utf-8").replace(str(made), str(tmp_path)), "utf-8")
+    return run
 
 
 def trained(text: str, folder: Path) -> Path:
