@@ -585,7 +585,7 @@ def test_all_processes_leave_together(tiny: None, tmp_path: Path) -> None:
             finished = train(unmoved, folder=tmp_path / "run", resume=resume, cpu=True)
             return finished.reason, finished.step
 
-        return together(2, work)
+        return together(2, work, patience=60)
 
     assert ended(resume=False) == [("no-improvement", 3)] * 2
     assert best_of(tmp_path / "run") == "step-000001" and kept(tmp_path / "run") == {"step-000001", "step-000003"}
