@@ -103,7 +103,8 @@ class OopsOp(Op):
         def op(x: torch.Tensor) -> Any:
             if Mistake.now == "call":
                 raise ZeroDivisionError("no pixels")
-            return {"none": None, "smaller": x[..., :-1]}.get(Mistake.now, x)
+            made = {"none": None, "smaller": x[..., :-1], "tuple": (x,), "array": x.detach().numpy()}
+            return made.get(Mistake.now, x)
 
         return op
 
@@ -204,7 +205,7 @@ def test_a_loss_that_is_not_one_number(
         ("smaller", "a tensor of shape (2, 3, 16, 15)"),
         ("none", "None"),
         ("flat", "a tensor of shape ()"),
-        ("tuple", "(tensor("),
+        ("tuple", "a tuple of 1"),
     ],
 )
 @pytest.mark.parametrize("speed", ['"safe"', '["batched-calls", "split-backward"]'])
@@ -222,7 +223,10 @@ def test_a_network_whose_output_is_not_as_announced(
     assert "forward() and shape() must agree" in str(problem.hint)
 
 
-@pytest.mark.parametrize(("mistake", "found"), [("smaller", "a tensor of shape (2, 3, 16, 15)"), ("none", "None")])
+@pytest.mark.parametrize(
+    ("mistake", "found"),
+    [("smaller", "a tensor of shape (2, 3, 16, 15)"), ("none", "None"), ("array", "a ndarray")],
+)
 def test_an_op_whose_output_is_not_as_announced(
     oops: None, mistake: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,12 +283,20 @@ def test_what_a_call_raises(
         trained(kind, mistake, tmp_path, monkeypatch)
 
 
-def test_an_op_that_only_a_metric_calls(oops: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Mistake, "now", "call")
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("call", r"in the plugin oops .*: oops/it\(fake\) \(oops/it\) failed: ZeroDivisionError: no pixels"),
+        ("tuple", r"oops/it\(fake\) \(oops/it of .*\): the op did not return a tensor\n *found: *a tuple of 1"),
+    ],
+)
+def test_an_op_that_only_a_metric_calls(
+    oops: None, mistake: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mistake, "now", mistake)
     recipe, data, _ = CASES["pix2pix"]
     measured = recipe.replace("[train]", '[metrics]\nmean = {{ type = "tiny/mean", input = "oops/it(fake)" }}\n[train]')
-    words = r"in the plugin oops .*: oops/it\(fake\) \(oops/it\) failed: ZeroDivisionError: no pixels"
-    with pytest.raises(ComponentFault, match=words):
+    with pytest.raises(ComponentFault if mistake == "call" else RunError, match=said):
         train(recipes.loads(measured.format(data=data, train="")), folder=tmp_path / "run", cpu=True)
 
 

@@ -108,7 +108,7 @@ def refuse_other_shape(config: NetworkComponent | Op, place: str, arguments: Seq
         announced = tuple(config.shape(*inputs))
     except ShapeError:  # the inputs are not as they were announced: another's mistake
         return
-    if hasattr(output, "shape") and tuple(output.shape[1:]) == announced:
+    if _is_tensor(output) and tuple(output.shape[1:]) == announced:
         return
     whose, what = ("op", "the function of build()") if isinstance(config, Op) else ("network", "forward()")
     problem = Problem(
@@ -121,8 +121,32 @@ def refuse_other_shape(config: NetworkComponent | Op, place: str, arguments: Seq
     raise RunError(problem)
 
 
+def refuse_no_tensor(config: Op, place: str, output: Any) -> None:
+    """Raise `RunError` where an op's output is no tensor."""
+    if _is_tensor(output):
+        return
+    problem = Problem(
+        key=named(config, place),
+        message="the op did not return a tensor",
+        found=_told(output),
+        expected="a tensor whose first dimension is the batch",
+        hint="mend the function of build()",
+    )
+    raise RunError(problem)
+
+
+def _is_tensor(value: Any) -> bool:
+    from torch import Tensor
+
+    return isinstance(value, Tensor)
+
+
 def _told(value: Any) -> str:
-    return f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else f"{value!r}"
+    if _is_tensor(value):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    return f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, tuple | list | dict) else "")
 
 
 def _supplied(config: Component) -> tuple[str, Provenance | None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from toonforge.blame import built, of_component
+from toonforge.blame import built, of_component, refuse_no_tensor
 from toonforge.components import Op
 from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
@@ -64,7 +64,9 @@ class Inference:
                 return self._value(node.arguments[0], fields, memo)
             arguments = [self._value(argument, fields, memo) for argument in node.arguments]
             with of_component(config, str(node)):
-                return op(*arguments)
+                result = op(*arguments)
+            refuse_no_tensor(config, str(node), result)
+            return result
         return self.networks[node.function](*(self._value(argument, fields, memo) for argument in node.arguments))
 
     def _op(self, name: str) -> tuple[Op, Callable[..., Tensor] | None]:
