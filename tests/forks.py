@@ -1,7 +1,6 @@
 """`toonforge` in processes that are forked from here, so that none imports torch anew, which takes seconds.
 
-From there on they are what a user starts: of a session and a process group of their own, with streams, signals and an
-exit code of their own.
+From there on they are what a user starts: with streams, signals and an exit code of their own.
 """
 
 from __future__ import annotations
@@ -28,7 +27,8 @@ class Forked:
     Args:
         command: of the command line, its words after "toonforge" are run; or a function that returns an exit code.
         stdout, stderr: a file or its descriptor; `PIPE` (stdout) and `STDOUT` (stderr) too. This process's by default.
-        more: what is so at any rate: nothing to read, a new session, and all descriptors passed on.
+        start_new_session: it gets a session and a process group of its own.
+        more: what is so at any rate: nothing to read, and all descriptors passed on.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Forked:
         env: Mapping[str, str] | None = None,
         stdout: Any = 1,
         stderr: Any = 2,
+        start_new_session: bool = False,
         **more: Any,
     ) -> None:
         preload()
@@ -51,6 +52,8 @@ class Forked:
         if self.pid == 0:
             if read is not None:
                 os.close(read)
+            if start_new_session:
+                os.setsid()
             _begin(out, errors, cwd, env)
             os._exit(_run(command))
         if read is not None and write is not None:
@@ -85,7 +88,6 @@ def _descriptor(file: Any) -> int:
 
 def _begin(out: int, errors: int, cwd: Path | None, env: Mapping[str, str] | None) -> None:
     """What the system and Python do where a process begins."""
-    os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(number, signal.SIG_DFL)

@@ -49,10 +49,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
     def begin(words: list[str], anew: bool = False, **more: Any) -> Process:
         given: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, **more}
-        if anew:
-            started.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True, **given))
-        else:
-            started.append(Forked(words, **given))
+        kind: Any = subprocess.Popen if anew else Forked
+        started.append(kind(words, stdin=subprocess.DEVNULL, start_new_session=True, **given))
         return started[-1]
 
     yield begin
