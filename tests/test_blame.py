@@ -14,6 +14,7 @@ from tests.test_engine_equality import CASES
 from tests.tiny import TinyMetric, TinyPictures
 from toonforge import recipe as recipes
 from toonforge import registries
+from toonforge.blame import of_component
 from toonforge.cli import main
 from toonforge.components import Generator, Loss, Op, Optimizer, Shape, component, param
 from toonforge.errors import ComponentFault, PluginError, RunError, ToonforgeError
@@ -313,6 +314,18 @@ def test_a_network_that_fails_where_a_loss_calls_it(
     said = str(caught.value)
     assert said.startswith("in the plugin oops (toonforge-oops 0.1.0): generators.G (oops/it) failed, called by ")
     assert said.endswith("phases.discriminator.losses.penalty: ZeroDivisionError: no pixels")
+
+
+def test_a_loss_that_fails_by_itself_is_named_though_it_called_a_network(oops: None) -> None:
+    loss, module = OopsLoss(input=Expr.parse("photo")), Module()
+
+    def call() -> None:
+        with of_component(loss, "phases.generator.losses.it", lent=[(OopsNet(), "generators.G", module)]):
+            module(torch.zeros(1, 3, 2, 2))
+            raise ZeroDivisionError("no pixels")
+
+    with pytest.raises(ComponentFault, match=r"losses\.it \(oops/it\) failed: ZeroDivisionError: no pixels$"):
+        call()
 
 
 def test_exit_codes_and_the_first_line(
