@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.pictures import save
 from tests.test_engine_equality import CASES
 from tests.tiny import TinyMetric, TinyPictures
 from toonforge import recipe as recipes
@@ -299,6 +300,24 @@ def test_an_op_that_only_a_metric_calls(
     measured = recipe.replace("[train]", '[metrics]\nmean = {{ type = "tiny/mean", input = "oops/it(fake)" }}\n[train]')
     with pytest.raises(ComponentFault if mistake == "call" else RunError, match=said):
         train(recipes.loads(measured.format(data=data, train="")), folder=tmp_path / "run", cpu=True)
+
+
+def test_an_op_that_fails_where_a_picture_is_translated(
+    oops: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Mistake, "now", "")
+    recipe, data, _ = CASES["pix2pix"]
+    translated = recipe.replace("[train]", '[translations]\ncartoon = "oops/it(G(photo))"\n[train]')
+    train(recipes.loads(translated.format(data=data, train="")), folder=tmp_path / "run", cpu=True)
+    save(tmp_path / "a.png")
+    command = ["translate", str(tmp_path / "run"), str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--cpu"]
+    for mistake, said in (
+        ("tuple", f"oops/it(G(photo)) (oops/it {OF}): the op did not return a tensor (a tuple of 1)"),
+        ("call", "in the plugin oops (toonforge-oops 0.1.0): oops/it(G(photo)) (oops/it) failed: ZeroDivisionError"),
+    ):
+        monkeypatch.setattr(Mistake, "now", mistake)
+        assert main(command) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_network_that_fails_where_a_loss_calls_it(

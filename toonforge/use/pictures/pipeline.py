@@ -267,7 +267,8 @@ class Pipeline:
         job = self.jobs[item.index]
         if isinstance(made, ToonforgeError):
             problem = made.problems[0]
-            return item.index, Outcome(job, problem.message + (f" ({problem.found})" if problem.found else ""))
+            said = f"{problem.key}: {problem.message}" if problem.key else problem.message
+            return item.index, Outcome(job, said + (f" ({problem.found})" if problem.found else ""))
         outcome = save(job, item.original, made)
         with self._counting:  # here, where no interrupt of the caller's thread can come between
             self.written += outcome.problem is None
