@@ -55,7 +55,9 @@ class Module(nn.Module):
 
     def forward(self, x: torch.Tensor) -> Any:
         leaf = x.requires_grad and x.is_leaf
-        if Mistake.now == "forward" or (leaf and Mistake.now == "asked for its input's gradient"):
+        if Mistake.now == ("forward" if self.training else "evaluated") or (
+            leaf and Mistake.now == "asked for its input's gradient"
+        ):
             raise ZeroDivisionError("no pixels")
         made = self.layer(x)
         return {"none": None, "smaller": made[..., :-1], "tuple": (made,), "flat": made.mean()}.get(Mistake.now, made)
@@ -300,6 +302,18 @@ def test_an_op_that_only_a_metric_calls(
     measured = recipe.replace("[train]", '[metrics]\nmean = {{ type = "tiny/mean", input = "oops/it(fake)" }}\n[train]')
     with pytest.raises(ComponentFault if mistake == "call" else RunError, match=said):
         train(recipes.loads(measured.format(data=data, train="")), folder=tmp_path / "run", cpu=True)
+
+
+def test_a_network_that_fails_outside_training_alone(
+    oops: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mistake, "now", "evaluated")
+    measured = text("generators").replace(
+        "[train]", '[metrics]\nmean = { type = "tiny/mean", input = "fake" }\n[train]'
+    )
+    words = r"in the plugin oops .*: generators\.G \(oops/it\) failed: ZeroDivisionError: no pixels"
+    with pytest.raises(ComponentFault, match=words):
+        train(recipes.loads(measured), folder=tmp_path / "run", cpu=True)
 
 
 def test_an_op_that_fails_where_a_picture_is_translated(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from toonforge.blame import built, of_component, refuse_no_tensor
-from toonforge.components import Op
+from toonforge.components import NetworkComponent, Op
 from toonforge.deprecation import quietly
 from toonforge.recipe.expr import Call, Expr, Name, Node, Number
 from toonforge.registry import Registry
@@ -23,10 +23,17 @@ class Inference:
         networks: the modules that expressions call.
         signals: expressions by name that others may use.
         ops: where the names of ops are looked up.
+        configs: of networks: an error that comes out of one of these names it.
     """
 
-    def __init__(self, networks: Mapping[str, nn.Module], signals: Mapping[str, Expr], ops: Registry[Op]) -> None:
-        self.networks, self.signals, self.registry = networks, signals, ops
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        signals: Mapping[str, Expr],
+        ops: Registry[Op],
+        configs: Mapping[str, NetworkComponent] | None = None,
+    ) -> None:
+        self.networks, self.signals, self.registry, self.configs = networks, signals, ops, configs or {}
         self._ops: dict[str, tuple[Op, Callable[..., Tensor] | None]] = {}
 
     def __call__(self, expr: Expr, fields: Mapping[str, Tensor]) -> Tensor:
@@ -67,7 +74,10 @@ class Inference:
                 result = op(*arguments)
             refuse_no_tensor(config, str(node), result)
             return result
-        return self.networks[node.function](*(self._value(argument, fields, memo) for argument in node.arguments))
+        values = [self._value(argument, fields, memo) for argument in node.arguments]
+        known = self.configs.get(node.function)
+        with nullcontext() if known is None else of_component(known, f"{known.kind}.{node.function}"):
+            return self.networks[node.function](*values)
 
     def _op(self, name: str) -> tuple[Op, Callable[..., Tensor] | None]:
         """The op, and its function, or None for one that is an identity outside training."""

@@ -180,7 +180,7 @@ class Looking:
     def _inference(self) -> Inference:
         average = self.training.average
         networks = {**self.training.networks, **(average.networks if average is not None else {})}
-        return Inference(networks, self.recipe.signals, registries.ops)
+        return Inference(networks, self.recipe.signals, registries.ops, self.recipe.modules)
 
 
 OTHERWISE = {

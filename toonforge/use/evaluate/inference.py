@@ -22,7 +22,8 @@ def inference_of(plan: Plan, device: torch.device) -> Inference:
     if plan.trained is None:
         return Given({}, {}, registries.ops)
     modules = _networks(plan.trained, networks_of(plan), device)
-    return Inference(modules, plan.trained.recipe.signals, registries.ops)
+    recipe = plan.trained.recipe
+    return Inference(modules, recipe.signals, registries.ops, recipe.modules)
 
 
 def _networks(trained: Trained, names: frozenset[str], device: torch.device) -> dict[str, nn.Module]:
