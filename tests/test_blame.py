@@ -60,7 +60,9 @@ class Module(nn.Module):
         ):
             raise ZeroDivisionError("no pixels")
         made = self.layer(x)
-        return {"none": None, "smaller": made[..., :-1], "tuple": (made,), "flat": made.mean()}.get(Mistake.now, made)
+        return {"none": None, "smaller": made[..., :-1], "one": made[:1], "tuple": (made,), "flat": made.mean()}.get(
+            Mistake.now, made
+        )
 
 
 @component
@@ -107,7 +109,7 @@ class OopsOp(Op):
         def op(x: torch.Tensor) -> Any:
             if Mistake.now == "call":
                 raise ZeroDivisionError("no pixels")
-            made = {"none": None, "smaller": x[..., :-1], "tuple": (x,), "array": x.detach().numpy()}
+            made = {"none": None, "smaller": x[..., :-1], "one": x[:1], "tuple": (x,), "array": x.detach().numpy()}
             return made.get(Mistake.now, x)
 
         return op
@@ -207,6 +209,7 @@ def test_a_loss_that_is_not_one_number(
     ("mistake", "found"),
     [
         ("smaller", "a tensor of shape (2, 3, 16, 15)"),
+        ("one", "a tensor of shape (1, 3, 16, 16)"),
         ("none", "None"),
         ("flat", "a tensor of shape ()"),
         ("tuple", "a tuple of 1"),
@@ -223,7 +226,7 @@ def test_a_network_whose_output_is_not_as_announced(
     (problem,) = caught.value.problems
     assert problem.key == f"generators.G (oops/it {OF})"
     assert str(problem.found).startswith(found)
-    assert problem.expected == "a tensor of shape (batch, 3, 16, 16)"
+    assert problem.expected == "a tensor of shape (2, 3, 16, 16)"
     assert "forward() and shape() must agree" in str(problem.hint)
 
 
@@ -238,7 +241,7 @@ def test_an_op_whose_output_is_not_as_announced(
         trained("ops", mistake, tmp_path, monkeypatch)
     (problem,) = caught.value.problems
     assert problem.key == f"oops/it(fake) (oops/it {OF})"
-    assert (problem.found, problem.expected) == (found, "a tensor of shape (batch, 3, 16, 16)")
+    assert (problem.found, problem.expected) == (found, "a tensor of shape (2, 3, 16, 16)")
     assert "build() and shape() must agree" in str(problem.hint)
 
 

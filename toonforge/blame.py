@@ -108,14 +108,16 @@ def refuse_other_shape(config: NetworkComponent | Op, place: str, arguments: Seq
         announced = tuple(config.shape(*inputs))
     except ShapeError:  # the inputs are not as they were announced: another's mistake
         return
-    if _is_tensor(output) and tuple(output.shape[1:]) == announced:
+    batches = {value.shape[0] for value in arguments if _is_tensor(value) and value.dim() > 0}
+    batch = batches.pop() if len(batches) == 1 else "batch"
+    if _is_tensor(output) and tuple(output.shape[1:]) == announced and batch in ("batch", *output.shape[:1]):
         return
     whose, what = ("op", "the function of build()") if isinstance(config, Op) else ("network", "forward()")
     problem = Problem(
         key=named(config, place),
         message=f"the {whose}'s output is not what its shape() announces",
         found=_told(output),
-        expected=f"a tensor of shape {('batch', *announced)}".replace("'", ""),
+        expected=f"a tensor of shape {(batch, *announced)}".replace("'", ""),
         hint=f"{what} and shape() must agree: mend whichever is wrong",
     )
     raise RunError(problem)
