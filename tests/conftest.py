@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,11 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     # As many workers as cores, each of whose processes would otherwise begin as many threads as there are cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A script that starts the tests in the background of a shell has them ignore it, and so whatever they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
