@@ -11,7 +11,7 @@ import attrs
 
 from toonforge import registries
 from toonforge.components import NetworkComponent
-from toonforge.errors import Problem, RunError, ToonforgeError
+from toonforge.errors import ComponentFault, Problem, RunError, ToonforgeError
 from toonforge.recipe.expr import Expr
 from toonforge.recipe.graph import Graph
 from toonforge.speed import choice
@@ -190,7 +190,7 @@ class Model:
         return RunError(
             Problem(
                 message=f"{self.recipe}: {expr} cannot be computed of a picture of {width}x{height} pixels",
-                found=f"{type(error).__name__}: {reason}",
+                found=reason if isinstance(error, ComponentFault) else f"{type(error).__name__}: {reason}",
                 hint=None if self.image_size is None else f"it was trained on {self.image_size}x{self.image_size}",
             )
         )
@@ -245,14 +245,15 @@ def load(model: str | Path, *, checkpoint: str | int | None = None, cpu: bool = 
     from toonforge.inference import Inference
 
     loaded = _build(found.checkpoint, found.weights, cpu, "auto")
+    configs = {name: network_config(found.weights[name]) for name in loaded.modules}
     return Model(
         recipe=found.recipe,
         translations=found.translations,
         image_size=first.image_size,
         device=loaded.device,
-        inference=Inference(loaded.modules, first.signals, registries.ops),
+        inference=Inference(loaded.modules, first.signals, registries.ops, configs),
         checkpoint=found.checkpoint,
-        configs={name: network_config(found.weights[name]) for name in loaded.modules},
+        configs=configs,
         averaged=loaded.averaged,
         card=first.card,
     )
