@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from tests.pictures import fill
 from toonforge.data import PictureSource, UnpairedFolders
 from toonforge.data.loader import Batch, TrainLoader
 from toonforge.data.order import Order
-from toonforge.data.workers import died
+from toonforge.data.workers import Workers, died
 from toonforge.errors import DataError, RunError
 
 ROOT = Path(__file__).parent.parent
@@ -219,6 +220,27 @@ def test_a_worker_that_is_killed_is_one_error_between_two_batches(monkeypatch: p
     assert started() == before, "no worker is left"
     came = [float(batch.parts[0]["photo"]) for batch in loaded]
     assert came == [float(order.draws(number)["photo"].index) for number in range(good)][: len(came)]
+
+
+@pytest.mark.parametrize("error", [EOFError(), ConnectionResetError("reset by peer")])
+def test_a_worker_whose_connection_ends_before_it_does_is_that_error_too(error: Exception) -> None:
+    class Ending:
+        pid, asked = 7, 0
+
+        @property
+        def exitcode(self) -> int | None:
+            self.asked += 1
+            return -signal.SIGKILL if self.asked > 3 else None
+
+    def batches() -> Iterator[Any]:
+        raise error
+        yield
+
+    workers = object.__new__(Workers)
+    workers._reading, workers._resume, workers._batches = lambda number: "a.png", RESUME, batches()
+    workers.processes = [SimpleNamespace(pid=6, exitcode=None), Ending()]  # type: ignore[list-item]
+    with pytest.raises(RunError, match=r"was killed \(signal 9, SIGKILL\) while it read a\.png"):
+        next(workers)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -17,6 +18,9 @@ from toonforge.errors import Problem, RunError
 
 GRACE = 2.0
 """Seconds in which workers may end by themselves; one that hangs in a read is killed then."""
+
+DYING = 2.0
+"""Seconds between the end of a worker's connections and its own, at most: the system ends them one by one."""
 
 
 class Workers:
@@ -54,13 +58,24 @@ class Workers:
         except StopIteration:
             raise
         except Exception as error:
-            for number, process in enumerate(self.processes):
-                if process.exitcode:
-                    problem = died(process, len(self.processes), self._reading(number), self._resume)
-                    raise RunError(problem) from error
+            number = self._gone(DYING if isinstance(error, EOFError | ConnectionError) else 0.0)
+            if number is not None:
+                process = self.processes[number]
+                raise RunError(died(process, len(self.processes), self._reading(number), self._resume)) from error
             if "Too many open files" in str(error):
                 raise RunError(_too_many_files(error, self._resume)) from error
             raise
+
+    def _gone(self, seconds: float) -> int | None:
+        """Which worker has died, or does so within the time."""
+        end = time.monotonic() + seconds
+        while True:
+            for number, process in enumerate(self.processes):
+                if process.exitcode:
+                    return number
+            if time.monotonic() >= end:
+                return None
+            time.sleep(0.01)
 
     def close(self) -> None:
         """End the workers, also those that hang."""
